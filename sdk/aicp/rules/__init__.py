@@ -1,0 +1,1 @@
+"""Pure, versioned, published rules: every number here can be recomputed by anyone."""

@@ -1,0 +1,116 @@
+"""The few value types everything shares: addresses, hashes, amounts, and their JSON spelling.
+
+Inside Python and in the database an address is 20 bytes and a hash 32 bytes; in JSON an address is an EIP-55 string,
+a hash a 0x-hex string, an amount a decimal string of base units (USDC has 6 decimals). No float ever holds an amount.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import Final
+
+from eth_hash.auto import keccak
+from eth_utils.address import to_checksum_address
+
+ZERO_ADDRESS: Final = bytes(20)
+ZERO_HASH: Final = bytes(32)
+USDC_DECIMALS: Final = 6
+MAX_UINT96: Final = 2**96 - 1
+
+_HEX_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}")
+_HEX_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
+_HEX_BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
+_UNITS = re.compile(r"0|[1-9][0-9]{0,77}")
+_USDC = re.compile(r"(0|[1-9][0-9]{0,27})(?:\.([0-9]{1,6}))?")
+
+
+class Finality(StrEnum):
+    """How sure a chain-backed answer is: `seen` in the newest block, `safe`, or `final` under the finalized tag."""
+
+    SEEN = "seen"
+    SAFE = "safe"
+    FINAL = "final"
+
+
+def parse_address(text: str) -> bytes:
+    """Return the 20 bytes of a 0x address; mixed case must be the EIP-55 checksum. Raises ValueError."""
+    if not _HEX_ADDRESS.fullmatch(text):
+        raise ValueError(f"not an address: {text!r}")
+    body = text[2:]
+    if body not in (body.lower(), body.upper()) and to_checksum_address(text) != text:
+        raise ValueError(f"address checksum does not match: {text!r}")
+    return bytes.fromhex(body)
+
+
+def checksum(address: bytes) -> str:
+    """Return the EIP-55 spelling of a 20-byte address."""
+    if len(address) != 20:
+        raise ValueError("an address has 20 bytes")
+    return to_checksum_address(address)
+
+
+def parse_hash(text: str) -> bytes:
+    """Return the 32 bytes of a 0x hash. Raises ValueError."""
+    if not _HEX_HASH.fullmatch(text):
+        raise ValueError(f"not a 32-byte hash: {text!r}")
+    return bytes.fromhex(text[2:])
+
+
+def parse_bytes(text: str) -> bytes:
+    """Return the bytes of any 0x-hex string. Raises ValueError."""
+    if not _HEX_BYTES.fullmatch(text):
+        raise ValueError("not 0x-hex bytes")
+    return bytes.fromhex(text[2:])
+
+
+def hex0x(value: bytes) -> str:
+    """Return the 0x-hex spelling of bytes."""
+    return "0x" + value.hex()
+
+
+def parse_units(text: str) -> int:
+    """Return base units from their JSON decimal string (no sign, no fraction, no leading zero). Raises ValueError."""
+    if not _UNITS.fullmatch(text):
+        raise ValueError(f"not a base-unit amount: {text!r}")
+    return int(text)
+
+
+def parse_usdc(text: str) -> int:
+    """Return base units from a human amount such as `25` or `0.40`; more than 6 decimals is an error, never rounded."""
+    match = _USDC.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"not a USDC amount: {text!r}")
+    whole, fraction = match.groups()
+    return int(whole) * 10**USDC_DECIMALS + int((fraction or "").ljust(USDC_DECIMALS, "0"))
+
+
+def format_usdc(units: int) -> str:
+    """Return a human amount with at least two decimals: 400000 is `0.40`, 9999999 is `9.999999`."""
+    whole, fraction = divmod(units, 10**USDC_DECIMALS)
+    digits = f"{fraction:06d}".rstrip("0").ljust(2, "0")
+    return f"{whole}.{digits}"
+
+
+def did(chain_id: int, address: bytes) -> str:
+    """Return the decentralised identifier of an agent: did:pkh:eip155:<chain>:<address>."""
+    return f"did:pkh:eip155:{chain_id}:{checksum(address)}"
+
+
+__all__ = [
+    "MAX_UINT96",
+    "USDC_DECIMALS",
+    "ZERO_ADDRESS",
+    "ZERO_HASH",
+    "Finality",
+    "checksum",
+    "did",
+    "format_usdc",
+    "hex0x",
+    "keccak",
+    "parse_address",
+    "parse_bytes",
+    "parse_hash",
+    "parse_units",
+    "parse_usdc",
+]
