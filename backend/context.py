@@ -1,0 +1,81 @@
+"""What every service function is given besides its session: the network, the contracts, the operator, the clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aicp.abi.signing import address_of, sign
+from aicp.abi.typed_data import (
+    Domain,
+    channel_domain,
+    escrow_domain,
+    marketplace_domain,
+    reputation_domain,
+    token_domain,
+)
+from aicp.rules.deployment import Deployment
+
+from aicp.rules.constants import Constants, Network
+from backend.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSigner:
+    """Signs receipts, awards and claim batches. The key never leaves this object."""
+
+    address: bytes
+    _key: bytes
+
+    @classmethod
+    def from_hex(cls, key: str) -> OperatorSigner:
+        """Build the signer from a 0x-hex private key."""
+        raw = bytes.fromhex(key.removeprefix("0x"))
+        return cls(address_of(raw), raw)
+
+    def sign(self, digest: bytes) -> bytes:
+        """Return the 65-byte signature (r, s, v) over an EIP-712 digest."""
+        return sign(digest, self._key)
+
+    def __repr__(self) -> str:
+        return f"OperatorSigner(0x{self.address.hex()})"
+
+
+@dataclass(frozen=True, slots=True)
+class Domains:
+    """The EIP-712 domains of this deployment."""
+
+    escrow: Domain
+    channel: Domain
+    reputation: Domain
+    marketplace: Domain
+    token: Domain
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """Built once a process; services take it as their second argument. `now()` is unix seconds."""
+
+    settings: Settings
+    network: Network
+    deployment: Deployment
+    domains: Domains
+    operator: OperatorSigner
+    now: Callable[[], int]
+
+    @property
+    def constants(self) -> Constants:
+        """Return the constants of the network."""
+        return self.network.constants
+
+
+def domains_of(deployment: Deployment) -> Domains:
+    """Return the EIP-712 domains of a deployment."""
+    chain = deployment.chain_id
+    return Domains(
+        escrow=escrow_domain(chain, deployment.escrow),
+        channel=channel_domain(chain, deployment.payment_channel),
+        reputation=reputation_domain(chain, deployment.reputation),
+        marketplace=marketplace_domain(chain, deployment.escrow),
+        token=token_domain(deployment.token_name, deployment.token_version, chain, deployment.usdc),
+    )

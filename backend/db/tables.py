@@ -1,0 +1,30 @@
+"""Imports every model, so that the metadata is whole for migrations and tests."""
+
+from __future__ import annotations
+
+from backend.agents import models as agents
+from backend.auctions import models as auctions
+from backend.auth import models as auth
+from backend.db.base import Base
+from backend.deals import models as deals
+from backend.files import models as files
+from backend.outbox import models as outbox
+from backend.payments import models as payments
+from backend.tasks import models as tasks
+from backend.txm import models as txm
+from backend.wallet import models as wallet
+
+METADATA = Base.metadata
+__all__ = [
+    "METADATA",
+    "agents",
+    "auctions",
+    "auth",
+    "deals",
+    "files",
+    "outbox",
+    "payments",
+    "tasks",
+    "txm",
+    "wallet",
+]

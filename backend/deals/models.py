@@ -1,0 +1,123 @@
+"""Deals: what an award creates. One table for the deal, one for escrow terms, authorizations and deliverables.
+
+Invariants kept by the database:
+- a task has at most one live deal (partial unique index),
+- a task has at most one live payment authorization (partial unique index), so a task is never charged twice,
+- an escrow is linked to its deal by escrow id, never by job hash.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, SignatureColumn, UnitsColumn
+
+
+class Deal(Base):
+    """One awarded bid on its way to payment. `path` is `escrow` or `channel`; it never changes."""
+
+    __tablename__ = "deal"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.task.id"), index=True)
+    award_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.award.id"))
+    bid_hash: Mapped[HashColumn]
+    path: Mapped[str] = mapped_column(Text)
+    buyer: Mapped[AddressColumn] = mapped_column(index=True)
+    agent: Mapped[AddressColumn] = mapped_column(index=True)
+    price_units: Mapped[UnitsColumn]
+    operator: Mapped[AddressColumn]
+    """The operator key of the deal's epoch: channel configs and receipts stay with it."""
+    live: Mapped[bool] = mapped_column(default=True)
+    ended_reason: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        Index("uq_deal_live_task", "task_id", unique=True, postgresql_where="live"),
+        CheckConstraint("price_units > 0", name="price"),
+        CheckConstraint("path in ('escrow', 'channel')", name="path"),
+        {"schema": "app"},
+    )
+
+
+class EscrowTerms(Base):
+    """Terms composed for a deal. Lapsed terms stay as history; new ones get a new escrow id."""
+
+    __tablename__ = "escrow_terms"
+
+    escrow_id: Mapped[HashColumn] = mapped_column(primary_key=True)
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    terms: Mapped[dict[str, Any]]
+    """JSON of the contract's Terms struct, field names and order of the EIP-712 type."""
+    accept_by: Mapped[int] = mapped_column(BigInteger)
+    deliver_by: Mapped[int] = mapped_column(BigInteger)
+    acceptance_due: Mapped[int] = mapped_column(BigInteger)
+    """Unix seconds until which the agent may answer (composition + 60 s)."""
+    acceptance_valid_until: Mapped[int | None] = mapped_column(BigInteger)
+    acceptance_signature: Mapped[SignatureColumn | None]
+    lapsed_at: Mapped[Moment | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        Index("uq_escrow_terms_current", "deal_id", unique=True, postgresql_where="lapsed_at IS NULL"),
+        {"schema": "app"},
+    )
+
+
+class Authorization(Base):
+    """The buyer's ERC-3009 authorization for an escrow. `state`: live, used, lapsed (final block past its expiry)."""
+
+    __tablename__ = "authorization"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    task_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.task.id"))
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    escrow_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.escrow_terms.escrow_id"), index=True)
+    valid_before: Mapped[int] = mapped_column(BigInteger)
+    signature: Mapped[SignatureColumn]
+    intent_id: Mapped[uuid.UUID]
+    state: Mapped[str] = mapped_column(Text, default="live")
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        Index("uq_authorization_live_task", "task_id", unique=True, postgresql_where="state = 'live'"),
+        CheckConstraint("state in ('live', 'used', 'lapsed')", name="state"),
+        {"schema": "app"},
+    )
+
+
+class Deliverable(Base):
+    """What the agent handed in: the manifest `deliverable_hash` commits to, and the signature over it."""
+
+    __tablename__ = "deliverable"
+
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), primary_key=True)
+    deliverable_hash: Mapped[HashColumn] = mapped_column(primary_key=True)
+    manifest: Mapped[dict[str, Any]]
+    valid_until: Mapped[int | None] = mapped_column(BigInteger)
+    signature: Mapped[SignatureColumn]
+    intent_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "app"},)
+
+
+class DealAction(Base):
+    """Any further signed act of a party on a deal (release, refund, cancellation) and the intent that carries it."""
+
+    __tablename__ = "deal_action"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    kind: Mapped[str] = mapped_column(Text)
+    actor: Mapped[AddressColumn]
+    message: Mapped[dict[str, Any]]
+    signature: Mapped[SignatureColumn | None]
+    intent_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "app"},)

@@ -1,0 +1,1 @@
+"""Pure rules nobody outside needs: no I/O; the clock and ids are arguments."""

@@ -1,0 +1,120 @@
+"""Pools, vouchers, orders and receipts on the wire."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Literal
+
+from backend.api.types import AddressText, BytesText, ChainRef, HashText, Model, UnitsText, UnixTime, UtcTime
+
+
+class PoolDepositIn(Model):
+    """Arguments of `depositPoolWithAuthorization`; payer is the session. nonce = keccak256(abi.encode(poolId,salt))."""
+
+    payer_authorizer: AddressText
+    operator: AddressText
+    amount_units: UnitsText
+    valid_after: UnixTime = 0
+    valid_before: UnixTime
+    salt: HashText
+    signature: BytesText
+
+
+class PoolWithdrawIn(Model):
+    """`PoolWithdraw(poolId,amount,cancel,nonce,validUntil)` by the payer."""
+
+    amount_units: UnitsText
+    cancel: bool = False
+    nonce: int
+    valid_until: UnixTime
+    signature: BytesText
+
+
+class PoolOut(Model):
+    """A pool: the chain's word on its balance and ours on what is promised from it."""
+
+    pool_id: HashText
+    payer: AddressText
+    payer_authorizer: AddressText
+    operator: AddressText
+    balance_latest_units: UnitsText
+    balance_final_units: UnitsText
+    pending_withdraw_units: UnitsText
+    finalize_at: UnixTime | None
+    nonce: int
+    reserved_units: UnitsText
+    earned_units: UnitsText
+    claimed_units: UnitsText
+    available_units: UnitsText
+    channels: list[ChannelOut]
+    chain: ChainRef | None
+
+
+class ChannelOut(Model):
+    """One agent's channel in a pool."""
+
+    channel_id: HashText
+    pool_id: HashText
+    receiver: AddressText
+    receiver_name: str | None
+    ceiling_units: UnitsText
+    in_flight_units: UnitsText
+    earned_units: UnitsText
+    claimed_units: UnitsText
+
+
+class VoucherIn(Model):
+    """`Voucher(channelId,maxClaimableAmount)` by the session key: a cumulative ceiling."""
+
+    max_claimable_units: UnitsText
+    signature: BytesText
+
+
+class OrderOut(Model):
+    """An accepted order."""
+
+    order_hash: HashText
+    channel_id: HashText
+    bid_hash: HashText
+    price_units: UnitsText
+    deliver_by: UnixTime
+    evaluate_by: UnixTime
+    payer_authorizer: AddressText
+    signature: BytesText
+    state: Literal["reserved", "delivered", "earned", "void"]
+    verdict_accepted: bool | None
+    verdict_reason: int | None
+
+
+class ConfigOut(Model):
+    """The channel's ChannelConfig."""
+
+    payer: AddressText
+    payer_authorizer: AddressText
+    receiver: AddressText
+    receiver_authorizer: AddressText
+    token: AddressText
+    withdraw_delay: int
+    salt: HashText
+
+
+class ReceiptOut(Model):
+    """Exactly what `claimWithSignature` takes; its holder can claim with nobody's help."""
+
+    id: uuid.UUID
+    channel_id: HashText
+    order_hash: HashText
+    deal_id: uuid.UUID
+    config: ConfigOut
+    max_claimable_units: UnitsText
+    voucher_signature: BytesText
+    total_claimed_units: UnitsText
+    operator_signature: BytesText
+    price_units: UnitsText
+    acknowledged: bool
+    claimed: bool
+    """The chain's total for the channel has reached this receipt (final)."""
+    created_at: UtcTime
+
+
+PoolOut.model_rebuild()

@@ -1,0 +1,75 @@
+"""What the service is told from outside. Every name is an environment variable with the prefix `AICP_`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AliasChoices, Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+def _split(value: object) -> object:
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class Settings(BaseSettings):
+    """Settings of the API and the workers. Keys and URLs may also come from files through the usual dotenv."""
+
+    model_config = SettingsConfigDict(env_prefix="AICP_", env_file=".env", extra="ignore")
+
+    database_url: str
+    redis_url: str
+    rpc_urls: Annotated[list[str], NoDecode]
+    chain_id: int
+    deployment: Path
+    """The `deployments/<chainId>.json` that names the contracts and the operators."""
+
+    operator_key: SecretStr
+    """Signs bid receipts, awards and claim batches; cannot move money by itself."""
+    relayer_keys: Annotated[list[SecretStr], NoDecode]
+    """Send transactions and pay gas; hold no rights in any contract."""
+    operators: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Addresses with the operator role in the API (operations pages, suspension)."""
+
+    state_dir: Path = Path(".aicp")
+    files_dir: Path = Path(".aicp/files")
+    frontend_dist: Path = Path("frontend/dist")
+    host: str = "127.0.0.1"
+    port: int = 8000
+    public_url: str = "http://localhost:8000"
+    public_rpc_url: str | None = Field(
+        default=None, validation_alias=AliasChoices("AICP_PUBLIC_RPC_URL", "public_rpc_url")
+    )
+    """The RPC a buyer's wallet is offered; the first of `rpc_urls` where unset."""
+    allowed_origins: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Origins besides `public_url` that unsafe requests and WebSockets may come from."""
+
+    session_seconds: int = 12 * 3600
+    bearer_seconds: int = 3600
+    siwe_nonce_seconds: int = 300
+    writes_per_minute: int = 60
+    reads_per_minute: int = 600
+    anonymous_per_minute: int = 20
+    siwe_nonces_per_minute: int = 10
+    anonymous_reads_per_minute: int = 600
+    max_body_bytes: int = 1 << 20
+    max_upload_bytes: int = 25 << 20
+    max_files_per_task: int = 20
+    max_bytes_per_address: int = 1 << 30
+    relayed_gas_per_day: int = 5_000_000
+    """Gas units an address may have relayed in a day; past it the answer is 429 with "send it yourself"."""
+    rpc_timeout_seconds: float = 10.0
+    sweep_seconds: float = 1.0
+
+    @field_validator("rpc_urls", "relayer_keys", "operators", "allowed_origins", mode="before")
+    @classmethod
+    def _comma_separated(cls, value: object) -> object:
+        return _split(value)
+
+
+@cache
+def settings() -> Settings:
+    """Return the process-wide settings. Raises pydantic's ValidationError when one is missing."""
+    return Settings()  # type: ignore[call-arg]  # pydantic reads the environment

@@ -1,0 +1,78 @@
+"""Balances, relayed withdrawals and stakes, and the state of relayed transactions."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Literal
+
+from backend.api.types import AddressText, BytesText, HashText, Model, UnitsText, UnixTime, UtcTime
+
+
+class BalancesOut(Model):
+    """What an address owns here, as of the newest block we know and as of the newest final one."""
+
+    address: AddressText
+    usdc_units: UnitsText
+    """In the wallet, by `balanceOf` at the newest block."""
+    escrow_ledger_units: UnitsText
+    """Released to the address and waiting to be collected."""
+    escrow_ledger_final_units: UnitsText
+    withdrawal_nonce: int
+    staked_units: UnitsText
+    stake_locked_units: UnitsText
+    stake_free_units: UnitsText
+    channel_claimed_units: UnitsText
+    channel_settled_units: UnitsText
+    block_number: int | None
+
+
+class WithdrawalIn(Model):
+    """`Withdrawal(account,to,amount,nonce,validUntil)` of the Escrow ledger; account is the session."""
+
+    to: AddressText
+    amount_units: UnitsText
+    nonce: int
+    valid_until: UnixTime
+    signature: BytesText
+
+
+class StakeIn(Model):
+    """Arguments of `stakeWithAuthorization`; agent is the session. nonce = keccak256(abi.encode(agent,salt))."""
+
+    amount_units: UnitsText
+    valid_after: UnixTime = 0
+    valid_before: UnixTime
+    salt: HashText
+    signature: BytesText
+
+
+class AttemptOut(Model):
+    """One signed transaction that was, or may be, broadcast."""
+
+    hash: HashText
+    max_fee_wei: str
+    tip_wei: str
+    signed_at: UtcTime
+    accepted: bool
+
+
+class IntentOut(Model):
+    """A relayed transaction: signed, broadcast, mined, final, or failed with the decoded reason."""
+
+    id: uuid.UUID
+    kind: str
+    state: Literal["queued", "sent", "mined", "final", "failed", "expired", "cancelled"]
+    on_behalf_of: AddressText
+    to: AddressText
+    sender: AddressText | None
+    nonce: int | None
+    tx_hash: HashText | None
+    block_number: int | None
+    gas_used: int | None
+    error_code: str | None
+    error_detail: str | None
+    expires_at: UtcTime | None
+    reference: dict[str, Any]
+    attempts: list[AttemptOut]
+    created_at: UtcTime
+    updated_at: UtcTime
