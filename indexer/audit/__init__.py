@@ -1,0 +1,1 @@
+"""`aicp audit`: the chain against its own logs, and the mirror against the chain."""

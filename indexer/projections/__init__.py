@@ -1,0 +1,1 @@
+"""One module a contract: the tables its events fill."""

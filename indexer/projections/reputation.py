@@ -1,0 +1,62 @@
+"""Tables of the Reputation contract: stake of each agent, locks by escrow, and the record of outcomes."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from indexer.store.columns import last_change, metadata, origin, raw, seconds, units
+
+stake = Table(
+    "stake",
+    metadata,
+    raw("agent", primary_key=True),
+    units("staked_units"),
+    units("locked_units"),
+    units("unbonding_units"),
+    seconds("unbond_at", nullable=True),
+    units("slashed_units"),
+    *last_change(),
+    CheckConstraint("locked_units >= 0 AND locked_units <= staked_units", name="stake_locked_within"),
+)
+
+stake_event = Table(
+    "stake_event",
+    metadata,
+    *origin(),
+    raw("agent"),
+    Column("kind", Text, nullable=False),
+    Column("fields", JSONB, nullable=False),
+    units("staked_units"),
+    units("locked_units"),
+    units("unbonding_units"),
+    seconds("unbond_at", nullable=True),
+    units("slashed_units"),
+    Index("stake_event_of", "agent", "block_number", "log_index"),
+)
+
+stake_lock = Table(
+    "stake_lock",
+    metadata,
+    raw("escrow_id", primary_key=True),
+    raw("agent"),
+    units("amount_units"),
+    units("slashed_units"),
+    Column("state", Text, nullable=False),
+    *last_change(),
+    Index("stake_lock_agent", "agent"),
+)
+
+agent_record = Table(
+    "agent_record",
+    metadata,
+    raw("agent", primary_key=True),
+    Column("completed", Integer, nullable=False),
+    Column("failed", Integer, nullable=False),
+    Column("disputed", Integer, nullable=False),
+    Column("lost", Integer, nullable=False),
+    units("settled_units"),
+    seconds("last_outcome_at", nullable=True),
+    *last_change(),
+)
+"""What the contract's own O(1) record says of an agent."""

@@ -1,0 +1,62 @@
+"""What the backend reads of the chain: plain functions over a SQLAlchemy `Session`, frozen dataclasses back.
+
+They use SQLAlchemy Core only, so they run under `AsyncSession.run_sync` as well. A read with `min_finality` answers as
+of the newest block of that grade: `seen` the newest block taken, `safe` and `final` the node's tags. Append-only event
+rows carry the values after each event, so such an answer is one indexed lookup and never waits.
+"""
+
+from __future__ import annotations
+
+from indexer.core.states import EscrowStatus
+from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
+from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
+from indexer.views.overview import chain_activity, totals
+from indexer.views.stake import stake
+from indexer.views.sync import MirrorEmptyError, sync_status
+from indexer.views.types import (
+    ActivityRow,
+    ChannelRow,
+    DueEscrow,
+    DueReason,
+    EscrowEventRow,
+    EscrowRow,
+    Origin,
+    PoolEventRow,
+    PoolRow,
+    ReceiverRow,
+    StakeRow,
+    SyncStatus,
+    Totals,
+)
+
+__all__ = [
+    "ActivityRow",
+    "ChannelRow",
+    "DueEscrow",
+    "DueReason",
+    "EscrowEventRow",
+    "EscrowRow",
+    "EscrowStatus",
+    "MirrorEmptyError",
+    "Origin",
+    "PoolEventRow",
+    "PoolRow",
+    "ReceiverRow",
+    "StakeRow",
+    "SyncStatus",
+    "Totals",
+    "chain_activity",
+    "channel",
+    "due_escrows",
+    "escrow",
+    "escrow_events",
+    "ledger_balance",
+    "pool",
+    "pool_events",
+    "pool_headroom_expr",
+    "pools_of",
+    "receiver",
+    "stake",
+    "sync_status",
+    "totals",
+]

@@ -1,0 +1,84 @@
+"""Reads across contracts: totals for the landing page and the activity of an account."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from indexer.core.states import EscrowStatus
+from indexer.projections.activity import activity
+from indexer.projections.escrow import escrow, ledger
+from indexer.projections.payment_channel import channel, pool, receiver
+from indexer.projections.reputation import stake
+from indexer.views.sync import marks, origin_of
+from indexer.views.types import ActivityRow, Totals
+
+MAX_ACTIVITY = 200
+
+
+def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.coalesce(func.sum(column), literal(0))
+
+
+def totals(s: Session) -> Totals:
+    """Return the sums over everything in the mirror, at the newest block."""
+    is_open = escrow.c.status != EscrowStatus.CLOSED
+    locked = escrow.c.amount_units - escrow.c.released_units - escrow.c.refunded_units
+    parts: tuple[Select[Any], ...] = (
+        select(
+            func.count().label("escrow_count"),
+            func.count().filter(is_open).label("escrow_open_count"),
+            _sum(locked).label("escrow_locked_units"),
+            _sum(escrow.c.released_units).label("escrow_released_units"),
+            _sum(escrow.c.refunded_units).label("escrow_refunded_units"),
+            _sum(escrow.c.fee_units).label("fee_units"),
+        ).select_from(escrow),
+        select(_sum(ledger.c.balance_units).label("ledger_units")),
+        select(func.count().label("pool_count"), _sum(pool.c.balance_units).label("pool_balance_units")),
+        select(func.count().label("channel_count")).select_from(channel),
+        select(
+            _sum(receiver.c.claimed_units).label("claimed_units"),
+            _sum(receiver.c.settled_units).label("settled_units"),
+        ),
+        select(
+            _sum(stake.c.staked_units).label("staked_units"),
+            func.count().filter(stake.c.staked_units > 0).label("agent_count"),
+        ),
+    )  # fmt: skip
+    values: dict[str, int] = {}
+    for part in parts:
+        values.update({key: int(value) for key, value in s.execute(part).mappings().one().items()})
+    return Totals(**values)
+
+
+def chain_activity(s: Session, account: bytes, cursor: str | None, limit: int) -> list[ActivityRow]:
+    """Return what happened to the account on chain, newest first, after `cursor` (the last row's `cursor`).
+
+    At most 200 rows. Raises ValueError for a cursor this function did not make.
+    """
+    statement = select(activity, *marks()).where(activity.c.account == account)
+    if cursor is not None:
+        number, index = _parse(cursor)
+        older = and_(activity.c.block_number == number, activity.c.log_index < index)
+        statement = statement.where(or_(activity.c.block_number < number, older))
+    ordered = statement.order_by(activity.c.block_number.desc(), activity.c.log_index.desc())
+    return [
+        ActivityRow(
+            contract=row["contract"],
+            kind=row["kind"],
+            subject=row["subject"],
+            amount_units=row["amount_units"],
+            cursor=f"{row['block_number']}-{row['log_index']}",
+            origin=origin_of(row),
+        )
+        for row in s.execute(ordered.limit(min(limit, MAX_ACTIVITY))).mappings()
+    ]
+
+
+def _parse(cursor: str) -> tuple[int, int]:
+    number, dash, index = cursor.partition("-")
+    if not (dash and number.isdecimal() and index.isdecimal()):
+        raise ValueError("not an activity cursor")
+    return int(number), int(index)

@@ -1,0 +1,218 @@
+"""What the reads return. Amounts in base units (`_units`), times on chain in unix seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from aicp.rules.primitives import Finality
+from indexer.core.states import EscrowStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """The log a statement rests on, and how final its block is."""
+
+    block_number: int
+    block_hash: bytes
+    tx_hash: bytes
+    log_index: int
+    block_time: int
+    finality: Finality
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SyncStatus:
+    """How far the mirror is. Times are unix seconds of the blocks; `updated_at` is when the indexer last wrote."""
+
+    head_number: int
+    head_hash: bytes
+    head_time: int
+    safe_number: int
+    finalized_number: int
+    finalized_time: int
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowRow:
+    """An escrow as of the newest block of the asked finality: its terms, state word and last event."""
+
+    escrow_id: bytes
+    client: bytes
+    provider: bytes
+    verifier: bytes
+    arbiter: bytes
+    amount_units: int
+    fee_bps: int
+    quorum: int
+    accept_by: int
+    deliver_by: int
+    challenge_period: int
+    dispute_timeout: int
+    job_hash: bytes
+    salt: int
+    status: EscrowStatus
+    released_units: int
+    refunded_units: int
+    fee_units: int
+    stake_units: int
+    accepted_at: int | None
+    challenge_ends_at: int | None
+    deliverable_hash: bytes | None
+    outcome: str | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowEventRow:
+    """One event of an escrow; `fields` is the decoded event in JSON spelling, `status` the state after it."""
+
+    kind: str
+    fields: Mapping[str, Any]
+    status: EscrowStatus
+    released_units: int
+    refunded_units: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolRow:
+    """A pool at the newest and at the finalised block.
+
+    `pending_withdraw_units` is the largest withdrawal announced in any block after the finalised one (orphaned blocks
+    included) or pending at the finalised or newest block. `claimed_*_units` is what operator-attested claims drew from
+    this pool in total; claims a channel paid out of its own balance are not in it.
+    """
+
+    pool_id: bytes
+    payer: bytes
+    payer_authorizer: bytes
+    operator: bytes
+    balance_latest_units: int
+    balance_final_units: int
+    pending_withdraw_units: int
+    claimed_final_units: int
+    claimed_latest_units: int
+    withdraw_units: int
+    finalize_at: int | None
+    nonce: int
+    origin: Origin
+
+    @property
+    def headroom_units(self) -> int:
+        """The same figure as `pool_headroom_expr`: what receipts and reserves of all time may add up to."""
+        balance = min(self.balance_latest_units, self.balance_final_units)
+        return balance - self.pending_withdraw_units + self.claimed_final_units
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolEventRow:
+    """One event of a pool with the pool's values after it."""
+
+    kind: str
+    fields: Mapping[str, Any]
+    balance_units: int
+    claimed_units: int
+    withdraw_units: int
+    finalize_at: int | None
+    nonce: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelRow:
+    """A channel as of the newest block of the asked finality."""
+
+    channel_id: bytes
+    payer: bytes
+    payer_authorizer: bytes
+    receiver: bytes
+    receiver_authorizer: bytes
+    token: bytes
+    withdraw_delay: int
+    salt: bytes
+    pool_id: bytes
+    balance_units: int
+    total_claimed_units: int
+    withdraw_units: int
+    withdraw_finalize_at: int | None
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverRow:
+    """What a receiver has claimed and been paid over all channels; zeros if nothing yet."""
+
+    receiver: bytes
+    claimed_units: int
+    settled_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeRow:
+    """An agent's stake as of the asked finality; zeros if it never staked."""
+
+    agent: bytes
+    staked_units: int
+    locked_units: int
+    unbonding_units: int
+    unbond_at: int | None
+    slashed_units: int
+
+    @property
+    def free_units(self) -> int:
+        """What a new escrow may lock."""
+        return max(0, self.staked_units - self.locked_units - self.unbonding_units)
+
+
+class DueReason(StrEnum):
+    """Which clock of an escrow has run out, and so which permissionless exit is open."""
+
+    CHALLENGE_OVER = "challenge_over"
+    DELIVER_BY_OVER = "deliver_by_over"
+    ACCEPT_BY_OVER = "accept_by_over"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DueEscrow:
+    """An escrow the keeper may close for its parties; `due_at` is the second its clock ran out."""
+
+    reason: DueReason
+    due_at: int
+    escrow: EscrowRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Sums over everything, at the newest block, for the landing page."""
+
+    escrow_count: int
+    escrow_open_count: int
+    escrow_locked_units: int
+    escrow_released_units: int
+    escrow_refunded_units: int
+    fee_units: int
+    ledger_units: int
+    pool_count: int
+    pool_balance_units: int
+    channel_count: int
+    claimed_units: int
+    settled_units: int
+    staked_units: int
+    agent_count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActivityRow:
+    """One thing that happened on chain to an account; `cursor` continues the list after this row."""
+
+    contract: str
+    kind: str
+    subject: bytes | None
+    amount_units: int
+    cursor: str
+    origin: Origin
