@@ -1,0 +1,64 @@
+"""Ids of escrows, pools, channels and token authorizations, each recomputed by whoever signs.
+
+An id is the EIP-712 digest of the message that names all its parts, so nobody can answer with an id of other parts.
+"""
+
+from __future__ import annotations
+
+from aicp.abi.typed_data import ChannelConfig, Domain, EscrowTerms, PoolKey
+from aicp.rules.constants import MARKETPLACE_SALT, Constants
+from aicp.rules.primitives import keccak
+
+
+def marketplace_config(  # noqa: PLR0917  # the order of the contract struct
+    payer: bytes,
+    payer_authorizer: bytes,
+    receiver: bytes,
+    operator: bytes,
+    token: bytes,
+    constants: Constants,
+) -> ChannelConfig:
+    """Return the config of the one marketplace channel between a pool and an agent."""
+    return ChannelConfig(
+        payer=payer,
+        payer_authorizer=payer_authorizer,
+        receiver=receiver,
+        receiver_authorizer=operator,
+        token=token,
+        withdraw_delay=constants.channel_withdraw_delay_seconds,
+        salt=MARKETPLACE_SALT,
+    )
+
+
+def pool_key(payer: bytes, payer_authorizer: bytes, operator: bytes) -> PoolKey:
+    """Return the key of a buyer's pool: one per session key and operator epoch."""
+    return PoolKey(payer=payer, payer_authorizer=payer_authorizer, operator=operator)
+
+
+def escrow_id(terms: EscrowTerms, escrow_domain: Domain) -> bytes:
+    """Return the escrow's id, which is also the nonce of the buyer's payment authorization."""
+    return terms.digest(escrow_domain)
+
+
+def channel_id(config: ChannelConfig, channel_domain: Domain) -> bytes:
+    """Return the channel's id."""
+    return config.digest(channel_domain)
+
+
+def pool_id(key: PoolKey, channel_domain: Domain) -> bytes:
+    """Return the pool's id."""
+    return key.digest(channel_domain)
+
+
+def pool_deposit_nonce(pool: bytes, salt: bytes) -> bytes:
+    """Return the ERC-3009 nonce of a pool deposit: keccak256(abi.encode(poolId, salt))."""
+    if not len(pool) == len(salt) == 32:
+        raise ValueError("a pool id and a salt have 32 bytes each")
+    return keccak(pool + salt)
+
+
+def stake_nonce(agent: bytes, salt: bytes) -> bytes:
+    """Return the ERC-3009 nonce of a stake: keccak256(abi.encode(agent, salt))."""
+    if len(agent) != 20 or len(salt) != 32:
+        raise ValueError("an agent has 20 bytes and a salt 32")
+    return keccak(bytes(12) + agent + salt)
