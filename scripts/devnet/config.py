@@ -1,0 +1,95 @@
+"""What the devnet runs: its folders, ports, and which parts are replaced by a URL of the user."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from scripts.devnet.errors import DevnetError
+from scripts.devnet.keys import LOCAL_CHAIN_ID
+
+ROOT = Path(__file__).resolve().parents[2]
+API_PORT = 8000
+RPC_PORT = 8545
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DevnetConfig:
+    """One run. A URL that is None means that the embedded part is started instead."""
+
+    state_dir: Path
+    api_port: int = API_PORT
+    rpc_port: int = RPC_PORT
+    database_url: str | None = None
+    indexer_database_url: str | None = None
+    redis_url: str | None = None
+    rpc_urls: tuple[str, ...] = ()
+    chain_id: int = LOCAL_CHAIN_ID
+    operator_key: str | None = None
+    relayer_keys: tuple[str, ...] = ()
+    public_url: str | None = None
+    demo: bool = True
+    frontend: bool = True
+    durable: bool = True
+    """False lets the embedded database skip fsync: faster, and safe against a killed process but not a power cut."""
+
+    @property
+    def url(self) -> str:
+        """Return the address people open."""
+        return self.public_url or f"http://localhost:{self.api_port}"
+
+
+def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port: int, demo: bool) -> DevnetConfig:
+    """Read the URLs that replace embedded parts. Raises DevnetError when they contradict each other."""
+    rpc_urls = _list(environ, "RPC_URLS")
+    chain_id = _integer(environ, "CHAIN_ID", LOCAL_CHAIN_ID)
+    if chain_id != LOCAL_CHAIN_ID and not rpc_urls:
+        raise DevnetError(f"CHAIN_ID is {chain_id} but RPC_URLS is not set; name at least one RPC of that chain.")
+    return DevnetConfig(
+        state_dir=state_dir,
+        api_port=port,
+        rpc_port=_integer(environ, "RPC_PORT", RPC_PORT),
+        database_url=_text(environ, "DATABASE_URL"),
+        indexer_database_url=_text(environ, "INDEXER_DATABASE_URL"),
+        redis_url=_text(environ, "REDIS_URL"),
+        rpc_urls=rpc_urls,
+        chain_id=chain_id,
+        operator_key=_text(environ, "OPERATOR_KEY"),
+        relayer_keys=_list(environ, "RELAYER_KEYS"),
+        public_url=_text(environ, "PUBLIC_URL"),
+        demo=demo and chain_id == LOCAL_CHAIN_ID,
+    )
+
+
+def _text(environ: Mapping[str, str], name: str) -> str | None:
+    return environ.get(f"AICP_{name}") or environ.get(name) or None
+
+
+def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in (_text(environ, name) or "").split(",") if part.strip())
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = _text(environ, name)
+    if text is None:
+        return default
+    if not text.isdigit():
+        raise DevnetError(f"{name} must be a whole number and is {text!r}.")
+    return int(text)
+
+
+def free_port() -> int:
+    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def place_of(url: str) -> str:
+    """Return host and port of a URL for a message: paths and passwords may hold secrets."""
+    parts = urlsplit(url)
+    return f"{parts.hostname or 'localhost'}:{parts.port}" if parts.port else parts.hostname or "localhost"
