@@ -1,0 +1,155 @@
+"""The boundary of every transaction: opens it, runs one synchronous function, commits, and only then returns.
+
+Goals: a caller who gets an answer knows that the commit was acknowledged; nothing else in the service commits.
+Invariants: one call is one transaction; an exception of the function or of the COMMIT leaves nothing behind.
+A crash before the COMMIT is acknowledged: the caller gets no answer and may repeat; a crash after it: the effect is
+there and a repeat with the same Idempotency-Key finds the stored answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, TypeVar
+
+from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.orm import Session, sessionmaker
+
+from backend.errors import Unavailable
+
+T = TypeVar("T")
+
+STATEMENT_TIMEOUT_MS: Final = 10_000
+LOCK_TIMEOUT_MS: Final = 5_000
+IDLE_IN_TRANSACTION_MS: Final = 15_000
+POOL_SIZE: Final = 8
+POOL_WAIT_SECONDS: Final = 5
+
+# serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections,
+# admin_shutdown, crash_shutdown, cannot_connect_now: the same request may well succeed in a moment
+_RETRYABLE: Final = frozenset({"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03"})
+
+
+def async_url(url: str) -> URL:
+    """Return the asyncpg form of a `postgresql://` URL (`?host=/dir` names a Unix socket)."""
+    return make_url(url).set(drivername="postgresql+asyncpg")
+
+
+def sync_url(url: str) -> URL:
+    """Return the psycopg form of a `postgresql://` URL."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def plain_dsn(url: str) -> str:
+    """Return the URL without a driver name, as libpq and asyncpg read it."""
+    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _limits(application: str) -> dict[str, str]:
+    return {
+        "application_name": application,
+        "statement_timeout": str(STATEMENT_TIMEOUT_MS),
+        "lock_timeout": str(LOCK_TIMEOUT_MS),
+        "idle_in_transaction_session_timeout": str(IDLE_IN_TRANSACTION_MS),
+    }
+
+
+def make_async_engine(url: str, *, application: str = "aicp-api", pool_size: int = POOL_SIZE) -> AsyncEngine:
+    """Return the engine of the API process."""
+    return create_async_engine(
+        async_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": _limits(application)},
+    )
+
+
+def make_sync_engine(url: str, *, application: str = "aicp-worker", pool_size: int = POOL_SIZE) -> Engine:
+    """Return the engine of a worker process; build it after the fork."""
+    options = " ".join(f"-c {name}={value}" for name, value in _limits(application).items())
+    return create_engine(
+        sync_url(url),
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=POOL_WAIT_SECONDS,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": POOL_WAIT_SECONDS, "options": options},
+    )
+
+
+def sqlstate_of(error: DBAPIError) -> str | None:
+    """Return the five-letter SQLSTATE of a database error, whichever driver raised it."""
+    state: Any = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None)
+    return state if isinstance(state, str) else None
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """Turn errors that a retry may cure into `Unavailable`; every other database error stays an internal error."""
+    try:
+        yield
+    except DBAPIError as error:
+        state = sqlstate_of(error)
+        lost = isinstance(error, OperationalError | InterfaceError) and (state is None or state.startswith("08"))
+        if lost or error.connection_invalidated or state in _RETRYABLE:
+            raise Unavailable("The database did not finish the request; try again.") from error
+        raise
+    except (OSError, TimeoutError) as error:
+        raise Unavailable("The database does not answer.") from error
+
+
+class Database:
+    """Transactions of the API: the function gets a plain `Session`, its I/O runs over asyncpg."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self.engine = engine
+        self._write = async_sessionmaker(engine, expire_on_commit=False)
+        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._read = async_sessionmaker(reading, expire_on_commit=False)
+
+    async def write(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in one transaction and return its value after the commit. Raises Unavailable when retryable."""
+        with _translated():
+            return await self._run(self._write, fn)
+
+    async def read(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in one read-only transaction with one snapshot. Raises Unavailable when retryable."""
+        with _translated():
+            return await self._run(self._read, fn)
+
+    @staticmethod
+    async def _run(sessions: async_sessionmaker[AsyncSession], fn: Callable[[Session], T]) -> T:
+        async with sessions() as session, session.begin():
+            return await session.run_sync(fn)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+class SyncDatabase:
+    """The same boundary for workers and commands, over psycopg."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._write = sessionmaker(engine, expire_on_commit=False)
+        reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._read = sessionmaker(reading, expire_on_commit=False)
+
+    def write(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in one transaction and return its value after the commit. Raises Unavailable when retryable."""
+        with _translated(), self._write() as session, session.begin():
+            return fn(session)
+
+    def read(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn` in one read-only transaction with one snapshot. Raises Unavailable when retryable."""
+        with _translated(), self._read() as session, session.begin():
+            return fn(session)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()

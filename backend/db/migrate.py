@@ -1,0 +1,46 @@
+"""Brings the schemas `app` and `txm` to the newest migration, and tells whether models and migrations agree."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+
+from backend.db.engine import sync_url
+
+MIGRATIONS = Path(__file__).parent.parent / "migrations"
+
+
+def config(url: str) -> Config:
+    """Return the Alembic configuration for a database URL."""
+    made = Config()
+    made.set_main_option("script_location", str(MIGRATIONS))
+    made.attributes["url"] = sync_url(url).render_as_string(hide_password=False)
+    return made
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Apply every migration up to `revision`; safe to repeat, one process at a time does the work."""
+    command.upgrade(config(url), revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Undo migrations down to `revision`."""
+    command.downgrade(config(url), revision)
+
+
+def check(url: str) -> None:
+    """Raise alembic's CommandError when the models hold something no migration creates."""
+    command.check(config(url))
+
+
+def revise(url: str, message: str) -> None:
+    """Write a new migration from the difference between the models and an upgraded database."""
+    command.revision(config(url), message=message, autogenerate=True)
+
+
+if __name__ == "__main__":
+    action, *arguments = sys.argv[1:]
+    {"upgrade": upgrade, "downgrade": downgrade, "check": check, "revise": revise}[action](*arguments)
