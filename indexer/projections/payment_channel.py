@@ -87,7 +87,7 @@ pool_withdraw_seen = Table(
     Column("block_number", BigInteger, nullable=False),
     units("amount_units"),
 )
-"""Withdrawals announced in any unfinalised block, orphaned ones included: a reorg does not delete them, finality does."""
+"""Withdrawals announced in any unfinalised block, orphaned ones too: finality deletes them, a reorg does not."""
 
 receiver = Table(
     "receiver",

@@ -1,4 +1,4 @@
-"""Tables the indexer keeps for itself: where it stands, unfinalised blocks, raw logs, the undo journal, dead letters."""
+"""Tables the indexer keeps for itself: its position, unfinalised blocks, raw logs, undo journal, dead letters."""
 
 from __future__ import annotations
 
