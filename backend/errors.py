@@ -66,6 +66,26 @@ class IdempotencyMismatch(Conflict):
     code, title = "idempotency_mismatch", "This Idempotency-Key was used with another request."
 
 
+class BidRefused(Problem):
+    status, code, title = 400, "bid_refused", "The bid does not fit the task."
+
+
+class PriceOutOfRange(Problem):
+    status, code, title = 400, "price_out_of_range", "The amount is outside what this network allows."
+
+
+class UnknownFile(Problem):
+    status, code, title = 400, "unknown_file", "You have not uploaded this file."
+
+
+class QuotaExceeded(Problem):
+    status, code, title = 413, "quota_exceeded", "Your files take all the room an address has."
+
+
+class SignInRefused(Problem):
+    status, code, title = 401, "sign_in_refused", "The sign-in message is not valid here."
+
+
 class BidReplayed(Conflict):
     code, title = "bid_replayed", "This bid was received before."
 
@@ -100,6 +120,10 @@ class ChainBehind(Problem):
 
 class Unavailable(Problem):
     status, code, title, retryable = 503, "unavailable", "A part of the service does not answer.", True
+
+
+class Internal(Problem):
+    status, code, title = 500, "internal", "Something went wrong on our side; it has been recorded."
 
 
 class LimitExceeded(Problem):

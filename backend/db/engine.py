@@ -28,8 +28,11 @@ POOL_SIZE: Final = 8
 POOL_WAIT_SECONDS: Final = 5
 
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections,
-# admin_shutdown, crash_shutdown, cannot_connect_now: the same request may well succeed in a moment
-_RETRYABLE: Final = frozenset({"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03"})
+# admin_shutdown, crash_shutdown, cannot_connect_now, and the mirror's tables or schema not (yet) there: the same
+# request may well succeed in a moment
+_RETRYABLE: Final = frozenset(
+    {"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03", "42P01", "3F000"}
+)
 
 
 def async_url(url: str) -> URL:

@@ -1,0 +1,79 @@
+"""Statements over uploads and over who may read a file."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Delete, Select, TextClause, delete, distinct, exists, func, or_, select, text
+
+from backend.deals.models import Deal
+from backend.files.models import Upload
+from backend.tasks.models import Task, TaskFile
+
+
+def lock_owner(owner: bytes) -> TextClause:
+    """Wait for other uploads of the same owner, so that the quota is exact."""
+    return text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 1))").bindparams(scope=owner.hex())
+
+
+def used_bytes(owner: bytes) -> Select[tuple[int]]:
+    """How many bytes the owner's distinct files take."""
+    distinct_files = select(distinct(Upload.sha256), Upload.size).where(Upload.owner == owner).subquery()
+    return select(func.coalesce(func.sum(distinct_files.c.size), 0))
+
+
+def of_owner(owner: bytes, hashes: Sequence[bytes]) -> Select[tuple[Upload]]:
+    """The owner's uploads of these files, newest first."""
+    return (
+        select(Upload)
+        .where(Upload.owner == owner, Upload.sha256.in_(hashes))
+        .order_by(Upload.created_at.desc(), Upload.id.desc())
+    )
+
+
+def upload(owner: bytes, sha256: bytes, name: str) -> Select[tuple[Upload]]:
+    """One upload by its unique key."""
+    return select(Upload).where(Upload.owner == owner, Upload.sha256 == sha256, Upload.name == name)
+
+
+def task_file_for(reader: bytes, sha256: bytes) -> Select[tuple[TaskFile]]:
+    """A task file of this hash that the reader may see as buyer or as awarded agent.
+
+    Inputs: the agent of the live deal, or of one he has delivered on. Results: the agent who delivered them.
+    """
+    delivered = TaskFile.__table__.alias("delivered")
+    has_delivered = exists().where(delivered.c.deal_id == Deal.id)
+    current = exists().where(Task.id == Deal.task_id, Task.deal_id == Deal.id)
+    as_agent_input = exists().where(
+        Deal.task_id == TaskFile.task_id, Deal.agent == reader, or_(Deal.live, current, has_delivered)
+    )
+    as_agent_result = exists().where(Deal.id == TaskFile.deal_id, Deal.agent == reader)
+    as_buyer = exists().where(Task.id == TaskFile.task_id, Task.buyer == reader)
+    return (
+        select(TaskFile)
+        .where(
+            TaskFile.sha256 == sha256,
+            or_(
+                as_buyer,
+                (TaskFile.role == "input") & as_agent_input,
+                (TaskFile.role == "result") & as_agent_result,
+            ),
+        )
+        .order_by(TaskFile.id)
+        .limit(1)
+    )
+
+
+def of_task(task_id: uuid.UUID, role: str, deal_id: uuid.UUID | None) -> Select[tuple[TaskFile]]:
+    """The files of a task in one role, by name."""
+    conditions: list[Any] = [TaskFile.task_id == task_id, TaskFile.role == role]
+    if deal_id is not None:
+        conditions.append(TaskFile.deal_id == deal_id)
+    return select(TaskFile).where(*conditions).order_by(TaskFile.name)
+
+
+def drop_results(deal_id: uuid.UUID) -> Delete:
+    """Forget the results handed in before, when a deal is delivered anew."""
+    return delete(TaskFile).where(TaskFile.deal_id == deal_id, TaskFile.role == "result")

@@ -1,0 +1,99 @@
+"""Statements of the outbox: events without a number yet, numbered events, and stored answers."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Final
+
+from sqlalchemy import (
+    Delete,
+    Insert,
+    Select,
+    TextClause,
+    Update,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+    update,
+)
+
+from backend.outbox.models import OutboxEvent, StoredAnswer
+
+NUMBERING_LOCK: Final = 7_104_220_531
+NEW_EVENTS_CHANNEL: Final = "aicp_outbox"
+NUMBERED_CHANNEL: Final = "aicp_events"
+
+
+def insert_event(event_type: str, payload: dict[str, Any], audience: list[bytes] | None) -> Insert:
+    """Store one event without a number."""
+    return insert(OutboxEvent).values(type=event_type, payload=payload, audience=audience)
+
+
+def notify(channel: str) -> TextClause:
+    """Ring a channel when the transaction commits; the same ring twice in a transaction is one."""
+    return text("SELECT pg_notify(:channel, '')").bindparams(channel=channel)
+
+
+def try_numbering_lock() -> TextClause:
+    """Return whether this transaction is the only one that numbers events."""
+    return text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=NUMBERING_LOCK)
+
+
+def unnumbered(limit: int) -> Select[tuple[int]]:
+    """Ids of committed events that have no number yet, oldest first."""
+    return select(OutboxEvent.id).where(OutboxEvent.seq.is_(None)).order_by(OutboxEvent.id).limit(limit)
+
+
+def newest_seq() -> Select[tuple[int]]:
+    """The highest number given so far, 0 before the first."""
+    return select(func.coalesce(func.max(OutboxEvent.seq), 0))
+
+
+def oldest_seq() -> Select[tuple[int | None]]:
+    """The lowest number still kept."""
+    return select(func.min(OutboxEvent.seq))
+
+
+def give_numbers(ids: list[int], first: int) -> Update:
+    """Number the events in the order of `ids`, counting from `first`."""
+    order = select(
+        func.unnest(ids, type_=OutboxEvent.id.type).label("id"),
+        func.generate_series(first, first + len(ids) - 1).label("seq"),
+    ).subquery()
+    return update(OutboxEvent).where(OutboxEvent.id == order.c.id).values(seq=order.c.seq)
+
+
+def events_between(after: int, until: int, limit: int) -> Select[tuple[OutboxEvent]]:
+    """Numbered events with after < seq <= until, in order."""
+    return (
+        select(OutboxEvent)
+        .where(OutboxEvent.seq > after, OutboxEvent.seq <= until)
+        .order_by(OutboxEvent.seq)
+        .limit(limit)
+    )
+
+
+def delete_events_before(moment: dt.datetime, keep_seq: int) -> Delete:
+    """Delete old numbered events; the newest one stays, because the next number follows from it."""
+    return delete(OutboxEvent).where(OutboxEvent.created_at < moment, OutboxEvent.seq < keep_seq)
+
+
+def lock_answer(address: bytes, key: str, route: str) -> TextClause:
+    """Wait until no other transaction works under the same Idempotency-Key."""
+    return text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 0))").bindparams(
+        scope=f"{address.hex()}|{route}|{key}"
+    )
+
+
+def stored_answer(address: bytes, key: str, route: str) -> Select[tuple[StoredAnswer]]:
+    """The answer given under this key, if any."""
+    return select(StoredAnswer).where(
+        StoredAnswer.address == address, StoredAnswer.key == key, StoredAnswer.route == route
+    )
+
+
+def delete_answers_before(moment: dt.datetime) -> Delete:
+    """Forget old answers."""
+    return delete(StoredAnswer).where(StoredAnswer.created_at < moment)
