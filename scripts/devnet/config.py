@@ -57,19 +57,19 @@ def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port
         redis_url=_text(environ, "REDIS_URL"),
         rpc_urls=rpc_urls,
         chain_id=chain_id,
-        operator_key=_text(environ, "OPERATOR_KEY"),
-        relayer_keys=_list(environ, "RELAYER_KEYS"),
-        public_url=_text(environ, "PUBLIC_URL"),
+        operator_key=_text(environ, "AICP_OPERATOR_KEY"),
+        relayer_keys=_list(environ, "AICP_RELAYER_KEYS"),
+        public_url=_text(environ, "AICP_PUBLIC_URL"),
         demo=demo and chain_id == LOCAL_CHAIN_ID,
     )
 
 
 def _text(environ: Mapping[str, str], name: str) -> str | None:
-    return environ.get(f"AICP_{name}") or environ.get(name) or None
+    return environ.get(name) or None
 
 
 def _list(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in (_text(environ, name) or "").split(",") if part.strip())
+    return tuple(part.strip() for part in environ.get(name, "").split(",") if part.strip())
 
 
 def _integer(environ: Mapping[str, str], name: str, default: int) -> int:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scripts.devnet.errors import DevnetCancelledError, DevnetError
-from scripts.devnet.process import RunningProcess, Service, exit_reason, process_start_time
+from scripts.devnet.process import RunningProcess, Service, exit_reason, process_start_time, signal_group
 from scripts.devnet.runfile import RunFile, RunState, ServiceState
 
 POLL_SECONDS = 0.05
@@ -204,6 +204,7 @@ class Supervisor:
         if code is None:
             return
         if entry.retry_at is None:
+            signal_group(entry.process.pid, signal.SIGKILL)  # forked workers must not outlive their parent
             if now - entry.up_since > HEALTHY_AFTER:
                 entry.backoff = FIRST_BACKOFF
             entry.retry_at = now + entry.backoff
@@ -214,7 +215,11 @@ class Supervisor:
             entry.backoff = min(entry.backoff * 2, MAX_BACKOFF)
             self.record()
         elif now >= entry.retry_at:
-            self._respawn(entry)
+            try:
+                self._respawn(entry)
+            except DevnetError as error:
+                entry.retry_at = now + entry.backoff
+                self._report(f"  ! {error}")
 
     def _check_cancelled(self) -> None:
         if self.cancel.is_set() and not self._closing.is_set():
