@@ -67,6 +67,7 @@ def make_async_engine(url: str, *, application: str = "aicp-api", pool_size: int
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,  # parameters hold task texts, and errors are logged
         connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": _limits(application)},
     )
 
@@ -80,6 +81,7 @@ def make_sync_engine(url: str, *, application: str = "aicp-worker", pool_size: i
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
         pool_pre_ping=True,
+        hide_parameters=True,
         connect_args={"connect_timeout": POOL_WAIT_SECONDS, "options": options},
     )
 

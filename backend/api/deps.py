@@ -1,0 +1,160 @@
+"""What route functions ask for: the caller, the context, and the two ways to reach the database.
+
+`write(fn)` runs `fn` in one transaction and returns only after the commit. With an `Idempotency-Key` the answer is
+stored in that same transaction: the same request again gets the same answer, another request under the key a 409.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from typing import Annotated, Any, Final, TypeVar
+
+from fastapi import Depends, Header, Request
+from fastapi.requests import HTTPConnection
+from pydantic import TypeAdapter
+from sqlalchemy.orm import Session
+
+from backend.api.state import AppState, app_state, client_ip
+from backend.auth import service as auth
+from backend.auth.schemas import Scope
+from backend.auth.service import Caller
+from backend.context import Context
+from backend.errors import Forbidden, InvalidInput, Unauthenticated
+from backend.outbox import service as outbox
+
+T = TypeVar("T")
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+MAX_KEY_LENGTH: Final = 200
+
+State = Annotated[AppState, Depends(app_state)]
+
+
+def _context(state: State) -> Context:
+    return state.ctx
+
+
+Ctx = Annotated[Context, Depends(_context)]
+
+
+def token_in(connection: HTTPConnection, cookie_name: str) -> str | None:
+    """Return the bearer token, or the cookie's where there is no Authorization header."""
+    header = connection.headers.get("authorization")
+    if header is not None:
+        scheme, _, token = header.partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
+    return connection.cookies.get(cookie_name)
+
+
+async def _optional_caller(request: Request, state: State) -> Caller | None:
+    token = token_in(request, state.cookie_name)
+    if not token:
+        return None
+    return await state.db.read(lambda session: auth.caller_of(session, state.ctx, token))
+
+
+OptionalSession = Annotated[Caller | None, Depends(_optional_caller)]
+
+
+async def limited(request: Request, state: State, caller: OptionalSession) -> None:
+    """Count the request against the caller's limits. Raises LimitExceeded."""
+    await state.limits.request(
+        address=None if caller is None else caller.address,
+        ip=client_ip(request),
+        write=request.method not in SAFE_METHODS,
+    )
+
+
+def _required_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
+    if caller is None:
+        known = token_in(request, state.cookie_name) is not None
+        raise Unauthenticated("The session is unknown, over or revoked." if known else "")
+    if request.method not in SAFE_METHODS and caller.scopes <= {"read"}:
+        raise Forbidden("This session may only read.", scopes=sorted(caller.scopes))
+    return caller
+
+
+CurrentSession = Annotated[Caller, Depends(_required_caller)]
+"""The signed-in caller; sessions that may only read are refused on unsafe methods."""
+
+
+def require_scope(scope: Scope) -> Any:
+    """Return a dependency that gives the caller and refuses bearer tokens without the scope."""
+
+    def check(caller: CurrentSession) -> Caller:
+        if scope not in caller.scopes:
+            raise Forbidden(f"This session lacks the scope {scope!r}.", scopes=sorted(caller.scopes))
+        return caller
+
+    return Depends(check)
+
+
+BidSession = Annotated[Caller, require_scope("bid")]
+DeliverSession = Annotated[Caller, require_scope("deliver")]
+
+
+class ReadRunner:
+    """`await read(fn)`: one read-only transaction with one snapshot."""
+
+    def __init__(self, state: State) -> None:
+        self._db = state.db
+
+    async def __call__(self, fn: Callable[[Session], T]) -> T:
+        return await self._db.read(fn)
+
+
+class WriteRunner:
+    """`await write(fn)`: one transaction, committed before the answer, repeatable under an Idempotency-Key."""
+
+    def __init__(
+        self,
+        request: Request,
+        state: State,
+        caller: OptionalSession,
+        idempotency_key: Annotated[str | None, Header()] = None,
+    ) -> None:
+        if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_KEY_LENGTH:
+            raise InvalidInput(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters.")
+        self._request = request
+        self._db = state.db
+        self._caller = caller
+        self._key = idempotency_key
+
+    async def __call__(self, fn: Callable[[Session], T]) -> T:
+        if self._key is None or self._caller is None:
+            return await self._db.write(fn)
+        return await self._once(fn, self._key, self._caller.address)
+
+    async def _once(self, fn: Callable[[Session], T], key: str, address: bytes) -> T:
+        request_hash = await _request_hash(self._request)
+        route = self._request.scope["route"]
+        answers: TypeAdapter[Any] = TypeAdapter(route.response_model)
+
+        def run(session: Session) -> T:
+            stored = outbox.find_answer(session, address, key, route.name, request_hash)
+            if stored is not None:
+                repeated: T = answers.validate_python(stored.answer["value"])
+                return repeated
+            value = fn(session)
+            outbox.store_answer(
+                session,
+                address,
+                key,
+                route.name,
+                request_hash=request_hash,
+                status=route.status_code or 200,
+                answer={"value": answers.dump_python(value, mode="json")},
+            )
+            return value
+
+        return await self._db.write(run)
+
+
+async def _request_hash(request: Request) -> bytes:
+    body = await request.body()
+    line = f"{request.method} {request.url.path.removeprefix('/api/v1').removeprefix('/api')}?{request.url.query}\n"
+    return hashlib.sha256(line.encode() + body).digest()
+
+
+Read = Annotated[ReadRunner, Depends()]
+Write = Annotated[WriteRunner, Depends()]
