@@ -37,6 +37,9 @@ interface IEscrow is ILedger, IGuardedInflow {
     /// @notice The escrow is over.
     event EscrowClosed(bytes32 indexed id);
 
+    /// @notice `amount` base units of the account's balance became the price of escrow `id`.
+    event BalanceSpent(address indexed account, bytes32 indexed id, uint96 amount);
+
     /// @notice Reputation did not take the end of this escrow; {settleStake} is open to anyone.
     event StakeSettlementFailed(bytes32 indexed id);
 
@@ -61,7 +64,7 @@ interface IEscrow is ILedger, IGuardedInflow {
     /// @notice Funds an escrow from the client's balance here. Only the client.
     ///
     /// Requirements: as {fund}; enough balance (`Ledger_InsufficientBalance`).
-    /// Emits {EscrowFunded}.
+    /// Emits {EscrowFunded} and {BalanceSpent}.
     function fundFromBalance(Terms calldata terms) external returns (bytes32 id);
 
     /// @notice Funds an escrow by the client's ERC-3009 `ReceiveWithAuthorization` with value = amount,
