@@ -1,0 +1,73 @@
+# Everything a developer or a buyer runs. Needs Python 3.11+ and Node 20+; nothing else is installed system-wide.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+PORT ?= 8000
+VENV := .venv/bin
+SUITES := check unit contracts forge integration e2e
+
+# runs a command and prints how long the target took, whatever the outcome
+define timed
+started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
+endef
+
+.PHONY: help up down status test $(SUITES) audit lock format clean packages dev-packages
+
+help: ## this list
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+up: packages ## start everything and open http://localhost:8000 (PORT=8001 for another port)
+	@exec $(VENV)/aicp up --port $(PORT)
+
+down: ## stop everything
+	@$(VENV)/aicp down
+
+status: ## show what runs
+	@$(VENV)/aicp status
+
+test: dev-packages ## everything CI runs, with a table of times against budgets
+	@$(call timed,$(VENV)/python -m scripts.suites)
+
+check: dev-packages ## formatting, lint, types, import order, generated files
+	@$(call timed,$(VENV)/python -m scripts.suites check)
+
+unit: dev-packages ## unit tests of Python and of the pages
+	@$(call timed,$(VENV)/python -m scripts.suites unit)
+
+contracts: dev-packages ## contract tests (Ape on anvil)
+	@$(call timed,$(VENV)/python -m scripts.suites contracts)
+
+forge: dev-packages ## fuzz tests of the contracts
+	@$(call timed,$(VENV)/python -m scripts.suites forge)
+
+integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
+	@$(call timed,$(VENV)/python -m scripts.suites integration)
+
+e2e: dev-packages ## the journeys in a real browser (needs Chromium)
+	@$(call timed,$(VENV)/python -m scripts.suites e2e)
+
+audit: packages ## compare the running stack's mirror and receipts with the chain
+	@$(call timed,set -a; source .aicp/env && $(VENV)/aicp audit)
+
+format: dev-packages ## write the formatting `make check` wants
+	@$(call timed,$(VENV)/ruff check --fix --quiet . && $(VENV)/ruff format --quiet . && node_modules/.bin/forge fmt && node_modules/.bin/biome check --write frontend)
+
+lock: packages ## resolve the lock files again from pyproject.toml and package.json
+	@$(call timed,\
+	  .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
+	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --generate-hashes --no-emit-index-url -o requirements/run.lock && \
+	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
+	  npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error)
+
+clean: ## forget chain, database, files and logs of `make up`
+	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.devnet down; fi
+	@rm -rf .aicp test-results
+
+packages:
+	@$(PYTHON) scripts/bootstrap run
+
+dev-packages:
+	@$(PYTHON) scripts/bootstrap dev

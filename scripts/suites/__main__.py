@@ -1,0 +1,135 @@
+"""`python -m scripts.suites [NAME ...]`: run suites, print the budget table and `N passed, N failed`.
+
+Without names every suite runs; all of them, even after a failure. Exit code 1 when anything failed or nothing ran.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from scripts.suites.catalogue import BIN, NODE_BIN, SUITES
+from scripts.suites.model import RESULTS, ROOT, Counts, Runner, Suite, summary_lines
+
+NOTHING_COLLECTED = 5
+"""Exit code of pytest when it found no test."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a suite did."""
+
+    suite: Suite
+    seconds: float = 0.0
+    counts: Counts = field(default_factory=Counts)
+    ran: int = 0
+    broken: list[str] = field(default_factory=list)
+    summaries: list[str] = field(default_factory=list)
+
+
+def environment(runner: Runner) -> dict[str, str]:
+    """Return the environment of a runner: our tools first on PATH, the compiler where Ape looks for it."""
+    path = os.pathsep.join((str(BIN), str(NODE_BIN), os.environ.get("PATH", os.defpath)))
+    compiler = str(ROOT / "scripts" / "solc")
+    return {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "FORCE_COLOR": "0", **runner.env}
+
+
+def run_suite(suite: Suite) -> Outcome:
+    """Run every runner of a suite, whatever fails."""
+    outcome = Outcome(suite)
+    started = time.monotonic()
+    for runner in suite.runners:
+        missing = runner.missing()
+        if missing is not None:
+            print(f"  {suite.name}: {runner.name} is skipped: nothing matches {missing} yet", flush=True)
+            continue
+        _run(runner, outcome)
+    outcome.seconds = time.monotonic() - started
+    return outcome
+
+
+def _run(runner: Runner, outcome: Outcome) -> None:
+    RESULTS.mkdir(exist_ok=True)
+    runner.report.unlink(missing_ok=True)
+    started = time.monotonic()
+    code, output = _execute(runner)
+    seconds = time.monotonic() - started
+    if code == NOTHING_COLLECTED and runner.counts is not None:
+        print(f"  {outcome.suite.name}: {runner.name} is skipped: it holds no tests yet", flush=True)
+        return
+    outcome.ran += 1
+    counts = runner.counts(runner.report, output) if runner.counts is not None else Counts()
+    if code != 0 and counts.failed == 0:
+        counts += Counts(failed=1)
+    outcome.counts += counts
+    if code != 0 or counts.failed:
+        outcome.broken.append(runner.name)
+        if runner.quiet:
+            print(output, flush=True)
+    lines = summary_lines(output) if runner.counts is not None else []
+    outcome.summaries += [f"{runner.name}: {line}" for line in lines]
+    print(f"  {runner.name:<34} {seconds:6.1f} s   {'ok' if code == 0 else 'FAILED'}", flush=True)
+
+
+def _execute(runner: Runner) -> tuple[int, str]:
+    """Run the command; pass its output on as it comes (unless quiet) and return it."""
+    process = subprocess.Popen(
+        runner.command,
+        cwd=ROOT,
+        env=environment(runner),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    lines = []
+    assert process.stdout is not None
+    for line in process.stdout:
+        lines.append(line)
+        if not runner.quiet:
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return process.wait(), "".join(lines)
+
+
+def report(outcomes: Sequence[Outcome]) -> int:
+    """Print the table, the runners' own summaries and the closing line; return the exit code."""
+    total = sum((outcome.counts for outcome in outcomes), Counts())
+    print(f"\n  {'suite':<14}{'seconds':>9}{'budget':>9}{'passed':>9}{'failed':>9}{'skipped':>9}")
+    for outcome in outcomes:
+        counts, suite = outcome.counts, outcome.suite
+        late = "  over budget" if outcome.seconds > suite.budget else ""
+        numbers = f"{counts.passed:>9}{counts.failed:>9}{counts.skipped:>9}"
+        print(f"  {suite.name:<14}{outcome.seconds:>9.1f}{suite.budget:>9}{numbers}{late}")
+    seconds, budget = sum(o.seconds for o in outcomes), sum(o.suite.budget for o in outcomes)
+    print(f"  {'total':<14}{seconds:>9.1f}{budget:>9}{total.passed:>9}{total.failed:>9}{total.skipped:>9}\n")
+    for outcome in outcomes:
+        for line in outcome.summaries:
+            print(line)
+        if outcome.broken:
+            print(f"{outcome.suite.name}: failed: {', '.join(outcome.broken)}")
+    print(f"{total.passed} passed, {total.failed} failed")
+    return 1 if total.failed or not any(outcome.ran for outcome in outcomes) else 0
+
+
+def main(names: Sequence[str]) -> int:
+    """Run the named suites (all without names)."""
+    known = {suite.name: suite for suite in SUITES}
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        print(f"error: no suite named {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
+        return 2
+    outcomes = []
+    for suite in [known[name] for name in names] or SUITES:
+        print(f"== {suite.name}", flush=True)
+        outcomes.append(run_suite(suite))
+    return report(outcomes)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,98 @@
+"""The suites, in the order `make test` runs them: what fails fast comes first."""
+
+from __future__ import annotations
+
+import sys
+
+from scripts.suites.model import RESULTS, ROOT, Runner, Suite, forge_counts, junit_counts
+
+PYTHON = sys.executable
+BIN = ROOT / ".venv" / "bin"
+NODE_BIN = ROOT / "node_modules" / ".bin"
+
+
+def _check(name: str, *command: str, needs: tuple[str, ...] = ()) -> Runner:
+    return Runner(name=name, command=command, needs=needs, quiet=True)
+
+
+def _pytest(name: str, folder: str, *arguments: str, pattern: str = "**/test_*.py") -> Runner:
+    report = f"--junitxml={RESULTS / name}.xml"
+    return Runner(
+        name=name,
+        command=(PYTHON, "-m", "pytest", "-q", folder, report, *arguments),
+        needs=(f"{folder}/{pattern}",),
+        counts=junit_counts,
+    )
+
+
+CHECK = Suite(
+    "check",
+    120,
+    (
+        _check("ruff", str(BIN / "ruff"), "check", "."),
+        _check("ruff format", str(BIN / "ruff"), "format", "--check", "."),
+        _check("mypy", str(BIN / "mypy")),
+        _check("import order", str(BIN / "lint-imports"), needs=("backend/domain", "indexer/core")),
+        _check("generated ABI", PYTHON, "-m", "scripts.gen_abi", "--check", needs=("scripts/gen_abi.py",)),
+        _check("migrations", PYTHON, "-m", "scripts.suites.migrations", needs=("backend/migrations/versions/*.py",)),
+        _check("biome", str(NODE_BIN / "biome"), "ci", "frontend", needs=("frontend/biome.json",)),
+        _check("tsc", str(NODE_BIN / "tsc"), "--noEmit", "-p", "frontend", needs=("frontend/tsconfig.json",)),
+        _check("forge fmt", str(NODE_BIN / "forge"), "fmt", "--check", needs=("contracts/*.sol",)),
+        _check(
+            "solhint",
+            *(str(NODE_BIN / "solhint"), "--disc", "--max-warnings", "0", "contracts/**/*.sol"),
+            needs=("contracts/*.sol", ".solhint.json"),
+        ),
+    ),
+)
+
+UNIT = Suite(
+    "unit",
+    180,
+    (
+        _pytest("unit", "tests/unit"),
+        Runner(
+            name="vitest",
+            command=(
+                *("npm", "exec", "-w", "frontend", "--", "vitest", "run", "--reporter=default", "--reporter=junit"),
+                f"--outputFile.junit={RESULTS / 'vitest.xml'}",
+            ),
+            needs=("frontend/src/**/*.test.ts*",),
+            counts=junit_counts,
+        ),
+    ),
+)
+
+CONTRACTS = Suite(
+    "contracts",
+    240,
+    (
+        Runner(
+            name="contracts",
+            command=(
+                *(str(BIN / "ape"), "test", "tests/contracts", "-q", "--network", "ethereum:local:foundry"),
+                f"--junitxml={RESULTS / 'contracts.xml'}",
+            ),
+            needs=("tests/contracts/**/test_*.py",),
+            counts=junit_counts,
+        ),
+    ),
+)
+
+FORGE = Suite(
+    "forge",
+    120,
+    (
+        Runner(
+            name="forge",
+            command=(str(NODE_BIN / "forge"), "test"),
+            needs=("tests/forge/**/*.t.sol",),
+            counts=forge_counts,
+        ),
+    ),
+)
+
+INTEGRATION = Suite("integration", 300, (_pytest("integration", "tests/integration"),))
+E2E = Suite("e2e", 240, (_pytest("e2e", "tests/e2e"),))
+
+SUITES = (CHECK, UNIT, CONTRACTS, FORGE, INTEGRATION, E2E)
