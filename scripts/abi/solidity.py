@@ -1,0 +1,126 @@
+"""Compiles `contracts/` through the same compiler, sources and settings as Ape and forge."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.37"
+_IMPORT = re.compile(r"""^\s*import\s[^;]*?["']([^"']+)["']\s*;""", re.MULTILINE)
+_REMAPPINGS = {
+    "@openzeppelin/contracts": "node_modules/@openzeppelin/contracts",
+    "solady": "node_modules/solady/src",
+}
+
+
+class CompileError(Exception):
+    """The compiler refused; the message is the compiler's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """One compiled contract. Bytecode is empty for interfaces and abstract contracts."""
+
+    name: str
+    source: str
+    abi: list[dict[str, Any]]
+    bytecode: str
+    runtime: str
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Every contract by name, and every enum by name with its members in order."""
+
+    contracts: dict[str, Contract]
+    enums: dict[str, tuple[str, ...]]
+
+
+def _resolve(name: str, importer: str) -> str:
+    if name.startswith("."):
+        parts = list(Path(importer).parent.parts)
+        for part in Path(name).parts:
+            if part == "..":
+                parts.pop()
+            else:
+                parts.append(part)
+        return "/".join(parts)
+    for prefix, target in _REMAPPINGS.items():
+        if name.startswith(f"{prefix}/"):
+            return target + name[len(prefix) :]
+    return name
+
+
+def _sources(root: Path) -> dict[str, dict[str, str]]:
+    # every imported file is named in the input, as Ape and forge do: the numbering of the syntax tree, which the
+    # optimizer of the IR pipeline can see, follows the order of the names
+    ours = sorted((root / "contracts").rglob("*.sol"))
+    waiting = [path.relative_to(root).as_posix() for path in ours if ".cache" not in path.parts]
+    found: dict[str, dict[str, str]] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        content = (root / name).read_text(encoding="utf-8")
+        found[name] = {"content": content}
+        waiting.extend(_resolve(imported, name) for imported in _IMPORT.findall(content))
+    return dict(sorted(found.items()))
+
+
+def _input(root: Path) -> dict[str, Any]:
+    return {
+        "language": "Solidity",
+        "sources": _sources(root),
+        "settings": {
+            "remappings": sorted(f"{prefix}={target}" for prefix, target in _REMAPPINGS.items()),
+            "optimizer": {"enabled": True, "runs": 1_000_000},
+            "evmVersion": "cancun",
+            "viaIR": True,
+            "outputSelection": {"*": {"": ["ast"], "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+        },
+    }
+
+
+def _enums(node: Any) -> dict[str, tuple[str, ...]]:
+    found: dict[str, tuple[str, ...]] = {}
+    if isinstance(node, dict):
+        if node.get("nodeType") == "EnumDefinition":
+            found[node["name"]] = tuple(member["name"] for member in node["members"])
+        for child in node.get("nodes", ()):
+            found |= _enums(child)
+    return found
+
+
+def _hex(code: dict[str, Any]) -> str:
+    return "0x" + code["object"] if code["object"] else ""
+
+
+def compile_contracts(root: Path = ROOT) -> Build:
+    """Compile everything under `contracts/`. Raises CompileError."""
+    result = subprocess.run(
+        [str(SOLC), "--standard-json", "--base-path", str(root)],
+        input=json.dumps(_input(root)),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if result.returncode != 0:
+        raise CompileError(result.stderr.strip())
+    output = json.loads(result.stdout)
+    errors = [e["formattedMessage"] for e in output.get("errors", ()) if e["severity"] == "error"]
+    if errors:
+        raise CompileError("\n".join(errors))
+    contracts: dict[str, Contract] = {}
+    enums: dict[str, tuple[str, ...]] = {}
+    for source in sorted(name for name in output["sources"] if name.startswith("contracts/")):
+        enums |= _enums(output["sources"][source]["ast"])
+        for name, raw in output["contracts"].get(source, {}).items():
+            evm = raw["evm"]
+            code, runtime = _hex(evm["bytecode"]), _hex(evm["deployedBytecode"])
+            contracts[name] = Contract(name, source, raw["abi"], code, runtime)
+    return Build(contracts, enums)
