@@ -20,3 +20,23 @@ class LockState(StrEnum):
     LOCKED = "locked"
     UNLOCKED = "unlocked"
     SLASHED = "slashed"
+
+
+class Outcome(StrEnum):
+    """How an escrow ended, in the order of the contract's codes."""
+
+    NONE = "none"
+    COMPLETED = "completed"
+    SETTLED = "settled"
+    RETURNED = "returned"
+    MISSED = "missed"
+    LOST = "lost"
+    WON = "won"
+    TIE = "tie"
+    STALLED = "stalled"
+    CANCELLED = "cancelled"
+
+    @classmethod
+    def of_code(cls, code: int) -> Outcome:
+        """Return the outcome of a contract code. Raises IndexError for an unknown one."""
+        return tuple(cls)[code]

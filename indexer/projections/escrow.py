@@ -1,4 +1,4 @@
-"""Tables of the Escrow contract: current state of each escrow, every transition of it, and the pull ledger."""
+"""Tables of the Escrow contract: current state of each escrow and every transition of it."""
 
 from __future__ import annotations
 
@@ -32,6 +32,7 @@ escrow = Table(
     seconds("accepted_at", nullable=True),
     seconds("challenge_ends_at", nullable=True),
     raw("deliverable_hash", nullable=True),
+    Column("ending", Text, nullable=True),
     Column("outcome", Text, nullable=True),
     *last_change(),
     CheckConstraint("released_units + refunded_units <= amount_units", name="escrow_within_amount"),
@@ -60,25 +61,12 @@ escrow_event = Table(
     Index("escrow_event_of", "escrow_id", "block_number", "log_index"),
 )
 
-ledger = Table(
-    "ledger",
+escrow_config = Table(
+    "escrow_config",
     metadata,
-    raw("account", primary_key=True),
-    units("balance_units"),
-    units("credited_units"),
-    units("withdrawn_units"),
+    raw("contract", primary_key=True),
+    raw("fee_recipient"),
+    Column("fee_bps", Integer, nullable=False),
     *last_change(),
-    CheckConstraint("balance_units >= 0", name="ledger_not_negative"),
 )
-
-ledger_entry = Table(
-    "ledger_entry",
-    metadata,
-    *origin(),
-    raw("account", primary_key=True),
-    Column("kind", Text, nullable=False),
-    raw("escrow_id", nullable=True),
-    units("delta_units"),
-    units("balance_units"),
-    Index("ledger_entry_of", "account", "block_number", "log_index"),
-)
+"""Fee and fee recipient in force, one row a contract."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import last_change, metadata, origin, raw, seconds, units
@@ -83,8 +83,10 @@ pool_withdraw_seen = Table(
     metadata,
     raw("pool_id", primary_key=True),
     raw("block_hash", primary_key=True),
-    Column("log_index", BigInteger, primary_key=True, autoincrement=False),
+    Column("log_index", Integer, primary_key=True, autoincrement=False),
     Column("block_number", BigInteger, nullable=False),
+    raw("tx_hash"),
+    seconds("block_time"),
     units("amount_units"),
 )
 """Withdrawals announced in any unfinalised block, orphaned ones too: finality deletes them, a reorg does not."""

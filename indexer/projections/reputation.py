@@ -60,3 +60,12 @@ agent_record = Table(
     *last_change(),
 )
 """What the contract's own O(1) record says of an agent."""
+
+bonus_pool = Table(
+    "bonus_pool",
+    metadata,
+    raw("contract", primary_key=True),
+    units("balance_units"),
+    *last_change(),
+    CheckConstraint("balance_units >= 0", name="bonus_pool_not_negative"),
+)

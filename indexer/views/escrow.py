@@ -11,7 +11,7 @@ from aicp.rules.primitives import Finality
 from indexer.core.states import EscrowStatus
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.escrow import escrow_event as events
-from indexer.projections.escrow import ledger_entry
+from indexer.projections.ledger import ledger_entry
 from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import DueEscrow, DueReason, EscrowEventRow, EscrowRow
 
@@ -72,11 +72,11 @@ def escrow_events(s: Session, escrow_id: bytes) -> list[EscrowEventRow]:
     ]
 
 
-def ledger_balance(s: Session, account: bytes, min_finality: Finality) -> int:
-    """Return what the account can withdraw from the Escrow contract, in base units, as of this finality."""
+def ledger_balance(s: Session, contract: bytes, account: bytes, min_finality: Finality) -> int:
+    """Return what the account can withdraw from a contract (Escrow or Reputation), in base units, at this finality."""
     statement = (
         select(ledger_entry.c.balance_units)
-        .where(ledger_entry.c.account == account, ledger_entry.c.block_number <= bound(min_finality))
+        .where(ledger_entry.c.ledger_id == contract + account, ledger_entry.c.block_number <= bound(min_finality))
         .order_by(ledger_entry.c.block_number.desc(), ledger_entry.c.log_index.desc())
         .limit(1)
     )

@@ -9,7 +9,8 @@ from sqlalchemy.orm import Session
 
 from indexer.core.states import EscrowStatus
 from indexer.projections.activity import activity
-from indexer.projections.escrow import escrow, ledger
+from indexer.projections.escrow import escrow
+from indexer.projections.ledger import ledger
 from indexer.projections.payment_channel import channel, pool, receiver
 from indexer.projections.reputation import stake
 from indexer.views.sync import marks, origin_of

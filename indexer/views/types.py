@@ -165,8 +165,8 @@ class StakeRow:
 
     @property
     def free_units(self) -> int:
-        """What a new escrow may lock."""
-        return max(0, self.staked_units - self.locked_units - self.unbonding_units)
+        """What a new escrow may lock; the contract counts unbonding stake as free until it is paid out."""
+        return self.staked_units - self.locked_units
 
 
 class DueReason(StrEnum):

@@ -1,0 +1,239 @@
+"""PaymentChannel's events as row changes: channels, pools and receivers.
+
+A claim above a channel's balance has drawn the difference from the channel's pool; the pool's own PoolDrawn says the
+same amount once a group. A channel's balance is cumulative: claims do not lower it, refunds and withdrawals do.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from aicp.abi import payment_channel as abi
+from aicp.rules.ids import pool_id, pool_key
+from indexer.core.context import Contracts
+from indexer.core.rows import (
+    Channel,
+    ChannelEvent,
+    Key,
+    Place,
+    Pool,
+    PoolEvent,
+    PoolWithdrawSeen,
+    Receiver,
+    ReceiverEvent,
+)
+from indexer.core.workspace import ReducerError, Workspace, spelled
+
+CONTRACT: Final = "payment_channel"
+
+_CHANNEL = (
+    abi.ChannelClosed | abi.Deposited | abi.Claimed | abi.Refunded | abi.WithdrawInitiated | abi.WithdrawFinalized
+)  # fmt: skip
+_POOL = (
+    abi.PoolDrawn | abi.PoolWithdrawInitiated | abi.PoolWithdrawCancelled | abi.PoolWithdrawFinalized
+    | abi.PoolReleased
+)  # fmt: skip
+_SILENT = (
+    abi.RowSkipped | abi.SettleSkipped | abi.InflowsPaused | abi.InflowsUnpaused
+)  # fmt: skip
+
+
+def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001  # one shape for all
+    """Return the rows the event reads or changes, as far as they can be told from what is loaded so far."""
+    match event:
+        case abi.ChannelCreated():
+            return [(Channel, event.channel_id), (Receiver, event.config.receiver)]
+        case abi.PoolDeposited():
+            return [(Pool, event.pool_id)]
+        case abi.Settled():
+            return [(Receiver, event.receiver)]
+        case _ if isinstance(event, _POOL):
+            return [(Pool, event.pool_id)]
+        case _ if isinstance(event, _CHANNEL):
+            found: list[Key] = [(Channel, event.channel_id)]
+            row = workspace.peek(Channel, event.channel_id)
+            if row is not None:
+                found.append((Receiver, row.receiver))
+            return found
+        case _:
+            return []
+
+
+def apply(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    """Change the rows. Raises ReducerError when the event does not follow what we hold."""
+    match event:
+        case abi.ChannelCreated():
+            _created(event, place, workspace, contracts)
+        case abi.PoolDeposited():
+            _pool_deposited(event, place, workspace)
+        case abi.Settled():
+            _settled(event, place, workspace)
+        case _ if isinstance(event, _POOL):
+            _pool_moved(event, place, workspace)
+        case _ if isinstance(event, _CHANNEL):
+            _channel_moved(event, place, workspace)
+        case _ if isinstance(event, _SILENT):
+            return
+        case _:
+            raise ReducerError(f"no rule for PaymentChannel's {type(event).__name__}")
+
+
+def _created(event: abi.ChannelCreated, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    row = workspace.find(Channel, event.channel_id)
+    if row is None:
+        config = event.config
+        key = pool_key(config.payer, config.payer_authorizer, config.receiver_authorizer)
+        row = Channel(
+            channel_id=event.channel_id,
+            payer=config.payer,
+            payer_authorizer=config.payer_authorizer,
+            receiver=config.receiver,
+            receiver_authorizer=config.receiver_authorizer,
+            token=config.token,
+            withdraw_delay=config.withdraw_delay,
+            salt=config.salt,
+            pool_id=pool_id(key, contracts.channel_domain),
+        )
+    _record_channel(row, "created", event, amount=0, place=place, workspace=workspace)
+
+
+def _channel_moved(event: Any, place: Place, workspace: Workspace) -> None:
+    row = workspace.need(Channel, event.channel_id)
+    amount = 0
+    match event:
+        case abi.Deposited():
+            kind, amount = "deposited", event.amount
+            row.balance_units = event.new_balance
+        case abi.Claimed():
+            kind, amount = "claimed", event.claim_amount
+            _claim(row, event, place, workspace)
+        case abi.Refunded():
+            kind, amount = "refunded", event.amount
+            row.balance_units -= amount
+        case abi.WithdrawInitiated():
+            kind, amount = "withdraw_initiated", event.amount
+            row.withdraw_units, row.withdraw_finalize_at = amount, event.finalize_after
+        case abi.WithdrawFinalized():
+            kind, amount = "withdraw_finalized", event.amount
+            row.balance_units -= amount
+            row.withdraw_units, row.withdraw_finalize_at = 0, None
+        case _:
+            kind = "closed"
+    if row.balance_units < row.total_claimed_units:
+        raise ReducerError(f"channel 0x{row.channel_id.hex()} holds less than was claimed")
+    _record_channel(row, kind, event, amount=amount, place=place, workspace=workspace)
+
+
+def _claim(row: Channel, event: abi.Claimed, place: Place, workspace: Workspace) -> None:
+    row.total_claimed_units += event.claim_amount
+    if row.total_claimed_units != event.new_total_claimed:
+        raise ReducerError(f"channel 0x{row.channel_id.hex()} claimed {event.new_total_claimed}, a claim is missing")
+    shortage = row.total_claimed_units - row.balance_units
+    if shortage > 0:
+        row.drawn_units += shortage
+        row.balance_units = row.total_claimed_units
+    receiver = workspace.find(Receiver, row.receiver) or Receiver(receiver=row.receiver)
+    receiver.claimed_units += event.claim_amount
+    _record_receiver(receiver, "claimed", place, workspace)
+
+
+def _settled(event: abi.Settled, place: Place, workspace: Workspace) -> None:
+    row = workspace.need(Receiver, event.receiver)
+    row.settled_units += event.amount
+    if row.settled_units > row.claimed_units:
+        raise ReducerError(f"receiver 0x{row.receiver.hex()} was paid more than was claimed")
+    _record_receiver(row, "settled", place, workspace)
+    workspace.note(place, (event.receiver,), CONTRACT, "settled", None, event.amount)
+
+
+def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace) -> None:
+    row = workspace.find(Pool, event.pool_id)
+    if row is None:
+        row = Pool(
+            pool_id=event.pool_id,
+            payer=event.payer,
+            payer_authorizer=event.payer_authorizer,
+            operator=event.operator,
+        )
+    row.balance_units += event.amount
+    if row.balance_units != event.balance:
+        raise ReducerError(f"pool 0x{row.pool_id.hex()} says {event.balance}, we hold {row.balance_units}")
+    _record_pool(row, "deposited", event, amount=event.amount, place=place, workspace=workspace)
+
+
+def _pool_moved(event: Any, place: Place, workspace: Workspace) -> None:
+    row = workspace.need(Pool, event.pool_id)
+    amount = 0
+    match event:
+        case abi.PoolDrawn():
+            kind, amount = "drawn", event.amount
+            row.balance_units -= amount
+            row.drawn_units += amount
+        case abi.PoolWithdrawInitiated():
+            kind, amount = "withdraw_initiated", event.amount
+            row.withdraw_units, row.finalize_at, row.nonce = amount, event.finalize_at, event.nonce
+            workspace.append(PoolWithdrawSeen(place=place, pool_id=row.pool_id, amount_units=amount))
+        case abi.PoolWithdrawCancelled():
+            kind, amount = "withdraw_cancelled", event.amount
+            row.withdraw_units, row.finalize_at, row.nonce = 0, None, event.nonce
+        case abi.PoolWithdrawFinalized():
+            kind, amount = "withdraw_finalized", event.amount
+            row.balance_units -= amount
+            row.withdraw_units, row.finalize_at, row.nonce = 0, None, event.nonce
+            if row.balance_units != event.balance:
+                raise ReducerError(f"pool 0x{row.pool_id.hex()} says {event.balance}, we hold {row.balance_units}")
+        case _:
+            kind = "released"
+            row.finalize_at = event.finalize_at
+    if row.balance_units < 0:
+        raise ReducerError(f"pool 0x{row.pool_id.hex()} would fall to {row.balance_units}")
+    _record_pool(row, kind, event, amount=amount, place=place, workspace=workspace)
+
+
+def _record_channel(row: Channel, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
+    workspace.put(row, place)
+    workspace.append(
+        ChannelEvent(
+            place=place,
+            channel_id=row.channel_id,
+            kind=kind,
+            fields=spelled(event),
+            balance_units=row.balance_units,
+            total_claimed_units=row.total_claimed_units,
+            drawn_units=row.drawn_units,
+            withdraw_units=row.withdraw_units,
+            withdraw_finalize_at=row.withdraw_finalize_at,
+        )
+    )
+    workspace.note(place, (row.payer, row.receiver), CONTRACT, f"channel_{kind}", row.channel_id, amount)
+
+
+def _record_receiver(row: Receiver, kind: str, place: Place, workspace: Workspace) -> None:
+    workspace.put(row, place)
+    workspace.append(
+        ReceiverEvent(
+            place=place,
+            receiver=row.receiver,
+            kind=kind,
+            claimed_units=row.claimed_units,
+            settled_units=row.settled_units,
+        )
+    )
+
+
+def _record_pool(row: Pool, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
+    workspace.put(row, place)
+    workspace.append(
+        PoolEvent(
+            place=place,
+            pool_id=row.pool_id,
+            kind=kind,
+            fields=spelled(event),
+            balance_units=row.balance_units,
+            drawn_units=row.drawn_units,
+            withdraw_units=row.withdraw_units,
+            finalize_at=row.finalize_at,
+            nonce=row.nonce,
+        )
+    )
+    workspace.note(place, (row.payer,), CONTRACT, f"pool_{kind}", row.pool_id, amount)

@@ -1,0 +1,98 @@
+"""From raw logs to row changes over all contracts. Pure and deterministic: same logs and rows in, same rows out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from aicp.abi import escrow as escrow_abi
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi import reputation as reputation_abi
+from aicp.abi.runtime import AbiError
+from indexer.core import escrow, payment_channel, reputation
+from indexer.core.context import Contracts
+from indexer.core.logs import RawLog
+from indexer.core.rows import Key, Place
+from indexer.core.workspace import ReducerError, Workspace
+
+_Keys = Callable[[object, Workspace, Contracts], list[Key]]
+_Apply = Callable[[object, Place, Workspace, Contracts], None]
+
+
+class UndecodableError(Exception):
+    """A log of our own contracts that we cannot read, or that contradicts what we hold. The stream must stop."""
+
+    def __init__(self, log: RawLog, reason: str) -> None:
+        super().__init__(f"block {log.block_number}, log {log.log_index}, tx 0x{log.tx_hash.hex()}: {reason}")
+        self.log = log
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """A log we understand."""
+
+    log: RawLog
+    event: Any
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        log = self.log
+        return Place(
+            block_number=log.block_number,
+            log_index=log.log_index,
+            block_hash=log.block_hash,
+            tx_hash=log.tx_hash,
+            block_time=log.block_time,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Contract:
+    events: Mapping[bytes, Any]
+    keys: _Keys
+    apply: _Apply
+
+
+class Reducer:
+    """Decodes the logs of our contracts and applies them in order."""
+
+    def __init__(self, contracts: Contracts) -> None:
+        self.contracts: Final = contracts
+        self._by_address: Final = {
+            contracts.escrow: _Contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
+            contracts.payment_channel: _Contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
+            contracts.reputation: _Contract(reputation_abi.EVENTS, reputation.keys, reputation.apply),
+        }
+
+    def decode(self, logs: Iterable[RawLog]) -> list[Decoded]:
+        """Return the decoded logs. Raises UndecodableError at the first log of ours that cannot be read."""
+        decoded: list[Decoded] = []
+        for log in logs:
+            kind = self._by_address[log.address].events.get(log.topics[0]) if log.topics else None
+            if kind is None:
+                raise UndecodableError(log, "no event of this contract has this topic")
+            try:
+                decoded.append(Decoded(log, kind.decode(log.topics, log.data)))
+            except AbiError as error:
+                raise UndecodableError(log, str(error)) from error
+        return decoded
+
+    def keys(self, decoded: Sequence[Decoded], workspace: Workspace) -> set[Key]:
+        """Return every row the events need, as far as it can be told now; ask again after loading them."""
+        found: set[Key] = set()
+        for item in decoded:
+            contract = self._by_address[item.log.address]
+            found.update(contract.keys(item.event, workspace, self.contracts))
+        return found
+
+    def apply(self, decoded: Sequence[Decoded], workspace: Workspace) -> None:
+        """Apply the events in order. Raises UndecodableError for one that contradicts what we hold."""
+        for item in decoded:
+            contract = self._by_address[item.log.address]
+            try:
+                contract.apply(item.event, item.place, workspace, self.contracts)
+            except ReducerError as error:
+                raise UndecodableError(item.log, str(error)) from error

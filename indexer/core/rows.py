@@ -1,0 +1,346 @@
+"""Rows the reducers make: state rows, one a key, and append-only rows, one a log (and account).
+
+The field names are the column names of the tables of the same name. State rows end with the log that changed them last.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The log a change comes from; `block_time` in unix seconds."""
+
+    block_number: int
+    log_index: int
+    block_hash: bytes
+    tx_hash: bytes
+    block_time: int
+
+
+@dataclass(slots=True, kw_only=True)
+class StateRow:
+    """A row that is replaced. `TABLE` is its table, `KEY` its key field, always bytes."""
+
+    TABLE: ClassVar[str]
+    KEY: ClassVar[str]
+
+    block_number: int = 0
+    log_index: int = 0
+    block_hash: bytes = b""
+    tx_hash: bytes = b""
+
+    def moved(self, place: Place) -> None:
+        """Note the log that changes this row."""
+        self.block_number = place.block_number
+        self.log_index = place.log_index
+        self.block_hash = place.block_hash
+        self.tx_hash = place.tx_hash
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventRow:
+    """A row that is only ever added."""
+
+    TABLE: ClassVar[str]
+
+    place: Place
+
+
+Key = tuple[type[StateRow], bytes]
+S = TypeVar("S", bound=StateRow)
+
+
+@dataclass(slots=True, kw_only=True)
+class Escrow(StateRow):
+    """An escrow: its terms and its state word. `ending` becomes the outcome if the last movement closes it."""
+
+    TABLE = "escrow"
+    KEY = "escrow_id"
+
+    escrow_id: bytes
+    client: bytes
+    provider: bytes
+    verifier: bytes
+    arbiter: bytes
+    amount_units: int
+    fee_bps: int
+    quorum: int
+    accept_by: int
+    deliver_by: int
+    challenge_period: int
+    dispute_timeout: int
+    job_hash: bytes
+    salt: int
+    status: str
+    released_units: int = 0
+    refunded_units: int = 0
+    fee_units: int = 0
+    stake_units: int = 0
+    accepted_at: int | None = None
+    challenge_ends_at: int | None = None
+    deliverable_hash: bytes | None = None
+    ending: str | None = None
+    outcome: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EscrowEvent(EventRow):
+    """An escrow after one of its events."""
+
+    TABLE = "escrow_event"
+
+    escrow_id: bytes
+    kind: str
+    fields: dict[str, Any]
+    status: str
+    released_units: int
+    refunded_units: int
+    fee_units: int
+    stake_units: int
+    accepted_at: int | None
+    challenge_ends_at: int | None
+    deliverable_hash: bytes | None
+    outcome: str | None
+
+
+@dataclass(slots=True, kw_only=True)
+class EscrowConfig(StateRow):
+    """Fee and fee recipient in force."""
+
+    TABLE = "escrow_config"
+    KEY = "contract"
+
+    contract: bytes
+    fee_recipient: bytes = bytes(20)
+    fee_bps: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class Ledger(StateRow):
+    """What an account may take out of a contract."""
+
+    TABLE = "ledger"
+    KEY = "ledger_id"
+
+    ledger_id: bytes
+    contract: bytes
+    account: bytes
+    balance_units: int = 0
+    credited_units: int = 0
+    withdrawn_units: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry(EventRow):
+    """One movement of a ledger balance; `delta_units` is signed."""
+
+    TABLE = "ledger_entry"
+
+    ledger_id: bytes
+    kind: str
+    escrow_id: bytes | None
+    delta_units: int
+    balance_units: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Channel(StateRow):
+    """A channel: its config and its totals. `drawn_units` is what it took from its pool."""
+
+    TABLE = "channel"
+    KEY = "channel_id"
+
+    channel_id: bytes
+    payer: bytes
+    payer_authorizer: bytes
+    receiver: bytes
+    receiver_authorizer: bytes
+    token: bytes
+    withdraw_delay: int
+    salt: bytes
+    pool_id: bytes
+    balance_units: int = 0
+    total_claimed_units: int = 0
+    drawn_units: int = 0
+    withdraw_units: int = 0
+    withdraw_finalize_at: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelEvent(EventRow):
+    """A channel after one of its events."""
+
+    TABLE = "channel_event"
+
+    channel_id: bytes
+    kind: str
+    fields: dict[str, Any]
+    balance_units: int
+    total_claimed_units: int
+    drawn_units: int
+    withdraw_units: int
+    withdraw_finalize_at: int | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Pool(StateRow):
+    """A pool: its key and its word. `drawn_units` is the total channels took from it."""
+
+    TABLE = "pool"
+    KEY = "pool_id"
+
+    pool_id: bytes
+    payer: bytes
+    payer_authorizer: bytes
+    operator: bytes
+    balance_units: int = 0
+    drawn_units: int = 0
+    withdraw_units: int = 0
+    finalize_at: int | None = None
+    nonce: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolEvent(EventRow):
+    """A pool after one of its events."""
+
+    TABLE = "pool_event"
+
+    pool_id: bytes
+    kind: str
+    fields: dict[str, Any]
+    balance_units: int
+    drawn_units: int
+    withdraw_units: int
+    finalize_at: int | None
+    nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolWithdrawSeen(EventRow):
+    """A withdrawal announced in a block, remembered even if that block is orphaned."""
+
+    TABLE = "pool_withdraw_seen"
+
+    pool_id: bytes
+    amount_units: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Receiver(StateRow):
+    """What was claimed for a receiver and what was paid to it."""
+
+    TABLE = "receiver"
+    KEY = "receiver"
+
+    receiver: bytes
+    claimed_units: int = 0
+    settled_units: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiverEvent(EventRow):
+    """A receiver's totals after a claim or a payment."""
+
+    TABLE = "receiver_event"
+
+    receiver: bytes
+    kind: str
+    claimed_units: int
+    settled_units: int
+
+
+@dataclass(slots=True, kw_only=True)
+class Stake(StateRow):
+    """An agent's stake; `unbonding_units` is what it asked back, still part of `staked_units`."""
+
+    TABLE = "stake"
+    KEY = "agent"
+
+    agent: bytes
+    staked_units: int = 0
+    locked_units: int = 0
+    unbonding_units: int = 0
+    unbond_at: int | None = None
+    slashed_units: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StakeEvent(EventRow):
+    """An agent's stake after one of its events."""
+
+    TABLE = "stake_event"
+
+    agent: bytes
+    kind: str
+    fields: dict[str, Any]
+    staked_units: int
+    locked_units: int
+    unbonding_units: int
+    unbond_at: int | None
+    slashed_units: int
+
+
+@dataclass(slots=True, kw_only=True)
+class StakeLock(StateRow):
+    """The stake one escrow binds."""
+
+    TABLE = "stake_lock"
+    KEY = "escrow_id"
+
+    escrow_id: bytes
+    agent: bytes
+    amount_units: int
+    state: str
+    slashed_units: int = 0
+
+
+@dataclass(slots=True, kw_only=True)
+class AgentRecord(StateRow):
+    """The contract's own record of an agent's outcomes."""
+
+    TABLE = "agent_record"
+    KEY = "agent"
+
+    agent: bytes
+    completed: int = 0
+    failed: int = 0
+    disputed: int = 0
+    lost: int = 0
+    settled_units: int = 0
+    last_outcome_at: int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class BonusPool(StateRow):
+    """What Reputation may pay as success bonuses."""
+
+    TABLE = "bonus_pool"
+    KEY = "contract"
+
+    contract: bytes
+    balance_units: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Activity(EventRow):
+    """A log that concerns an account."""
+
+    TABLE = "activity"
+
+    account: bytes
+    contract: str
+    kind: str
+    subject: bytes | None
+    amount_units: int
+
+
+STATE_ROWS: tuple[type[StateRow], ...] = (
+    Escrow, EscrowConfig, Ledger, Channel, Pool, Receiver, Stake, StakeLock, AgentRecord, BonusPool,
+)  # fmt: skip
+EVENT_ROWS: tuple[type[EventRow], ...] = (
+    EscrowEvent, LedgerEntry, ChannelEvent, PoolEvent, PoolWithdrawSeen, ReceiverEvent, StakeEvent, Activity,
+)  # fmt: skip

@@ -1,0 +1,88 @@
+"""The rows a stretch of events works on: loaded before, changed in memory, written after. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+from aicp.rules.primitives import checksum, hex0x
+from indexer.core.rows import Activity, EventRow, Key, Place, S, StateRow
+
+
+class ReducerError(Exception):
+    """An event that cannot follow what we hold: an escrow never funded, a balance below zero. The stream must stop."""
+
+
+class Workspace:
+    """State rows by key, and what the events added. A key must be loaded (as a row or as absent) before it is used."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, StateRow | None] = {}
+        self.changed: dict[Key, StateRow] = {}
+        self.appended: list[EventRow] = []
+
+    def missing(self, keys: Iterable[Key]) -> set[Key]:
+        """Return the keys that were never loaded."""
+        return {key for key in keys if key not in self._rows}
+
+    def load(self, key: Key, row: StateRow | None) -> None:
+        """Note the stored row of a key, or that there is none."""
+        self._rows[key] = row
+
+    def find(self, kind: type[S], key: bytes) -> S | None:
+        """Return the row of a key, or None. A key that was never loaded is a programming error (KeyError)."""
+        return cast("S | None", self._rows[kind, key])
+
+    def peek(self, kind: type[S], key: bytes) -> S | None:
+        """As `find`, but None also for a key not loaded yet; for deciding what else to load."""
+        return cast("S | None", self._rows.get((kind, key)))
+
+    def need(self, kind: type[S], key: bytes) -> S:
+        """Return the row of a key. Raises ReducerError where there is none."""
+        row = self.find(kind, key)
+        if row is None:
+            raise ReducerError(f"no {kind.TABLE} 0x{key.hex()}")
+        return row
+
+    def put(self, row: StateRow, place: Place) -> None:
+        """Store a new or changed row."""
+        row.moved(place)
+        key: Key = (type(row), getattr(row, row.KEY))
+        self._rows[key] = row
+        self.changed[key] = row
+
+    def append(self, row: EventRow) -> None:
+        """Add an append-only row."""
+        self.appended.append(row)
+
+    def note(  # noqa: PLR0917  # the columns of an activity line
+        self, place: Place, accounts: Iterable[bytes], contract: str, kind: str, subject: bytes | None, amount: int
+    ) -> None:
+        """Add an activity line for each different account, the zero address left out."""
+        for account in dict.fromkeys(accounts):
+            if any(account):
+                self.append(
+                    Activity(
+                        place=place,
+                        account=account,
+                        contract=contract,
+                        kind=kind,
+                        subject=subject,
+                        amount_units=amount,
+                    )
+                )
+
+
+def spelled(value: Any) -> Any:
+    """Return a decoded event value in its JSON spelling: addresses EIP-55, other bytes 0x-hex, integers decimal."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, bytes):
+        return checksum(value) if len(value) == 20 else hex0x(value)
+    if isinstance(value, int):
+        return str(value)
+    if isinstance(value, tuple | list):
+        return [spelled(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: spelled(getattr(value, name)) for name in value.__dataclass_fields__}
+    return value

@@ -1,0 +1,214 @@
+"""The only writer of the mirror.
+
+Goals: each block or range enters whole or not at all; each log once; a reorg leaves exactly what the new chain says.
+
+Invariants:
+- Rows, raw logs, undo journal, blocks and cursor change in one transaction, whose first statement compares the cursor's
+  number, hash and epoch with what this process believes and sets them. If that row is not there any more, another
+  indexer runs: `LostRaceError`, nothing written.
+- Taking over raises the epoch, so of two indexers the one that started first loses at its next write.
+- Nothing at or below the finalised block is ever undone; the journal below it is deleted.
+
+A crash before COMMIT leaves the former state; after COMMIT the next start reads the cursor and goes on. When the answer
+to COMMIT is lost, `reload` says which of the two it was. NOTIFY is part of the transaction and fires after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from indexer.core.chain_view import Block, ChainView
+from indexer.core.logs import RawLog
+from indexer.core.reducer import Decoded, Reducer
+from indexer.core.workspace import Workspace
+from indexer.projections.payment_channel import pool_withdraw_seen
+from indexer.store import rows, schema
+from indexer.store.errors import LostRaceError
+from indexer.store.tables import block, cursor, dead_letter, log, undo
+
+CHANNEL = "chain"
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where the mirror stands: the window of blocks and the stored marks of finality."""
+
+    view: ChainView
+    safe_number: int
+    epoch: int
+
+    @property
+    def marks(self) -> tuple[int, int]:
+        """The stored (safe, finalised) block numbers."""
+        return (self.safe_number, self.view.final.number)
+
+
+class Store:
+    """See the module's docstring. Not for use by several threads at once."""
+
+    def __init__(self, engine: Engine, reducer: Reducer) -> None:
+        self._engine = engine.execution_options(schema_translate_map=schema.TRANSLATE)
+        self._reducer = reducer
+
+    def install(self, identity: schema.Identity) -> None:
+        """Create the tables if needed. Raises ForeignMirrorError."""
+        with self._engine.begin() as connection:
+            schema.install(connection, identity)
+
+    def uninstall(self) -> None:
+        """Drop everything this version wrote."""
+        with self._engine.begin() as connection:
+            schema.uninstall(connection)
+
+    def publish(self) -> None:
+        """Let the `chain` views show this version."""
+        with self._engine.begin() as connection:
+            schema.publish(connection)
+
+    def take_over(self, start: Block) -> Position:
+        """Make this process the writer and return where to go on; `start` is used by an empty mirror only."""
+        first = {
+            "id": 1, "number": start.number, "hash": start.hash, "block_time": start.time,
+            "safe_number": start.number, "finalized_number": start.number, "finalized_hash": start.hash,
+            "finalized_time": start.time, "epoch": 0,
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            fresh = connection.execute(pg_insert(cursor).values(**first).on_conflict_do_nothing())
+            if fresh.rowcount:
+                connection.execute(insert(block), [_block_values(start)])
+            connection.execute(update(cursor).values(epoch=cursor.c.epoch + 1, updated_at=func.now()))
+            return _position(connection)
+
+    def reload(self, epoch: int) -> Position:
+        """Return where the mirror stands. Raises LostRaceError when another process has taken it over."""
+        with self._engine.begin() as connection:
+            position = _position(connection)
+        if position.epoch != epoch:
+            raise LostRaceError("another indexer has taken this mirror over")
+        return position
+
+    def append_block(self, position: Position, new: Block, decoded: Sequence[Decoded]) -> Position:
+        """Take one block above the finalised one. Raises LostRaceError, UndecodableError."""
+        view = position.view.extend(new)
+        with self._engine.begin() as connection:
+            _compare_and_set(connection, position, {"number": new.number, "hash": new.hash, "block_time": new.time})
+            connection.execute(insert(block), [_block_values(new)])
+            self._apply(connection, decoded, journal=new.number)
+            _notify(connection, new.number)
+        return Position(view, position.safe_number, position.epoch)
+
+    def append_range(self, position: Position, end: Block, decoded: Sequence[Decoded]) -> Position:
+        """Take everything up to the finalised block `end`. Raises LostRaceError, UndecodableError."""
+        marks = {
+            "number": end.number, "hash": end.hash, "block_time": end.time, "safe_number": end.number,
+            "finalized_number": end.number, "finalized_hash": end.hash, "finalized_time": end.time,
+        }  # fmt: skip
+        with self._engine.begin() as connection:
+            _compare_and_set(connection, position, marks)
+            self._apply(connection, decoded, journal=None)
+            connection.execute(insert(block), [_block_values(end)])
+            _forget(connection, end.number)
+            _notify(connection, end.number)
+        return Position(ChainView(end), end.number, position.epoch)
+
+    def revert(self, position: Position, ancestor: Block) -> Position:
+        """Go back to a block of the window. Raises UnknownBlockError for any other, LostRaceError."""
+        view = position.view.revert_to(ancestor)
+        safe = min(position.safe_number, ancestor.number)
+        with self._engine.begin() as connection:
+            values = {
+                "number": ancestor.number,
+                "hash": ancestor.hash,
+                "block_time": ancestor.time,
+                "safe_number": safe,
+            }
+            _compare_and_set(connection, position, values)
+            rows.undo_above(connection, ancestor.number)
+            for table, column in ((log, log.c.block_number), (undo, undo.c.block_number), (block, block.c.number)):
+                connection.execute(delete(table).where(column > ancestor.number))
+            _notify(connection, ancestor.number)
+        return Position(view, safe, position.epoch)
+
+    def finalise(self, position: Position, safe_number: int, final: Block) -> Position:
+        """Move the marks of finality inside the window. Raises LostRaceError."""
+        view = position.view.finalise(final.number, final.hash)
+        with self._engine.begin() as connection:
+            marks = {
+                "safe_number": safe_number, "finalized_number": view.final.number,
+                "finalized_hash": view.final.hash, "finalized_time": view.final.time,
+            }  # fmt: skip
+            _compare_and_set(connection, position, marks)
+            _forget(connection, view.final.number)
+            _notify(connection, view.head.number)
+        return Position(view, safe_number, position.epoch)
+
+    def bury(self, raw: RawLog, error: str) -> None:
+        """Keep a log of ours nobody could decode; the cursor stays before its block."""
+        values = {**_log_values(raw), "error": error}
+        del values["block_time"]
+        with self._engine.begin() as connection:
+            connection.execute(pg_insert(dead_letter).values(**values).on_conflict_do_nothing())
+
+    def _apply(self, connection: Connection, decoded: Sequence[Decoded], *, journal: int | None) -> None:
+        if not decoded:
+            return
+        workspace = Workspace()
+        while missing := workspace.missing(self._reducer.keys(decoded, workspace)):
+            rows.load(connection, workspace, missing)
+        self._reducer.apply(decoded, workspace)
+        connection.execute(insert(log), [_log_values(item.log) for item in decoded])
+        rows.write(connection, workspace, journal=journal)
+
+
+def _compare_and_set(connection: Connection, position: Position, values: dict[str, Any]) -> None:
+    head = position.view.head
+    result = connection.execute(
+        update(cursor)
+        .where(cursor.c.epoch == position.epoch, cursor.c.number == head.number, cursor.c.hash == head.hash)
+        .values(**values, updated_at=func.now())
+    )
+    if result.rowcount != 1:
+        raise LostRaceError("another indexer has moved the cursor")
+
+
+def _position(connection: Connection) -> Position:
+    row = connection.execute(select(cursor)).one()
+    stored = connection.execute(select(block).order_by(block.c.number)).all()
+    blocks = [Block(number=b.number, hash=b.hash, parent_hash=b.parent_hash, time=b.time) for b in stored]
+    view = ChainView(blocks[0])
+    for child in blocks[1:]:
+        view = view.extend(child)
+    return Position(view, row.safe_number, row.epoch)
+
+
+def _forget(connection: Connection, final_number: int) -> None:
+    """Delete what only a reorg could still need."""
+    connection.execute(delete(block).where(block.c.number < final_number))
+    connection.execute(delete(undo).where(undo.c.block_number <= final_number))
+    connection.execute(delete(pool_withdraw_seen).where(pool_withdraw_seen.c.block_number <= final_number))
+
+
+def _notify(connection: Connection, number: int) -> None:
+    connection.execute(text("SELECT pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(number)})
+
+
+def _block_values(new: Block) -> dict[str, Any]:
+    return {"number": new.number, "hash": new.hash, "parent_hash": new.parent_hash, "time": new.time}
+
+
+def _log_values(raw: RawLog) -> dict[str, Any]:
+    return {
+        "block_number": raw.block_number,
+        "log_index": raw.log_index,
+        "block_hash": raw.block_hash,
+        "tx_hash": raw.tx_hash,
+        "block_time": raw.block_time,
+        "address": raw.address,
+        "topics": list(raw.topics),
+        "data": raw.data,
+    }
