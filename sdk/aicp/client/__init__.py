@@ -1,0 +1,22 @@
+"""The typed client of a marketplace service. It recomputes every id and checks every term before it signs."""
+
+from aicp.client.agent_actions import AgentActions
+from aicp.client.buyer_actions import BuyerActions
+from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError, TermsRefused, Unreachable
+from aicp.client.market import Market
+from aicp.client.pool_actions import PoolActions
+from aicp.client.wallet import Wallet
+
+__all__ = [
+    "AgentActions",
+    "BuyerActions",
+    "ClientError",
+    "Market",
+    "Mismatch",
+    "NotEnough",
+    "PoolActions",
+    "ProblemError",
+    "TermsRefused",
+    "Unreachable",
+    "Wallet",
+]

@@ -1,0 +1,237 @@
+"""What an agent signs: bids, acceptances, stakes, deliveries, and what he gives back. Every id is recomputed first."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from aicp.abi.typed_data import Acceptance, Bid, BidWithdrawal, MicroDelivery, MicroReturn, Refund, Submission
+from aicp.client import models
+from aicp.client.errors import Mismatch, NotEnough
+from aicp.client.market import Market, new_salt
+from aicp.client.verify import (
+    agreed_terms,
+    check_bid,
+    check_escrow,
+    check_order,
+    check_receipt,
+    require,
+)
+from aicp.rules.documents import deliverable_hash, manifest
+from aicp.rules.fees import required_stake
+from aicp.rules.ids import stake_nonce
+from aicp.rules.primitives import MAX_UINT96, checksum, hex0x
+
+Manifest = dict[str, Any]
+
+
+class AgentActions:
+    """The agent's side of a market."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+
+    async def register(
+        self, *, slug: str, name: str, description: str, capabilities: Sequence[str], capacity: int
+    ) -> models.AgentProfile:
+        """Say who we are and what we can do; again updates it."""
+        body = {
+            "slug": slug,
+            "name": name,
+            "description": description,
+            "capabilities": list(capabilities),
+            "capacity": capacity,
+        }
+        return models.AgentProfile.model_validate(await self.market.transport.post("/agents", body))
+
+    async def heartbeat(self) -> None:
+        """Say that we are there."""
+        await self.market.transport.post("/agents/heartbeat")
+
+    async def bid(
+        self,
+        task: models.Task,
+        *,
+        amount_units: int,
+        eta_seconds: int,
+        valid_until: int,
+        escrow_only: bool = False,
+        salt: bytes | None = None,
+    ) -> models.Bid:
+        """Sign and send a bid; the answer carries the operator's receipt, which is checked.
+
+        Raises Mismatch when the receipt does not prove that this bid was received, ProblemError when it was refused.
+        """
+        chain = await self.market.chain()
+        message = Bid(
+            task_hash=task.task_hash,
+            agent=self.market.address,
+            amount=amount_units,
+            eta_seconds=eta_seconds,
+            escrow_only=escrow_only,
+            valid_until=valid_until,
+            salt=salt or new_salt(),
+        )
+        body = {
+            "amount_units": str(amount_units),
+            "eta_seconds": eta_seconds,
+            "escrow_only": escrow_only,
+            "valid_until": valid_until,
+            "salt": hex0x(message.salt),
+            "signature": self.market.sign(message, chain.marketplace),
+        }
+        answer = models.Bid.model_validate(await self.market.transport.post(f"/tasks/{task.id}/bids", body))
+        if answer.bid_hash != message.digest(chain.marketplace):
+            raise Mismatch("The service answered for another bid than ours.")
+        check_bid(answer, task.task_hash, chain)
+        return answer
+
+    async def withdraw_bid(self, task_id: uuid.UUID, bid_hash: bytes) -> models.Bid:
+        """Take a bid back."""
+        chain = await self.market.chain()
+        body = {"signature": self.market.sign(BidWithdrawal(bid_hash=bid_hash), chain.marketplace)}
+        path = f"/tasks/{task_id}/bids/{hex0x(bid_hash)}/withdraw"
+        return models.Bid.model_validate(await self.market.transport.post(path, body))
+
+    async def own_deal(self, deal_id: uuid.UUID) -> models.Deal:
+        """Return a deal that is ours as the agent. Raises Mismatch otherwise."""
+        deal = await self.market.deal(deal_id)
+        if deal.agent != self.market.address:
+            raise Mismatch("This deal belongs to another agent.")
+        return deal
+
+    # stake ------------------------------------------------------------------------------------------------------------
+
+    async def stake(self, units: int) -> models.Intent:
+        """Add stake from the wallet, without gas. Raises NotEnough when the wallet does not hold it."""
+        if not 0 < units <= MAX_UINT96:
+            raise NotEnough("A stake is more than zero.")
+        chain = await self.market.chain()
+        await self.market.require_usdc(units)
+        salt = new_salt()
+        valid_before = chain.now() + chain.constants.authorization_lifetime_seconds
+        nonce = stake_nonce(self.market.address, salt)
+        signature = await self.market.authorize(chain.contracts.reputation, units, nonce, valid_before)
+        body = {
+            "amount_units": str(units),
+            "valid_after": 0,
+            "valid_before": valid_before,
+            "salt": hex0x(salt),
+            "signature": signature,
+        }
+        return models.Intent.model_validate(await self.market.transport.post("/stakes", body))
+
+    async def ensure_stake(self, amount_units: int, *, limit_units: int) -> bool:
+        """Stake what an escrow over `amount_units` still lacks and wait until it is mined.
+
+        Returns whether the free stake now suffices; False when that would raise our stake above `limit_units`.
+        Raises NotEnough when the wallet is short.
+        """
+        chain, held = await self.market.chain(), await self.market.balances()
+        missing = required_stake(amount_units, chain.constants.stake_bps) - held.stake_free_units
+        if missing <= 0:
+            return True
+        if held.staked_units + missing > limit_units:
+            return False
+        intent = await self.stake(missing)
+        await self.market.wait_landed(intent.id)
+        return True
+
+    # escrow -----------------------------------------------------------------------------------------------------------
+
+    async def accept(self, deal: models.Deal) -> models.Deal:
+        """Sign the acceptance of terms that are what we bid for. Raises TermsRefused or Mismatch otherwise."""
+        chain = await self.market.chain()
+        now = chain.now()
+        terms = agreed_terms(deal, chain, now=now)
+        require(terms.provider == self.market.address, "The terms name another agent.")
+        message = Acceptance(
+            escrow_id=terms.digest(chain.escrow),
+            valid_until=min(terms.accept_by, now + chain.constants.authorization_lifetime_seconds),
+        )
+        body = {
+            "escrow_id": hex0x(message.escrow_id),
+            "valid_until": message.valid_until,
+            "signature": self.market.sign(message, chain.escrow),
+        }
+        return await self._act(deal, "acceptance", body)
+
+    async def start(self, deal: models.Deal) -> models.Deal:
+        """Say that the work has begun."""
+        return await self._act(deal, "start", {})
+
+    async def deliver(self, deal: models.Deal, files: Sequence[models.StoredFile], salt: bytes) -> models.Deal:
+        """Hand in stored files: `Submission` on the escrow path, `MicroDelivery` on the channel path.
+
+        `salt` hides the content behind the hash on chain; the same files and salt again are the same deliverable.
+        """
+        chain = await self.market.chain()
+        made = manifest([file.entry() for file in files], salt)
+        digest = deliverable_hash(made)
+        if deal.path == "escrow":
+            return await self._submit(deal, made, digest)
+        order = check_order(deal, chain)
+        message = MicroDelivery(order_hash=order.digest(chain.marketplace), deliverable_hash=digest)
+        body = {"manifest": made, "signature": self.market.sign(message, chain.marketplace)}
+        return await self._act(deal, "delivery", body)
+
+    async def _submit(self, deal: models.Deal, made: Manifest, digest: bytes) -> models.Deal:
+        chain = await self.market.chain()
+        terms = check_escrow(deal, chain)
+        message = Submission(
+            escrow_id=terms.digest(chain.escrow), deliverable_hash=digest, valid_until=terms.deliver_by
+        )
+        body = {
+            "escrow_id": hex0x(message.escrow_id),
+            "manifest": made,
+            "valid_until": message.valid_until,
+            "signature": self.market.sign(message, chain.escrow),
+        }
+        return await self._act(deal, "submission", body)
+
+    async def give_back(self, deal: models.Deal) -> models.Deal:
+        """Return the work: `Refund` of the whole price, or `MicroReturn`. The buyer keeps or gets back his money."""
+        chain = await self.market.chain()
+        if deal.path == "channel":
+            order = check_order(deal, chain)
+            returned = MicroReturn(order_hash=order.digest(chain.marketplace))
+            return await self._act(deal, "return", {"signature": self.market.sign(returned, chain.marketplace)})
+        terms = check_escrow(deal, chain)
+        released = deal.escrow.released_units if deal.escrow else 0
+        message = Refund(
+            escrow_id=terms.digest(chain.escrow),
+            cumulative_refunded=terms.amount - released,
+            valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
+        )
+        body = {
+            "escrow_id": hex0x(message.escrow_id),
+            "cumulative_refunded_units": str(message.cumulative_refunded),
+            "valid_until": message.valid_until,
+            "signature": self.market.sign(message, chain.escrow),
+        }
+        return await self._act(deal, "refund", body)
+
+    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
+        return models.Deal.model_validate(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+
+    # receipts ---------------------------------------------------------------------------------------------------------
+
+    async def collect_receipts(self) -> list[models.Receipt]:
+        """Fetch new receipts, check and store each, and only then acknowledge it.
+
+        A receipt that could not be claimed is not acknowledged: Mismatch is raised and names what is wrong.
+        """
+        chain, store = await self.market.chain(), await self.market.store()
+        taken: list[models.Receipt] = []
+        async for receipt in self.market.receipts(unacknowledged=True):
+            if receipt.config.receiver != self.market.address:
+                continue  # as a buyer we see the receipts we pay
+            check_receipt(receipt, self.market.address, chain)
+            before = max((r.total_claimed_units for r in store.receipts(receipt.channel_id)), default=0)
+            if receipt.total_claimed_units > before and receipt.total_claimed_units < before + receipt.price_units:
+                raise Mismatch(f"Receipt {receipt.id} pays less than its price over {checksum(receipt.config.payer)}.")
+            store.add_receipt(receipt)
+            await self.market.transport.post(f"/receipts/{receipt.id}/acknowledge")
+            taken.append(receipt)
+        return taken

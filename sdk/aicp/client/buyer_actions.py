@@ -1,0 +1,170 @@
+"""What a buyer signs from $10: payments and releases. Every id is recomputed and every term checked first."""
+
+from __future__ import annotations
+
+import mimetypes
+import uuid
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from uuid_utils.compat import uuid7
+
+from aicp.abi.typed_data import Cancellation, Release
+from aicp.client import models
+from aicp.client.errors import ClientError, Mismatch
+from aicp.client.market import Market
+from aicp.client.verify import (
+    agreed_terms,
+    check_acceptance,
+    check_award,
+    check_bid,
+    check_document,
+    check_escrow,
+    require,
+)
+from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+
+class BuyerActions:
+    """The buyer's side of a market: tasks, awards, escrows."""
+
+    def __init__(self, market: Market) -> None:
+        self.market = market
+
+    # task and award ---------------------------------------------------------------------------------------------------
+
+    async def post_task(
+        self,
+        *,
+        title: str,
+        description: str,
+        capability: str,
+        budget_units: int,
+        files: Sequence[Path] = (),
+        complexity: int = 1,
+        urgency: str = "1.0",
+        escrow_only: bool = False,
+        auction_seconds: int = 300,
+        deliver_within_seconds: int = 3600,
+    ) -> models.Task:
+        """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for."""
+        stored = [
+            await self.market.upload(file, mimetypes.guess_type(file.name)[0] or "application/octet-stream")
+            for file in files
+        ]
+        task_id = uuid.UUID(int=uuid7().int)
+        asked: dict[str, Any] = {
+            "title": title,
+            "description": description,
+            "capability": capability,
+            "complexity": complexity,
+            "urgency": urgency,
+            "budget_units": str(budget_units),
+            "escrow_only": escrow_only,
+            "deliver_within_seconds": deliver_within_seconds,
+        }
+        body = asked | {
+            "auction_seconds": auction_seconds,
+            "input_files": [hex0x(file.sha256) for file in stored],
+            "id": str(task_id),
+        }
+        task = models.Task.model_validate(
+            await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id))
+        )
+        await self._check_posted(task, asked, stored)
+        return task
+
+    async def _check_posted(self, task: models.Task, asked: dict[str, Any], stored: list[models.StoredFile]) -> None:
+        chain = await self.market.chain()
+        document = task.document or {}
+        check_document(document, buyer=self.market.address, task=task.task_hash, task_id=task.id, chain=chain)
+        changed = [key for key, value in asked.items() if document.get(key) != value]
+        if changed:
+            raise Mismatch(f"The posted task differs from what was asked in {', '.join(changed)}.")
+        hashes = {entry["sha256"] for entry in document.get("input_files", [])}
+        if hashes != {hex0x(file.sha256) for file in stored}:
+            raise Mismatch("The posted task names other input files.")
+
+    async def cancel_task(self, task_id: uuid.UUID) -> models.Task:
+        """Cancel an open task."""
+        return models.Task.model_validate(await self.market.transport.post(f"/tasks/{task_id}/cancel"))
+
+    async def award(self, task: models.Task, bid: models.Bid) -> models.Award:
+        """Choose a bid that is really its agent's and within the budget. Returns the operator's signed award."""
+        chain = await self.market.chain()
+        check_bid(bid, task.task_hash, chain)
+        if bid.amount_units > task.budget_units:
+            raise Mismatch(f"The bid of {format_usdc(bid.amount_units)} USDC is above the budget.")
+        body = {"bid_hash": hex0x(bid.bid_hash)}
+        award = models.Award.model_validate(await self.market.transport.post(f"/tasks/{task.id}/award", body))
+        check_award(award, chain)
+        if (award.task_hash, award.bid_hash) != (task.task_hash, bid.bid_hash):
+            raise Mismatch("The award names another task or bid than the one chosen.")
+        return award
+
+    # escrow -----------------------------------------------------------------------------------------------------------
+
+    async def pay(self, deal: models.Deal) -> models.Deal:
+        """Pay an escrow deal by one signature, without gas: ERC-3009 with the escrow id as its nonce.
+
+        Raises TermsRefused or Mismatch for terms that are not the agreed ones, NotEnough for an empty wallet.
+        """
+        chain = await self.market.chain()
+        now = chain.now()
+        terms = agreed_terms(deal, chain, now=now)
+        require(terms.client == self.market.address, "The terms name another buyer.")
+        accepted_until = check_acceptance(deal, terms, chain)
+        limit = deal.escrow.payable_until if deal.escrow else None
+        valid_before = min(
+            value
+            for value in (
+                now + chain.constants.authorization_lifetime_seconds,
+                accepted_until,
+                terms.accept_by,
+                limit,
+            )
+            if value is not None
+        )
+        if valid_before <= now:
+            raise ClientError("These terms can no longer be paid; new ones will be composed.")
+        await self.market.require_usdc(terms.amount)
+        escrow_id = terms.digest(chain.escrow)
+        signature = await self.market.authorize(chain.contracts.escrow, terms.amount, escrow_id, valid_before)
+        body = {"escrow_id": hex0x(escrow_id), "valid_before": valid_before, "signature": signature}
+        return await self._act(deal, "authorization", body)
+
+    async def release(self, deal: models.Deal) -> models.Deal:
+        """Accept the result of an escrow deal: release the whole price to the agent."""
+        chain = await self.market.chain()
+        terms = check_escrow(deal, chain)
+        message = Release(
+            escrow_id=terms.digest(chain.escrow),
+            cumulative_released=terms.amount - (deal.escrow.refunded_units if deal.escrow else 0),
+            valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
+        )
+        body = {
+            "escrow_id": hex0x(message.escrow_id),
+            "cumulative_released_units": str(message.cumulative_released),
+            "valid_until": message.valid_until,
+            "signature": self.market.sign(message, chain.escrow),
+        }
+        return await self._act(deal, "release", body)
+
+    async def cancel_escrow(self, deal: models.Deal) -> models.Deal:
+        """Take back the money of a funded escrow nobody accepted."""
+        chain = await self.market.chain()
+        terms = check_escrow(deal, chain)
+        message = Cancellation(
+            escrow_id=terms.digest(chain.escrow),
+            valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
+        )
+        body = {
+            "escrow_id": hex0x(message.escrow_id),
+            "valid_until": message.valid_until,
+            "signature": self.market.sign(message, chain.escrow),
+        }
+        return await self._act(deal, "cancellation", body)
+
+    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
+        return models.Deal.model_validate(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))

@@ -1,0 +1,138 @@
+"""The deployment a client signs for: domains, contracts and constants, checked before the first signature.
+
+The service names the contracts, so a lying service could name its own. Whoever wants to trust nobody passes the
+published `deployments/<chainId>.json`; then every address must be the published one.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from aicp.abi.typed_data import (
+    Domain,
+    channel_domain,
+    escrow_domain,
+    marketplace_domain,
+    reputation_domain,
+    token_domain,
+)
+from aicp.client.errors import ClientError, Mismatch
+from aicp.client.models import Contracts, Network
+from aicp.rules.constants import MARKETPLACE_SALT, Constants
+from aicp.rules.constants import network as known_network
+from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chain:
+    """Everything needed to sign for one deployment."""
+
+    chain_id: int
+    public: bool
+    currency: str
+    rpc_url: str
+    explorer: str | None
+    contracts: Contracts
+    operators: frozenset[bytes]
+    """Every operator key there ever was: old receipts stay with old keys."""
+    current_operator: bytes
+    constants: Constants
+    escrow: Domain
+    channel: Domain
+    reputation: Domain
+    marketplace: Domain
+    token: Domain
+    clock_offset: int
+    """Seconds to add to our clock: 0 on public networks, the service's lead on the local one, whose clock may jump."""
+
+    @property
+    def arbiters(self) -> frozenset[bytes]:
+        """Arbiters whose terms may be signed."""
+        return frozenset({self.contracts.arbiter} - {ZERO_ADDRESS})
+
+    def now(self) -> int:
+        """Return the time in unix seconds as the chain will judge it."""
+        return int(time.time()) + self.clock_offset
+
+
+def _check_constants(network: Network, constants: Constants) -> None:
+    for field in fields(constants):
+        theirs = network.constants.get(field.name)
+        if theirs is not None and int(theirs) != getattr(constants, field.name):
+            raise Mismatch(
+                f"The service uses {field.name} = {theirs}, the published rules of chain {network.chain_id} say "
+                f"{getattr(constants, field.name)}."
+            )
+    salt = network.constants.get("marketplace_salt")
+    if salt is not None and salt != hex0x(MARKETPLACE_SALT):
+        raise Mismatch("The service uses another marketplace salt than the published rules.")
+
+
+def _check_token(network: Network) -> None:
+    known = known_network(network.chain_id)
+    if known.usdc is not None and parse_address(known.usdc) != network.contracts.usdc:
+        raise Mismatch(f"The service names {checksum(network.contracts.usdc)} as USDC, which it is not.")
+    if (network.token.name, network.token.version) != (known.token_name, known.token_version):
+        raise Mismatch("The service names another signing domain for USDC than the published rules.")
+
+
+def read_deployment(path: Path) -> dict[str, bytes]:
+    """Return the contract addresses of a `deployments/<chainId>.json`, by name. Raises ClientError."""
+    try:
+        document: Any = json.loads(path.read_text(encoding="utf-8"))
+        return {name: parse_address(value) for name, value in document["contracts"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ClientError(f"{path} is not a deployment file.") from error
+
+
+def _check_deployment(network: Network, published: dict[str, bytes]) -> None:
+    named = {
+        "escrow": network.contracts.escrow,
+        "paymentChannel": network.contracts.payment_channel,
+        "reputation": network.contracts.reputation,
+        "usdc": network.contracts.usdc,
+    }
+    for name, address in named.items():
+        if published.get(name) != address:
+            raise Mismatch(f"The service names {checksum(address)} as {name}; the deployment file says otherwise.")
+
+
+def chain_of(network: Network, published: dict[str, bytes] | None = None) -> Chain:
+    """Return the chain of a service's `/network` answer.
+
+    Raises ClientError for a chain without published rules, Mismatch where the service departs from them or from the
+    deployment file.
+    """
+    try:
+        known = known_network(network.chain_id)
+    except KeyError as error:
+        raise ClientError(f"Chain {network.chain_id} has no published rules.") from error
+    _check_constants(network, known.constants)
+    _check_token(network)
+    if published is not None:
+        _check_deployment(network, published)
+    serving = [operator.address for operator in network.operators if operator.until is None]
+    if not serving:
+        raise ClientError("The service has no operator key in force.")
+    escrow, chain_id = network.contracts.escrow, network.chain_id
+    return Chain(
+        chain_id=chain_id,
+        public=known.public,
+        currency=known.currency,
+        rpc_url=network.rpc_url,
+        explorer=network.explorer,
+        contracts=network.contracts,
+        operators=frozenset(operator.address for operator in network.operators),
+        current_operator=serving[-1],
+        constants=known.constants,
+        escrow=escrow_domain(chain_id, escrow),
+        channel=channel_domain(chain_id, network.contracts.payment_channel),
+        reputation=reputation_domain(chain_id, network.contracts.reputation),
+        marketplace=marketplace_domain(chain_id, escrow),
+        token=token_domain(network.token.name, network.token.version, chain_id, network.contracts.usdc),
+        clock_offset=0 if known.public else int(network.server_time.timestamp() - time.time()),
+    )

@@ -1,0 +1,270 @@
+"""The client: reads of the service, the checked deployment, and what buyer and agent have in common."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self, TypeVar
+
+import httpx
+
+from aicp.abi.typed_data import ReceiveWithAuthorization, TypedMessage, Withdrawal
+from aicp.client import models
+from aicp.client.chain import Chain, chain_of, read_deployment
+from aicp.client.errors import ClientError, Mismatch, NotEnough
+from aicp.client.events import listen
+from aicp.client.store import Store, default_path
+from aicp.client.transport import Params, Transport
+from aicp.client.wallet import Wallet
+from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+PAGE: Final = 100
+_POLL_SECONDS: Final = 0.5
+
+M = TypeVar("M", bound=models.Model)
+
+
+class Market:
+    """A marketplace service as one wallet sees it. Without a wallet only public reads work.
+
+    Use as `async with Market(url, wallet) as market:`. `deployment` is the published `deployments/<chainId>.json`;
+    with it the service's contract addresses are not taken on trust. `store` is where receipts, orders and session keys
+    are kept, by default a file of the wallet under `~/.aicp`.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        wallet: Wallet | None = None,
+        *,
+        deployment: Path | None = None,
+        store: Path | None = None,
+        http: httpx.AsyncClient | None = None,
+    ) -> None:
+        self.transport = Transport(url, wallet, http=http)
+        self._published = read_deployment(deployment) if deployment else None
+        self._store_path = store
+        self._store: Store | None = None
+        self._chain: Chain | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.transport.aclose()
+
+    @property
+    def wallet(self) -> Wallet:
+        """The wallet. Raises ClientError when there is none."""
+        if self.transport.wallet is None:
+            raise ClientError("This needs a wallet, to sign.")
+        return self.transport.wallet
+
+    @property
+    def address(self) -> bytes:
+        """The wallet's address."""
+        return self.wallet.address
+
+    async def chain(self) -> Chain:
+        """Return the deployment, read and checked once."""
+        if self._chain is None:
+            network = models.Network.model_validate(await self.transport.get("/network"))
+            self._chain = chain_of(network, self._published)
+        return self._chain
+
+    async def store(self) -> Store:
+        """Return the wallet's store, opened on first use."""
+        if self._store is None:
+            path = self._store_path or default_path(self.address, (await self.chain()).chain_id)
+            self._store = await asyncio.to_thread(Store, path)
+        return self._store
+
+    # reads ------------------------------------------------------------------------------------------------------------
+
+    async def _list(self, path: str, item: type[M], params: Params | None = None, *, auth: bool = False) -> list[M]:
+        return [item.model_validate(row) for row in await self.transport.get(path, params, auth=auth)]
+
+    async def pages(
+        self, path: str, item: type[M], params: Mapping[str, Any] | None = None, *, auth: bool = False
+    ) -> AsyncIterator[M]:
+        """Yield every item of a paged list, fetching pages as they are needed."""
+        cursor: str | None = None
+        while True:
+            answer = await self.transport.get(path, {**(params or {}), "limit": PAGE, "cursor": cursor}, auth=auth)
+            for row in answer["items"]:
+                yield item.model_validate(row)
+            cursor = answer.get("next_cursor")
+            if cursor is None:
+                return
+
+    def tasks(
+        self,
+        *,
+        state: str | None = None,
+        capability: str | None = None,
+        mine: bool = False,
+    ) -> AsyncIterator[models.Task]:
+        """Yield tasks, newest first."""
+        params = {"state": state, "capability": capability, "mine": mine or None}
+        return self.pages("/tasks", models.Task, params, auth=mine)
+
+    async def task(self, task_id: uuid.UUID) -> models.Task:
+        """Return one task."""
+        return models.Task.model_validate(await self.transport.get(f"/tasks/{task_id}"))
+
+    async def bids(self, task_id: uuid.UUID) -> list[models.Bid]:
+        """Return the bids of a task, best first. Check one with `aicp.client.verify.check_bid` before trusting it."""
+        return await self._list(f"/tasks/{task_id}/bids", models.Bid)
+
+    def deals(self, role: Literal["buyer", "agent"], *, live: bool | None = None) -> AsyncIterator[models.DealSummary]:
+        """Yield our deals in a role."""
+        return self.pages("/deals", models.DealSummary, {"role": role, "live": live}, auth=True)
+
+    async def deal(self, deal_id: uuid.UUID) -> models.Deal:
+        """Return one deal of ours."""
+        return models.Deal.model_validate(await self.transport.get(f"/deals/{deal_id}", auth=True))
+
+    async def pools(self) -> list[models.Pool]:
+        """Return our pools."""
+        return await self._list("/pools", models.Pool, auth=True)
+
+    async def agents(self, capability: str | None = None) -> list[models.AgentProfile]:
+        """Return the registered agents."""
+        params = {"capability": capability}
+        return [agent async for agent in self.pages("/agents", models.AgentProfile, params)]
+
+    async def balances(self, address: bytes | None = None) -> models.Balances:
+        """Return what an address owns here, by default ours."""
+        account = checksum(address or self.address)
+        return models.Balances.model_validate(await self.transport.get(f"/accounts/{account}/balances"))
+
+    async def route(self, price_units: int, *, escrow_only: bool, deliver_within_seconds: int) -> models.Route:
+        """Return which way a price would be paid, as the service explains it."""
+        body = {
+            "price_units": str(price_units),
+            "escrow_only": escrow_only,
+            "deliver_within_seconds": deliver_within_seconds,
+        }
+        return models.Route.model_validate(await self.transport.post("/tasks/route", body))
+
+    def receipts(self, *, unacknowledged: bool = False) -> AsyncIterator[models.Receipt]:
+        """Yield receipts the service holds for us."""
+        return self.pages("/receipts", models.Receipt, {"unacknowledged": unacknowledged or None}, auth=True)
+
+    def transactions(self) -> AsyncIterator[models.Intent]:
+        """Yield the transactions the service relays for us, newest first."""
+        return self.pages("/transactions", models.Intent, auth=True)
+
+    async def intent(self, intent_id: uuid.UUID) -> models.Intent:
+        """Return one relayed transaction."""
+        return models.Intent.model_validate(await self.transport.get(f"/transactions/{intent_id}", auth=True))
+
+    async def wait_landed(self, intent_id: uuid.UUID, *, timeout: float = 120.0) -> models.Intent:  # noqa: ASYNC109
+        """Wait until a relayed transaction is mined. Raises ClientError when it failed, expired or takes too long."""
+        deadline = time.monotonic() + timeout
+        while True:
+            intent = await self.intent(intent_id)
+            if intent.landed:
+                return intent
+            if intent.dead:
+                reason = intent.error_detail or intent.error_code or "no reason given"
+                raise ClientError(f"The relayed {intent.kind} {intent.state}: {reason}.")
+            if time.monotonic() > deadline:
+                raise ClientError(f"The relayed {intent.kind} is still {intent.state} after {timeout:.0f} s.")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    def events(self, since: int | None = None) -> AsyncIterator[models.Event]:
+        """Yield the service's events for ever, across reconnects; `hello` with a gap asks to catch up over REST."""
+        return listen(self.transport, since)
+
+    # files ------------------------------------------------------------------------------------------------------------
+
+    async def upload(self, file: Path, media_type: str, *, name: str | None = None) -> models.StoredFile:
+        """Store a file. Raises Mismatch when the service hashed other bytes than ours."""
+        answer = await self.transport.upload("/files", file, name or file.name, media_type)
+        stored = models.StoredFile.model_validate(answer)
+        ours = await asyncio.to_thread(lambda: hashlib.sha256(file.read_bytes()).digest())
+        if stored.sha256 != ours:
+            raise Mismatch(f"The service stored other bytes than those of {file.name}.")
+        return stored
+
+    async def download(self, file: models.StoredFile, target: Path) -> None:
+        """Fetch a file to disk, hashing on the way. Raises Mismatch, leaving nothing, when the bytes are not the named.
+
+        The bytes go to a neighbour first, so that `target` is whole or absent.
+        """
+        part = target.with_name(target.name + ".part")
+        digest, size = hashlib.sha256(), 0
+        try:
+            with part.open("wb") as out:
+                async with self.transport.stream(f"/files/{hex0x(file.sha256)}") as chunks:
+                    async for chunk in chunks:
+                        digest.update(chunk)
+                        size += len(chunk)
+                        if size > file.size:
+                            break
+                        out.write(chunk)
+            if size != file.size or digest.digest() != file.sha256:
+                raise Mismatch(f"The bytes of {file.name} are not those its hash names.")
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+    # shared money moves -----------------------------------------------------------------------------------------------
+
+    def sign(self, message: TypedMessage, domain: Any) -> str:
+        """Return our signature of a message as hex."""
+        return hex0x(self.wallet.sign_digest(message.digest(domain)))
+
+    async def authorize(self, to: bytes, units: int, nonce: bytes, valid_before: int) -> str:
+        """Return our ERC-3009 `ReceiveWithAuthorization` of `units` to one of the deployment's contracts."""
+        chain = await self.chain()
+        if to not in {chain.contracts.escrow, chain.contracts.payment_channel, chain.contracts.reputation}:
+            raise Mismatch("Payments are only authorised to the deployment's contracts. Nothing was signed.")
+        message = ReceiveWithAuthorization(
+            from_=self.address, to=to, value=units, valid_after=0, valid_before=valid_before, nonce=nonce
+        )
+        return self.sign(message, chain.token)
+
+    async def require_usdc(self, units: int) -> None:
+        """Raise NotEnough unless the wallet holds the amount."""
+        held = (await self.balances()).usdc_units
+        if held < units:
+            raise NotEnough(f"The wallet holds {format_usdc(held)} USDC; {format_usdc(units)} are needed.")
+
+    async def withdraw(self, units: int | None = None, to: bytes | None = None) -> models.Intent | None:
+        """Pay our escrow ledger out, without gas: all of it, or `units`. Returns None when there is nothing."""
+        chain, held = await self.chain(), await self.balances()
+        amount = held.escrow_ledger_units if units is None else units
+        if amount > held.escrow_ledger_units:
+            raise NotEnough(f"Only {format_usdc(held.escrow_ledger_units)} USDC can be collected.")
+        if amount == 0:
+            return None
+        message = Withdrawal(
+            account=self.address,
+            to=to or self.address,
+            amount=amount,
+            nonce=held.withdrawal_nonce,
+            valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
+        )
+        body = {
+            "to": checksum(message.to),
+            "amount_units": str(amount),
+            "nonce": message.nonce,
+            "valid_until": message.valid_until,
+            "signature": self.sign(message, chain.escrow),
+        }
+        return models.Intent.model_validate(await self.transport.post("/withdrawals", body))
+
+
+def new_salt() -> bytes:
+    """Return 32 random bytes."""
+    return secrets.token_bytes(32)

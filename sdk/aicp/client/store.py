@@ -1,0 +1,162 @@
+"""The client's durable memory: receipts, signed orders and session keys, in one SQLite file only its owner can read.
+
+Goals and invariants:
+- a receipt is on disk before the service is told that we have it; it is money, and its holder needs nobody to claim it;
+- an order is on disk before it is sent. A crash in between leaves one order too many in the book, which only loosens
+  the bound on ceilings; the same order is sent again, never a second one for the same deal;
+- a ceiling never exceeds the sum of the orders in the book, whatever the service says is needed;
+- a session key is on disk before money is put behind it.
+Each call is one transaction with a full sync; two processes of one wallet may share the file.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aicp.client.models import Receipt
+from aicp.client.wallet import Wallet
+
+_SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS receipt (
+    channel_id BLOB NOT NULL, total_units TEXT NOT NULL, price_units TEXT NOT NULL, document TEXT NOT NULL,
+    PRIMARY KEY (channel_id, total_units)
+) STRICT;
+CREATE TABLE IF NOT EXISTS micro_order (
+    deal_id TEXT PRIMARY KEY, channel_id BLOB NOT NULL, bid_hash BLOB NOT NULL, price_units TEXT NOT NULL,
+    deliver_by INTEGER NOT NULL, evaluate_by INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS session_key (
+    chain_id INTEGER NOT NULL, payer BLOB NOT NULL, operator BLOB NOT NULL, private_key BLOB NOT NULL,
+    PRIMARY KEY (chain_id, payer, operator)
+) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedOrder:
+    """An order of the session key as it was signed. Times are unix seconds."""
+
+    deal_id: uuid.UUID
+    channel_id: bytes
+    bid_hash: bytes
+    price_units: int
+    deliver_by: int
+    evaluate_by: int
+
+
+def default_path(address: bytes, chain_id: int) -> Path:
+    """Return where a wallet's store lives: under AICP_HOME, by default ~/.aicp."""
+    home = Path(os.environ.get("AICP_HOME") or Path.home() / ".aicp")
+    return home / f"{chain_id}-{address.hex()}.sqlite"
+
+
+class Store:
+    """See the module's docstring."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the file, readable by its owner only. Raises OSError or sqlite3.Error."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        self.path = path
+        with self._transaction() as db:
+            for statement in _SCHEMA.split(";\n"):
+                db.execute(statement)
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous = FULL")
+            db.execute("BEGIN IMMEDIATE")
+            yield db
+            db.execute("COMMIT")
+        finally:
+            db.close()  # without a COMMIT this rolls back
+
+    def add_receipt(self, receipt: Receipt) -> None:
+        """Keep a receipt for ever. The same one again changes nothing."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO receipt VALUES (?, ?, ?, ?)",
+                (
+                    receipt.channel_id,
+                    str(receipt.total_claimed_units),
+                    str(receipt.price_units),
+                    receipt.model_dump_json(),
+                ),
+            )
+
+    def receipts(self, channel_id: bytes | None = None) -> list[Receipt]:
+        """Return the receipts of one channel or of all, lowest total first."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT channel_id, document FROM receipt").fetchall()
+        found = [Receipt.model_validate_json(text) for channel, text in rows if channel_id in {None, channel}]
+        return sorted(found, key=lambda receipt: (receipt.channel_id, receipt.total_claimed_units))
+
+    def best_receipts(self) -> list[Receipt]:
+        """Return the newest receipt of each channel: totals are cumulative, so it claims all of them."""
+        return list({receipt.channel_id: receipt for receipt in self.receipts()}.values())
+
+    def put_order(self, order: SignedOrder) -> None:
+        """Remember the order of a deal; a deal has one, a later one replaces an expired one."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO micro_order VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    str(order.deal_id),
+                    order.channel_id,
+                    order.bid_hash,
+                    str(order.price_units),
+                    order.deliver_by,
+                    order.evaluate_by,
+                ),
+            )
+
+    def order(self, deal_id: uuid.UUID) -> SignedOrder | None:
+        """Return the order of a deal, if one was signed."""
+        with self._transaction() as db:
+            row = db.execute("SELECT * FROM micro_order WHERE deal_id = ?", (str(deal_id),)).fetchone()
+        if row is None:
+            return None
+        return SignedOrder(
+            deal_id=uuid.UUID(row[0]),
+            channel_id=row[1],
+            bid_hash=row[2],
+            price_units=int(row[3]),
+            deliver_by=row[4],
+            evaluate_by=row[5],
+        )
+
+    def ordered_units(self, channel_id: bytes) -> int:
+        """Return the sum of all orders ever signed for a channel: no honest ceiling is above it."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT price_units FROM micro_order WHERE channel_id = ?", (channel_id,)).fetchall()
+        return sum(int(price) for (price,) in rows)
+
+    def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
+        """Return the session key of a payer's pool with this operator, if there is one."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT private_key FROM session_key WHERE chain_id = ? AND payer = ? AND operator = ?",
+                (chain_id, payer, operator),
+            ).fetchone()
+        return None if row is None else Wallet(row[0])
+
+    def make_session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet:
+        """Return the session key of a payer's pool with this operator, made and kept on first use."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR IGNORE INTO session_key VALUES (?, ?, ?, ?)",
+                (chain_id, payer, operator, Wallet.random().secret_key()),
+            )
+        found = self.session_key(chain_id, payer, operator)
+        if found is None:
+            raise LookupError("the session key was removed while it was made")
+        return found
