@@ -92,10 +92,6 @@ library Errors {
     error Stake_AmountZero();
     /// @notice No unstake was requested.
     error Stake_NotRequested(address agent);
-    /// @notice The escrow has no lock, or it was undone before.
-    error Stake_NotLocked(bytes32 escrowId);
-    /// @notice The escrow is locked already.
-    error Stake_AlreadyLocked(bytes32 escrowId);
     /// @notice More would be slashed than is locked for the escrow.
     error Stake_SlashExceedsLock(bytes32 escrowId, uint256 requested, uint256 lock);
     /// @notice The signed request is no longer valid.
@@ -141,8 +137,6 @@ library Errors {
     error WithdrawDelayOutOfRange();
     /// @notice No rows.
     error EmptyBatch();
-    /// @notice The collector did not bring the money.
-    error DepositCollectionFailed();
     /// @notice A plain deposit can only be made by the payer.
     error InvalidCollector();
     /// @notice The refund nonce is not the current one.

@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {ERC3009DepositCollector} from "../collectors/ERC3009DepositCollector.sol";
+import {IDepositCollector} from "../interfaces/IDepositCollector.sol";
+import {IPaymentChannel} from "../interfaces/IPaymentChannel.sol";
+import {ChannelHash} from "../libraries/ChannelHash.sol";
+import {Errors} from "../libraries/Errors.sol";
+import {SignatureLib} from "../libraries/SignatureLib.sol";
+import {ChannelConfig, ChannelState, ReceiverState, WithdrawalState} from "../types/ChannelTypes.sol";
+import {PoolLedger} from "./PoolLedger.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
+
+/// @title ChannelLedger
+/// @notice Channels as x402 knows them: deposits, refunds, the payer's withdrawal, and settlement with receivers.
+///
+/// @dev Totals of a channel are never reset, so a channel emptied and opened again cannot replay an old voucher.
+abstract contract ChannelLedger is
+    PoolLedger // 5 inherited components
+{
+    /// @notice Shortest withdraw delay of a channel, seconds.
+    uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
+
+    /// @notice Longest withdraw delay of a channel, seconds.
+    uint40 public constant MAX_WITHDRAW_DELAY = 30 days;
+
+    /// @inheritdoc IPaymentChannel
+    address public immutable override erc3009Collector;
+
+    /// @inheritdoc IPaymentChannel
+    address public immutable override permit2Collector;
+
+    /// @inheritdoc IPaymentChannel
+    mapping(bytes32 channelId => ChannelState state) public override channels;
+
+    /// @inheritdoc IPaymentChannel
+    mapping(bytes32 channelId => WithdrawalState state) public override pendingWithdrawals;
+
+    /// @inheritdoc IPaymentChannel
+    mapping(bytes32 channelId => uint256 nonce) public override refundNonce;
+
+    /// @dev One token, so one key is enough.
+    mapping(address receiver => ReceiverState state) internal _receivers;
+
+    constructor(address erc3009Collector_, address permit2Collector_) {
+        erc3009Collector =
+            erc3009Collector_ == address(0) ? address(new ERC3009DepositCollector(address(this))) : erc3009Collector_;
+        permit2Collector = permit2Collector_;
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                    DEPOSITS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IPaymentChannel
+    function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData)
+        external
+        override
+        nonReentrant
+        whenInflowsOpen
+    {
+        // Check: the channel can be paid from and paid out, and there is an amount.
+        if (config.payer == address(0) || config.receiverAuthorizer == address(0)) revert Errors.InvalidChannel();
+        _checkConfig(config);
+        if (amount == 0) revert Errors.ZeroDeposit();
+        // Check: the money comes by a road of this deployment.
+        if (collector == address(0)) {
+            if (msg.sender != config.payer) revert Errors.InvalidCollector();
+        } else if (collector != erc3009Collector && collector != permit2Collector) {
+            revert Errors.UnsupportedCollector(collector);
+        }
+        // Effect: add it.
+        bytes32 channelId = getChannelId(config);
+        ChannelState memory state = channels[channelId];
+        if (amount > type(uint128).max - state.balance) revert Errors.DepositOverflow();
+        if (state.balance == 0 && state.totalClaimed == 0) {
+            emit ChannelCreated({channelId: channelId, config: config});
+        }
+        state.balance += amount;
+        channels[channelId] = state;
+        emit Deposited({channelId: channelId, sender: msg.sender, amount: amount, newBalance: state.balance});
+        // Interaction: pull the tokens.
+        if (collector == address(0)) _pull(msg.sender, amount);
+        else IDepositCollector(collector).collect(config.payer, _token, amount, channelId, collectorData);
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                   SETTLEMENT
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IPaymentChannel
+    function settle(address receiver, address token_) external override nonReentrant {
+        // Check: the token of this contract.
+        if (token_ != _token) revert Errors.UnsupportedToken(token_);
+        ReceiverState memory state = _receivers[receiver];
+        uint128 amount = state.totalClaimed - state.totalSettled;
+        if (amount == 0) return;
+        // Effect: paid.
+        _receivers[receiver].totalSettled = state.totalClaimed;
+        emit Settled({receiver: receiver, token: token_, sender: msg.sender, amount: amount});
+        // Interaction: pay.
+        _push(receiver, amount);
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function settleMany(address[] calldata receivers_) external override nonReentrant {
+        for (uint256 i = 0; i < receivers_.length; ++i) {
+            _trySettle(receivers_[i]);
+        }
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                             REFUNDS AND WITHDRAWALS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IPaymentChannel
+    function initiateWithdraw(ChannelConfig calldata config, uint128 amount) external override nonReentrant {
+        // Check: the payer's side asks for something that is not claimed, and for the first time.
+        if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) revert Errors.InvalidChannel();
+        if (amount == 0) revert Errors.NothingToWithdraw();
+        bytes32 channelId = getChannelId(config);
+        if (pendingWithdrawals[channelId].initiatedAt != 0) revert Errors.WithdrawalAlreadyPending();
+        ChannelState memory state = channels[channelId];
+        if (amount > state.balance - state.totalClaimed) revert Errors.WithdrawAmountExceedsAvailable();
+        // Effect: start the clock.
+        pendingWithdrawals[channelId] = WithdrawalState({amount: amount, initiatedAt: uint40(block.timestamp)});
+        emit WithdrawInitiated({
+            channelId: channelId, amount: amount, finalizeAfter: uint40(block.timestamp) + config.withdrawDelay
+        });
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function finalizeWithdraw(ChannelConfig calldata config) external override nonReentrant {
+        // Check: the payer's side asks for what is pending and due.
+        if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) {
+            revert Errors.NotAuthorizedToFinalizeWithdraw();
+        }
+        bytes32 channelId = getChannelId(config);
+        WithdrawalState memory pending = pendingWithdrawals[channelId];
+        if (pending.initiatedAt == 0) revert Errors.WithdrawalNotPending();
+        if (block.timestamp < uint256(pending.initiatedAt) + config.withdrawDelay) {
+            revert Errors.WithdrawDelayNotElapsed();
+        }
+        // Effect: take what is still unclaimed, at most what was asked for.
+        ChannelState memory state = channels[channelId];
+        uint128 available = state.balance - state.totalClaimed;
+        uint128 amount = pending.amount < available ? pending.amount : available;
+        delete pendingWithdrawals[channelId];
+        state.balance -= amount;
+        channels[channelId] = state;
+        emit WithdrawFinalized({channelId: channelId, sender: msg.sender, amount: amount});
+        _emitIfClosed(channelId, config, state);
+        // Interaction: pay the payer.
+        if (amount > 0) _push(config.payer, amount);
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function refund(ChannelConfig calldata config, uint128 amount) external override nonReentrant {
+        // Check: the receiver's side gives it up.
+        if (msg.sender != config.receiver && msg.sender != config.receiverAuthorizer) {
+            revert Errors.NotAuthorizedToRefund();
+        }
+        _refund(getChannelId(config), config, amount);
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function refundWithSignature(
+        ChannelConfig calldata config,
+        uint128 amount,
+        uint256 nonce,
+        bytes calldata receiverAuthorizerSignature
+    ) external override nonReentrant {
+        bytes32 channelId = getChannelId(config);
+        // Check: signed by the receiver authorizer for the present.
+        if (nonce != refundNonce[channelId]) revert Errors.InvalidRefundNonce();
+        bytes32 digest = getRefundDigest(channelId, nonce, amount);
+        if (!SignatureLib.isValid(config.receiverAuthorizer, digest, receiverAuthorizerSignature)) {
+            revert Errors.InvalidSignature();
+        }
+        _refund(channelId, config, amount);
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                      VIEWS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IPaymentChannel
+    function receivers(address receiver, address token_)
+        external
+        view
+        override
+        returns (uint128 totalClaimed, uint128 totalSettled)
+    {
+        if (token_ != _token) return (0, 0);
+        ReceiverState memory state = _receivers[receiver];
+        return (state.totalClaimed, state.totalSettled);
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function getChannelId(ChannelConfig calldata config) public view override returns (bytes32) {
+        return _hashTypedDataV4(ChannelHash.config(config));
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) public view override returns (bytes32) {
+        return _hashTypedDataV4(ChannelHash.refund(channelId, nonce, amount));
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                    INTERNALS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @dev What money needs before it enters a channel: a receiver, the token, a sane delay.
+    function _checkConfig(ChannelConfig calldata config) internal view {
+        if (config.receiver == address(0)) revert Errors.InvalidChannel();
+        if (config.token != _token) revert Errors.UnsupportedToken(config.token);
+        if (!_isDelayInRange(config.withdrawDelay)) revert Errors.WithdrawDelayOutOfRange();
+    }
+
+    function _isDelayInRange(uint40 withdrawDelay) internal pure returns (bool) {
+        return withdrawDelay >= MIN_WITHDRAW_DELAY && withdrawDelay <= MAX_WITHDRAW_DELAY;
+    }
+
+    /// @dev Gives unclaimed money back to the payer. The nonce rises even when nothing is left to give.
+    function _refund(bytes32 channelId, ChannelConfig calldata config, uint128 amount) private {
+        // Check: there is an amount.
+        if (amount == 0) revert Errors.ZeroRefund();
+        // Effect: use the nonce up.
+        ++refundNonce[channelId];
+        ChannelState memory state = channels[channelId];
+        uint128 available = state.balance - state.totalClaimed;
+        if (amount > available) amount = available;
+        if (amount == 0) return;
+        // Effect: take it, and off a pending withdrawal as well.
+        state.balance -= amount;
+        channels[channelId] = state;
+        WithdrawalState memory pending = pendingWithdrawals[channelId];
+        if (pending.amount > amount) pendingWithdrawals[channelId].amount = pending.amount - amount;
+        else if (pending.initiatedAt != 0) delete pendingWithdrawals[channelId];
+        emit Refunded({channelId: channelId, sender: msg.sender, amount: amount});
+        _emitIfClosed(channelId, config, state);
+        // Interaction: pay the payer.
+        _push(config.payer, amount);
+    }
+
+    function _emitIfClosed(bytes32 channelId, ChannelConfig calldata config, ChannelState memory state) private {
+        if (state.balance == 0 && state.totalClaimed == 0) emit ChannelClosed({channelId: channelId, config: config});
+    }
+
+    /// @dev Pays a receiver, or leaves everything as it was when the token refuses him.
+    function _trySettle(address receiver) private {
+        ReceiverState memory state = _receivers[receiver];
+        uint128 amount = state.totalClaimed - state.totalSettled;
+        if (amount == 0) return;
+        // Effect: paid.
+        _receivers[receiver].totalSettled = state.totalClaimed;
+        // Interaction: pay.
+        (bool success, bytes memory answer) = _token.call(abi.encodeCall(IERC20.transfer, (receiver, amount)));
+        if (success && (answer.length == 0 || abi.decode(answer, (bool)))) {
+            emit Settled({receiver: receiver, token: _token, sender: msg.sender, amount: amount});
+            return;
+        }
+        // Effect: not paid after all.
+        _receivers[receiver].totalSettled = state.totalSettled;
+        emit SettleSkipped({receiver: receiver});
+    }
+}

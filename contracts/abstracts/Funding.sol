@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {IERC3009} from "../interfaces/IERC3009.sol";
+import {Errors} from "../libraries/Errors.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
+
+/// @title Funding
+/// @notice The ways money comes into a contract, and the one token it comes in.
+///
+/// @dev One fixed token, a fixed set of pulls, no open callback: nothing a caller names is ever called.
+abstract contract Funding {
+    /// @notice USDC of the network.
+    address internal immutable _token;
+
+    constructor(address token_) {
+        if (token_ == address(0)) revert Errors.Ledger_ZeroAddress();
+        _token = token_;
+    }
+
+    /// @dev Pulls `amount` base units out of the wallet of `from`, which has given an allowance.
+    function _pull(address from, uint256 amount) internal {
+        SafeTransferLib.safeTransferFrom(_token, from, address(this), amount);
+    }
+
+    /// @dev Pulls `amount` base units by an ERC-3009 authorization. Its nonce commits to what the money is for.
+    function _pullWithAuthorization(
+        address from,
+        uint256 amount,
+        uint256 validAfter,
+        uint256 validBefore,
+        bytes32 nonce,
+        bytes calldata signature
+    ) internal {
+        IERC3009(_token)
+            .receiveWithAuthorization({
+            from: from,
+            to: address(this),
+            value: amount,
+            validAfter: validAfter,
+            validBefore: validBefore,
+            nonce: nonce,
+            signature: signature
+        });
+    }
+
+    /// @dev Pays `amount` base units to `to`.
+    function _push(address to, uint256 amount) internal {
+        SafeTransferLib.safeTransfer(_token, to, amount);
+    }
+}
