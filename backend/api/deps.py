@@ -65,10 +65,18 @@ async def limited(request: Request, state: State, caller: OptionalSession) -> No
     )
 
 
-def _required_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
+def _any_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
     if caller is None:
         known = token_in(request, state.cookie_name) is not None
         raise Unauthenticated("The session is unknown, over or revoked." if known else "")
+    return caller
+
+
+AnySession = Annotated[Caller, Depends(_any_caller)]
+"""The signed-in caller, whatever the session may do."""
+
+
+def _required_caller(request: Request, caller: AnySession) -> Caller:
     if request.method not in SAFE_METHODS and caller.scopes <= {"read"}:
         raise Forbidden("This session may only read.", scopes=sorted(caller.scopes))
     return caller

@@ -9,6 +9,7 @@ from typing import Final
 import siwe
 from pydantic import ValidationError
 from web3 import HTTPProvider
+from web3.types import RPCEndpoint
 
 from aicp.rules.primitives import hex0x, parse_address
 from backend.auth.origins import origin_of
@@ -68,3 +69,12 @@ def check_signature(message: siwe.SiweMessage, signature: bytes, now: dt.datetim
 def address_in(message: siwe.SiweMessage) -> bytes:
     """Return the account the message names."""
     return parse_address(message.address)
+
+
+def has_code(rpc: HTTPProvider, address: str) -> bool:
+    """Return whether a contract lives at the address; False also when the RPC does not answer. Blocking."""
+    try:
+        answer = rpc.make_request(RPCEndpoint("eth_getCode"), [address, "latest"])
+    except (OSError, ValueError):
+        return False
+    return len(str(answer.get("result") or "0x")) > len("0x")

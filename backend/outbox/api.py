@@ -1,0 +1,125 @@
+"""The WebSocket: server events, with resume by sequence number."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated, Any, Final
+
+from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
+
+from backend.api.state import AppState, app_state
+from backend.auth import service as auth
+from backend.auth.service import Caller
+from backend.db.times import unix
+from backend.errors import Problem, Unavailable
+from backend.outbox import service
+from backend.outbox.hub import Subscriber
+
+router = APIRouter()
+
+HEARTBEAT_SECONDS: Final = 15.0
+MAX_BACKLOG: Final = 1000
+POLICY_VIOLATION: Final = 1008
+TRY_AGAIN: Final = 1013
+
+
+@router.websocket("/ws")
+async def events(
+    socket: WebSocket,
+    ticket: Annotated[str | None, Query(max_length=200)] = None,
+    since: Annotated[int | None, Query(ge=0, lt=2**62)] = None,
+) -> None:
+    """Send events from now on, or from behind `since`; with a ticket also those for its account only."""
+    state = app_state(socket)
+    origin = socket.headers.get("origin")
+    if origin is not None and origin.lower() not in state.origins:
+        await socket.close(POLICY_VIOLATION, "origin_refused")
+        return
+    caller: Caller | None = None
+    if ticket is not None:
+        try:
+            caller = await state.db.write(lambda session: auth.use_ticket(session, state.ctx, ticket))
+        except Problem as problem:
+            await socket.close(TRY_AGAIN if isinstance(problem, Unavailable) else POLICY_VIOLATION, problem.code)
+            return
+    await socket.accept()
+    subscriber = state.hub.subscribe(None if caller is None else caller.address)
+    state.metrics.sockets += 1
+    try:
+        await _serve(socket, state, subscriber, caller, since)
+    finally:
+        state.metrics.sockets -= 1
+        state.hub.unsubscribe(subscriber)
+
+
+async def _serve(
+    socket: WebSocket, state: AppState, subscriber: Subscriber, caller: Caller | None, since: int | None
+) -> None:
+    # one task reads, because only a read notices that the other side went away; the two end together
+    reading = asyncio.create_task(_drain(socket))
+    sending = asyncio.create_task(_send(socket, state, subscriber, caller, since))
+    try:
+        await asyncio.wait({reading, sending}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in (reading, sending):
+            task.cancel()
+        await asyncio.gather(reading, sending, return_exceptions=True)
+
+
+async def _drain(socket: WebSocket) -> None:
+    try:
+        while True:
+            await socket.receive_text()
+    except (WebSocketDisconnect, RuntimeError, KeyError):
+        return
+
+
+async def _send(
+    socket: WebSocket, state: AppState, subscriber: Subscriber, caller: Caller | None, since: int | None
+) -> None:
+    newest = state.hub.last_seq
+    try:
+        gap, backlog = await _backlog(state, subscriber, since, newest)
+        await socket.send_json({"type": "hello", "seq": newest, "gap": gap})
+        for message in backlog:
+            await socket.send_json(message)
+        while not subscriber.dropped:
+            if caller is not None and state.ctx.now() >= unix(caller.expires_at):
+                await socket.close(POLICY_VIOLATION, "session_over")
+                return
+            message = await subscriber.next(HEARTBEAT_SECONDS)
+            if message is None and not subscriber.dropped:
+                if caller is not None and not await _still_live(state, caller):
+                    await socket.close(POLICY_VIOLATION, "session_over")
+                    return
+                message = {"type": "heartbeat", "seq": state.hub.last_seq}
+            if message is not None:
+                await socket.send_json(message)
+        state.metrics.sockets_dropped += 1
+        await socket.close(TRY_AGAIN, "too_slow")
+    except Unavailable:
+        await socket.close(TRY_AGAIN, "unavailable")
+    except (WebSocketDisconnect, RuntimeError):
+        return
+
+
+async def _still_live(state: AppState, caller: Caller) -> bool:
+    return await state.db.read(lambda session: auth.still_live(session, state.ctx, caller.session_id))
+
+
+async def _backlog(
+    state: AppState, subscriber: Subscriber, since: int | None, newest: int
+) -> tuple[bool, list[dict[str, Any]]]:
+    """Return whether events behind `since` are missing, and those that are not."""
+    if since is None or since >= newest:
+        return since is not None and since > newest, []
+
+    def read(session: Any) -> tuple[bool, list[dict[str, Any]]]:
+        oldest = service.oldest_seq(session)
+        events = service.events_between(session, since, newest, MAX_BACKLOG + 1)
+        gap = len(events) > MAX_BACKLOG or oldest is None or since < oldest - 1
+        if len(events) > MAX_BACKLOG:
+            return True, []
+        return gap, [service.message_of(event) for event in events if service.may_see(event, subscriber.address)]
+
+    return await state.db.read(read)

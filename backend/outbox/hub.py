@@ -1,0 +1,146 @@
+"""Carries numbered events from the database to WebSockets.
+
+Goals: every connected client sees each event of its audience once and in order of `seq`; a slow client never slows
+the others. Invariants: an event is fanned out only after it has a number, and numbers follow commits. Woken by NOTIFY
+and, in case a notification is lost, by a poll every second. A crash loses nothing: clients resume with `since`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime as dt
+import time
+from typing import Any, Final
+
+import asyncpg
+import structlog
+
+from backend.context import Context
+from backend.db.engine import Database, plain_dsn
+from backend.errors import Unavailable
+from backend.outbox import repo, service
+from backend.outbox.models import OutboxEvent
+
+LOG = structlog.get_logger(__name__)
+POLL_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 2.0
+QUEUE_LENGTH: Final = 256
+BATCH: Final = 500
+PRUNE_SECONDS: Final = 3600.0
+
+
+class Subscriber:
+    """One connection: whom it speaks for, and a bounded queue. `dropped` is set when it fell too far behind."""
+
+    __slots__ = ("_queue", "address", "dropped")
+
+    def __init__(self, address: bytes | None) -> None:
+        self.address = address
+        self.dropped = False
+        self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE_LENGTH + 1)
+
+    def offer(self, message: dict[str, Any]) -> None:
+        """Queue a message; a connection whose queue is full is dropped rather than waited for."""
+        if self.dropped:
+            return
+        if self._queue.qsize() >= QUEUE_LENGTH:
+            self.dropped = True
+            self._queue.put_nowait(None)
+            return
+        self._queue.put_nowait(message)
+
+    async def next(self, timeout: float) -> dict[str, Any] | None:  # noqa: ASYNC109  # a quiet time, not a deadline
+        """Return the next message, None after `timeout` seconds without one or when dropped."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                return await self._queue.get()
+        return None
+
+
+class EventHub:
+    """The fan-out of one process."""
+
+    def __init__(self, ctx: Context, db: Database) -> None:
+        self._ctx = ctx
+        self._db = db
+        self._wake = asyncio.Event()
+        self._subscribers: set[Subscriber] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.last_seq = 0
+
+    async def start(self) -> None:
+        """Begin at the newest number and run until `stop`."""
+        self.last_seq = await self._db.read(service.newest_seq)
+        self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._listen())]
+
+    async def stop(self) -> None:
+        """End the loops and drop every connection."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+
+    def subscribe(self, address: bytes | None) -> Subscriber:
+        """Register a connection; it gets every event after the current `last_seq`."""
+        subscriber = Subscriber(address)
+        self._subscribers.add(subscriber)
+        return subscriber
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Forget a connection."""
+        self._subscribers.discard(subscriber)
+
+    async def _publish(self) -> None:
+        pruned = 0.0
+        while True:
+            try:
+                await self._round()
+                if time.monotonic() - pruned > PRUNE_SECONDS:
+                    now = dt.datetime.fromtimestamp(self._ctx.now(), tz=dt.UTC)
+                    await self._db.write(lambda session, now=now: service.prune(session, now))  # type: ignore[misc]
+                    pruned = time.monotonic()
+            except Unavailable as error:
+                LOG.warning("event_round_failed", detail=error.detail)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            self._wake.clear()
+
+    async def _round(self) -> None:
+        while await self._db.write(service.number_events) == service.NUMBERED_AT_ONCE:
+            pass
+        while events := await self._db.read(self._newer):
+            for event in events:
+                self._fan_out(event)
+
+    def _newer(self, session: Any) -> list[OutboxEvent]:
+        return service.events_between(session, self.last_seq, 2**62, BATCH)
+
+    def _fan_out(self, event: OutboxEvent) -> None:
+        assert event.seq is not None
+        message = service.message_of(event)
+        for subscriber in self._subscribers:
+            if service.may_see(event, subscriber.address):
+                subscriber.offer(message)
+        self.last_seq = event.seq
+
+    async def _listen(self) -> None:
+        dsn = plain_dsn(self._ctx.settings.database_url)
+        while True:
+            lost = asyncio.Event()
+            try:
+                connection = await asyncpg.connect(dsn, timeout=5)
+            except (OSError, TimeoutError, asyncpg.PostgresError) as error:
+                LOG.warning("event_listen_failed", error=type(error).__name__)
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            try:
+                connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                for channel in (repo.NEW_EVENTS_CHANNEL, repo.NUMBERED_CHANNEL):
+                    await connection.add_listener(channel, lambda *_: self._wake.set())
+                await lost.wait()
+            finally:
+                await connection.close(timeout=2)

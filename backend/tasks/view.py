@@ -1,0 +1,151 @@
+"""Tasks as readers see them: everybody the public part, its parties the rest."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.fees import fee, required_stake
+from aicp.rules.primitives import format_usdc
+from aicp.rules.route import choose_path, micro_duration
+from backend.api import paging
+from backend.api.types import Page
+from backend.context import Context
+from backend.domain.task_states import TaskState
+from backend.files import service as files
+from backend.files.schemas import FileOut
+from backend.tasks import repo
+from backend.tasks.models import Task
+from backend.tasks.repo import Sort, TaskFilter
+from backend.tasks.schemas import Path, RouteIn, RouteOut, TaskOut, TransitionOut
+from backend.tasks.states import public_state
+
+
+def path_of(ctx: Context, *, price_units: int, escrow_only: bool, deliver_within_seconds: int) -> Path:
+    """Return which way a price of this task would be paid."""
+    return choose_path(
+        price_units,
+        task_escrow_only=escrow_only,
+        bid_escrow_only=False,
+        duration_seconds=micro_duration(deliver_within_seconds, ctx.constants),
+        constants=ctx.constants,
+    )
+
+
+def is_party(session: Session, task: Task, reader: bytes | None) -> bool:
+    """Return whether the reader is the task's buyer or its awarded agent."""
+    if reader is None:
+        return False
+    if reader == task.buyer:
+        return True
+    return bool(session.execute(repo.is_awarded_agent(task.id, reader)).scalar_one())
+
+
+def tasks_out(session: Session, ctx: Context, tasks: Sequence[Task]) -> list[TaskOut]:
+    """Return the public part of tasks."""
+    ids = [task.id for task in tasks]
+    figures = {row[0]: (row[1], row[2]) for row in session.execute(repo.bid_figures(ids, ctx.now()))} if ids else {}
+    inputs: dict[uuid.UUID, list[FileOut]] = {}
+    for file in session.execute(repo.inputs(ids)).scalars() if ids else ():
+        inputs.setdefault(file.task_id, []).append(files.file_out(file))
+    return [_public(ctx, task, *figures.get(task.id, (0, None)), inputs.get(task.id, [])) for task in tasks]
+
+
+def _public(ctx: Context, task: Task, bid_count: int, best: int | None, inputs: list[FileOut]) -> TaskOut:
+    state = TaskState(task.state)
+    return TaskOut(
+        id=task.id,
+        buyer=task.buyer,
+        task_hash=task.task_hash,
+        title=task.title,
+        capability=task.capability,
+        complexity=task.document["complexity"],
+        urgency=task.document["urgency"],
+        budget_units=task.budget_units,
+        escrow_only=task.escrow_only,
+        path_at_budget=path_of(
+            ctx,
+            price_units=task.budget_units,
+            escrow_only=task.escrow_only,
+            deliver_within_seconds=task.deliver_within_seconds,
+        ),
+        deliver_within_seconds=task.deliver_within_seconds,
+        auction_ends_at=task.auction_ends_at,
+        state=state,
+        public_state=public_state(state),
+        state_since=task.state_since,
+        bid_count=bid_count,
+        best_bid_units=best,
+        deal_id=task.deal_id,
+        created_at=task.created_at,
+        input_summary=inputs,
+    )
+
+
+def task_out(session: Session, ctx: Context, task: Task, reader: bytes | None) -> TaskOut:
+    """Return a task; its parties also get the description and the whole document."""
+    out = tasks_out(session, ctx, [task])[0]
+    if not is_party(session, task, reader):
+        return out
+    return out.model_copy(update={"description": task.document["description"], "document": task.document})
+
+
+def page(
+    session: Session, ctx: Context, chosen: TaskFilter, *, sort: Sort, cursor: str | None, limit: int
+) -> Page[TaskOut]:
+    """Return one page of tasks. Raises InvalidInput for a foreign cursor."""
+    after = paging.decode_with_uuid(cursor)
+    rows = list(session.execute(repo.page(chosen, sort, after, limit + 1)).scalars())
+    shown = rows[:limit]
+    following = None
+    if len(rows) > limit:
+        last = shown[-1]
+        value = {"newest": last.created_at, "budget": last.budget_units, "ending": last.auction_ends_at}[sort]
+        following = paging.encode(value, last.id)
+    return Page(items=tasks_out(session, ctx, shown), next_cursor=following)
+
+
+def history(session: Session, task: Task) -> list[TransitionOut]:
+    """Return every move of a task, oldest first."""
+    return [
+        TransitionOut(
+            source=None if row.source is None else TaskState(row.source),
+            target=TaskState(row.target),
+            reason=row.reason,
+            evidence=row.evidence,
+            at=row.at,
+        )
+        for row in session.execute(repo.history(task.id)).scalars()
+    ]
+
+
+def route(ctx: Context, asked: RouteIn) -> RouteOut:
+    """Say which way a price is paid, why, and what it costs on top."""
+    duration = micro_duration(asked.deliver_within_seconds, ctx.constants)
+    chosen = path_of(
+        ctx,
+        price_units=asked.price_units,
+        escrow_only=asked.escrow_only,
+        deliver_within_seconds=asked.deliver_within_seconds,
+    )
+    return RouteOut(
+        path=chosen,
+        reason=_reason(ctx, asked, duration),
+        fee_units=fee(asked.price_units, ctx.constants.fee_bps) if chosen == "escrow" else 0,
+        required_stake_units=(
+            required_stake(asked.price_units, ctx.constants.stake_bps) if chosen == "escrow" else 0
+        ),
+    )
+
+
+def _reason(ctx: Context, asked: RouteIn, duration: int) -> str:
+    limit = format_usdc(ctx.constants.threshold_units)
+    if asked.price_units >= ctx.constants.threshold_units:
+        return f"Prices of {limit} USDC and more are held in escrow on chain."
+    if asked.escrow_only:
+        return "You asked for escrow, which allows a dispute."
+    if duration > ctx.constants.max_micro_seconds:
+        return "The work may take longer than a pool can promise payment for, so escrow holds the money."
+    return f"Prices below {limit} USDC are paid from the buyer's pool, without a transaction for each task."
