@@ -78,7 +78,7 @@ def _input(root: Path) -> dict[str, Any]:
         "sources": _sources(root),
         "settings": {
             "remappings": sorted(f"{prefix}={target}" for prefix, target in _REMAPPINGS.items()),
-            "optimizer": {"enabled": True, "runs": 1_000_000},
+            "optimizer": {"enabled": True, "runs": 1_000},
             "evmVersion": "cancun",
             "viaIR": True,
             "outputSelection": {"*": {"": ["ast"], "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
