@@ -12,15 +12,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
-from scripts.devnet.config import API_PORT, ROOT, DevnetConfig, config_from_environment
-from scripts.devnet.errors import DevnetCancelledError, DevnetError
+from scripts.devnet.config import API_PORT, LOCAL_CHAIN_ID, ROOT, DevnetConfig, config_from_environment
+from scripts.devnet.errors import AlreadyRunningError, DevnetCancelledError, DevnetError
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile, end_orphans
-from scripts.devnet.session import AlreadyRunningError, Session, is_local
 from scripts.devnet.supervisor import Supervisor, show_states
+
+if TYPE_CHECKING:
+    from scripts.devnet.session import Session
 
 STOP_TIMEOUT = 90.0
 NOT_RUNNING = 3
@@ -97,6 +100,8 @@ def status(state_dir: Path) -> None:
 
 
 def _up(config: DevnetConfig) -> None:
+    from scripts.devnet.session import Session  # slow to import, and `down` and `status` do without
+
     started = time.monotonic()
     session = Session(config, report=click.echo)
     with _stop_signals(session.supervisor) as stopped:
@@ -137,7 +142,7 @@ def what_to_open(session: Session, seconds: float) -> Iterator[str]:
     yield f"AICP runs (started in {seconds:.0f} s). Ctrl-C stops it; logs are in {config.state_dir / 'logs'}."
     yield ""
     yield f"  Open       {config.url}"
-    if is_local(config):
+    if config.chain_id == LOCAL_CHAIN_ID:
         rpc = session.stack.urls.rpc[0]
         yield f"  Network    AICP local, RPC URL {rpc}, chain id {config.chain_id}, currency ETH"
         yield f"  Test key   {session.stack.accounts.buyer.key} (a public test key: never send real money to it)"

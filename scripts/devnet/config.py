@@ -9,9 +9,9 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import LOCAL_CHAIN_ID
 
 ROOT = Path(__file__).resolve().parents[2]
+LOCAL_CHAIN_ID = 31337
 API_PORT = 8000
 RPC_PORT = 8545
 

@@ -7,9 +7,9 @@ import platform
 import signal
 from pathlib import Path
 
-from scripts.devnet.config import ROOT
+from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import LOCAL_CHAIN_ID, PUBLIC_TEST_MNEMONIC
+from scripts.devnet.keys import PUBLIC_TEST_MNEMONIC
 from scripts.devnet.probes import rpc_ready, tcp_open
 from scripts.devnet.process import Service
 

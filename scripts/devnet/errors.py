@@ -9,3 +9,7 @@ class DevnetError(Exception):
 
 class DevnetCancelledError(Exception):
     """Somebody asked to stop while the stack was still starting."""
+
+
+class AlreadyRunningError(DevnetError):
+    """Another supervisor runs this state directory."""

@@ -10,9 +10,9 @@ from functools import cache
 
 from eth_account import Account
 
+from scripts.devnet.config import LOCAL_CHAIN_ID
 from scripts.devnet.errors import DevnetError
 
-LOCAL_CHAIN_ID = 31337
 PUBLIC_TEST_MNEMONIC = "test test test test test test test test test test test junk"
 
 

@@ -24,7 +24,7 @@ import psycopg
 from psycopg import sql
 
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.process import RunningProcess, Service
+from scripts.devnet.process import RunningProcess, Service, run_as
 
 DATABASE = "aicp"
 SUPERUSER = "postgres"
@@ -102,7 +102,7 @@ def _create(data: Path, password: str, user: str | None) -> None:
             check=True,
             capture_output=True,
             text=True,
-            user=user,
+            **run_as(user),
             cwd=data,
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
         )

@@ -11,9 +11,8 @@ import psutil
 import psycopg
 import redis
 
-from scripts.devnet.config import DevnetConfig, place_of
+from scripts.devnet.config import LOCAL_CHAIN_ID, DevnetConfig, place_of
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import LOCAL_CHAIN_ID
 from scripts.devnet.probes import rpc_call
 
 

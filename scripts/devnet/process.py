@@ -7,12 +7,14 @@ stops services in order) and so that a stop can end the children a service has f
 from __future__ import annotations
 
 import os
+import pwd
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 import psutil
 
@@ -39,6 +41,14 @@ class Service:
     stop_timeout: float = 15.0
 
 
+class RunAs(TypedDict, total=False):
+    """Popen's arguments that change who a process is."""
+
+    user: str
+    group: int
+    extra_groups: list[int]
+
+
 class RunningProcess:
     """A started service. Not thread-safe: the supervisor serialises access."""
 
@@ -54,7 +64,7 @@ class RunningProcess:
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **service.env},
                 cwd=service.cwd,
-                user=service.user,
+                **run_as(service.user),
                 start_new_session=True,
             )
         self.pid = self._popen.pid
@@ -98,6 +108,13 @@ class RunningProcess:
             time.sleep(0.02)
         signal_group(self.pid, signal.SIGKILL)
         self._popen.wait()
+
+
+def run_as(user: str | None) -> RunAs:
+    """Return Popen's arguments for another user, with that user's group alone."""
+    if user is None:
+        return {}
+    return {"user": user, "group": pwd.getpwnam(user).pw_gid, "extra_groups": []}
 
 
 def signal_group(leader_pid: int, with_signal: signal.Signals) -> None:

@@ -20,16 +20,12 @@ from types import TracebackType
 from typing import Self
 
 from scripts.devnet.config import DevnetConfig, free_port
-from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import LOCAL_CHAIN_ID, DevAccounts
+from scripts.devnet.errors import AlreadyRunningError, DevnetError
+from scripts.devnet.keys import DevAccounts
 from scripts.devnet.preflight import check, check_state_dir
 from scripts.devnet.runfile import RunFile, end_orphans
 from scripts.devnet.stack import BACKEND, EVERYTHING, Part, Stack, read_deployment
 from scripts.devnet.supervisor import Report, Supervisor
-
-
-class AlreadyRunningError(DevnetError):
-    """Another supervisor runs this state directory."""
 
 
 class Session:
@@ -194,8 +190,3 @@ class Devnet:
         with contextlib.suppress(FileNotFoundError):
             return (self.config.state_dir / "logs" / f"{name}.log").read_text(encoding="utf-8", errors="replace")
         return ""
-
-
-def is_local(config: DevnetConfig) -> bool:
-    """Tell whether the run uses the local chain, whose keys may be shown."""
-    return config.chain_id == LOCAL_CHAIN_ID

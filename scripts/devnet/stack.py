@@ -18,10 +18,10 @@ from functools import cached_property
 from pathlib import Path
 
 from scripts.devnet import frontend
-from scripts.devnet.config import ROOT, DevnetConfig, free_port, place_of
+from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port, place_of
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import LOCAL_CHAIN_ID, DevAccounts, dev_accounts
+from scripts.devnet.keys import DevAccounts, dev_accounts
 from scripts.devnet.postgres import ensure_cluster, ensure_database, postgres_service
 from scripts.devnet.probes import http_ok, log_says
 from scripts.devnet.process import Service
