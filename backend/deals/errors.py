@@ -1,0 +1,9 @@
+"""Refusals only deals know."""
+
+from __future__ import annotations
+
+from backend.errors import Conflict
+
+
+class StakeShort(Conflict):
+    code, title = "stake_short", "The agent's free stake does not cover this escrow."

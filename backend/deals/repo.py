@@ -1,0 +1,135 @@
+"""Statements over deals, terms, authorizations, deliverables and actions."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from sqlalchemy import Select, and_, exists, literal, or_, select, tuple_
+
+from backend.agents.models import Agent
+from backend.auctions.models import Award, Bid
+from backend.deals.models import Authorization, Deal, DealAction, Deliverable, EscrowTerms
+from backend.domain.task_states import TaskState
+from backend.tasks.models import Task
+from backend.tasks.repo import live_bid
+from backend.txm.models import Intent
+
+Role = Literal["buyer", "agent"]
+
+
+def by_id(deal_id: uuid.UUID) -> Select[tuple[Deal]]:
+    """One deal, read anew."""
+    return select(Deal).where(Deal.id == deal_id).execution_options(populate_existing=True)
+
+
+def live_ids(path: str, states: Sequence[TaskState], limit: int) -> Select[tuple[uuid.UUID]]:
+    """Live deals of a path whose task is in one of the states, the longest waiting first."""
+    return (
+        select(Deal.id)
+        .join(Task, Task.id == Deal.task_id)
+        .where(Deal.live, Deal.path == path, Task.state.in_([state.value for state in states]))
+        .order_by(Task.state_since)
+        .limit(limit)
+    )
+
+
+def task_skip_locked(task_id: uuid.UUID) -> Select[tuple[Task]]:
+    """The task with its row locked, or nothing while another transaction holds it."""
+    return (
+        select(Task)
+        .where(Task.id == task_id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def of_party(
+    address: bytes, role: Role | None, live: bool | None, after: tuple[Any, uuid.UUID] | None, limit: int
+) -> Select[tuple[Deal, Task]]:
+    """Deals of a party with their tasks, newest first."""
+    sides = {"buyer": Deal.buyer == address, "agent": Deal.agent == address}
+    mine = or_(*sides.values()) if role is None else sides[role]
+    statement = select(Deal, Task).join(Task, Task.id == Deal.task_id).where(mine).limit(limit)
+    if live is not None:
+        statement = statement.where(Deal.live == live)
+    if after is not None:
+        there = tuple_(literal(after[0], Deal.created_at.type), literal(after[1], Deal.id.type))
+        statement = statement.where(tuple_(Deal.created_at, Deal.id) < there)
+    return statement.order_by(Deal.created_at.desc(), Deal.id.desc())
+
+
+def bid(bid_hash: bytes) -> Select[tuple[Bid]]:
+    """One bid."""
+    return select(Bid).where(Bid.bid_hash == bid_hash)
+
+
+def award(award_id: uuid.UUID) -> Select[tuple[Award]]:
+    """One award."""
+    return select(Award).where(Award.id == award_id)
+
+
+def agent_name(address: bytes) -> Select[tuple[str]]:
+    """The name an agent has registered."""
+    return select(Agent.name).where(Agent.address == address)
+
+
+def other_live_bid(task_id: uuid.UUID, agent: bytes, now: int) -> Select[tuple[bool]]:
+    """Whether a bid of another agent still counts."""
+    return select(exists().where(and_(Bid.task_id == task_id, Bid.agent != agent, live_bid(now))))
+
+
+def terms(escrow_id: bytes) -> Select[tuple[EscrowTerms]]:
+    """Terms by escrow id."""
+    return select(EscrowTerms).where(EscrowTerms.escrow_id == escrow_id)
+
+
+def current_terms(deal_id: uuid.UUID) -> Select[tuple[EscrowTerms]]:
+    """The terms of a deal that have not lapsed."""
+    return select(EscrowTerms).where(EscrowTerms.deal_id == deal_id, EscrowTerms.lapsed_at.is_(None))
+
+
+def all_terms(deal_id: uuid.UUID) -> Select[tuple[EscrowTerms]]:
+    """All terms ever composed for a deal, newest first."""
+    return select(EscrowTerms).where(EscrowTerms.deal_id == deal_id).order_by(EscrowTerms.created_at.desc())
+
+
+def live_authorization(task_id: uuid.UUID) -> Select[tuple[Authorization]]:
+    """The one authorization of a task that may still be used."""
+    return select(Authorization).where(Authorization.task_id == task_id, Authorization.state == "live")
+
+
+def authorization_of(escrow_id: bytes) -> Select[tuple[Authorization]]:
+    """The newest authorization of an escrow."""
+    return (
+        select(Authorization)
+        .where(Authorization.escrow_id == escrow_id)
+        .order_by(Authorization.created_at.desc())
+        .limit(1)
+    )
+
+
+def deliverables(deal_id: uuid.UUID) -> Select[tuple[Deliverable]]:
+    """What was handed in, newest first."""
+    return select(Deliverable).where(Deliverable.deal_id == deal_id).order_by(Deliverable.created_at.desc())
+
+
+def actions(deal_id: uuid.UUID) -> Select[tuple[DealAction]]:
+    """Further signed acts on a deal, newest first."""
+    return select(DealAction).where(DealAction.deal_id == deal_id).order_by(DealAction.created_at.desc())
+
+
+def last_intent(deal_id: uuid.UUID) -> Select[tuple[Intent]]:
+    """The newest relayed transaction of a deal."""
+    return (
+        select(Intent)
+        .where(Intent.reference["deal_id"].astext == str(deal_id))
+        .order_by(Intent.created_at.desc())
+        .limit(1)
+    )
+
+
+def intents(deal_id: uuid.UUID) -> Select[tuple[Intent]]:
+    """The relayed transactions of a deal, oldest first."""
+    return select(Intent).where(Intent.reference["deal_id"].astext == str(deal_id)).order_by(Intent.created_at)

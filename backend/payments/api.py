@@ -1,0 +1,76 @@
+"""Routes of pools and receipts."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from aicp.rules.primitives import parse_hash
+from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
+from backend.api.paging import Cursor, Limit
+from backend.api.types import Page
+from backend.errors import InvalidInput
+from backend.payments import pools, receipts
+from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn, ReceiptOut
+from backend.wallet.schemas import IntentOut
+
+router = APIRouter(tags=["payments"])
+
+
+def _hash(text: str) -> bytes:
+    try:
+        return parse_hash(text)
+    except ValueError as error:
+        raise InvalidInput("An id is 32 bytes as 0x-hex.") from error
+
+
+@router.get("/pools")
+async def list_pools(read: Read, ctx: Ctx, caller: CurrentSession) -> list[PoolOut]:
+    """The caller's pools, the most recently changed first."""
+    return await read(lambda s: pools.of_payer(s, ctx, caller.address))
+
+
+@router.get("/pools/{pool_id}")
+async def read_pool(pool_id: str, read: Read, ctx: Ctx, caller: CurrentSession) -> PoolOut:
+    """One pool of the caller."""
+    return await read(lambda s: pools.read(s, ctx, _hash(pool_id), caller.address))
+
+
+@router.post("/pools/deposit")
+async def deposit(body: PoolDepositIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Relay a signed deposit into the caller's pool."""
+    return await write(lambda s: pools.deposit(s, ctx, caller.address, body))
+
+
+@router.post("/pools/{pool_id}/withdrawal")
+async def withdraw(pool_id: str, body: PoolWithdrawIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Relay a signed request to withdraw from a pool, or to cancel one."""
+    return await write(lambda s: pools.withdraw(s, ctx, _hash(pool_id), caller.address, body))
+
+
+@router.get("/receipts")
+async def list_receipts(
+    read: Read,
+    ctx: Ctx,
+    caller: CurrentSession,
+    channel_id: Annotated[str | None, Query()] = None,
+    deal_id: uuid.UUID | None = None,
+    unacknowledged: bool = False,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+) -> Page[ReceiptOut]:
+    """Receipts of the caller's channels, as agent or as buyer, oldest first."""
+    chosen = receipts.Filter(
+        channel_id=None if channel_id is None else _hash(channel_id),
+        deal_id=deal_id,
+        unacknowledged=unacknowledged,
+    )
+    return await read(lambda s: receipts.page(s, ctx, caller.address, chosen, cursor=cursor, limit=limit))
+
+
+@router.post("/receipts/{receipt_id}/acknowledge")
+async def acknowledge(receipt_id: uuid.UUID, write: Write, ctx: Ctx, caller: DeliverSession) -> ReceiptOut:
+    """The agent says that it has stored a receipt."""
+    return await write(lambda s: receipts.acknowledge(s, ctx, receipt_id, caller.address))

@@ -1,0 +1,143 @@
+"""From broadcast bytes to a final receipt.
+
+A receipt counts as final only when its block is at or under the `finalized` tag and the canonical chain has its hash at
+that height. Until then it is looked up again; when a reorg has dropped it, the transaction goes back to accepted and
+the same bytes are sent again. Receipts of every attempt are asked for, whichever was sent last.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session
+
+from backend.db.times import moment
+from backend.txm import repo, service
+from backend.txm.machine import BATCH, Machine
+from backend.txm.models import Attempt, Intent, Transaction
+from backend.txm.reverts import explain
+from backend.txm.rpc import NodeError, NodeUnreachable, TxReceipt
+from backend.txm.states import IntentState, TxState
+
+_log = structlog.get_logger("txm.confirm")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the chain says of a transaction: its receipt, if any, and whether it can no longer change."""
+
+    receipt: TxReceipt | None
+    final: bool
+
+
+def confirm(machine: Machine) -> int:
+    """Look for the receipts of everything unfinal and write down what changed; return how many changed."""
+    rows = machine.db.read(
+        lambda s: list(s.execute(repo.unfinal(machine.keys.chain_id, machine.keys.addresses, BATCH)).scalars())
+    )
+    if not rows:
+        return 0
+    attempts = machine.db.read(lambda s: list(s.execute(repo.attempts_of([row.id for row in rows])).scalars()))
+    found = machine.rpc.receipts([attempt.hash for attempt in attempts])
+    finalized = machine.rpc.finalized_number()
+    by_tx: dict[uuid.UUID, list[Attempt]] = {}
+    for attempt in attempts:
+        by_tx.setdefault(attempt.tx_id, []).append(attempt)
+    changed = 0
+    for row in rows:
+        receipt = next((found[a.hash] for a in by_tx.get(row.id, []) if a.hash in found), None)
+        finding = Finding(receipt, receipt is not None and _is_final(machine, receipt, finalized))
+        if _is_news(row, finding):
+            detail = _why(machine, row, receipt) if receipt is not None and not receipt.succeeded else None
+            machine.db.write(lambda s, t=row.id, f=finding, d=detail: apply(s, machine, t, f, d))
+            changed += 1
+    return changed
+
+
+def _is_final(machine: Machine, receipt: TxReceipt, finalized: int | None) -> bool:
+    if finalized is None or receipt.block_number > finalized:
+        return False
+    return machine.rpc.block_hash(receipt.block_number) == receipt.block_hash
+
+
+def _is_news(row: Transaction, finding: Finding) -> bool:
+    if finding.receipt is None:
+        return row.state == TxState.MINED.value
+    return finding.final or row.state != TxState.MINED.value or row.block_hash != finding.receipt.block_hash
+
+
+def _why(machine: Machine, row: Transaction, receipt: TxReceipt) -> tuple[str, str]:
+    """Return the decoded reason of a failed transaction, replayed on the block before; best effort."""
+    intent = None if row.intent_id is None else machine.db.read(lambda s: service.get(s, row.intent_id or uuid.UUID(int=0)))
+    if intent is None:
+        return "reverted", "The transaction failed."
+    try:
+        machine.rpc.eth_call(
+            sender=row.account, to=intent.to, data=intent.data, tag=hex(max(0, receipt.block_number - 1))
+        )
+    except NodeError as error:
+        return explain(error)
+    except NodeUnreachable:
+        return "reverted", "The transaction failed."
+    return "reverted", "The transaction failed in its block; another transaction came first."
+
+
+def apply(
+    session: Session, machine: Machine, tx_id: uuid.UUID, finding: Finding, failure: tuple[str, str] | None
+) -> None:
+    """Write a finding to the transaction and its intent, in one commit."""
+    row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
+    if row is None:
+        return
+    intent = None
+    if row.intent_id is not None:
+        intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
+    row.updated_at = moment(machine.ctx.now())
+    receipt = finding.receipt
+    if receipt is None:
+        _back_to_accepted(session, machine, row, intent)
+        return
+    row.block_number, row.block_hash, row.mined_hash = receipt.block_number, receipt.block_hash, receipt.tx_hash
+    if not finding.final:
+        row.state = TxState.MINED.value
+    else:
+        row.state = TxState.FINAL.value if receipt.succeeded else TxState.FAILED_ONCHAIN.value
+    if intent is not None:
+        _tell_intent(session, machine, intent, finding, failure)
+
+
+def _back_to_accepted(session: Session, machine: Machine, row: Transaction, intent: Intent | None) -> None:
+    _log.warning("a mined transaction is no longer in the chain", tx=str(row.id), nonce=row.nonce)
+    row.state = TxState.ACCEPTED.value
+    row.block_number = row.block_hash = row.mined_hash = None
+    for attempt in session.execute(repo.attempts_of([row.id])).scalars():
+        attempt.last_broadcast_at = None
+    if intent is not None:
+        service.set_state(
+            session, machine.ctx, intent, IntentState.SENT, block_number=None, gas_used=None, error_code=None
+        )
+
+
+def _tell_intent(
+    session: Session, machine: Machine, intent: Intent, finding: Finding, failure: tuple[str, str] | None
+) -> None:
+    receipt = finding.receipt
+    assert receipt is not None
+    code, detail = failure or (None, None)
+    if not finding.final:
+        state = IntentState.MINED
+    else:
+        state = IntentState.FINAL if receipt.succeeded else IntentState.FAILED
+    service.set_state(
+        session,
+        machine.ctx,
+        intent,
+        state,
+        tx_hash=receipt.tx_hash,
+        block_number=receipt.block_number,
+        gas_used=receipt.gas_used,
+        error_code=code,
+        error_detail=detail,
+    )

@@ -1,0 +1,215 @@
+"""From a queued intent to a signed attempt in the database.
+
+The call is simulated before a nonce is taken, so a call that would revert fails without burning one. Nonce, transaction
+row and signed bytes are one commit: a crash before it leaves the intent queued, a crash after it leaves signed bytes
+that the broadcast step sends as often as needed. No nonce is ever given out without bytes that use it.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session
+
+from backend.db.ids import new_id
+from backend.db.times import moment
+from backend.txm import repo, service
+from backend.txm.classify import SendOutcome, classify, is_revert
+from backend.txm.fees import Fees
+from backend.txm.machine import BATCH, MAX_IN_FLIGHT, Machine
+from backend.txm.models import Attempt, Intent, Transaction
+from backend.txm.reverts import explain
+from backend.txm.rpc import NodeError
+from backend.txm.signer import Call
+from backend.txm.states import IntentState, TxState
+
+_log = structlog.get_logger("txm.prepare")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A simulated call, waiting for a nonce."""
+
+    intent_id: uuid.UUID
+    call: Call
+    account: bytes | None
+    fees: Fees
+
+
+@dataclass(frozen=True, slots=True)
+class Revert:
+    """Why the call would fail: the contract's error name and its arguments."""
+
+    code: str
+    detail: str
+
+
+def expire(machine: Machine) -> int:
+    """Give up queued intents whose signatures have expired; nothing has moved. Return how many."""
+
+    def run(session: Session) -> int:
+        found = session.execute(repo.expired(moment(machine.ctx.now()), BATCH)).scalars().all()
+        for intent in found:
+            service.set_state(session, machine.ctx, intent, IntentState.EXPIRED, error_code="signature_expired")
+        return len(found)
+
+    return machine.db.write(run)
+
+
+def prepare(machine: Machine) -> int:
+    """Simulate and sign what is queued, as far as keys have room; return how many were signed."""
+    intents = machine.db.read(lambda s: list(s.execute(repo.ready(moment(machine.ctx.now()), BATCH)).scalars()))
+    if not intents:
+        return 0
+    fees = machine.market_fees()
+    signed = 0
+    for intent in intents:
+        if not machine.db.read(lambda s: has_room(s, machine)):
+            break
+        checked = simulate(machine, intent, fees)
+        match checked:
+            case Revert():
+                _fail(machine, intent.id, checked)
+            case Ready() if machine.db.write(lambda s, ready=checked: allocate(s, machine, ready)):
+                signed += 1
+            case _:
+                continue
+    return signed
+
+
+def has_room(session: Session, machine: Machine) -> bool:
+    """Return whether any usable key has less than 16 transactions in flight."""
+    return bool(_usable(session, machine, None))
+
+
+def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[bytes]:
+    """Return the keys that may send now, the least busy first."""
+    wanted = machine.keys.addresses if fixed is None else (fixed,)
+    known = session.execute(repo.accounts(machine.keys.chain_id, wanted)).scalars().all()
+    busy = dict(session.execute(repo.in_flight(machine.keys.chain_id, wanted)).tuples().all())
+    free = [a.address for a in known if a.quarantined_reason is None and busy.get(a.address, 0) < MAX_IN_FLIGHT]
+    return sorted(free, key=lambda address: busy.get(address, 0))
+
+
+def _estimate(machine: Machine, sender: bytes, intent: Intent, tag: str) -> int:
+    machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag)
+    if intent.gas_limit is not None:
+        return intent.gas_limit
+    needed = machine.rpc.estimate_gas(sender=sender, to=intent.to, data=intent.data, tag=tag)
+    return needed * 5 // 4 + 10_000
+
+
+def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | None:
+    """Return the call with its gas limit, or why it would revert; None when the node has no verdict.
+
+    A call whose clock has just run out reverts in the newest block and passes in the next, so a revert counts only
+    when the pending block agrees. Raises NodeUnreachable.
+    """
+    sender = intent.account or machine.keys.addresses[0]
+    verdict: NodeError | None = None
+    for tag in ("latest", "pending"):
+        try:
+            gas = _estimate(machine, sender, intent, tag)
+        except NodeError as error:
+            verdict = error
+            continue
+        return Ready(
+            intent_id=intent.id, call=Call(to=intent.to, data=intent.data, gas_limit=gas), account=intent.account,
+            fees=fees,
+        )  # fmt: skip
+    assert verdict is not None
+    if classify(verdict) is SendOutcome.INSUFFICIENT_FUNDS:
+        _log.error("a relayer key is out of funds", sender="0x" + sender.hex())
+        return None
+    if not is_revert(verdict):
+        _log.warning("a simulation has no verdict", intent=str(intent.id), error=str(verdict))
+        return None
+    code, detail = explain(verdict)
+    return Revert(code, detail)
+
+
+def _fail(machine: Machine, intent_id: uuid.UUID, revert: Revert) -> None:
+    def run(session: Session) -> None:
+        intent = session.execute(repo.intent_locked(intent_id)).scalar_one_or_none()
+        if intent is not None and intent.state == IntentState.QUEUED.value:
+            service.set_state(
+                session, machine.ctx, intent, IntentState.FAILED, error_code=revert.code, error_detail=revert.detail
+            )
+
+    machine.db.write(run)
+
+
+def _funded(machine: Machine, address: bytes, ready: Ready) -> bool:
+    needed = ready.call.gas_limit * ready.fees.max_fee_wei
+    if machine.rpc.balance(address) >= needed:
+        return True
+    _log.error("a relayer key is out of funds", sender="0x" + address.hex(), needed_wei=needed)
+    return False
+
+
+def allocate(session: Session, machine: Machine, ready: Ready) -> bool:
+    """Take a nonce, sign, and store all of it; return False when the intent or the key is not ours to take now."""
+    ctx, chain_id = machine.ctx, machine.keys.chain_id
+    intent = session.execute(repo.intent_locked(ready.intent_id)).scalar_one_or_none()
+    now = moment(ctx.now())
+    if intent is None or intent.state != IntentState.QUEUED.value:
+        return False
+    if intent.expires_at is not None and intent.expires_at <= now:
+        return False
+    for address in _usable(session, machine, ready.account):
+        account = session.execute(repo.account_locked(chain_id, address)).scalar_one()
+        # counted again under the lock: another worker may have filled the key meanwhile
+        busy = dict(session.execute(repo.in_flight(chain_id, [address])).tuples().all()).get(address, 0)
+        if account.quarantined_reason is None and busy < MAX_IN_FLIGHT and _funded(machine, address, ready):
+            break
+    else:
+        return False
+    nonce = session.execute(repo.take_nonce(chain_id, address)).scalar_one()
+    tx_hash = store_first_attempt(session, machine, intent.id, address, nonce=nonce, call=ready.call, fees=ready.fees)
+    service.set_state(
+        session, ctx, intent, IntentState.SENT, tx_hash=tx_hash, gas_limit=ready.call.gas_limit,
+        error_code=None, error_detail=None,
+    )  # fmt: skip
+    return True
+
+
+def store_first_attempt(
+    session: Session,
+    machine: Machine,
+    intent_id: uuid.UUID | None,
+    account: bytes,
+    *,
+    nonce: int,
+    call: Call,
+    fees: Fees,
+) -> bytes:
+    """Store a transaction row with its signed bytes, before anybody sends them; return the hash."""
+    now = moment(machine.ctx.now())
+    signed = machine.keys.sign(account, nonce, call, fees)
+    row = Transaction(
+        id=new_id(),
+        intent_id=intent_id,
+        chain_id=machine.keys.chain_id,
+        account=account,
+        nonce=nonce,
+        state=TxState.SIGNED.value,
+        created_at=now,
+        updated_at=now,
+    )
+    session.add(row)
+    session.flush()
+    session.add(
+        Attempt(
+            tx_id=row.id,
+            seq=0,
+            raw=signed.raw,
+            hash=signed.tx_hash,
+            max_fee_wei=fees.max_fee_wei,
+            tip_wei=fees.tip_wei,
+            signed_at=now,
+        )
+    )
+    session.flush()
+    return signed.tx_hash

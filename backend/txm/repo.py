@@ -1,0 +1,216 @@
+"""Statements over accounts, intents, transactions and attempts."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Insert, Select, Update, and_, exists, func, literal, or_, select, text, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import aliased
+
+from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
+from backend.txm.states import IN_FLIGHT, UNFINAL, IntentState, TxState
+
+
+def new_intent(values: dict[str, Any]) -> Insert:
+    """Insert an intent unless its key is taken; waits for a concurrent insert of the same key."""
+    return pg_insert(Intent).values(**values).on_conflict_do_nothing(index_elements=["idem_key"])
+
+
+def intent_by_key(idem_key: str) -> Select[tuple[Intent]]:
+    """The intent under an idempotency key."""
+    return select(Intent).where(Intent.idem_key == idem_key)
+
+
+def intents_like(prefix: str) -> Select[tuple[Intent]]:
+    """Intents whose key begins with `prefix`, newest first."""
+    return (
+        select(Intent).where(Intent.idem_key.startswith(prefix, autoescape=True)).order_by(Intent.created_at.desc())
+    )
+
+
+def intent(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+    """One intent."""
+    return select(Intent).where(Intent.id == intent_id)
+
+
+def intent_locked(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+    """One intent with its row locked, or nothing while another worker holds it."""
+    return intent(intent_id).with_for_update(skip_locked=True).execution_options(populate_existing=True)
+
+
+def intent_waited(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+    """One intent with its row locked, waiting for another holder."""
+    return intent(intent_id).with_for_update().execution_options(populate_existing=True)
+
+
+def intents_of(address: bytes, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[tuple[Intent]]:
+    """Intents on behalf of an account, newest first."""
+    statement = select(Intent).where(Intent.on_behalf_of == address).limit(limit)
+    if after is not None:
+        there = tuple_(literal(after[0], Intent.created_at.type), literal(after[1], Intent.id.type))
+        statement = statement.where(tuple_(Intent.created_at, Intent.id) < there)
+    return statement.order_by(Intent.created_at.desc(), Intent.id.desc())
+
+
+def expired(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
+    """Queued intents whose signatures have expired, locked; held ones are skipped."""
+    return (
+        select(Intent)
+        .where(Intent.state == IntentState.QUEUED.value, Intent.expires_at <= now)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def ready(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
+    """Queued intents whose time has come, oldest first; of those with a fixed sender only the oldest."""
+    earlier = aliased(Intent)
+    behind = exists().where(
+        earlier.account == Intent.account,
+        earlier.state == IntentState.QUEUED.value,
+        tuple_(earlier.created_at, earlier.id) < tuple_(Intent.created_at, Intent.id),
+    )
+    return (
+        select(Intent)
+        .where(
+            Intent.state == IntentState.QUEUED.value,
+            or_(Intent.not_before.is_(None), Intent.not_before <= now),
+            or_(Intent.account.is_(None), ~behind),
+        )
+        .order_by(Intent.created_at, Intent.id)
+        .limit(limit)
+    )
+
+
+def open_count() -> Select[tuple[int]]:
+    """How many intents are neither final nor given up."""
+    states = [IntentState.QUEUED.value, IntentState.SENT.value, IntentState.MINED.value]
+    return select(func.count()).select_from(Intent).where(Intent.state.in_(states))
+
+
+def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
+    """Insert a relayer account unless it is known."""
+    return (
+        pg_insert(RelayAccount)
+        .values(chain_id=chain_id, address=address, next_nonce=nonce)
+        .on_conflict_do_nothing(index_elements=["chain_id", "address"])
+    )
+
+
+def accounts(chain_id: int, addresses: Sequence[bytes]) -> Select[tuple[RelayAccount]]:
+    """The relayer accounts of our keys."""
+    return select(RelayAccount).where(RelayAccount.chain_id == chain_id, RelayAccount.address.in_(addresses))
+
+
+def account_locked(chain_id: int, address: bytes) -> Select[tuple[RelayAccount]]:
+    """One account with its row locked, waiting for another holder."""
+    return (
+        accounts(chain_id, [address]).with_for_update().execution_options(populate_existing=True)
+    )
+
+
+def in_flight(chain_id: int, addresses: Sequence[bytes]) -> Select[tuple[bytes, int]]:
+    """Accounts with transactions of which no receipt is known, and how many."""
+    return (
+        select(Transaction.account, func.count())
+        .where(
+            Transaction.chain_id == chain_id,
+            Transaction.account.in_(addresses),
+            Transaction.state.in_(IN_FLIGHT),
+        )
+        .group_by(Transaction.account)
+    )
+
+
+def take_nonce(chain_id: int, address: bytes) -> Any:
+    """Move an account's nonce on and return the nonce taken."""
+    return (
+        update(RelayAccount)
+        .where(RelayAccount.chain_id == chain_id, RelayAccount.address == address)
+        .values(next_nonce=RelayAccount.next_nonce + 1, updated_at=func.now())
+        .returning(RelayAccount.next_nonce - 1)
+    )
+
+
+def quarantine(chain_id: int, address: bytes, reason: str) -> Update:
+    """Take a key out of use until an operator has looked at it."""
+    return (
+        update(RelayAccount)
+        .where(
+            RelayAccount.chain_id == chain_id,
+            RelayAccount.address == address,
+            RelayAccount.quarantined_reason.is_(None),
+        )
+        .values(quarantined_reason=reason, updated_at=func.now())
+    )
+
+
+def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[tuple[Transaction]]:
+    """Transactions that are not final yet, in the order of their nonces."""
+    return (
+        select(Transaction)
+        .where(
+            Transaction.chain_id == chain_id,
+            Transaction.account.in_(addresses),
+            Transaction.state.in_(UNFINAL),
+        )
+        .order_by(Transaction.account, Transaction.nonce)
+        .limit(limit)
+    )
+
+
+def transaction_locked(tx_id: uuid.UUID) -> Select[tuple[Transaction]]:
+    """One transaction with its row locked, or nothing while another worker holds it."""
+    return (
+        select(Transaction)
+        .where(Transaction.id == tx_id)
+        .with_for_update(skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[tuple[Attempt]]:
+    """The attempts of transactions, oldest first."""
+    return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
+
+
+def attempt(tx_id: uuid.UUID, seq: int) -> Select[tuple[Attempt]]:
+    """One attempt."""
+    return select(Attempt).where(Attempt.tx_id == tx_id, Attempt.seq == seq)
+
+
+def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[tuple[Transaction]]:
+    """The transactions of intents, oldest first."""
+    return (
+        select(Transaction)
+        .where(Transaction.intent_id.in_(intent_ids))
+        .order_by(Transaction.created_at, Transaction.nonce)
+    )
+
+
+def superseded_count(intent_id: uuid.UUID) -> Select[tuple[int]]:
+    """How many nonces of an intent were taken by somebody else."""
+    return select(func.count()).where(
+        Transaction.intent_id == intent_id, Transaction.state == TxState.SUPERSEDED.value
+    )
+
+
+def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select[tuple[int]]:
+    """The nonces with low <= nonce < high that have a row."""
+    return select(Transaction.nonce).where(
+        and_(
+            Transaction.chain_id == chain_id,
+            Transaction.account == address,
+            Transaction.nonce >= low,
+            Transaction.nonce < high,
+        )
+    )
+
+
+def ring() -> Any:
+    """Tell the workers, at commit, that an intent is waiting."""
+    return text("SELECT pg_notify('aicp_txm', '')")

@@ -1,0 +1,237 @@
+"""JSON-RPC for senders: every call has a deadline, a revert keeps its data, a broadcast goes to every node.
+
+Reads are answered by the first node that answers; one that failed is asked last until it answers again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+
+class NodeUnreachable(Exception):  # noqa: N818  # a fact about the node, not about the call
+    """No usable answer within the deadline: the outcome of the call is unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeError(Exception):
+    """The node answered with an error object; `data` is the revert data, if it sent any."""
+
+    code: int
+    message: str
+    data: bytes = b""
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.code})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TxReceipt:
+    """What a node says of a mined transaction."""
+
+    tx_hash: bytes
+    block_number: int
+    block_hash: bytes
+    succeeded: bool
+    gas_used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Head:
+    """The newest block: its number, base fee in wei and time in unix seconds."""
+
+    number: int
+    base_fee_wei: int
+    time: int
+
+
+def _revert_data(error: dict[str, Any]) -> bytes:
+    data: Any = error.get("data")
+    if isinstance(data, dict):  # some nodes nest it
+        data = data.get("data") or data.get("result")
+    if isinstance(data, str) and data.startswith("0x"):
+        try:
+            return bytes.fromhex(data[2:])
+        except ValueError:
+            return b""
+    return b""
+
+
+def _hex(value: bytes) -> str:
+    return "0x" + value.hex()
+
+
+@dataclass(slots=True)
+class Node:
+    """One node by URL."""
+
+    url: str
+    timeout_seconds: float
+    _http: httpx.Client = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._http = httpx.Client(timeout=httpx.Timeout(self.timeout_seconds, connect=min(5.0, self.timeout_seconds)))
+
+    def post(self, body: Any) -> Any:
+        """Return the decoded answer. Raises NodeUnreachable."""
+        try:
+            response = self._http.post(self.url, json=body)
+            if response.status_code != 200:
+                raise NodeUnreachable(f"HTTP {response.status_code}")
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise NodeUnreachable(f"{type(error).__name__}: {error}") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+def _result(answer: Any) -> Any:
+    if not isinstance(answer, dict):
+        raise NodeUnreachable("not a JSON-RPC answer")
+    error = answer.get("error")
+    if error is not None:
+        raise NodeError(int(error.get("code", 0)), str(error.get("message", "")), _revert_data(error))
+    if "result" not in answer:
+        raise NodeUnreachable("an answer without a result")
+    return answer["result"]
+
+
+@dataclass(slots=True)
+class Rpc:
+    """The nodes of one chain. Not shared between threads or over a fork."""
+
+    urls: Sequence[str]
+    timeout_seconds: float = 10.0
+    _nodes: list[Node] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._nodes = [Node(url, self.timeout_seconds) for url in self.urls]
+
+    def close(self) -> None:
+        """Close every connection."""
+        for node in self._nodes:
+            node.close()
+
+    def call(self, method: str, *params: Any) -> Any:
+        """Return the result of the first node that answers. Raises NodeError, or NodeUnreachable when none does."""
+        last = NodeUnreachable("no node is configured")
+        for node in tuple(self._nodes):
+            try:
+                return _result(node.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+            except NodeUnreachable as error:
+                last = error
+                self._nodes.remove(node)
+                self._nodes.append(node)
+        raise last
+
+    def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        """Return one result or NodeError for each call, in order, from one node. Raises NodeUnreachable."""
+        if not calls:
+            return []
+        body = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        last = NodeUnreachable("no node is configured")
+        for node in tuple(self._nodes):
+            try:
+                answers = node.post(body)
+                if not isinstance(answers, list) or len(answers) != len(calls):
+                    raise NodeUnreachable("a batch was not answered in full")  # noqa: TRY301
+            except NodeUnreachable as error:
+                last = error
+                self._nodes.remove(node)
+                self._nodes.append(node)
+                continue
+            by_id = {answer["id"]: answer for answer in answers}
+            return [_result_or_error(by_id[number]) for number in range(len(calls))]
+        raise last
+
+    def broadcast(self, raw: bytes) -> list[NodeError | NodeUnreachable | None]:
+        """Send signed bytes to every node; None stands for acceptance, in no particular order of nodes."""
+        outcomes: list[NodeError | NodeUnreachable | None] = []
+        for node in tuple(self._nodes):
+            body = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": (_hex(raw),)}
+            try:
+                _result(node.post(body))
+                outcomes.append(None)
+            except (NodeError, NodeUnreachable) as error:
+                outcomes.append(error)
+        return outcomes
+
+    def chain_id(self) -> int:
+        """Return the chain the node serves."""
+        return int(self.call("eth_chainId"), 16)
+
+    def nonce(self, account: bytes, tag: str = "latest") -> int:
+        """Return how many transactions of the account are in the chain up to the tag."""
+        return int(self.call("eth_getTransactionCount", _hex(account), tag), 16)
+
+    def balance(self, account: bytes) -> int:
+        """Return the account's native balance in wei."""
+        return int(self.call("eth_getBalance", _hex(account), "latest"), 16)
+
+    def eth_call(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest") -> bytes:
+        """Return what the call returns. Raises NodeError when it reverts."""
+        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        return bytes.fromhex(self.call("eth_call", request, tag)[2:])
+
+    def estimate_gas(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest") -> int:
+        """Return the gas the call needs. Raises NodeError when it reverts."""
+        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        return int(self.call("eth_estimateGas", request, tag), 16)
+
+    def head(self) -> Head:
+        """Return the newest block."""
+        block = self.call("eth_getBlockByNumber", "latest", False)
+        return Head(
+            number=int(block["number"], 16),
+            base_fee_wei=int(block.get("baseFeePerGas") or "0x0", 16),
+            time=int(block["timestamp"], 16),
+        )
+
+    def finalized_number(self) -> int | None:
+        """Return the newest finalised block's number, None while there is none."""
+        block = self.call("eth_getBlockByNumber", "finalized", False)
+        return None if block is None else int(block["number"], 16)
+
+    def block_hash(self, number: int) -> bytes | None:
+        """Return the canonical hash at a height, None above the head."""
+        block = self.call("eth_getBlockByNumber", hex(number), False)
+        return None if block is None else bytes.fromhex(block["hash"][2:])
+
+    def priority_fee(self) -> int:
+        """Return the tip the node suggests, in wei; 0 when it has no opinion."""
+        try:
+            return int(self.call("eth_maxPriorityFeePerGas"), 16)
+        except NodeError:
+            return 0
+
+    def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, TxReceipt]:
+        """Return the receipts the node has among the given transaction hashes."""
+        answers = self.batch([("eth_getTransactionReceipt", (_hex(value),)) for value in hashes])
+        found: dict[bytes, TxReceipt] = {}
+        for value, answer in zip(hashes, answers, strict=True):
+            if isinstance(answer, NodeError):
+                raise NodeUnreachable(str(answer))
+            if answer is not None and answer.get("blockNumber") is not None:
+                found[value] = TxReceipt(
+                    tx_hash=value,
+                    block_number=int(answer["blockNumber"], 16),
+                    block_hash=bytes.fromhex(answer["blockHash"][2:]),
+                    succeeded=int(answer["status"], 16) == 1,
+                    gas_used=int(answer["gasUsed"], 16),
+                )
+        return found
+
+
+def _result_or_error(answer: Any) -> Any:
+    try:
+        return _result(answer)
+    except NodeError as error:
+        return error

@@ -1,0 +1,119 @@
+"""Intents: what the rest of the service asks the transaction manager for, and what it may ask about them.
+
+Invariants: one intent per idempotency key for ever; its state and the event that tells of it are one commit.
+A crash before the caller's commit leaves no intent; after it, the next sweep of any worker carries it out.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import uuid
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.primitives import hex0x
+from backend.context import Context
+from backend.db.ids import new_id
+from backend.db.times import moment
+from backend.errors import IdempotencyMismatch, NotFound
+from backend.outbox.service import emit
+from backend.txm import repo
+from backend.txm.models import Intent
+from backend.txm.states import IntentState
+
+
+def intent_hash(to: bytes, data: bytes, account: bytes | None) -> bytes:
+    """Return what two requests under one key must share: target, call data and fixed sender."""
+    return hashlib.sha256(to + (account or bytes(20)) + data).digest()
+
+
+def enqueue(
+    session: Session,
+    ctx: Context,
+    *,
+    idem_key: str,
+    kind: str,
+    on_behalf_of: bytes,
+    to: bytes,
+    data: bytes,
+    expires_at: dt.datetime | None,
+    reference: dict[str, Any],
+    account: bytes | None = None,
+    gas_limit: int | None = None,
+) -> Intent:
+    """Ask for a call to be mined once; the same key and call again return the same intent.
+
+    `expires_at` is the earliest expiry of the signatures in `data`. Raises IdempotencyMismatch for another call.
+    """
+    digest = intent_hash(to, data, account)
+    now = moment(ctx.now())
+    values = {
+        "id": new_id(),
+        "idem_key": idem_key,
+        "intent_hash": digest,
+        "kind": kind,
+        "on_behalf_of": on_behalf_of,
+        "to": to,
+        "data": data,
+        "value": 0,
+        "gas_limit": gas_limit,
+        "account": account,
+        "expires_at": expires_at,
+        "state": IntentState.QUEUED.value,
+        "reference": reference,
+        "created_at": now,
+        "updated_at": now,
+    }
+    session.execute(repo.new_intent(values))
+    intent = session.execute(repo.intent_by_key(idem_key)).scalar_one()
+    if intent.intent_hash != digest:
+        raise IdempotencyMismatch("This step was asked for before with another call.")
+    if intent.id == values["id"]:
+        announce(session, intent)
+        session.execute(repo.ring())
+    return intent
+
+
+def set_state(session: Session, ctx: Context, intent: Intent, state: IntentState, **changes: Any) -> None:
+    """Write the state of an intent the caller has locked, with further columns, and announce it."""
+    if intent.state == state.value and all(getattr(intent, name) == value for name, value in changes.items()):
+        return
+    intent.state = state.value
+    for name, value in changes.items():
+        setattr(intent, name, value)
+    intent.updated_at = moment(ctx.now())
+    session.flush()
+    announce(session, intent)
+
+
+def announce(session: Session, intent: Intent) -> None:
+    """Tell the account an intent acts for that it changed."""
+    payload = {
+        "intent_id": intent.id,
+        "kind": intent.kind,
+        "state": intent.state,
+        "tx_hash": None if intent.tx_hash is None else hex0x(intent.tx_hash),
+        "error_code": intent.error_code,
+        "reference": intent.reference,
+    }
+    emit(session, "intent.changed", payload, [intent.on_behalf_of])
+
+
+def get(session: Session, intent_id: uuid.UUID) -> Intent:
+    """Return an intent. Raises NotFound."""
+    intent = session.execute(repo.intent(intent_id)).scalar_one_or_none()
+    if intent is None:
+        raise NotFound("There is no such transaction.")
+    return intent
+
+
+def history(session: Session, prefix: str) -> list[Intent]:
+    """Return the intents whose key begins with `prefix`, newest first."""
+    return list(session.execute(repo.intents_like(prefix)).scalars())
+
+
+def open_intents(session: Session) -> int:
+    """Return how many intents are neither final nor given up."""
+    return session.execute(repo.open_count()).scalar_one()

@@ -1,0 +1,52 @@
+"""Routes of balances, relayed withdrawals and stakes, and the relayed transactions of an account."""
+
+from __future__ import annotations
+
+import uuid
+
+from fastapi import APIRouter
+
+from aicp.rules.primitives import parse_address
+from backend.api.deps import Ctx, CurrentSession, Read, Write
+from backend.api.paging import Cursor, Limit
+from backend.api.types import Page
+from backend.errors import InvalidInput
+from backend.wallet import chain, service
+from backend.wallet.schemas import BalancesOut, IntentOut, StakeIn, WithdrawalIn
+
+router = APIRouter(tags=["wallet"])
+
+
+@router.get("/accounts/{address}/balances")
+async def balances(address: str, read: Read, ctx: Ctx) -> BalancesOut:
+    """What an address owns in its wallet, in the escrow ledger, as stake and in channels."""
+    try:
+        account = parse_address(address)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
+    wallet = await chain.wallet_state(ctx, account)
+    return await read(lambda s: service.balances(s, account, wallet))
+
+
+@router.post("/withdrawals")
+async def withdraw(body: WithdrawalIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Relay a signed withdrawal from the escrow ledger."""
+    return await write(lambda s: service.withdraw(s, ctx, caller.address, body))
+
+
+@router.post("/stakes")
+async def stake(body: StakeIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Relay a signed stake."""
+    return await write(lambda s: service.stake(s, ctx, caller.address, body))
+
+
+@router.get("/transactions")
+async def transactions(read: Read, caller: CurrentSession, cursor: Cursor = None, limit: Limit = 50) -> Page[IntentOut]:
+    """The relayed transactions of the caller, newest first."""
+    return await read(lambda s: service.page(s, caller.address, cursor=cursor, limit=limit))
+
+
+@router.get("/transactions/{intent_id}")
+async def transaction(intent_id: uuid.UUID, read: Read, caller: CurrentSession) -> IntentOut:
+    """One relayed transaction of the caller."""
+    return await read(lambda s: service.read(s, intent_id, caller.address))
