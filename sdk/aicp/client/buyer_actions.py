@@ -23,7 +23,7 @@ from aicp.client.verify import (
     check_escrow,
     require,
 )
-from aicp.rules.primitives import checksum, format_usdc, hex0x
+from aicp.rules.primitives import format_usdc, hex0x
 
 
 class BuyerActions:
