@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,9 +15,8 @@ from aicp.abi.typed_data import (
     reputation_domain,
     token_domain,
 )
+from aicp.rules.constants import Constants, Network, network
 from aicp.rules.deployment import Deployment
-
-from aicp.rules.constants import Constants, Network
 from backend.settings import Settings
 
 
@@ -78,4 +78,27 @@ def domains_of(deployment: Deployment) -> Domains:
         reputation=reputation_domain(chain, deployment.reputation),
         marketplace=marketplace_domain(chain, deployment.escrow),
         token=token_domain(deployment.token_name, deployment.token_version, chain, deployment.usdc),
+    )
+
+
+def _wall_clock() -> int:
+    return int(time.time())
+
+
+def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Context:
+    """Build the context of a process from its settings.
+
+    Raises DeploymentFileError for a missing or malformed file, ValueError when it is of another chain than the
+    settings say, KeyError for a chain without published constants.
+    """
+    deployment = Deployment.load(settings.deployment)
+    if deployment.chain_id != settings.chain_id:
+        raise ValueError(f"{settings.deployment} is of chain {deployment.chain_id}, not {settings.chain_id}")
+    return Context(
+        settings=settings,
+        network=network(settings.chain_id),
+        deployment=deployment,
+        domains=domains_of(deployment),
+        operator=OperatorSigner.from_hex(settings.operator_key.get_secret_value()),
+        now=now,
     )

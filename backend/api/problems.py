@@ -31,12 +31,12 @@ def problem_response(problem: Problem, headers: dict[str, str] | None = None) ->
     return Response(body, problem.status, extra, MEDIA_TYPE)
 
 
-async def _on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001, RUF029  # starlette's shape
+async def _on_problem(request: Request, error: Exception) -> Response:  # noqa: ARG001  # starlette's shape
     assert isinstance(error, Problem)
     return problem_response(error)
 
 
-async def _on_malformed(request: Request, error: Exception) -> Response:  # noqa: ARG001, RUF029
+async def _on_malformed(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, RequestValidationError)
     # the values sent are left out: they may be task texts or signatures
     found = [
@@ -46,7 +46,7 @@ async def _on_malformed(request: Request, error: Exception) -> Response:  # noqa
     return problem_response(InvalidInput("The request does not have the expected form.", errors=found))
 
 
-async def _on_http(request: Request, error: Exception) -> Response:  # noqa: ARG001, RUF029
+async def _on_http(request: Request, error: Exception) -> Response:  # noqa: ARG001
     assert isinstance(error, HTTPException)
     headers = dict(error.headers or {})
     if error.status_code == HTTPStatus.NOT_FOUND:

@@ -133,7 +133,5 @@ async def logout(caller: AnySession, state: State, response: Response) -> None:
 @router.post("/ws-ticket")
 async def create_ws_ticket(caller: AnySession, state: State) -> TicketOut:
     """Give out a one-time ticket for the WebSocket, valid for 30 seconds."""
-    ticket, expires = await state.db.write(
-        lambda session: service.new_ticket(session, state.ctx, caller.session_id)
-    )
+    ticket, expires = await state.db.write(lambda session: service.new_ticket(session, state.ctx, caller.session_id))
     return TicketOut(ticket=ticket, expires_at=expires)

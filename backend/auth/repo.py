@@ -32,7 +32,6 @@ def live_session(token_hash: bytes, now: dt.datetime) -> Select[tuple[Session]]:
     )
 
 
-
 def revoke(session_id: uuid.UUID, now: dt.datetime) -> Update:
     """End a session."""
     return update(Session).where(Session.id == session_id, Session.revoked_at.is_(None)).values(revoked_at=now)

@@ -77,9 +77,7 @@ def open_session(
     """Use up the nonce and open a session for an account whose signature was checked. Raises SignInRefused."""
     now = moment(ctx.now())
     if session.execute(repo.use_nonce(nonce, now)).scalar_one_or_none() is None:
-        raise SignInRefused(
-            "The nonce is unknown, used or expired.", what_to_do="Ask for a new nonce.", claim="nonce"
-        )
+        raise SignInRefused("The nonce is unknown, used or expired.", what_to_do="Ask for a new nonce.", claim="nonce")
     seconds = ctx.settings.session_seconds if kind == "cookie" else ctx.settings.bearer_seconds
     token = secrets.token_urlsafe(32)
     row = Session(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -13,34 +14,35 @@ from backend.db.engine import sync_url
 MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
-def config(url: str) -> Config:
-    """Return the Alembic configuration for a database URL."""
+def config(url: str | None = None) -> Config:
+    """Return the Alembic configuration for a database URL, by default that of `AICP_DATABASE_URL`."""
     made = Config()
+    url = url or os.environ["AICP_DATABASE_URL"]
     made.set_main_option("script_location", str(MIGRATIONS))
     made.attributes["url"] = sync_url(url).render_as_string(hide_password=False)
     return made
 
 
-def upgrade(url: str, revision: str = "head") -> None:
+def upgrade(url: str | None = None, revision: str = "head") -> None:
     """Apply every migration up to `revision`; safe to repeat, one process at a time does the work."""
     command.upgrade(config(url), revision)
 
 
-def downgrade(url: str, revision: str) -> None:
+def downgrade(url: str | None, revision: str) -> None:
     """Undo migrations down to `revision`."""
     command.downgrade(config(url), revision)
 
 
-def check(url: str) -> None:
+def check(url: str | None = None) -> None:
     """Raise alembic's CommandError when the models hold something no migration creates."""
     command.check(config(url))
 
 
-def revise(url: str, message: str) -> None:
+def revise(url: str | None, message: str) -> None:
     """Write a new migration from the difference between the models and an upgraded database."""
     command.revision(config(url), message=message, autogenerate=True)
 
 
 if __name__ == "__main__":
     action, *arguments = sys.argv[1:]
-    {"upgrade": upgrade, "downgrade": downgrade, "check": check, "revise": revise}[action](*arguments)
+    {"upgrade": upgrade, "downgrade": downgrade, "check": check, "revise": revise}[action](None, *arguments)

@@ -35,9 +35,7 @@ def free_bytes(session: Session, ctx: Context, owner: bytes) -> int:
     return max(0, ctx.settings.max_bytes_per_address - used)
 
 
-def store(
-    session: Session, ctx: Context, owner: bytes, *, staged: StagedBlob, name: str, media_type: str
-) -> Upload:
+def store(session: Session, ctx: Context, owner: bytes, *, staged: StagedBlob, name: str, media_type: str) -> Upload:
     """Record an upload and put its bytes in place, the row first and the bytes before the commit.
 
     A crash in between leaves bytes nobody names, never a row without bytes. Raises QuotaExceeded.

@@ -134,9 +134,7 @@ def route(ctx: Context, asked: RouteIn) -> RouteOut:
         path=chosen,
         reason=_reason(ctx, asked, duration),
         fee_units=fee(asked.price_units, ctx.constants.fee_bps) if chosen == "escrow" else 0,
-        required_stake_units=(
-            required_stake(asked.price_units, ctx.constants.stake_bps) if chosen == "escrow" else 0
-        ),
+        required_stake_units=(required_stake(asked.price_units, ctx.constants.stake_bps) if chosen == "escrow" else 0),
     )
 
 

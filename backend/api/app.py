@@ -1,0 +1,132 @@
+"""The application: routes, middleware, and the long-lived parts of the process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from backend.agents.api import router as agents
+from backend.api.deps import limited
+from backend.api.headers import security_headers
+from backend.api.limits import RateLimits, storage_of
+from backend.api.metrics import Metrics
+from backend.api.middleware import BodyLimit, EntityTags, OriginRule, RequestContext
+from backend.api.problems import install
+from backend.api.root import root_router
+from backend.api.schema import openapi_of
+from backend.api.state import AppState
+from backend.api.ui import ui_router
+from backend.auctions.api import router as auctions
+from backend.auth.api import cookie_of
+from backend.auth.api import router as auth
+from backend.auth.origins import allowed_origins
+from backend.context import Context
+from backend.db.engine import Database
+from backend.deals.api import router as deals
+from backend.files.api import router as files
+from backend.files.blobs import LocalBlobs
+from backend.network.api import router as network
+from backend.outbox.api import router as events
+from backend.outbox.hub import EventHub
+from backend.payments.api import router as payments
+from backend.settings import Settings
+from backend.tasks.api import router as tasks
+from backend.wallet.api import router as wallet
+
+MULTIPART_OVERHEAD = 64 * 1024
+STALE_UPLOAD_SECONDS = 3600
+DESCRIPTION = (
+    "A marketplace where buyers post tasks and agents bid with their own wallets. Amounts are decimal strings of base "
+    "units (USDC has 6 decimals). Errors are RFC 9457 problem documents with a stable `code`."
+)
+
+
+def api_router() -> APIRouter:
+    """Return every route of the API, to be put under `/api/v1` and `/api`."""
+    limited_routes = APIRouter(dependencies=[Depends(limited)])
+    for router in (auth, network, files, tasks, auctions, deals, payments, wallet, agents):
+        limited_routes.include_router(router)
+    whole = APIRouter()
+    whole.include_router(limited_routes)
+    whole.include_router(events)
+    return whole
+
+
+def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -> list[Middleware]:
+    uploads = frozenset({"/api/v1/files", "/api/files"})
+    return [
+        Middleware(RequestContext, metrics=metrics, headers=security_headers(settings)),
+        Middleware(
+            CORSMiddleware,
+            allow_origins=sorted(origins),
+            allow_credentials=False,  # pages on other origins use bearer tokens
+            allow_methods=["GET", "POST"],
+            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
+            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+            max_age=600,
+        ),
+        Middleware(OriginRule, origins=origins, cookie_name=cookie_of(settings)[0]),
+        Middleware(
+            BodyLimit,
+            limit=settings.max_body_bytes,
+            uploads=uploads,
+            upload_limit=settings.max_upload_bytes + MULTIPART_OVERHEAD,
+        ),
+        Middleware(EntityTags),
+    ]
+
+
+def create_app(context: Context, db: Database, *, limits: RateLimits | None = None) -> FastAPI:
+    """Return the application over a database; `limits` replaces the counters in Redis (tests)."""
+    settings = context.settings
+    origins = allowed_origins(settings)
+    cookie_name, cookie_secure = cookie_of(settings)
+    metrics = Metrics()
+    blobs = LocalBlobs(settings.files_dir)
+    state = AppState(
+        ctx=context,
+        db=db,
+        blobs=blobs,
+        limits=limits or RateLimits(settings, storage_of(settings.redis_url)),
+        hub=EventHub(context, db),
+        metrics=metrics,
+        origins=origins,
+        cookie_name=cookie_name,
+        cookie_secure=cookie_secure,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        blobs.sweep(time.time() - STALE_UPLOAD_SECONDS)
+        await state.hub.start()
+        try:
+            yield
+        finally:
+            await state.hub.stop()
+            await db.close()
+
+    app = FastAPI(
+        title="AICP",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        middleware=_middleware(settings, metrics, origins),
+        generate_unique_id_function=lambda route: route.name,
+    )
+    app.state.aicp = state
+    install(app)
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    router = api_router()
+    app.include_router(router, prefix="/api/v1")
+    app.include_router(router, prefix="/api", include_in_schema=False)
+    app.include_router(root_router())
+    app.include_router(ui_router(settings.frontend_dist))
+    return app
