@@ -72,4 +72,4 @@ class Settings(BaseSettings):
 @cache
 def settings() -> Settings:
     """Return the process-wide settings. Raises pydantic's ValidationError when one is missing."""
-    return Settings()  # type: ignore[call-arg]  # pydantic reads the environment
+    return Settings()

@@ -16,12 +16,12 @@ COMPLETED = (TaskState.COMPLETED, TaskState.SPLIT)
 FAILED = (TaskState.FAILED, TaskState.EXPIRED, TaskState.REFUNDED, TaskState.REJECTED)
 
 
-def by_address(address: bytes) -> Select[tuple[Agent]]:
+def by_address(address: bytes) -> Select[Agent]:
     """One agent by address."""
     return select(Agent).where(Agent.address == address)
 
 
-def by_slug(slug: str) -> Select[tuple[Agent]]:
+def by_slug(slug: str) -> Select[Agent]:
     """One agent by its alias."""
     return select(Agent).where(Agent.slug == slug)
 
@@ -30,7 +30,7 @@ def _knows(capability: str | None) -> list[ColumnElement[bool]]:
     return [] if capability is None else [Agent.capabilities.any_() == capability]
 
 
-def page(capability: str | None, after: tuple[dt.datetime, bytes] | None, limit: int) -> Select[tuple[Agent]]:
+def page(capability: str | None, after: tuple[dt.datetime, bytes] | None, limit: int) -> Select[Agent]:
     """Agents, the newest first, from behind a row."""
     statement = select(Agent).where(*_knows(capability)).limit(limit)
     if after is not None:
@@ -41,7 +41,7 @@ def page(capability: str | None, after: tuple[dt.datetime, bytes] | None, limit:
     return statement.order_by(Agent.registered_at.desc(), Agent.address.desc())
 
 
-def heard_since(moment: dt.datetime, capability: str | None, limit: int) -> Select[tuple[Agent]]:
+def heard_since(moment: dt.datetime, capability: str | None, limit: int) -> Select[Agent]:
     """Agents heard since a moment, the most recent first."""
     return (
         select(Agent)
@@ -60,7 +60,7 @@ def _reached(states: tuple[TaskState, ...]) -> ColumnElement[bool]:
     )
 
 
-def figures(addresses: list[bytes]) -> Select[tuple[bytes, int, int, int]]:
+def figures(addresses: list[bytes]) -> Select[bytes, int, int, int]:
     """Per agent: deals in work, completed, and failed after the agent had taken the work on."""
     working = and_(Deal.live, Task.state.in_([state.value for state in RUNNING]))
     return (
@@ -76,6 +76,6 @@ def figures(addresses: list[bytes]) -> Select[tuple[bytes, int, int, int]]:
     )
 
 
-def count_heard_since(moment: dt.datetime) -> Select[tuple[int]]:
+def count_heard_since(moment: dt.datetime) -> Select[int]:
     """How many agents were heard since a moment."""
     return select(func.count()).select_from(Agent).where(Agent.last_heartbeat > moment)

@@ -36,7 +36,7 @@ async def place_bid(task_id: uuid.UUID, body: BidIn, ctx: Ctx, caller: BidSessio
 
 
 @router.post("/bids/{bid_hash}/withdraw")
-async def withdraw_bid(
+async def withdraw_bid(  # noqa: PLR0917  # path, body and what the route needs
     task_id: uuid.UUID, bid_hash: BidHash, body: BidWithdrawalIn, ctx: Ctx, caller: BidSession, write: Write
 ) -> BidOut:
     """Withdraw a bid that has not won."""

@@ -13,17 +13,17 @@ from backend.deals.models import Deal
 from backend.tasks.repo import live_bid
 
 
-def by_hash(bid_hash: bytes) -> Select[tuple[Bid]]:
+def by_hash(bid_hash: bytes) -> Select[Bid]:
     """One bid."""
     return select(Bid).where(Bid.bid_hash == bid_hash)
 
 
-def newest_seq(task_id: uuid.UUID) -> Select[tuple[int]]:
+def newest_seq(task_id: uuid.UUID) -> Select[int]:
     """The last receipt number of a task, 0 before the first; exact only under the task's row lock."""
     return select(func.coalesce(func.max(Bid.seq), 0)).where(Bid.task_id == task_id)
 
 
-def book(task_id: uuid.UUID, now: int) -> Select[tuple[Bid, bool, str | None]]:
+def book(task_id: uuid.UUID, now: int) -> Select[Bid, bool, str | None]:
     """Every bid of a task with whether it counts now and its agent's name: counting ones first, cheapest first."""
     counts = live_bid(now).label("counts")
     return (
@@ -34,7 +34,7 @@ def book(task_id: uuid.UUID, now: int) -> Select[tuple[Bid, bool, str | None]]:
     )
 
 
-def one(bid_hash: bytes, now: int) -> Select[tuple[Bid, bool, str | None]]:
+def one(bid_hash: bytes, now: int) -> Select[Bid, bool, str | None]:
     """One bid with whether it counts now and its agent's name."""
     return (
         select(Bid, live_bid(now).label("counts"), Agent.name)
@@ -43,17 +43,17 @@ def one(bid_hash: bytes, now: int) -> Select[tuple[Bid, bool, str | None]]:
     )
 
 
-def live(task_id: uuid.UUID, now: int) -> Select[tuple[Bid]]:
+def live(task_id: uuid.UUID, now: int) -> Select[Bid]:
     """The bids that count now, cheapest first."""
     return select(Bid).where(Bid.task_id == task_id, live_bid(now)).order_by(Bid.amount_units, Bid.seq)
 
 
-def hashes(task_id: uuid.UUID) -> Select[tuple[bytes]]:
+def hashes(task_id: uuid.UUID) -> Select[bytes]:
     """The hashes of every receipted bid of a task."""
     return select(Bid.bid_hash).where(Bid.task_id == task_id)
 
 
-def newest_award(task_id: uuid.UUID) -> Select[tuple[Award, uuid.UUID]]:
+def newest_award(task_id: uuid.UUID) -> Select[Award, uuid.UUID]:
     """The last award of a task with the deal it made."""
     return (
         select(Award, Deal.id)
@@ -64,11 +64,11 @@ def newest_award(task_id: uuid.UUID) -> Select[tuple[Award, uuid.UUID]]:
     )
 
 
-def count_since(moment: dt.datetime) -> Select[tuple[int]]:
+def count_since(moment: dt.datetime) -> Select[int]:
     """How many bids came in since a moment."""
     return select(func.count()).select_from(Bid).where(Bid.received_at > moment)
 
 
-def winning_live_deal(bid_hash: bytes) -> Select[tuple[bool]]:
+def winning_live_deal(bid_hash: bytes) -> Select[bool]:
     """Whether a live deal was made of the bid."""
     return select(exists().where(Deal.bid_hash == bid_hash, Deal.live))

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request, Response
+from sqlalchemy.orm import Session
 from web3 import HTTPProvider
 
 from backend.api.deps import AnySession, State, Write
@@ -98,8 +99,8 @@ async def verify_sign_in(body: VerifyIn, response: Response, state: State, origi
     """Check a signed EIP-4361 message and open a session: a cookie for pages, a bearer token for programs."""
     address, nonce = await _check(state, body, origin)
 
-    def run(session: service.DbSession) -> Opened:
-        scopes = list(dict.fromkeys(body.scopes))
+    def run(session: Session) -> Opened:
+        scopes: list[str] = list(dict.fromkeys(body.scopes))
         return service.open_session(session, state.ctx, address=address, nonce=nonce, kind=body.use, scopes=scopes)
 
     opened = await state.db.write(run)

@@ -25,7 +25,7 @@ def drop_nonces(before: dt.datetime) -> Delete:
     return delete(SiweNonce).where(SiweNonce.expires_at < before)
 
 
-def live_session(token_hash: bytes, now: dt.datetime) -> Select[tuple[Session]]:
+def live_session(token_hash: bytes, now: dt.datetime) -> Select[Session]:
     """The session of a token, if neither revoked nor over."""
     return select(Session).where(
         Session.token_hash == token_hash, Session.revoked_at.is_(None), Session.expires_at > now
@@ -47,6 +47,6 @@ def use_ticket(ticket_hash: bytes, now: dt.datetime) -> Update:
     )
 
 
-def session_of(session_id: uuid.UUID, now: dt.datetime) -> Select[tuple[Session]]:
+def session_of(session_id: uuid.UUID, now: dt.datetime) -> Select[Session]:
     """A session by id, if it still lives."""
     return select(Session).where(Session.id == session_id, Session.revoked_at.is_(None), Session.expires_at > now)

@@ -29,7 +29,7 @@ class VerifyIn(Model):
     message: str = Field(max_length=4096)
     signature: BytesText
     use: Literal["cookie", "bearer"] = "cookie"
-    scopes: list[Scope] = Field(default_factory=lambda: ["bid", "deliver", "read"])
+    scopes: list[Scope] = Field(default=["bid", "deliver", "read"])
 
 
 class SessionOut(Model):

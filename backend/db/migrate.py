@@ -44,5 +44,16 @@ def revise(url: str | None, message: str) -> None:
 
 
 if __name__ == "__main__":
-    action, *arguments = sys.argv[1:]
-    {"upgrade": upgrade, "downgrade": downgrade, "check": check, "revise": revise}[action](None, *arguments)
+    match sys.argv[1:]:
+        case ["upgrade", *rest]:
+            upgrade(None, *rest)
+        case ["downgrade", revision]:
+            downgrade(None, revision)
+        case ["check"]:
+            check()
+        case ["revise", message]:
+            revise(None, message)
+        case _:
+            sys.exit(
+                "usage: python -m backend.db.migrate upgrade [REVISION] | downgrade REVISION | check | revise MESSAGE"
+            )

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request, Response
+from sqlalchemy.orm import Session
 from starlette.responses import StreamingResponse
 
 from aicp.rules.primitives import hex0x, parse_hash
@@ -52,7 +53,7 @@ async def upload_file(request: Request, caller: CurrentSession, state: State) ->
         await asyncio.to_thread(staged.finish)
         media_type = media_type_of(staged.head, name)
 
-        def run(session: service.Session) -> Upload:
+        def run(session: Session) -> Upload:
             return service.store(session, ctx, caller.address, staged=staged, name=name, media_type=media_type)
 
         return service.file_out(await state.db.write(run))

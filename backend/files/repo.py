@@ -18,13 +18,13 @@ def lock_owner(owner: bytes) -> TextClause:
     return text("SELECT pg_advisory_xact_lock(hashtextextended(:scope, 1))").bindparams(scope=owner.hex())
 
 
-def used_bytes(owner: bytes) -> Select[tuple[int]]:
+def used_bytes(owner: bytes) -> Select[int]:
     """How many bytes the owner's distinct files take."""
     distinct_files = select(distinct(Upload.sha256), Upload.size).where(Upload.owner == owner).subquery()
     return select(func.coalesce(func.sum(distinct_files.c.size), 0))
 
 
-def of_owner(owner: bytes, hashes: Sequence[bytes]) -> Select[tuple[Upload]]:
+def of_owner(owner: bytes, hashes: Sequence[bytes]) -> Select[Upload]:
     """The owner's uploads of these files, newest first."""
     return (
         select(Upload)
@@ -33,12 +33,12 @@ def of_owner(owner: bytes, hashes: Sequence[bytes]) -> Select[tuple[Upload]]:
     )
 
 
-def upload(owner: bytes, sha256: bytes, name: str) -> Select[tuple[Upload]]:
+def upload(owner: bytes, sha256: bytes, name: str) -> Select[Upload]:
     """One upload by its unique key."""
     return select(Upload).where(Upload.owner == owner, Upload.sha256 == sha256, Upload.name == name)
 
 
-def task_file_for(reader: bytes, sha256: bytes) -> Select[tuple[TaskFile]]:
+def task_file_for(reader: bytes, sha256: bytes) -> Select[TaskFile]:
     """A task file of this hash that the reader may see as buyer or as awarded agent.
 
     Inputs: the agent of the live deal, or of one he has delivered on. Results: the agent who delivered them.
@@ -66,7 +66,7 @@ def task_file_for(reader: bytes, sha256: bytes) -> Select[tuple[TaskFile]]:
     )
 
 
-def of_task(task_id: uuid.UUID, role: str, deal_id: uuid.UUID | None) -> Select[tuple[TaskFile]]:
+def of_task(task_id: uuid.UUID, role: str, deal_id: uuid.UUID | None) -> Select[TaskFile]:
     """The files of a task in one role, by name."""
     conditions: list[Any] = [TaskFile.task_id == task_id, TaskFile.role == role]
     if deal_id is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from sqlalchemy import create_engine, pool, text
@@ -14,11 +14,11 @@ SCHEMAS = ("app", "txm")
 LOCK = 4_703_811_942
 
 
-def _include(name: str | None, kind: str, parents: dict[str, Any]) -> bool:
+def _include(name: str | None, kind: str, parents: Any) -> bool:
     return kind != "schema" or name in SCHEMAS
 
 
-def _render(kind: str, item: Any, autogen: Any) -> str | bool:
+def _render(kind: str, item: Any, autogen: Any) -> str | Literal[False]:
     return "sa.Numeric(78, 0)" if kind == "type" and isinstance(item, Units) else False
 
 

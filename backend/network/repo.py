@@ -11,11 +11,11 @@ from backend.payments.models import Pool
 from backend.txm.models import Intent
 
 
-def open_intents() -> Select[tuple[int]]:
+def open_intents() -> Select[int]:
     """How many relayed calls are on their way."""
     return select(func.count()).select_from(Intent).where(Intent.state.in_(["queued", "sent", "mined"]))
 
 
-def earned_off_chain() -> Select[tuple[Any]]:
+def earned_off_chain() -> Select[Any]:
     """The sum of all receipts, in base units."""
     return select(type_coerce(func.coalesce(func.sum(Pool.earned_units), 0), Units))

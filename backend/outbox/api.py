@@ -81,8 +81,8 @@ async def _send(
     try:
         gap, backlog = await _backlog(state, subscriber, since, newest)
         await socket.send_json({"type": "hello", "seq": newest, "gap": gap})
-        for message in backlog:
-            await socket.send_json(message)
+        for old in backlog:
+            await socket.send_json(old)
         while not subscriber.dropped:
             if caller is not None and state.ctx.now() >= unix(caller.expires_at):
                 await socket.close(POLICY_VIOLATION, "session_over")

@@ -41,17 +41,17 @@ def try_numbering_lock() -> TextClause:
     return text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=NUMBERING_LOCK)
 
 
-def unnumbered(limit: int) -> Select[tuple[int]]:
+def unnumbered(limit: int) -> Select[int]:
     """Ids of committed events that have no number yet, oldest first."""
     return select(OutboxEvent.id).where(OutboxEvent.seq.is_(None)).order_by(OutboxEvent.id).limit(limit)
 
 
-def newest_seq() -> Select[tuple[int]]:
+def newest_seq() -> Select[int]:
     """The highest number given so far, 0 before the first."""
     return select(func.coalesce(func.max(OutboxEvent.seq), 0))
 
 
-def oldest_seq() -> Select[tuple[int | None]]:
+def oldest_seq() -> Select[int | None]:
     """The lowest number still kept."""
     return select(func.min(OutboxEvent.seq))
 
@@ -65,7 +65,7 @@ def give_numbers(ids: list[int], first: int) -> Update:
     return update(OutboxEvent).where(OutboxEvent.id == order.c.id).values(seq=order.c.seq)
 
 
-def events_between(after: int, until: int, limit: int) -> Select[tuple[OutboxEvent]]:
+def events_between(after: int, until: int, limit: int) -> Select[OutboxEvent]:
     """Numbered events with after < seq <= until, in order."""
     return (
         select(OutboxEvent)
@@ -87,7 +87,7 @@ def lock_answer(address: bytes, key: str, route: str) -> TextClause:
     )
 
 
-def stored_answer(address: bytes, key: str, route: str) -> Select[tuple[StoredAnswer]]:
+def stored_answer(address: bytes, key: str, route: str) -> Select[StoredAnswer]:
     """The answer given under this key, if any."""
     return select(StoredAnswer).where(
         StoredAnswer.address == address, StoredAnswer.key == key, StoredAnswer.route == route

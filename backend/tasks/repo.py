@@ -37,12 +37,12 @@ _KEYS: Final[dict[Sort, tuple[Any, bool]]] = {
 """Sort column and whether it runs downwards."""
 
 
-def by_id(task_id: uuid.UUID) -> Select[tuple[Task]]:
+def by_id(task_id: uuid.UUID) -> Select[Task]:
     """One task."""
     return select(Task).where(Task.id == task_id)
 
 
-def locked(task_id: uuid.UUID) -> Select[tuple[Task]]:
+def locked(task_id: uuid.UUID) -> Select[Task]:
     """One task, its row locked until the end of the transaction and read anew."""
     return by_id(task_id).with_for_update().execution_options(populate_existing=True)
 
@@ -67,7 +67,7 @@ def _conditions(chosen: TaskFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[tuple[Task]]:
+def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[Task]:
     """Tasks in order, from behind the (sort value, id) of the last row seen."""
     column, down = _KEYS[sort]
     statement = select(Task).where(*_conditions(chosen)).limit(limit)
@@ -85,7 +85,7 @@ def live_bid(now: int) -> ColumnElement[bool]:
     return and_(Bid.withdrawn_at.is_(None), Bid.valid_until > now, ~replaced)
 
 
-def bid_figures(task_ids: list[uuid.UUID], now: int) -> Select[tuple[uuid.UUID, int, int | None]]:
+def bid_figures(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID, int, int | None]:
     """Per task: its id, how many bids count now, and the lowest of them."""
     return (
         select(Bid.task_id, func.count(), func.min(Bid.amount_units))
@@ -94,7 +94,7 @@ def bid_figures(task_ids: list[uuid.UUID], now: int) -> Select[tuple[uuid.UUID, 
     )
 
 
-def inputs(task_ids: list[uuid.UUID]) -> Select[tuple[TaskFile]]:
+def inputs(task_ids: list[uuid.UUID]) -> Select[TaskFile]:
     """The input files of tasks, by name."""
     return (
         select(TaskFile)
@@ -103,24 +103,24 @@ def inputs(task_ids: list[uuid.UUID]) -> Select[tuple[TaskFile]]:
     )
 
 
-def is_awarded_agent(task_id: uuid.UUID, address: bytes) -> Select[tuple[bool]]:
+def is_awarded_agent(task_id: uuid.UUID, address: bytes) -> Select[bool]:
     """Whether the address is the agent of the task's live deal, or has delivered on one."""
     delivered = exists().where(TaskFile.deal_id == Deal.id)
     current = exists().where(Task.id == Deal.task_id, Task.deal_id == Deal.id)
     return select(exists().where(Deal.task_id == task_id, Deal.agent == address, or_(Deal.live, current, delivered)))
 
 
-def history(task_id: uuid.UUID) -> Select[tuple[TaskTransition]]:
+def history(task_id: uuid.UUID) -> Select[TaskTransition]:
     """Every move of a task, oldest first."""
     return select(TaskTransition).where(TaskTransition.task_id == task_id).order_by(TaskTransition.id)
 
 
-def deal_parties(deal_id: uuid.UUID) -> Select[tuple[bytes, bytes, bool]]:
+def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bool]:
     """Buyer, agent and liveness of a deal."""
     return select(Deal.buyer, Deal.agent, Deal.live).where(Deal.id == deal_id)
 
 
-def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[tuple[Task]]:
+def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[Task]:
     """Open tasks whose auction is over and where no bid counts any more; rows others hold are skipped."""
     counting = exists().where(Bid.task_id == Task.id, live_bid(now))
     return (
@@ -132,6 +132,6 @@ def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[tuple[
     )
 
 
-def count_in(states: tuple[TaskState, ...]) -> Select[tuple[int]]:
+def count_in(states: tuple[TaskState, ...]) -> Select[int]:
     """How many tasks stand in one of the states."""
     return select(func.count()).select_from(Task).where(Task.state.in_([state.value for state in states]))

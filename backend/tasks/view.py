@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 
@@ -102,7 +103,8 @@ def page(
     following = None
     if len(rows) > limit:
         last = shown[-1]
-        value = {"newest": last.created_at, "budget": last.budget_units, "ending": last.auction_ends_at}[sort]
+        keys = {"newest": last.created_at, "budget": last.budget_units, "ending": last.auction_ends_at}
+        value: dt.datetime | int = keys[sort]  # type: ignore[assignment]  # the common type is lost
         following = paging.encode(value, last.id)
     return Page(items=tasks_out(session, ctx, shown), next_cursor=following)
 
