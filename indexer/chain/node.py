@@ -111,7 +111,11 @@ class Node:
 
     def _logs_of_receipts(self, header: Header) -> list[NodeLog]:
         """Tell a bloom that names us by chance from a node that withholds logs: the receipts hold every log."""
-        raw = self._providers.call("eth_getBlockReceipts", "0x" + header.block.hash.hex())
+        try:
+            raw = self._providers.call("eth_getBlockReceipts", "0x" + header.block.hash.hex())
+        except RpcError as error:
+            _log.warning("no block receipts to check an empty answer by", block=header.block.number, error=str(error))
+            return []
         return [log for log in decode_receipt_logs(raw) if log.address in self._addresses]
 
     def logs_between(self, first: int, last: int) -> Range:

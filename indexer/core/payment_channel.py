@@ -110,6 +110,9 @@ def _channel_moved(event: Any, place: Place, workspace: Workspace) -> None:
         case abi.Refunded():
             kind, amount = "refunded", event.amount
             row.balance_units -= amount
+            row.withdraw_units = max(0, row.withdraw_units - amount)
+            if row.withdraw_units == 0:
+                row.withdraw_finalize_at = None
         case abi.WithdrawInitiated():
             kind, amount = "withdraw_initiated", event.amount
             row.withdraw_units, row.withdraw_finalize_at = amount, event.finalize_after

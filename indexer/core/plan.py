@@ -17,9 +17,10 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Follow:
-    """Take the block at this height, one by one, near the head."""
+    """Take blocks `first`..`last` one by one, each by its hash: they are not final yet."""
 
-    number: int
+    first: int
+    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,11 @@ Step = Backfill | Follow | Examine | Finalise | Behind | Idle
 
 
 def plan(view: ChainView, *, head: Block, safe: Block, final: Block, range_size: int, marks: tuple[int, int]) -> Step:
-    """Return the next step. `marks` is the (safe, finalised) pair already stored; `range_size` blocks at most a range.
+    """Return the next step.
 
-    Ranges are taken only up to the node's finalised block; above it every block is stored by hash.
+    `head`, `safe` and `final` are one node's newest, safe and finalised blocks; `marks` is the (safe, finalised) pair
+    already stored; a range has at most `range_size` blocks. Ranges are taken only up to the node's finalised block; above
+    it every block is stored by hash.
     """
     ours = view.head
     if final.number > ours.number:
@@ -64,13 +67,14 @@ def plan(view: ChainView, *, head: Block, safe: Block, final: Block, range_size:
     if held is not None and held.hash != final.hash:
         return Examine(final)
     if head.number > ours.number:
-        return Follow(ours.number + 1)
+        return Follow(ours.number + 1, head.number)
     same = view.at(head.number)
     if same is None:
         return Behind(ours.number - head.number)
     if same.hash != head.hash:
         return Examine(head)
-    wanted = (max(marks[0], final.number, min(safe.number, ours.number)), max(marks[1], final.number))
-    if wanted != marks and view.holds(final):
-        return Finalise(safe_number=wanted[0], final=final)
+    safe_number = safe.number if view.holds(safe) else 0
+    wanted = (max(marks[0], final.number, safe_number), max(marks[1], final.number))
+    if wanted != marks and (held is not None or final.number < marks[1]):
+        return Finalise(safe_number=wanted[0], final=final if held is not None else view.final)
     return Behind(ours.number - head.number) if head.number < ours.number else Idle()

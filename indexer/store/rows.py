@@ -16,7 +16,7 @@ from indexer.projections import table_of
 from indexer.store.schema import PHYSICAL
 
 _PLACE_FIELDS: Final = tuple(field.name for field in fields(Place))
-_KINDS: Final[tuple[type[StateRow] | type[EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
+_KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
 _FIELDS: Final[Mapping[type[Any], tuple[str, ...]]] = {
     kind: tuple(field.name for field in fields(kind) if field.name != "place") for kind in _KINDS
 }

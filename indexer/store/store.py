@@ -78,8 +78,8 @@ class Store:
             "finalized_time": start.time, "epoch": 0,
         }  # fmt: skip
         with self._engine.begin() as connection:
-            fresh = connection.execute(pg_insert(cursor).values(**first).on_conflict_do_nothing())
-            if fresh.rowcount:
+            claim = pg_insert(cursor).values(**first).on_conflict_do_nothing().returning(cursor.c.id)
+            if connection.execute(claim).scalar_one_or_none() is not None:
                 connection.execute(insert(block), [_block_values(start)])
             connection.execute(update(cursor).values(epoch=cursor.c.epoch + 1, updated_at=func.now()))
             return _position(connection)

@@ -1,0 +1,110 @@
+"""`python -m indexer`: keep the `chain` schema equal to the contracts' logs.
+
+Exit codes: 0 stopped by SIGTERM or SIGINT; 1 unexpected; 2 wrong settings, chain or database; 3 another indexer took
+over; 4 a reorg below the finalised block; 5 a log of our contracts could not be understood (see `chain.dead_letter`).
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+from enum import IntEnum
+
+import structlog
+from aicp.rules.deployment import Deployment
+from pydantic import ValidationError
+from sqlalchemy import create_engine
+
+from aicp.rules.constants import network
+from indexer.chain.errors import WrongChainError
+from indexer.chain.node import Node
+from indexer.chain.rpc import Provider, Providers
+from indexer.core.chain_view import TooDeepError
+from indexer.core.reducer import Reducer, UndecodableError
+from indexer.runner import Options, Runner
+from indexer.settings import Settings, contracts_of, deployment_digest
+from indexer.store.errors import ForeignMirrorError, LostRaceError
+from indexer.store.store import Store
+
+_log = structlog.get_logger("indexer")
+
+
+class ExitCode(IntEnum):
+    """See the module's docstring."""
+
+    OK = 0
+    USAGE = 2
+    LOST_RACE = 3
+    TOO_DEEP = 4
+    DEAD_LETTER = 5
+
+
+def main() -> int:
+    """Run until a signal comes or nothing more can be done; return the exit code."""
+    _configure_logging()
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    try:
+        settings = Settings()  # type: ignore[call-arg]  # filled from the environment
+        deployment = Deployment.load(settings.deployment)
+    except (ValidationError, ValueError, OSError) as error:
+        _log.error("settings", error=str(error))  # one sentence, no traceback
+        return ExitCode.USAGE
+    if deployment.chain_id != settings.chain_id:
+        _log.error("settings", error=f"the deployment is of chain {deployment.chain_id}, not {settings.chain_id}")
+        return ExitCode.USAGE
+    return _run(settings, deployment, stop)
+
+
+def _run(settings: Settings, deployment: Deployment, stop: threading.Event) -> int:
+    contracts = contracts_of(deployment.chain_id, deployment.escrow, deployment.payment_channel, deployment.reputation)
+    reducer = Reducer(contracts)
+    providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
+    node = Node(providers, contracts.addresses, finality_depth=network(settings.chain_id).finality_depth)
+    engine = create_engine(settings.database, pool_size=1, max_overflow=1, pool_pre_ping=True)
+    options = Options(
+        chain_id=settings.chain_id,
+        start_block=deployment.start_block,
+        deployment_digest=deployment_digest(contracts),
+        poll_seconds=settings.poll_seconds,
+        range_blocks=settings.range_blocks,
+    )
+    try:
+        Runner(node, Store(engine, reducer), reducer, options).run(stop)
+    except (WrongChainError, ForeignMirrorError) as error:
+        _log.error("not our chain", error=str(error))
+        return ExitCode.USAGE
+    except LostRaceError as error:
+        _log.error("lost the race", error=str(error))
+        return ExitCode.LOST_RACE
+    except TooDeepError as error:
+        _log.error("reorg too deep", error=str(error))
+        return ExitCode.TOO_DEEP
+    except UndecodableError as error:
+        _log.error("dead letter", error=str(error))
+        return ExitCode.DEAD_LETTER
+    finally:
+        node.close()
+        engine.dispose()
+    _log.info("stopped")
+    return ExitCode.OK
+
+
+def _configure_logging() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,53 @@
+"""Settings of the indexer, from the environment, and what it needs of a deployment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+
+from aicp.abi.typed_data import Domain
+from aicp.rules.primitives import keccak
+from indexer.core.context import Contracts
+
+
+class Settings(BaseSettings):
+    """`AICP_INDEXER_DATABASE_URL`, `AICP_RPC_URLS` (comma separated), `AICP_CHAIN_ID`, `AICP_DEPLOYMENT` (a file)."""
+
+    model_config = SettingsConfigDict(env_prefix="AICP_")
+
+    indexer_database_url: str
+    rpc_urls: str
+    chain_id: int
+    deployment: Path
+    poll_seconds: float = Field(default=0.25, gt=0)
+    range_blocks: int = Field(default=2_000, gt=0)
+    rpc_timeout_seconds: float = Field(default=15.0, gt=0)
+
+    @property
+    def urls(self) -> list[str]:
+        """The RPC URLS, in order of preference."""
+        return [url.strip() for url in self.rpc_urls.split(",") if url.strip()]
+
+    @property
+    def database(self) -> URL:
+        """The database with the driver we use."""
+        return psycopg_url(self.indexer_database_url)
+
+
+def psycopg_url(url: str) -> URL:
+    """Return a PostgreSQL URL with the synchronous driver, whatever driver it named."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def contracts_of(chain_id: int, escrow: bytes, payment_channel: bytes, reputation: bytes) -> Contracts:
+    """Return the reducer's context of a deployment."""
+    domain = Domain("x402 Batch Settlement", "1", chain_id, payment_channel)
+    return Contracts(escrow=escrow, payment_channel=payment_channel, reputation=reputation, channel_domain=domain)
+
+
+def deployment_digest(contracts: Contracts) -> bytes:
+    """Return the hash that names a set of contracts; a mirror of other ones is refused."""
+    return keccak(b"".join(contracts.addresses))

@@ -1,0 +1,75 @@
+"""A chain with the contracts, a fresh mirror of it, and a runner that takes every step there is."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+from sqlalchemy import Engine, create_engine, text
+
+from indexer.chain.node import Node
+from indexer.chain.rpc import Provider, Providers
+from indexer.core.reducer import Reducer
+from indexer.runner import Options, Runner
+from indexer.settings import deployment_digest
+from indexer.store.store import Store
+from tests.fixtures.chainlab import Lab
+from tests.fixtures.services import CHAIN_ID, Anvil
+
+
+@pytest.fixture
+def lab(anvil: Anvil) -> Lab:
+    return Lab(anvil)
+
+
+@pytest.fixture
+def engine(fresh_pg_url: str) -> Iterator[Engine]:
+    engine = create_engine(fresh_pg_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def new_runner(lab: Lab, engine: Engine) -> Iterator[Callable[[], Runner]]:
+    nodes: list[Node] = []
+
+    def build() -> Runner:
+        reducer = Reducer(lab.contracts)
+        node = Node(Providers([Provider(lab.chain.url)]), lab.contracts.addresses, finality_depth=2)
+        nodes.append(node)
+        options = Options(
+            chain_id=CHAIN_ID,
+            start_block=0,
+            deployment_digest=deployment_digest(lab.contracts),
+            poll_seconds=0.05,
+            range_blocks=7,
+        )
+        return Runner(node, Store(engine, reducer), reducer, options)
+
+    yield build
+    for node in nodes:
+        node.close()
+
+
+def settle(runner: Runner) -> None:
+    """Take every step there is now."""
+    stop = threading.Event()
+    while not runner.turn(stop):
+        pass
+
+
+TABLES = (
+    "escrow", "escrow_event", "escrow_config", "ledger", "ledger_entry", "channel", "channel_event", "pool",
+    "pool_event", "receiver", "receiver_event", "stake", "stake_event", "stake_lock", "agent_record", "bonus_pool",
+    "activity", "log",
+)  # fmt: skip
+
+
+def digest(engine: Engine) -> dict[str, list[str]]:
+    """Return every row of the projections as text, sorted, to compare two mirrors."""
+    with engine.connect() as connection:
+        return {
+            table: sorted(connection.execute(text(f"SELECT t::text FROM chain.{table} AS t")).scalars())
+            for table in TABLES
+        }

@@ -1,0 +1,187 @@
+"""The mirror against a real chain: what happens there shows here, and what is undone there is undone here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from aicp.abi import escrow as escrow_abi
+from aicp.rules.primitives import Finality
+from indexer import views
+from indexer.core.chain_view import TooDeepError
+from indexer.runner import Runner
+from indexer.store.errors import ForeignMirrorError, LostRaceError
+from indexer.views import EscrowStatus
+from tests.fixtures.chainlab import USDC, Lab
+from tests.integration.indexer.conftest import digest, settle
+
+NewRunner = Callable[[], Runner]
+
+
+def test_direct_funding_shows_up_with_its_finality(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    settle(runner)
+    terms = lab.terms()
+    escrow_id = lab.fund(terms)
+    settle(runner)
+    with Session(engine) as session:
+        seen = views.escrow(session, escrow_id, Finality.SEEN)
+        assert seen is not None
+        assert (seen.status, seen.amount_units, seen.client) == (EscrowStatus.FUNDED, 25 * USDC, lab.buyer)
+        assert (seen.salt, seen.job_hash, seen.accept_by) == (terms.salt, terms.job_hash, terms.accept_by)
+        assert seen.origin.finality is Finality.SEEN
+        assert views.escrow(session, escrow_id, Finality.FINAL) is None
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        assert views.escrow(session, escrow_id, Finality.SAFE) is not None
+        assert views.escrow(session, escrow_id, Finality.FINAL) is None
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        final = views.escrow(session, escrow_id, Finality.FINAL)
+        assert final is not None
+        assert final.origin.finality is Finality.FINAL
+
+
+def test_a_whole_deal_and_a_pool(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.stake()
+    escrow_id = lab.journey()
+    lab.deposit_pool(5 * USDC)
+    lab.chain.mine(3)
+    settle(new_runner())
+    escrow = lab.contracts.escrow
+    with Session(engine) as session:
+        row = views.escrow(session, escrow_id, Finality.FINAL)
+        assert row is not None
+        assert (row.status, row.outcome, row.released_units) == (EscrowStatus.CLOSED, "completed", 25 * USDC)
+        kinds = [event.kind for event in views.escrow_events(session, escrow_id)]
+        assert kinds == ["funded", "accepted", "submitted", "released", "closed"]
+        fee = 25 * USDC * 250 // 10_000
+        assert views.ledger_balance(session, escrow, lab.agent, Finality.FINAL) == 25 * USDC - fee
+        assert views.ledger_balance(session, escrow, lab.fees, Finality.FINAL) == fee
+        stake = views.stake(session, lab.agent, Finality.FINAL)
+        assert (stake.staked_units, stake.locked_units) == (100 * USDC, 0)
+        [pool] = views.pools_of(session, lab.buyer)
+        assert (pool.balance_latest_units, pool.balance_final_units, pool.headroom_units) == (5 * USDC,) * 3
+        totals = views.totals(session)
+        assert (totals.escrow_released_units, totals.pool_balance_units) == (25 * USDC, 5 * USDC)
+        [latest, *_] = views.chain_activity(session, lab.buyer, None, 10)
+        assert latest.kind == "pool_deposited"
+        older = views.chain_activity(session, lab.buyer, latest.cursor, 10)
+        assert [row.kind for row in older][:2] == ["closed", "released"]
+
+
+def test_paying_from_the_balance_keeps_the_ledger_right(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.fund(terms := lab.terms())
+    lab.send(lab.buyer, lab.contracts.escrow, escrow_abi.encode_cancel(terms))
+    again = lab.terms(10 * USDC)
+    lab.send(lab.buyer, lab.contracts.escrow, escrow_abi.encode_fund_from_balance(again))
+    settle(new_runner())
+    with Session(engine) as session:
+        assert views.ledger_balance(session, lab.contracts.escrow, lab.buyer, Finality.SEEN) == 15 * USDC
+
+
+def test_reorg_takes_back_and_adds_to_empty_blocks(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.stake()
+    before = lab.terms()
+    lab.fund(before)
+    lab.chain.mine(4)
+    settle(runner)
+    kept = digest(engine)
+    base = int(lab.chain.rpc("eth_blockNumber"), 16)
+    lab.chain.rpc("evm_setAutomine", False)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    lab.chain.rpc("evm_setAutomine", True)
+    orphan = lab.fund(lab.terms())
+    settle(runner)
+    with Session(engine) as session:
+        assert views.escrow(session, orphan, Finality.SEEN) is not None
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 7)
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        assert views.escrow(session, orphan, Finality.SEEN) is None
+    assert {k: v for k, v in digest(engine).items() if k != "log"} == {k: v for k, v in kept.items() if k != "log"}
+    lab.accept(before)
+    settle(runner)
+    with Session(engine) as session:
+        rebuilt = views.escrow(session, lab.id_of(before), Finality.SEEN)
+        assert rebuilt is not None
+        assert rebuilt.status is EscrowStatus.ACCEPTED
+        assert rebuilt.origin.block_number == base + 2
+    assert digest(engine) == _rebuilt(engine, new_runner)
+
+
+def test_anvil_reorg_moves_a_transaction(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.chain.mine(3)
+    settle(runner)
+    escrow_id = lab.fund(lab.terms())
+    settle(runner)
+    lab.chain.rpc("anvil_reorg", 1, [])
+    settle(runner)
+    with Session(engine) as session:
+        assert views.escrow(session, escrow_id, Finality.SEEN) is None
+    assert digest(engine) == _rebuilt(engine, new_runner)
+
+
+def test_a_lower_head_is_not_a_reorg(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.chain.mine(4)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    escrow_id = lab.fund(lab.terms())
+    settle(runner)
+    lab.chain.rpc("evm_revert", snapshot)
+    settle(runner)
+    with Session(engine) as session:
+        assert views.escrow(session, escrow_id, Finality.SEEN) is not None
+
+
+def test_reorg_below_the_finalised_block_writes_nothing(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.chain.mine(2)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    lab.fund(lab.terms())
+    lab.chain.mine(6)
+    settle(runner)
+    kept = digest(engine)
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 100)
+    lab.chain.mine(12)
+    with pytest.raises(TooDeepError):
+        settle(runner)
+    assert digest(engine) == kept
+
+
+def test_of_two_indexers_the_first_one_stops(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    first, second = new_runner(), new_runner()
+    settle(first)
+    settle(second)
+    lab.deposit_pool(USDC)
+    settle(second)
+    with pytest.raises(LostRaceError):
+        settle(first)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM chain.pool_event")).scalar_one() == 1
+
+
+def test_another_chain_is_refused(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    settle(new_runner())
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE chain_v1.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
+    with pytest.raises(ForeignMirrorError):
+        settle(new_runner())
+
+
+def _rebuilt(engine: Engine, new_runner: NewRunner) -> dict[str, list[str]]:
+    """Return what a mirror built from nothing holds."""
+    runner = new_runner()
+    runner._store.uninstall()
+    settle(runner)
+    return digest(engine)
