@@ -6,6 +6,7 @@ stops services in order) and so that a stop can end the children a service has f
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -84,7 +85,7 @@ class RunningProcess:
     def last_log_line(self) -> str:
         """Return the last non-empty line written, for an error message."""
         lines = [line.strip() for line in self.log_since_start().decode(errors="replace").splitlines()]
-        return next((line for line in reversed(lines) if line), "it wrote nothing")
+        return readable(next((line for line in reversed(lines) if line), "it wrote nothing"))
 
     def kill(self, with_signal: signal.Signals) -> None:
         """Send a signal to the whole group and wait for the leader to end."""
@@ -108,6 +109,17 @@ class RunningProcess:
             time.sleep(0.02)
         signal_group(self.pid, signal.SIGKILL)
         self._popen.wait()
+
+
+def readable(line: str) -> str:
+    """Return the sentence in a structured log line, or the line itself."""
+    try:
+        entry = json.loads(line)
+    except ValueError:
+        return line
+    if not isinstance(entry, dict) or "event" not in entry:
+        return line
+    return f"{entry['event']}: {entry['error']}" if "error" in entry else str(entry["event"])
 
 
 def run_as(user: str | None) -> RunAs:

@@ -19,12 +19,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from aicp.rules.deployment import Deployment
 from scripts.devnet.config import DevnetConfig, free_port
 from scripts.devnet.errors import AlreadyRunningError, DevnetError
 from scripts.devnet.keys import DevAccounts
 from scripts.devnet.preflight import check, check_state_dir
 from scripts.devnet.runfile import RunFile, end_orphans
-from scripts.devnet.stack import BACKEND, EVERYTHING, Part, Stack, read_deployment
+from scripts.devnet.stack import BACKEND, EVERYTHING, Part, Stack
 from scripts.devnet.supervisor import Report, Supervisor
 
 
@@ -165,9 +166,9 @@ class Devnet:
         return self.session.stack.environment()
 
     @property
-    def deployment(self) -> Mapping[str, object]:
-        """The addresses file."""
-        return read_deployment(self.session.stack.deployment_path)
+    def deployment(self) -> Deployment:
+        """The contracts' addresses."""
+        return Deployment.load(self.session.stack.deployment_path)
 
     def restart(self, name: str, signal: signals.Signals = signals.SIGTERM) -> None:
         """End a service with a signal and wait until it is ready again."""

@@ -7,24 +7,26 @@ that are migrated stay, wallets that hold test USDC get none.
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from aicp.rules.deployment import Deployment
+from scripts.deployment.api import ensure_deployment
+from scripts.deployment.errors import DeploymentError
 from scripts.devnet import frontend
-from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port, place_of
+from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import DevAccounts, dev_accounts
 from scripts.devnet.postgres import ensure_cluster, ensure_database, postgres_service
 from scripts.devnet.probes import http_ok, log_says
 from scripts.devnet.process import Service
+from scripts.devnet.seed import fund_wallets
 from scripts.devnet.supervisor import Supervisor
 
 
@@ -35,6 +37,7 @@ class Part(StrEnum):
     REDIS = "redis"
     CHAIN = "chain"
     CONTRACTS = "contracts"
+    WALLETS = "wallets"
     TABLES = "tables"
     INDEXER = "indexer"
     WORKER = "worker"
@@ -42,6 +45,8 @@ class Part(StrEnum):
     FRONTEND = "frontend"
     DEMO = "demo"
 
+
+MIGRATE = "import os; from backend.db.migrate import upgrade; upgrade(os.environ['AICP_DATABASE_URL'])"
 
 EVERYTHING = frozenset(Part)
 BACKEND = EVERYTHING - {Part.FRONTEND, Part.DEMO}
@@ -83,6 +88,8 @@ class Stack:
         self._start_chain()
         if Part.CONTRACTS in self._parts:
             self._ensure_contracts()
+        if Part.WALLETS in self._parts and self.config.chain_id == LOCAL_CHAIN_ID:
+            self._fund_wallets()
         if Part.TABLES in self._parts:
             self._migrate()
         if Part.FRONTEND in self._parts and self.config.frontend:
@@ -155,19 +162,27 @@ class Stack:
                     f"({self.deployment_path} is missing); deploy them with scripts/deploy.py first."
                 )
             return
-        from scripts.deployment.api import ensure_deployment
+        with self._supervisor.step("contracts"):
+            try:
+                ensure_deployment(
+                    rpc_url=self.urls.rpc[0],
+                    chain_id=self.config.chain_id,
+                    deployer_key=self.accounts.deployer.key,
+                    out_dir=self.deployment_path.parent,
+                )
+            except DeploymentError as error:
+                raise DevnetError(f"The contracts could not be deployed: {error}") from error
 
-        with self._supervisor.step("contracts", place_of(self.urls.rpc[0])):
-            ensure_deployment(
-                rpc_url=self.urls.rpc[0],
-                chain_id=self.config.chain_id,
-                deployer_key=self.accounts.deployer.key,
-                out_dir=self.deployment_path.parent,
-            )
+    def _fund_wallets(self) -> None:
+        with self._supervisor.step("test USDC for the demo wallets"):
+            try:
+                fund_wallets(self.urls.rpc[0], Deployment.load(self.deployment_path), self.accounts)
+            except DeploymentError as error:
+                raise DevnetError(f"The demo wallets could not be given test USDC: {error}") from error
 
     def _migrate(self) -> None:
         with self._supervisor.step("database tables"):
-            self._run_python("from backend.db.migrate import upgrade; upgrade()", "The database could not be migrated")
+            self._run_python(MIGRATE, "The database could not be migrated")
 
     def _build_pages(self) -> None:
         log = self.config.state_dir / "logs" / "frontend.log"
@@ -211,9 +226,3 @@ class Stack:
         if done.returncode != 0:
             lines = (done.stderr or done.stdout).strip().splitlines() or ["no reason given"]
             raise DevnetError(f"{failure}: {lines[-1]}")
-
-
-def read_deployment(path: Path) -> Mapping[str, object]:
-    """Return the addresses file of a chain."""
-    document: Mapping[str, object] = json.loads(path.read_text(encoding="utf-8"))
-    return document

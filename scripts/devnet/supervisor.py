@@ -23,7 +23,7 @@ from scripts.devnet.runfile import RunFile, RunState, ServiceState
 
 POLL_SECONDS = 0.05
 FIRST_BACKOFF = 0.5
-MAX_BACKOFF = 10.0
+MAX_BACKOFF = 30.0
 HEALTHY_AFTER = 30.0
 """A service that ran this long before it stopped starts again with the shortest back-off."""
 
