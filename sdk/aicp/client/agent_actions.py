@@ -43,7 +43,7 @@ class AgentActions:
             "capabilities": list(capabilities),
             "capacity": capacity,
         }
-        return models.AgentProfile.model_validate(await self.market.transport.post("/agents", body))
+        return models.AgentProfile.read(await self.market.transport.post("/agents", body))
 
     async def heartbeat(self) -> None:
         """Say that we are there."""
@@ -81,7 +81,7 @@ class AgentActions:
             "salt": hex0x(message.salt),
             "signature": self.market.sign(message, chain.marketplace),
         }
-        answer = models.Bid.model_validate(await self.market.transport.post(f"/tasks/{task.id}/bids", body))
+        answer = models.Bid.read(await self.market.transport.post(f"/tasks/{task.id}/bids", body))
         if answer.bid_hash != message.digest(chain.marketplace):
             raise Mismatch("The service answered for another bid than ours.")
         check_bid(answer, task.task_hash, chain)
@@ -92,7 +92,7 @@ class AgentActions:
         chain = await self.market.chain()
         body = {"signature": self.market.sign(BidWithdrawal(bid_hash=bid_hash), chain.marketplace)}
         path = f"/tasks/{task_id}/bids/{hex0x(bid_hash)}/withdraw"
-        return models.Bid.model_validate(await self.market.transport.post(path, body))
+        return models.Bid.read(await self.market.transport.post(path, body))
 
     async def own_deal(self, deal_id: uuid.UUID) -> models.Deal:
         """Return a deal that is ours as the agent. Raises Mismatch otherwise."""
@@ -120,7 +120,7 @@ class AgentActions:
             "salt": hex0x(salt),
             "signature": signature,
         }
-        return models.Intent.model_validate(await self.market.transport.post("/stakes", body))
+        return models.Intent.read(await self.market.transport.post("/stakes", body))
 
     async def ensure_stake(self, amount_units: int, *, limit_units: int) -> bool:
         """Stake what an escrow over `amount_units` still lacks and wait until it is mined.
@@ -213,7 +213,7 @@ class AgentActions:
         return await self._act(deal, "refund", body)
 
     async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.model_validate(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
 
     # receipts ---------------------------------------------------------------------------------------------------------
 

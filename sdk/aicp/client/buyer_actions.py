@@ -69,9 +69,7 @@ class BuyerActions:
             "input_files": [hex0x(file.sha256) for file in stored],
             "id": str(task_id),
         }
-        task = models.Task.model_validate(
-            await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id))
-        )
+        task = models.Task.read(await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id)))
         await self._check_posted(task, asked, stored)
         return task
 
@@ -88,7 +86,7 @@ class BuyerActions:
 
     async def cancel_task(self, task_id: uuid.UUID) -> models.Task:
         """Cancel an open task."""
-        return models.Task.model_validate(await self.market.transport.post(f"/tasks/{task_id}/cancel"))
+        return models.Task.read(await self.market.transport.post(f"/tasks/{task_id}/cancel"))
 
     async def award(self, task: models.Task, bid: models.Bid) -> models.Award:
         """Choose a bid that is really its agent's and within the budget. Returns the operator's signed award."""
@@ -97,7 +95,7 @@ class BuyerActions:
         if bid.amount_units > task.budget_units:
             raise Mismatch(f"The bid of {format_usdc(bid.amount_units)} USDC is above the budget.")
         body = {"bid_hash": hex0x(bid.bid_hash)}
-        award = models.Award.model_validate(await self.market.transport.post(f"/tasks/{task.id}/award", body))
+        award = models.Award.read(await self.market.transport.post(f"/tasks/{task.id}/award", body))
         check_award(award, chain)
         if (award.task_hash, award.bid_hash) != (task.task_hash, bid.bid_hash):
             raise Mismatch("The award names another task or bid than the one chosen.")
@@ -167,4 +165,4 @@ class BuyerActions:
         return await self._act(deal, "cancellation", body)
 
     async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.model_validate(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))

@@ -13,11 +13,10 @@ from collections.abc import AsyncIterator
 from typing import Final
 from urllib.parse import urlencode
 
-from pydantic import ValidationError
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidHandshake, InvalidURI, WebSocketException
 
-from aicp.client.errors import ProblemError, Unreachable
+from aicp.client.errors import Mismatch, ProblemError, Unreachable
 from aicp.client.models import Event
 from aicp.client.transport import API, Transport
 
@@ -38,7 +37,7 @@ async def _connection(transport: Transport, since: int | None) -> AsyncIterator[
         while True:
             async with asyncio.timeout(_SILENCE_SECONDS):
                 text = await socket.recv()
-            yield Event.model_validate(json.loads(text))
+            yield Event.read(json.loads(text))
 
 
 async def listen(transport: Transport, since: int | None = None) -> AsyncIterator[Event]:
@@ -60,7 +59,7 @@ async def listen(transport: Transport, since: int | None = None) -> AsyncIterato
             _log.warning("event stream: %s", error)
         except (OSError, TimeoutError, InvalidURI, InvalidHandshake, WebSocketException, Unreachable) as error:
             _log.info("event stream broke off (%s); reconnecting", type(error).__name__)
-        except (ValueError, ValidationError) as error:
+        except (ValueError, Mismatch) as error:
             _log.warning("event stream sent something unreadable: %s", type(error).__name__)
         await asyncio.sleep(delay * random.uniform(1.0, 1.3))  # noqa: S311
         delay = min(delay * 2, _MAX_DELAY)

@@ -76,7 +76,7 @@ class Market:
     async def chain(self) -> Chain:
         """Return the deployment, read and checked once."""
         if self._chain is None:
-            network = models.Network.model_validate(await self.transport.get("/network"))
+            network = models.Network.read(await self.transport.get("/network"))
             self._chain = chain_of(network, self._published)
         return self._chain
 
@@ -90,7 +90,7 @@ class Market:
     # reads ------------------------------------------------------------------------------------------------------------
 
     async def _list(self, path: str, item: type[M], params: Params | None = None, *, auth: bool = False) -> list[M]:
-        return [item.model_validate(row) for row in await self.transport.get(path, params, auth=auth)]
+        return [item.read(row) for row in await self.transport.get(path, params, auth=auth)]
 
     async def pages(
         self, path: str, item: type[M], params: Mapping[str, Any] | None = None, *, auth: bool = False
@@ -100,7 +100,7 @@ class Market:
         while True:
             answer = await self.transport.get(path, {**(params or {}), "limit": PAGE, "cursor": cursor}, auth=auth)
             for row in answer["items"]:
-                yield item.model_validate(row)
+                yield item.read(row)
             cursor = answer.get("next_cursor")
             if cursor is None:
                 return
@@ -118,7 +118,7 @@ class Market:
 
     async def task(self, task_id: uuid.UUID) -> models.Task:
         """Return one task."""
-        return models.Task.model_validate(await self.transport.get(f"/tasks/{task_id}"))
+        return models.Task.read(await self.transport.get(f"/tasks/{task_id}"))
 
     async def bids(self, task_id: uuid.UUID) -> list[models.Bid]:
         """Return the bids of a task, best first. Check one with `aicp.client.verify.check_bid` before trusting it."""
@@ -130,7 +130,7 @@ class Market:
 
     async def deal(self, deal_id: uuid.UUID) -> models.Deal:
         """Return one deal of ours."""
-        return models.Deal.model_validate(await self.transport.get(f"/deals/{deal_id}", auth=True))
+        return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", auth=True))
 
     async def pools(self) -> list[models.Pool]:
         """Return our pools."""
@@ -144,7 +144,7 @@ class Market:
     async def balances(self, address: bytes | None = None) -> models.Balances:
         """Return what an address owns here, by default ours."""
         account = checksum(address or self.address)
-        return models.Balances.model_validate(await self.transport.get(f"/accounts/{account}/balances"))
+        return models.Balances.read(await self.transport.get(f"/accounts/{account}/balances"))
 
     async def route(self, price_units: int, *, escrow_only: bool, deliver_within_seconds: int) -> models.Route:
         """Return which way a price would be paid, as the service explains it."""
@@ -153,7 +153,7 @@ class Market:
             "escrow_only": escrow_only,
             "deliver_within_seconds": deliver_within_seconds,
         }
-        return models.Route.model_validate(await self.transport.post("/tasks/route", body))
+        return models.Route.read(await self.transport.post("/tasks/route", body))
 
     def receipts(self, *, unacknowledged: bool = False) -> AsyncIterator[models.Receipt]:
         """Yield receipts the service holds for us."""
@@ -165,7 +165,7 @@ class Market:
 
     async def intent(self, intent_id: uuid.UUID) -> models.Intent:
         """Return one relayed transaction."""
-        return models.Intent.model_validate(await self.transport.get(f"/transactions/{intent_id}", auth=True))
+        return models.Intent.read(await self.transport.get(f"/transactions/{intent_id}", auth=True))
 
     async def wait_landed(self, intent_id: uuid.UUID, *, timeout: float = 120.0) -> models.Intent:  # noqa: ASYNC109
         """Wait until a relayed transaction is mined. Raises ClientError when it failed, expired or takes too long."""
@@ -190,7 +190,7 @@ class Market:
     async def upload(self, file: Path, media_type: str, *, name: str | None = None) -> models.StoredFile:
         """Store a file. Raises Mismatch when the service hashed other bytes than ours."""
         answer = await self.transport.upload("/files", file, name or file.name, media_type)
-        stored = models.StoredFile.model_validate(answer)
+        stored = models.StoredFile.read(answer)
         ours = await asyncio.to_thread(lambda: hashlib.sha256(file.read_bytes()).digest())
         if stored.sha256 != ours:
             raise Mismatch(f"The service stored other bytes than those of {file.name}.")
@@ -262,7 +262,7 @@ class Market:
             "valid_until": message.valid_until,
             "signature": self.sign(message, chain.escrow),
         }
-        return models.Intent.model_validate(await self.transport.post("/withdrawals", body))
+        return models.Intent.read(await self.transport.post("/withdrawals", body))
 
 
 def new_salt() -> bytes:

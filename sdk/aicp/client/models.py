@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
 
+from aicp.client.errors import Mismatch
 from aicp.rules.documents import FileEntry
 from aicp.rules.primitives import checksum, hex0x, parse_address, parse_bytes, parse_hash, parse_units
 from aicp.rules.route import Path
@@ -47,6 +48,16 @@ class Model(BaseModel):
     """Base of all answers."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
+
+    @classmethod
+    def read(cls, answer: Any) -> Self:
+        """Read an answer of the service. Raises Mismatch when it is not of this shape."""
+        try:
+            return cls.model_validate(answer)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(str(part) for part in first["loc"])
+            raise Mismatch(f"The service answered no proper {cls.__name__}: {where}: {first['msg']}.") from error
 
 
 Item = TypeVar("Item")

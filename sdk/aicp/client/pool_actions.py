@@ -62,7 +62,7 @@ class PoolActions:
             "salt": hex0x(salt),
             "signature": signature,
         }
-        return models.Intent.model_validate(await self.market.transport.post("/pools/deposit", body))
+        return models.Intent.read(await self.market.transport.post("/pools/deposit", body))
 
     async def withdraw(self, pool: models.Pool, units: int, *, cancel: bool = False) -> models.Intent:
         """Ask money of a pool back, or cancel a pending withdrawal. It is paid after the pool's delay."""
@@ -86,7 +86,7 @@ class PoolActions:
             "signature": self.market.sign(message, chain.channel),
         }
         path = f"/pools/{hex0x(pool.pool_id)}/withdrawal"
-        return models.Intent.model_validate(await self.market.transport.post(path, body))
+        return models.Intent.read(await self.market.transport.post(path, body))
 
     async def order(self, deal: models.Deal) -> models.Deal:
         """Order an awarded bid below the threshold with the session key: no wallet prompt, no gas, no chain.
@@ -171,7 +171,7 @@ class PoolActions:
         return await self._act(deal, "verdict", body)
 
     async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.model_validate(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
 
 
 def _new_order(deal: models.Deal, channel: bytes, now: int, chain: Chain) -> SignedOrder:

@@ -108,7 +108,7 @@ class Transport:
 
     async def ticket(self) -> str:
         """Return a one-time ticket for the event stream."""
-        return Ticket.model_validate(await self.post("/auth/ws-ticket")).ticket
+        return Ticket.read(await self.post("/auth/ws-ticket")).ticket
 
     async def session(self) -> Session:
         """Return a session that lasts a minute at least, signing in when there is none."""
@@ -121,7 +121,7 @@ class Transport:
     async def _sign_in(self) -> Session:
         if self.wallet is None:
             raise ClientError("This needs a wallet, to sign in.")
-        nonce = Nonce.model_validate((await self._attempts("POST", "/auth/nonce")).json())
+        nonce = Nonce.read((await self._attempts("POST", "/auth/nonce")).json())
         check_domain(self.url, nonce.domain)
         text = sign_in_text(nonce, self.wallet.address)
         body = {
@@ -136,7 +136,7 @@ class Transport:
             raise Unreachable(f"{self.url} broke off while signing in ({type(error).__name__}).") from error
         if response.is_error:
             raise _problem(response)
-        return Session.model_validate(response.json())
+        return Session.read(response.json())
 
     async def _auth_headers(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {(await self.session()).token}"}

@@ -1,0 +1,82 @@
+"""An agent: a name, what it can do, how it prices, and its work. Everything else is the runner's business."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar, overload
+
+from aicp.agent.work import Job, Offer, Result, Task
+from aicp.client.errors import ClientError
+from aicp.client.wallet import Wallet
+from aicp.rules.primitives import parse_usdc
+
+Quote = Callable[[Task], Offer | None]
+Work = Callable[[Job], Result]
+Q = TypeVar("Q", bound=Quote)
+W = TypeVar("W", bound=Work)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How an agent runs. Amounts are base units.
+
+    `stake_limit_units` bounds what it stakes by itself, `collect_from_units` is when it collects what escrows have
+    released, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not.
+    `home` is where receipts and unfinished work are kept, `deployment` the published addresses to insist on.
+    """
+
+    stake_limit_units: int = parse_usdc("100")
+    collect_from_units: int | None = parse_usdc("1")
+    rpc_url: str | None = None
+    home: Path | None = None
+    deployment: Path | None = None
+
+
+class Agent:
+    """Register the two handlers with `on`, then `run`."""
+
+    def __init__(
+        self, name: str, capabilities: list[str], *, description: str = "", slug: str | None = None, capacity: int = 3
+    ) -> None:
+        """`capacity` is how many deals it works on at a time, 1 to 10. The slug is made from the name by default."""
+        if not capabilities or not 1 <= capacity <= 10:
+            raise ValueError("an agent has a capability at least and a capacity of 1 to 10")
+        self.name = name
+        self.capabilities = capabilities
+        self.description = description or name
+        self.slug = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+        self.capacity = capacity
+        self.quote: Quote | None = None
+        self.work: Work | None = None
+
+    @overload
+    def on(self, event: Literal["quote"]) -> Callable[[Q], Q]: ...
+    @overload
+    def on(self, event: Literal["work"]) -> Callable[[W], W]: ...
+    def on(self, event: Literal["quote", "work"]) -> Callable[[Any], Any]:
+        """Register a handler: `quote(task) -> Offer | None`, or `work(job) -> Result` (may raise CannotDo).
+
+        Handlers are plain functions and run in a thread of their own.
+        """
+
+        def register(handler: Callable[..., Any]) -> Callable[..., Any]:
+            setattr(self, event, handler)
+            return handler
+
+        return register
+
+    def handlers(self) -> tuple[Quote, Work]:
+        """Return both handlers. Raises ClientError when one is missing."""
+        if self.quote is None or self.work is None:
+            raise ClientError("An agent needs a handler for 'quote' and one for 'work'.")
+        return self.quote, self.work
+
+    def run(self, url: str, wallet: Wallet | None = None, options: Options | None = None) -> None:
+        """Run until interrupted. The wallet is read from the environment by default."""
+        from aicp.agent.runner import run_agent
+
+        asyncio.run(run_agent(self, url, wallet or Wallet.from_env(), options or Options()))

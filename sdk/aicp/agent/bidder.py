@@ -1,0 +1,122 @@
+"""Decides which tasks to bid on, and bids at most once for each."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import logging
+import uuid
+from collections.abc import Callable
+
+from aicp.agent.agent import Agent, Options
+from aicp.agent.work import Offer
+from aicp.client import AgentActions, ClientError, ProblemError
+from aicp.client.chain import Chain
+from aicp.client.models import Task
+from aicp.rules.primitives import format_usdc
+from aicp.rules.route import choose_path, micro_duration
+
+_log = logging.getLogger("aicp.agent")
+
+
+class Bidder:
+    """Bids one after the other, so that a stake is raised for one bid at a time."""
+
+    def __init__(self, agent: Agent, actions: AgentActions, options: Options, active_deals: Callable[[], int]) -> None:
+        self._agent = agent
+        self._actions = actions
+        self._options = options
+        self._active_deals = active_deals
+        self._queue: asyncio.Queue[uuid.UUID] = asyncio.Queue()
+        self._queued: set[uuid.UUID] = set()
+        self._decided: set[uuid.UUID] = set()
+
+    def consider(self, task: Task) -> None:
+        """Look at an open task soon, unless that was decided already."""
+        self.consider_id(task.id)
+
+    def consider_id(self, task_id: uuid.UUID) -> None:
+        """As `consider`, for a task only known by its id."""
+        if task_id not in self._queued and task_id not in self._decided:
+            self._queued.add(task_id)
+            self._queue.put_nowait(task_id)
+
+    async def run(self) -> None:
+        """Work the queue until cancelled."""
+        while True:
+            task_id = await self._queue.get()
+            self._queued.discard(task_id)
+            try:
+                await self.decide(task_id)
+            except ProblemError as error:
+                if not error.retryable:
+                    self._decided.add(task_id)
+                _log.info("no bid for %s: %s", task_id, error)
+            except ClientError as error:
+                _log.warning("no bid for %s: %s", task_id, error)
+
+    async def decide(self, task_id: uuid.UUID) -> None:
+        """Quote a task and bid. Leaves it undecided, for the next look, where only capacity is missing."""
+        task = await self._actions.market.task(task_id)
+        if task.state != "open" or task.buyer == self._actions.market.address:
+            self._decided.add(task_id)
+            return
+        if self._active_deals() >= self._agent.capacity:
+            return
+        if await self._has_bid(task):
+            self._decided.add(task_id)
+            return
+        offer = await self._quote(task)
+        if offer is not None:
+            await self._bid(task, offer)
+        self._decided.add(task_id)
+
+    async def _has_bid(self, task: Task) -> bool:
+        ours = self._actions.market.address
+        return any(bid.agent == ours for bid in await self._actions.market.bids(task.id))
+
+    async def _quote(self, task: Task) -> Offer | None:
+        quote, _ = self._agent.handlers()
+        try:
+            offer = await asyncio.to_thread(quote, task)
+        except Exception:  # noqa: BLE001  # an error in the agent's own code costs one bid, not the agent
+            _log.exception("the quote for %s failed", task.id)
+            return None
+        chain = await self._actions.market.chain()
+        if offer is None:
+            return None
+        if not chain.constants.minimum_price_units <= offer.price_units <= task.budget_units:
+            _log.info("no bid for %s: %s USDC is not in the budget", task.id, format_usdc(offer.price_units))
+            return None
+        if not 0 < offer.eta_seconds <= task.deliver_within_seconds:
+            _log.info("no bid for %s: %d s are too long", task.id, offer.eta_seconds)
+            return None
+        return offer
+
+    async def _bid(self, task: Task, offer: Offer) -> None:
+        chain = await self._actions.market.chain()
+        path = choose_path(
+            offer.price_units,
+            task_escrow_only=task.escrow_only,
+            bid_escrow_only=offer.escrow_only,
+            duration_seconds=micro_duration(task.deliver_within_seconds, chain.constants),
+            constants=chain.constants,
+        )
+        limit = self._options.stake_limit_units
+        if path == "escrow" and not await self._actions.ensure_stake(offer.price_units, limit_units=limit):
+            _log.warning("no bid for %s: it needs more stake than the limit of %s USDC", task.id, format_usdc(limit))
+            return
+        ends = _auction_end(task, chain)
+        bid = await self._actions.bid(
+            task,
+            amount_units=offer.price_units,
+            eta_seconds=offer.eta_seconds,
+            escrow_only=offer.escrow_only,
+            valid_until=ends + offer.valid_seconds,
+        )
+        _log.info("bid %s USDC for '%s' (receipt %d)", format_usdc(offer.price_units), task.title, bid.seq)
+
+
+def _auction_end(task: Task, chain: Chain) -> int:
+    ends = task.auction_ends_at.astimezone(dt.UTC)
+    return max(int(ends.timestamp()), chain.now())

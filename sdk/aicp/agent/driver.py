@@ -1,0 +1,183 @@
+"""Drives one deal from its award to its end, one step at a time, each decided from the service's current answer.
+
+What a crash does: before the acceptance is sent, the deal goes to the next bid; before the result is on disk, the work
+is done again; after it, the same files are handed in. A hand-in the relayer lost is signed anew over the same hash.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from pathlib import Path
+from typing import Final
+
+from aicp.agent.agent import Agent, Options
+from aicp.agent.work import CannotDo, Job, JobFile, Result
+from aicp.agent.workspace import Finished, Workspace, media_type, safe_name
+from aicp.client import AgentActions, ClientError, Mismatch, ProblemError, TermsRefused
+from aicp.client.direct import DirectChain
+from aicp.client.models import Deal, StoredFile
+from aicp.client.verify import check_escrow, check_order
+
+POLL_SECONDS: Final = 10.0
+_DEAD_INTENT: Final = frozenset({"failed", "expired", "cancelled"})
+_log = logging.getLogger("aicp.agent")
+
+
+class Driver:
+    """The life of one deal."""
+
+    def __init__(
+        self,
+        deal_id: uuid.UUID,
+        *,
+        agent: Agent,
+        actions: AgentActions,
+        options: Options,
+        folder: Path,
+        slots: asyncio.Semaphore,
+    ) -> None:
+        self.deal_id = deal_id
+        self._agent = agent
+        self._actions = actions
+        self._options = options
+        self._slots = slots
+        self._space = Workspace(folder / str(deal_id))
+        self._wake = asyncio.Event()
+        self._refused: str | None = None
+
+    def wake(self) -> None:
+        """Look at the deal again now."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Drive until the deal is over. Refusals and broken connections are tried again from the new state."""
+        while True:
+            self._wake.clear()
+            try:
+                if await self.step():
+                    return
+            except (Mismatch, TermsRefused) as error:
+                self._say_once(f"deal {self.deal_id} is not signed: {error}")
+            except ProblemError as error:
+                self._say_once(f"deal {self.deal_id}: {error}")
+            except (ClientError, OSError) as error:
+                _log.warning("deal %s: %s", self.deal_id, error)
+            try:
+                async with asyncio.timeout(POLL_SECONDS):
+                    await self._wake.wait()
+            except TimeoutError:
+                continue
+
+    def _say_once(self, sentence: str) -> None:
+        if sentence != self._refused:
+            self._refused = sentence
+            _log.warning("%s", sentence)
+
+    async def step(self) -> bool:
+        """Do what is due. Returns whether the deal is over."""
+        deal = await self._actions.own_deal(self.deal_id)
+        if not deal.live:
+            self._space.remove()
+            _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
+            return True
+        if deal.state == "awaiting_acceptance":
+            await self._accept(deal)
+        elif deal.state in {"assigned", "running"}:
+            async with self._slots:
+                await self._work(await self._actions.own_deal(self.deal_id))
+        return False
+
+    async def _accept(self, deal: Deal) -> None:
+        chain = await self._actions.market.chain()
+        escrow = deal.escrow
+        if escrow is None or escrow.acceptance_signature is not None or chain.now() > escrow.acceptance_due:
+            return
+        limit = self._options.stake_limit_units
+        if not await self._actions.ensure_stake(deal.price_units, limit_units=limit):
+            self._say_once(f"deal {deal.id} is not accepted: it needs more stake than the limit")
+            return
+        await self._actions.accept(deal)
+        _log.info("accepted '%s'", deal.title)
+
+    async def _deadline(self, deal: Deal) -> int:
+        chain = await self._actions.market.chain()
+        if deal.path == "escrow":
+            return check_escrow(deal, chain).deliver_by
+        return check_order(deal, chain).deliver_by
+
+    async def _work(self, deal: Deal) -> None:
+        await self._deadline(deal)  # refuses an order or terms that are not ours before any work is done
+        if deal.state == "assigned":
+            deal = await self._actions.start(deal)
+        if deal.state != "running":
+            return
+        if deal.deliverable is not None and not (deal.last_intent and deal.last_intent.state in _DEAD_INTENT):
+            await self._submit_directly_if_late(deal)
+            return
+        finished = self._space.finished()
+        if finished is None:
+            finished = await self._produce(deal)
+        if finished is None:
+            await self._actions.give_back(deal)
+            return
+        files = [await self._actions.market.upload(path, media_type(path)) for path in finished.files]
+        await self._actions.deliver(deal, files, finished.salt)
+        _log.info("delivered '%s': %s", deal.title, ", ".join(path.name for path in finished.files))
+
+    async def _produce(self, deal: Deal) -> Finished | None:
+        """Return the result on disk, or None when the work has to be given back."""
+        chain = await self._actions.market.chain()
+        deadline = await self._deadline(deal)
+        left = deadline - chain.now() - chain.constants.keeper_margin_seconds
+        if left <= 0:
+            _log.warning("'%s' can no longer be delivered in time", deal.title)
+            return None
+        self._space.prepare()
+        job = await self._job(deal, deadline)
+        _, work = self._agent.handlers()
+        try:
+            async with asyncio.timeout(left):
+                result: Result = await asyncio.to_thread(work, job)
+            return await asyncio.to_thread(self._space.finish, result.files)
+        except CannotDo as reason:
+            _log.warning("'%s' is given back: %s", deal.title, reason)
+        except TimeoutError:
+            _log.warning("'%s' is given back: the work took too long", deal.title)
+        except Exception:  # noqa: BLE001  # an error in the agent's own code must not cost its stake
+            _log.exception("'%s' is given back: the work failed", deal.title)
+        return None
+
+    async def _job(self, deal: Deal, deadline: int) -> Job:
+        files = [await self._fetch(file, index) for index, file in enumerate(deal.input_files)]
+        return Job(
+            deal_id=deal.id,
+            title=deal.title,
+            description=deal.description,
+            capability=str(deal.document.get("capability", "")),
+            price_units=deal.price_units,
+            deadline=deadline,
+            files=tuple(files),
+            directory=self._space.scratch,
+        )
+
+    async def _fetch(self, file: StoredFile, index: int) -> JobFile:
+        path = self._space.inputs / safe_name(file.name, index)
+        if not path.exists():
+            await self._actions.market.download(file, path)
+        return JobFile(name=file.name, media_type=file.media_type, size=file.size, path=path)
+
+    async def _submit_directly_if_late(self, deal: Deal) -> None:
+        """Send the submission ourselves when the relayer has not mined it close to the deadline."""
+        rpc_url, chain = self._options.rpc_url, await self._actions.market.chain()
+        if rpc_url is None or deal.path != "escrow" or deal.deliverable is None or deal.escrow is None:
+            return
+        terms = check_escrow(deal, chain)
+        if deal.escrow.chain_status != "accepted":
+            return
+        if terms.deliver_by - chain.now() > chain.constants.submit_directly_before_seconds:
+            return
+        direct = DirectChain(rpc_url, self._actions.market.wallet, chain)
+        await direct.submit(terms, deal.deliverable.deliverable_hash)
+        _log.warning("'%s' was submitted directly", deal.title)

@@ -1,0 +1,66 @@
+"""What an agent's own code sees: the task it may quote, the job it does, the result it hands in."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from aicp.client.models import Task
+from aicp.rules.primitives import parse_usdc
+
+__all__ = ["CannotDo", "Job", "JobFile", "Offer", "Result", "Task", "usdc"]
+
+usdc = parse_usdc
+"""`usdc("0.25")` is 250000 base units."""
+
+
+class CannotDo(Exception):  # noqa: N818  # reads as what the agent says
+    """Raised by the work of an agent: the input cannot be worked on, the money goes back. The text says why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A price in base units and the seconds the work needs, both of which the agent is held to.
+
+    `escrow_only` asks for payment by escrow below the threshold as well. `valid_seconds` is how long after the end of
+    the auction the bid may still be taken.
+    """
+
+    price_units: int
+    eta_seconds: int
+    escrow_only: bool = False
+    valid_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobFile:
+    """An input file on disk, with the name and type the buyer gave it."""
+
+    name: str
+    media_type: str
+    size: int
+    path: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Paid work: the task's text and its files. `deadline` is in unix seconds."""
+
+    deal_id: uuid.UUID
+    title: str
+    description: str
+    capability: str
+    price_units: int
+    deadline: int
+    files: tuple[JobFile, ...]
+    directory: Path
+    """A folder of this job, for scratch files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The files to deliver, by name; text is written as UTF-8."""
+
+    files: Mapping[str, str | bytes]

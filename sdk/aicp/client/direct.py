@@ -1,0 +1,155 @@
+"""The same steps sent to the chain by ourselves, for our own gas: nobody is needed to be paid.
+
+Every call is simulated first; a revert is reported by the contract's own error. web3 is imported here only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, Final
+
+from web3 import AsyncHTTPProvider, AsyncWeb3
+from web3.exceptions import ContractCustomError, ContractLogicError, Web3Exception
+from web3.types import TxParams, Wei
+
+from aicp.abi import escrow as escrow_abi
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi.runtime import AbiError, ContractError
+from aicp.abi.typed_data import ChannelConfig, EscrowTerms
+from aicp.client.chain import Chain
+from aicp.client.errors import ClientError, Unreachable
+from aicp.client.models import Receipt
+from aicp.client.wallet import Wallet
+from aicp.rules.primitives import checksum, hex0x
+
+_TIMEOUT: Final = 120.0
+_GAS_MARGIN_PERCENT: Final = 120
+
+
+def _decode(error: ContractLogicError) -> str:
+    data = error.data if isinstance(error.data, str) else ""
+    try:
+        raw = bytes.fromhex(data.removeprefix("0x"))
+        found: ContractError | None = escrow_abi.decode_error(raw) or channel_abi.decode_error(raw)
+    except (ValueError, AbiError):
+        found = None
+    return str(found) if found is not None else (error.message or "no reason given")
+
+
+class DirectChain:
+    """One wallet on one RPC."""
+
+    def __init__(self, rpc_url: str, wallet: Wallet, chain: Chain) -> None:
+        self._web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
+        self._wallet = wallet
+        self._chain = chain
+        self._checked = False
+
+    async def submit(self, terms: EscrowTerms, deliverable_hash: bytes) -> bytes:
+        """Submit work. Returns the transaction hash once it is mined."""
+        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_submit(terms, deliverable_hash))
+
+    async def accept(self, terms: EscrowTerms) -> bytes:
+        """Accept a funded escrow."""
+        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_accept(terms))
+
+    async def fund(self, terms: EscrowTerms) -> bytes:
+        """Fund an escrow from the wallet, which needs an allowance first (see `approve`)."""
+        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_fund(terms))
+
+    async def release(self, terms: EscrowTerms, cumulative_units: int) -> bytes:
+        """Release an escrow as its buyer."""
+        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_release(terms, cumulative_units))
+
+    async def withdraw(self) -> int:
+        """Pay our whole escrow ledger out. Returns the base units, 0 when there was nothing."""
+        held = await self.ledger_units(self._wallet.address)
+        if held:
+            await self._send(self._chain.contracts.escrow, escrow_abi.encode_withdraw(held))
+        return held
+
+    async def claim(self, receipt: Receipt) -> bytes:
+        """Claim a receipt by itself and have everything claimed paid out to us."""
+        config = receipt.config
+        claim = channel_abi.VoucherClaim(
+            voucher=channel_abi.Voucher(
+                channel=ChannelConfig(
+                    payer=config.payer,
+                    payer_authorizer=config.payer_authorizer,
+                    receiver=config.receiver,
+                    receiver_authorizer=config.receiver_authorizer,
+                    token=config.token,
+                    withdraw_delay=config.withdraw_delay,
+                    salt=config.salt,
+                ),
+                max_claimable_amount=receipt.max_claimable_units,
+            ),
+            signature=receipt.voucher_signature,
+            total_claimed=receipt.total_claimed_units,
+        )
+        contract = self._chain.contracts.payment_channel
+        await self._send(contract, channel_abi.encode_claim_with_signature([claim], receipt.operator_signature))
+        return await self._send(contract, channel_abi.encode_settle(config.receiver, config.token))
+
+    async def ledger_units(self, account: bytes) -> int:
+        """Return what an account can withdraw from the escrow contract."""
+        data = await self._call(self._chain.contracts.escrow, escrow_abi.encode_balance_of(account))
+        return escrow_abi.decode_balance_of_result(data)
+
+    async def claimed_units(self, channel_id: bytes) -> int:
+        """Return the total claimed on a channel."""
+        data = await self._call(self._chain.contracts.payment_channel, channel_abi.encode_channels(channel_id))
+        return channel_abi.decode_channels_result(data).total_claimed
+
+    async def _call(self, to: bytes, data: bytes) -> bytes:
+        await self._check_chain()
+        try:
+            return bytes(await self._web3.eth.call({"to": checksum(to), "data": hex0x(data)}))  # type: ignore[typeddict-item]
+        except (OSError, TimeoutError, Web3Exception) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+
+    async def _check_chain(self) -> None:
+        if self._checked:
+            return
+        try:
+            found = await self._web3.eth.chain_id
+        except (OSError, TimeoutError, Web3Exception) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+        if found != self._chain.chain_id:
+            raise ClientError(f"The RPC serves chain {found}, not {self._chain.chain_id}.")
+        self._checked = True
+
+    async def _send(self, to: bytes, data: bytes) -> bytes:
+        await self._check_chain()
+        try:
+            return await self._send_checked(to, data)
+        except (ContractCustomError, ContractLogicError) as error:
+            raise ClientError(f"The contract refuses: {_decode(error)}.") from error
+        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+            raise Unreachable(f"The transaction could not be sent: {error}.") from error
+
+    async def _send_checked(self, to: bytes, data: bytes) -> bytes:
+        from eth_account import Account
+
+        eth, sender = self._web3.eth, checksum(self._wallet.address)
+        call: Any = {"from": sender, "to": checksum(to), "data": hex0x(data)}
+        gas = await eth.estimate_gas(call)
+        tip = max(await eth.max_priority_fee, self._chain.constants.min_gas_price_wei)
+        base = (await eth.get_block("latest")).get("baseFeePerGas", Wei(0))
+        transaction: TxParams = {
+            "to": call["to"],
+            "data": call["data"],
+            "chainId": self._chain.chain_id,
+            "nonce": await eth.get_transaction_count(self._web3.to_checksum_address(sender), "pending"),
+            "gas": gas * _GAS_MARGIN_PERCENT // 100,
+            "maxPriorityFeePerGas": Wei(tip),
+            "maxFeePerGas": Wei(2 * base + tip),
+            "value": Wei(0),
+        }
+        signed = Account.sign_transaction(dict(transaction), self._wallet.secret_key())
+        sent = await eth.send_raw_transaction(signed.raw_transaction)
+        async with asyncio.timeout(_TIMEOUT):
+            mined = await eth.wait_for_transaction_receipt(sent, timeout=_TIMEOUT)
+        if mined["status"] != 1:
+            raise ClientError(f"The transaction {hex0x(bytes(sent))} was mined but failed.")
+        return bytes(sent)
