@@ -1,0 +1,89 @@
+import type { Hex } from 'viem'
+import { sha256Hex } from '@/chain/canonical'
+import { api, ProblemError, unwrap } from './client'
+import type { components } from './schema'
+import type { FileOut } from './types'
+
+type S = components['schemas']
+
+/** Every call of the HTTP API that the page makes, by subject. */
+export const endpoints = {
+  network: () => unwrap(api.GET('/api/v1/network')),
+  status: () => unwrap(api.GET('/api/v1/network/status')),
+  totals: () => unwrap(api.GET('/api/v1/network/totals')),
+
+  nonce: () => unwrap(api.POST('/api/v1/auth/nonce')),
+  verify: (body: { message: string; signature: string }) =>
+    unwrap(api.POST('/api/v1/auth/verify', { body: { ...body, use: 'cookie', scopes: ['bid', 'deliver', 'read'] } })),
+  session: () =>
+    unwrap(api.GET('/api/v1/auth/session')).catch((error: unknown) => {
+      if (error instanceof ProblemError && error.status === 401) return null
+      throw error
+    }),
+  logout: () => unwrap(api.POST('/api/v1/auth/logout')),
+  ticket: () => unwrap(api.POST('/api/v1/auth/ws-ticket')),
+
+  tasks: (query: { state?: string; capability?: string; mine?: boolean; cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/tasks', { params: { query } })),
+  task: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id } } })),
+  bids: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } } })),
+  submitTask: (body: S['TaskIn']) => unwrap(api.POST('/api/v1/tasks/submit', { body })),
+  cancelTask: (task_id: string) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/cancel', { params: { path: { task_id } } })),
+  award: (task_id: string, bid_hash: string) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/award', { params: { path: { task_id } }, body: { bid_hash } })),
+
+  deals: (query: { role?: 'buyer' | 'agent'; live?: boolean; cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/deals', { params: { query } })),
+  deal: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id } } })),
+  timeline: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}/timeline', { params: { path: { deal_id } } })),
+  authorize: (deal_id: string, body: S['AuthorizationIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/authorization', { params: { path: { deal_id } }, body })),
+  release: (deal_id: string, body: S['ReleaseIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/release', { params: { path: { deal_id } }, body })),
+  cancelDeal: (deal_id: string, body: S['CancellationIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/cancellation', { params: { path: { deal_id } }, body })),
+  order: (deal_id: string, body: S['OrderIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/order', { params: { path: { deal_id } }, body })),
+  verdict: (deal_id: string, body: S['VerdictIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/verdict', { params: { path: { deal_id } }, body })),
+
+  pools: () => unwrap(api.GET('/api/v1/pools')),
+  depositPool: (body: S['PoolDepositIn']) => unwrap(api.POST('/api/v1/pools/deposit', { body })),
+  withdrawPool: (pool_id: string, body: S['PoolWithdrawIn']) =>
+    unwrap(api.POST('/api/v1/pools/{pool_id}/withdrawal', { params: { path: { pool_id } }, body })),
+  receipts: (query: { deal_id?: string; limit?: number }) => unwrap(api.GET('/api/v1/receipts', { params: { query } })),
+
+  balances: (address: string) =>
+    unwrap(api.GET('/api/v1/accounts/{address}/balances', { params: { path: { address } } })),
+  withdraw: (body: S['WithdrawalIn']) => unwrap(api.POST('/api/v1/withdrawals', { body })),
+  transactions: (query: { cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/transactions', { params: { query } })),
+  agentsAvailable: (capability?: string) =>
+    unwrap(api.GET('/api/v1/agents/available', { params: { query: { capability } } })),
+}
+
+/** Uploads a file and checks that what was stored is what was chosen. */
+export async function uploadFile(file: File): Promise<FileOut> {
+  const body = new FormData()
+  body.append('file', file)
+  const [stored, hash] = await Promise.all([
+    unwrap<FileOut>(
+      fetch('/api/v1/files', { method: 'POST', body, credentials: 'same-origin' }).then(async (response) => ({
+        response,
+        ...(response.ok ? { data: await response.json() } : { error: await response.json().catch(() => ({})) }),
+      })),
+    ),
+    file.arrayBuffer().then(sha256Hex),
+  ])
+  if (stored.sha256 !== hash) throw new Error(`${file.name} arrived changed; upload it again.`)
+  return stored
+}
+
+/** The bytes of a stored file with the hash they really have. */
+export async function fetchFile(sha256: string): Promise<{ bytes: ArrayBuffer; hash: Hex }> {
+  const response = await fetch(`/api/v1/files/${sha256}`, { credentials: 'same-origin' })
+  if (!response.ok) throw new ProblemError(response.status, await response.json().catch(() => ({})))
+  const bytes = await response.arrayBuffer()
+  return { bytes, hash: await sha256Hex(bytes) }
+}

@@ -1,0 +1,43 @@
+import { useQuery, useQueryClient } from '@tanstack/react-query'
+import { type Address, isAddressEqual } from 'viem'
+import { createSiweMessage } from 'viem/siwe'
+import { endpoints } from './endpoints'
+import { keys } from './keys'
+import type { SessionOut } from './types'
+
+/** The signed-in session of this browser, null when there is none. */
+export function useSession() {
+  return useQuery({ queryKey: keys.session, queryFn: endpoints.session, staleTime: 60_000, retry: 1 })
+}
+
+/** Signs in with an EIP-4361 text; `sign` asks the wallet. */
+export async function signIn(address: Address, sign: (message: string) => Promise<string>): Promise<SessionOut> {
+  const nonce = await endpoints.nonce()
+  const message = createSiweMessage({
+    address,
+    chainId: nonce.chain_id,
+    domain: nonce.domain,
+    uri: nonce.uri,
+    nonce: nonce.nonce,
+    statement: nonce.statement,
+    version: '1',
+    issuedAt: new Date(nonce.issued_at),
+    expirationTime: new Date(nonce.expires_at),
+  })
+  return endpoints.verify({ message, signature: await sign(message) })
+}
+
+/** Ends the session here and at the service, and forgets what only it could read. */
+export function useSignOut() {
+  const client = useQueryClient()
+  return async () => {
+    await endpoints.logout()
+    client.setQueryData(keys.session, null)
+    for (const key of [keys.deals(), keys.pools, keys.transactions, keys.receipts()])
+      client.removeQueries({ queryKey: key })
+  }
+}
+
+/** Whether a session belongs to an account. */
+export const sessionOf = (session: SessionOut | null | undefined, address: Address | undefined) =>
+  session && address && isAddressEqual(session.address as Address, address) ? session : null

@@ -1,0 +1,15 @@
+import { create } from 'zustand'
+
+export type Theme = 'light' | 'dark'
+const KEY = 'aicp.theme'
+
+const current = (): Theme => (document.documentElement.classList.contains('dark') ? 'dark' : 'light')
+
+export const useTheme = create<{ theme: Theme }>(() => ({ theme: current() }))
+
+/** Switches and remembers the theme. */
+export function setTheme(theme: Theme) {
+  document.documentElement.classList.toggle('dark', theme === 'dark')
+  localStorage.setItem(KEY, theme)
+  useTheme.setState({ theme })
+}

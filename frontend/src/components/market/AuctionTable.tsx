@@ -1,0 +1,75 @@
+import { Link } from 'react-router'
+import type { TaskOut } from '@/api/types'
+import { Countdown } from '../ui/Time'
+import { Amount } from '../web3/Amount'
+import { PathBadge, TaskStateBadge } from '../web3/StateBadge'
+
+const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
+
+function Row({ task }: { task: TaskOut }) {
+  return (
+    <tr className="border-t border-line hover:bg-sunken/60">
+      <td className="max-w-0 px-4 py-2.5 sm:w-1/2">
+        <Link to={`/tasks/${task.id}`} className="block truncate font-medium hover:underline">
+          {task.title}
+        </Link>
+        <span className="block truncate text-xs text-muted">
+          {task.capability} · {task.bid_count} {task.bid_count === 1 ? 'bid' : 'bids'}
+        </span>
+      </td>
+      <td className="hidden px-4 py-2.5 md:table-cell">
+        <PathBadge path={task.path_at_budget} />
+      </td>
+      <td className="hidden px-4 py-2.5 text-right sm:table-cell">
+        <Amount units={task.budget_units} />
+      </td>
+      <td className="px-4 py-2.5 text-right">
+        {task.best_bid_units === null ? (
+          <span className="text-muted">none yet</span>
+        ) : (
+          <Amount units={task.best_bid_units} />
+        )}
+      </td>
+      <td className="px-4 py-2.5 text-right">
+        {task.state === 'open' ? (
+          <Countdown until={task.auction_ends_at} over="closing" />
+        ) : (
+          <TaskStateBadge state={task.state} />
+        )}
+      </td>
+    </tr>
+  )
+}
+
+/** Tasks as rows: title, how they are paid, budget, best bid and the time left. */
+export function AuctionTable({ tasks, caption }: { tasks: readonly TaskOut[]; caption: string }) {
+  return (
+    <table className="w-full table-fixed sm:table-auto">
+      <caption className="sr-only">{caption}</caption>
+      <thead>
+        <tr>
+          <th scope="col" className={`${HEAD} text-left`}>
+            Task
+          </th>
+          <th scope="col" className={`${HEAD} hidden text-left md:table-cell`}>
+            Paid
+          </th>
+          <th scope="col" className={`${HEAD} hidden text-right sm:table-cell`}>
+            Budget
+          </th>
+          <th scope="col" className={`${HEAD} w-28 text-right sm:w-auto`}>
+            Best bid
+          </th>
+          <th scope="col" className={`${HEAD} w-28 text-right sm:w-auto`}>
+            Ends
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {tasks.map((task) => (
+          <Row key={task.id} task={task} />
+        ))}
+      </tbody>
+    </table>
+  )
+}

@@ -1,0 +1,238 @@
+import { useQuery } from '@tanstack/react-query'
+import { ArrowLeftRight, ListChecks, LockKeyhole } from 'lucide-react'
+import type { ReactNode } from 'react'
+import { Link, useSearchParams } from 'react-router'
+import { type Address as Account, isAddressEqual } from 'viem'
+import { endpoints } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import { usePolling } from '@/api/live'
+import { useSession } from '@/api/session'
+import type { DealSummary, IntentOut } from '@/api/types'
+import { Page } from '@/app/Page'
+import { sentenceOf } from '@/chain/errors'
+import { useReader } from '@/chain/useAccess'
+import { AuctionTable } from '@/components/market/AuctionTable'
+import { Badge } from '@/components/ui/Badge'
+import { Card } from '@/components/ui/Card'
+import { cn } from '@/components/ui/cn'
+import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { RelativeTime } from '@/components/ui/Time'
+import { Amount } from '@/components/web3/Amount'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { TxLink } from '@/components/web3/TxLink'
+import { BalanceCard } from './BalanceCard'
+import { intentName } from './lib/kinds'
+
+interface ListState<T> {
+  isPending: boolean
+  isError: boolean
+  error: unknown
+  data: { items: T[] } | undefined
+  refetch: () => unknown
+}
+
+function List<T>({
+  query,
+  label,
+  empty,
+  children,
+}: {
+  query: ListState<T>
+  label: string
+  empty: ReactNode
+  children: (items: T[]) => ReactNode
+}) {
+  if (query.isPending) return <SkeletonRows label={label} />
+  if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
+  const items = query.data?.items ?? []
+  return items.length === 0 ? empty : children(items)
+}
+
+function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
+  const agent = isAddressEqual(reader, deal.agent as Account)
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-3 first:border-0">
+      <div className="min-w-0 flex-1 basis-48">
+        <Link to={`/deals/${deal.id}`} className="block truncate font-medium hover:underline">
+          {deal.title}
+        </Link>
+        <span className="text-xs text-muted">
+          you are the {agent ? 'agent' : 'buyer'} · <RelativeTime at={deal.created_at} />
+        </span>
+      </div>
+      <PathBadge path={deal.path} />
+      <TaskStateBadge state={deal.state} />
+      <Amount units={deal.price_units} className="ml-auto" />
+    </li>
+  )
+}
+
+function IntentRow({ intent }: { intent: IntentOut }) {
+  const failure = intent.error_code && (sentenceOf(intent.error_code) ?? intent.error_detail ?? intent.error_code)
+  return (
+    <li className="grid gap-1 border-t border-line px-4 py-3 first:border-0">
+      <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
+        <span className="min-w-0 flex-1 basis-40 font-medium">{intentName(intent.kind)}</span>
+        {intent.attempts.length > 1 && <Badge tone="warn">replaced {intent.attempts.length - 1}×</Badge>}
+        <IntentStateBadge state={intent.state} />
+        <span className="text-xs text-muted">
+          <RelativeTime at={intent.updated_at} />
+        </span>
+      </div>
+      <div className="flex flex-wrap items-center gap-x-3 text-xs text-muted">
+        {intent.tx_hash ? <TxLink hash={intent.tx_hash} /> : <span>not sent yet</span>}
+        {intent.block_number !== null && <span>block {intent.block_number}</span>}
+      </div>
+      {failure && <p className="text-xs text-bad">{failure}</p>}
+    </li>
+  )
+}
+
+const next = (text: string, to: string, link: string) => (
+  <>
+    {text}{' '}
+    <Link to={to} className="text-brand underline underline-offset-2">
+      {link}
+    </Link>
+  </>
+)
+
+function Tasks() {
+  const filter = { mine: true, limit: 25 }
+  const polling = usePolling()
+  const query = useQuery({
+    queryKey: keys.tasks(filter),
+    queryFn: () => endpoints.tasks(filter),
+    refetchInterval: polling,
+  })
+  return (
+    <List
+      query={query}
+      label="Loading your tasks"
+      empty={
+        <Empty icon={ListChecks} title="You have posted no task.">
+          {next('It takes a minute.', '/tasks/new', 'Post a task')}
+        </Empty>
+      }
+    >
+      {(items) => <AuctionTable tasks={items} caption="My tasks" />}
+    </List>
+  )
+}
+
+function Deals({ reader }: { reader: Account }) {
+  const filter = { limit: 25 }
+  const polling = usePolling()
+  const query = useQuery({
+    queryKey: keys.deals(filter),
+    queryFn: () => endpoints.deals(filter),
+    refetchInterval: polling,
+  })
+  return (
+    <List
+      query={query}
+      label="Loading your deals"
+      empty={
+        <Empty icon={ListChecks} title="You have no deal yet.">
+          {next('Award a bid to make one.', '/auctions', 'Browse auctions')}
+        </Empty>
+      }
+    >
+      {(items) => (
+        <ul aria-label="My deals">
+          {items.map((deal) => (
+            <DealRow key={deal.id} deal={deal} reader={reader} />
+          ))}
+        </ul>
+      )}
+    </List>
+  )
+}
+
+function Transactions() {
+  const filter = { limit: 25 }
+  const polling = usePolling()
+  const query = useQuery({
+    queryKey: keys.transactions,
+    queryFn: () => endpoints.transactions(filter),
+    refetchInterval: polling || 10_000,
+  })
+  return (
+    <List
+      query={query}
+      label="Loading your transactions"
+      empty={
+        <Empty icon={ArrowLeftRight} title="Nothing was sent for you yet.">
+          Whatever you sign and we relay shows up here.
+        </Empty>
+      }
+    >
+      {(items) => (
+        <ul aria-label="Transactions">
+          {items.map((intent) => (
+            <IntentRow key={intent.id} intent={intent} />
+          ))}
+        </ul>
+      )}
+    </List>
+  )
+}
+
+const VIEWS = [
+  ['tasks', 'My tasks'],
+  ['deals', 'Deals'],
+  ['transactions', 'Transactions'],
+] as const
+
+function Views({ reader }: { reader: Account }) {
+  const [params] = useSearchParams()
+  const view = params.get('view') ?? 'tasks'
+  return (
+    <Card title={VIEWS.find(([id]) => id === view)?.[1] ?? 'My tasks'} aside={<LiveBadge />} flush>
+      <nav aria-label="Activity" className="flex gap-1 border-b border-line px-3 py-2">
+        {VIEWS.map(([id, name]) => (
+          <Link
+            key={id}
+            to={`/activity?view=${id}`}
+            aria-current={view === id ? 'page' : undefined}
+            className={cn(
+              'rounded-control px-3 py-1.5 font-medium',
+              view === id ? 'bg-sunken' : 'text-muted hover:bg-sunken',
+            )}
+          >
+            {name}
+          </Link>
+        ))}
+      </nav>
+      {view === 'deals' ? <Deals reader={reader} /> : view === 'transactions' ? <Transactions /> : <Tasks />}
+    </Card>
+  )
+}
+
+/** Everything of the reader: balances, tasks, deals, relayed transactions and where they stand. */
+export function ActivityPage() {
+  const reader = useReader()
+  const session = useSession()
+  return (
+    <Page title="Activity" intro="Your tasks, deals and transactions.">
+      {session.isPending && <SkeletonRows label="Loading" />}
+      {!session.isPending && !reader && (
+        <Card>
+          <Empty icon={LockKeyhole} title="Sign in to see what is yours.">
+            <div className="mt-2">
+              <ConnectionButton label="Signed in" onAct={() => undefined} />
+            </div>
+          </Empty>
+        </Card>
+      )}
+      {reader && (
+        <>
+          <BalanceCard account={reader} />
+          <Views reader={reader} />
+        </>
+      )}
+    </Page>
+  )
+}

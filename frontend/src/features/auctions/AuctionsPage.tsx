@@ -1,0 +1,78 @@
+import { useInfiniteQuery } from '@tanstack/react-query'
+import { Gavel } from 'lucide-react'
+import { Link, useSearchParams } from 'react-router'
+import { endpoints } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import { usePolling } from '@/api/live'
+import { Page } from '@/app/Page'
+import { AuctionTable } from '@/components/market/AuctionTable'
+import { Button, buttonClass } from '@/components/ui/Button'
+import { Card } from '@/components/ui/Card'
+import { SelectField } from '@/components/ui/Field'
+import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { LiveBadge } from '@/components/web3/NetworkBadge'
+
+const STATES: [string, string][] = [
+  ['open', 'Open for bids'],
+  ['running', 'Running'],
+  ['delivered', 'Delivered'],
+  ['completed', 'Completed'],
+  ['', 'All'],
+]
+
+/** All auctions, filtered by state; the filter lives in the address. */
+export function AuctionsPage() {
+  const [params, setParams] = useSearchParams()
+  const state = params.get('state') ?? 'open'
+  const polling = usePolling()
+  const filter = { state: state || undefined, limit: 25 }
+  const tasks = useInfiniteQuery({
+    queryKey: keys.tasks({ ...filter, paged: true }),
+    queryFn: ({ pageParam }) => endpoints.tasks({ ...filter, cursor: pageParam }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: polling,
+  })
+  const items = tasks.data?.pages.flatMap((page) => page.items) ?? []
+  return (
+    <Page
+      title="Auctions"
+      intro="Every task, with its best bid so far."
+      actions={
+        <Link to="/tasks/new" className={buttonClass('primary')}>
+          Post a task
+        </Link>
+      }
+    >
+      <div className="w-48">
+        <SelectField label="Show" value={state} onChange={(event) => setParams({ state: event.target.value })}>
+          {STATES.map(([value, name]) => (
+            <option key={value} value={value}>
+              {name}
+            </option>
+          ))}
+        </SelectField>
+      </div>
+      <Card title="Tasks" aside={<LiveBadge />} flush>
+        {tasks.isPending && <SkeletonRows label="Loading auctions" rows={6} />}
+        {tasks.isError && <ErrorState error={tasks.error} onRetry={() => void tasks.refetch()} />}
+        {items.length > 0 && <AuctionTable tasks={items} caption="Tasks" />}
+        {tasks.isSuccess && items.length === 0 && (
+          <Empty icon={Gavel} title="Nothing here.">
+            <Link to="/tasks/new" className="text-brand underline underline-offset-2">
+              Post a task
+            </Link>{' '}
+            or choose another state above.
+          </Empty>
+        )}
+        {tasks.hasNextPage && (
+          <div className="border-t border-line p-3 text-center">
+            <Button tone="secondary" busy={tasks.isFetchingNextPage} onClick={() => void tasks.fetchNextPage()}>
+              Show more
+            </Button>
+          </div>
+        )}
+      </Card>
+    </Page>
+  )
+}

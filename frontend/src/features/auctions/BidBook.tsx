@@ -1,0 +1,112 @@
+import { Hourglass } from 'lucide-react'
+import { useRef } from 'react'
+import type { BidOut, TaskOut } from '@/api/types'
+import { useNetwork } from '@/chain/network'
+import { chooseRoute } from '@/chain/route'
+import { Badge } from '@/components/ui/Badge'
+import { Button } from '@/components/ui/Button'
+import { cn } from '@/components/ui/cn'
+import { Empty } from '@/components/ui/States'
+import { formatDuration } from '@/components/ui/Time'
+import { Address, shortAddress } from '@/components/web3/Address'
+import { Amount, amountText } from '@/components/web3/Amount'
+import { PathBadge } from '@/components/web3/StateBadge'
+
+interface BidBookProps {
+  task: TaskOut
+  bids: readonly BidOut[]
+  /** Present when the reader may award. */
+  onAward: ((bid: BidOut) => void) | undefined
+  awarding: string | null
+}
+
+/** Hashes that were not in the list when the page first showed it: only those flash. */
+function useNewcomers(bids: readonly BidOut[]): (hash: string) => boolean {
+  const first = useRef<Set<string> | null>(null)
+  first.current ??= new Set(bids.map((bid) => bid.bid_hash))
+  const known = first.current
+  return (hash) => !known.has(hash)
+}
+
+function Row({
+  task,
+  bid,
+  best,
+  fresh,
+  onAward,
+  awarding,
+}: Omit<BidBookProps, 'bids'> & { bid: BidOut; best: boolean; fresh: boolean }) {
+  const { constants } = useNetwork()
+  const { path } = chooseRoute(
+    {
+      priceUnits: BigInt(bid.amount_units),
+      taskEscrowOnly: task.escrow_only,
+      bidEscrowOnly: bid.escrow_only,
+      deliverWithinSeconds: task.deliver_within_seconds,
+    },
+    constants,
+  )
+  return (
+    <li
+      className={cn(
+        'flex flex-wrap items-center gap-x-4 gap-y-2 border-t border-line px-4 py-3 first:border-0',
+        fresh && 'animate-flash',
+        !bid.live && 'opacity-60',
+      )}
+    >
+      <div className="grid min-w-0 flex-1 basis-48 gap-0.5">
+        <Address address={bid.agent} name={bid.agent_name} />
+        <span className="text-xs text-muted">
+          receipt no. {bid.seq} · needs {formatDuration(bid.eta_seconds)}
+        </span>
+      </div>
+      <div className="flex items-center gap-2">
+        {best && <Badge tone="ok">best</Badge>}
+        {bid.live ? (
+          <PathBadge path={path} />
+        ) : (
+          <Badge tone="neutral">{bid.withdrawn ? 'withdrawn' : 'no longer valid'}</Badge>
+        )}
+      </div>
+      <Amount units={bid.amount_units} className="ml-auto text-base font-semibold" />
+      {onAward && bid.live && (
+        <Button
+          aria-label={`Award to ${bid.agent_name ?? shortAddress(bid.agent)} for ${amountText(bid.amount_units)}`}
+          busy={awarding === bid.bid_hash}
+          disabled={awarding !== null}
+          onClick={() => onAward(bid)}
+          className="max-sm:w-full"
+        >
+          Award
+        </Button>
+      )}
+    </li>
+  )
+}
+
+/** The bids, best first. */
+export function BidBook({ task, bids, onAward, awarding }: BidBookProps) {
+  const isNew = useNewcomers(bids)
+  const best = bids.find((bid) => bid.live)?.bid_hash
+  if (bids.length === 0)
+    return (
+      <Empty icon={Hourglass} title="No bids yet.">
+        They appear here by themselves as agents send them.
+      </Empty>
+    )
+  return (
+    <ul aria-label="Bids, best first" aria-live="polite">
+      {bids.map((bid) => (
+        <Row
+          key={bid.bid_hash}
+          task={task}
+          bid={bid}
+          best={bid.bid_hash === best}
+          fresh={isNew(bid.bid_hash)}
+          onAward={onAward}
+          awarding={awarding}
+        />
+      ))}
+    </ul>
+  )
+}

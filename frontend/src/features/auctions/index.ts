@@ -1,0 +1,2 @@
+export { AuctionPage } from './AuctionPage'
+export { AuctionsPage } from './AuctionsPage'

@@ -1,0 +1,180 @@
+import { useState } from 'react'
+import { Link } from 'react-router'
+import type { Action, DealOut } from '@/api/types'
+import { Button, buttonClass } from '@/components/ui/Button'
+import { Card } from '@/components/ui/Card'
+import { Dialog } from '@/components/ui/Dialog'
+import { SelectField } from '@/components/ui/Field'
+import { ActionError, Notice } from '@/components/ui/States'
+import { Countdown } from '@/components/ui/Time'
+import { amountText } from '@/components/web3/Amount'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { REJECT_REASONS } from './lib/reasons'
+import type { useDealActions } from './lib/useDealActions'
+
+type Steps = ReturnType<typeof useDealActions>
+
+function Clock({ action }: { action: Action }) {
+  if (!action.due && !action.if_nobody_acts) return null
+  return (
+    <p className="text-xs text-muted">
+      {action.due && (
+        <>
+          Time left: <Countdown until={action.due} over="over" />.{' '}
+        </>
+      )}
+      {action.if_nobody_acts && <>If nobody acts: {action.if_nobody_acts}</>}
+    </p>
+  )
+}
+
+function RejectDialog({ steps, onClose }: { steps: Steps; onClose: () => void }) {
+  const [reason, setReason] = useState<number>(REJECT_REASONS[0].code)
+  return (
+    <Dialog title="Reject the result" onClose={onClose}>
+      <div className="grid gap-4">
+        <p className="text-muted">
+          You pay nothing for this task. The rejection is signed and shows on your profile; agents may refuse buyers who
+          reject often.
+        </p>
+        <SelectField label="Reason" value={reason} onChange={(event) => setReason(Number(event.target.value))}>
+          {REJECT_REASONS.map(({ code, text }) => (
+            <option key={code} value={code}>
+              {text}
+            </option>
+          ))}
+        </SelectField>
+        <ActionError error={steps.verdict.error} />
+        <Button
+          tone="danger"
+          busy={steps.verdict.isPending}
+          onClick={() => steps.verdict.mutate({ accepted: false, reason }, { onSuccess: onClose })}
+        >
+          Confirm rejection
+        </Button>
+      </div>
+    </Dialog>
+  )
+}
+
+function VerdictButtons({ steps }: { steps: Steps }) {
+  const [rejecting, setRejecting] = useState(false)
+  return (
+    <div className="grid gap-2">
+      <div className="flex flex-wrap gap-2">
+        <Button
+          busy={steps.verdict.isPending && !rejecting}
+          onClick={() => steps.verdict.mutate({ accepted: true, reason: 0 })}
+        >
+          Accept result
+        </Button>
+        <Button tone="danger" disabled={steps.verdict.isPending} onClick={() => setRejecting(true)}>
+          Reject result
+        </Button>
+      </div>
+      {!rejecting && <ActionError error={steps.verdict.error} />}
+      {rejecting && <RejectDialog steps={steps} onClose={() => setRejecting(false)} />}
+    </div>
+  )
+}
+
+function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; steps: Steps }) {
+  const amount = amountText(deal.price_units)
+  switch (action.name) {
+    case 'pay':
+      return (
+        <ConnectionButton
+          label={`Pay ${amount}`}
+          onAct={() => steps.pay.mutate()}
+          busy={steps.pay.isPending}
+          error={steps.pay.error}
+        />
+      )
+    case 'release':
+      return (
+        <ConnectionButton
+          label="Release payment"
+          onAct={() => steps.release.mutate()}
+          busy={steps.release.isPending}
+          error={steps.release.error}
+        />
+      )
+    case 'cancel':
+      return (
+        <ConnectionButton
+          tone="danger"
+          label="Cancel escrow"
+          onAct={() => steps.cancel.mutate()}
+          busy={steps.cancel.isPending}
+          error={steps.cancel.error}
+        />
+      )
+    case 'order':
+      return (
+        <div className="grid gap-2">
+          <div className="flex flex-wrap gap-2">
+            <Button busy={steps.order.isPending} onClick={() => steps.order.mutate()}>
+              Pay {amount} from pool
+            </Button>
+            <Link to="/pool" className={buttonClass('secondary')}>
+              Go to your pool
+            </Link>
+          </div>
+          <ActionError error={steps.order.error} />
+        </div>
+      )
+    case 'verdict':
+      return <VerdictButtons steps={steps} />
+    case 'collect':
+      return (
+        <Link to="/activity" className={buttonClass('secondary')}>
+          Collect under Activity
+        </Link>
+      )
+    default:
+      return null
+  }
+}
+
+/** Who may do what now, why not, how long, and what happens if nobody does. */
+export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer' | 'agent'; steps: Steps }) {
+  const mine = deal.actions.filter((action) => action.who === role)
+  const theirs = deal.actions.filter((action) => action.who !== role && action.allowed)
+  const now = mine.filter((action) => action.allowed)
+  const later = mine.filter((action) => !action.allowed)
+  return (
+    <Card title="What happens now">
+      <div aria-live="polite" className="grid gap-4">
+        {now.map((action) => (
+          <div key={action.name} className="grid justify-items-start gap-2">
+            <p>{action.reason}</p>
+            <ActionButton action={action} deal={deal} steps={steps} />
+            <Clock action={action} />
+          </div>
+        ))}
+        {theirs.map((action) => (
+          <Notice key={action.name} tone="info">
+            {role === 'buyer' ? 'The agent' : 'The buyer'}: {action.reason}
+            <Clock action={action} />
+          </Notice>
+        ))}
+        {now.length + theirs.length === 0 && (
+          <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
+        )}
+        {deal.ended_reason && <Notice tone="warn">{deal.ended_reason}</Notice>}
+        {later.length > 0 && (
+          <details className="text-sm">
+            <summary className="text-muted">Not possible now</summary>
+            <ul className="mt-1 grid gap-1 pl-4">
+              {later.map((action) => (
+                <li key={action.name} className="list-disc">
+                  <b className="font-medium">{action.name}</b>: {action.reason}
+                </li>
+              ))}
+            </ul>
+          </details>
+        )}
+      </div>
+    </Card>
+  )
+}

@@ -1,0 +1,199 @@
+import { useQuery } from '@tanstack/react-query'
+import { LockKeyhole } from 'lucide-react'
+import { type ReactNode, useEffect, useRef } from 'react'
+import { Link, useLocation, useNavigate, useParams } from 'react-router'
+import { type Address as Account, isAddressEqual } from 'viem'
+import { endpoints } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import { usePolling } from '@/api/live'
+import { useSession } from '@/api/session'
+import type { DealOut } from '@/api/types'
+import { Page } from '@/app/Page'
+import { useReader } from '@/chain/useAccess'
+import { Badge } from '@/components/ui/Badge'
+import { Card } from '@/components/ui/Card'
+import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { Countdown } from '@/components/ui/Time'
+import { Address } from '@/components/web3/Address'
+import { Amount } from '@/components/web3/Amount'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { ChainNote, TxLink } from '@/components/web3/TxLink'
+import { ActionPanel } from './ActionPanel'
+import { useDealActions } from './lib/useDealActions'
+import { ResultFiles } from './ResultFiles'
+import { Timeline } from './Timeline'
+
+function Facts({ facts }: { facts: [string, ReactNode][] }) {
+  return (
+    <dl className="grid gap-2">
+      {facts.map(([label, value]) => (
+        <div key={label} className="flex flex-wrap items-center justify-between gap-x-3">
+          <dt className="text-xs text-muted">{label}</dt>
+          <dd className="min-w-0 text-right">{value}</dd>
+        </div>
+      ))}
+    </dl>
+  )
+}
+
+function Parties({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
+  return (
+    <Card title="Parties">
+      <Facts
+        facts={[
+          ['Buyer', <Address key="buyer" address={deal.buyer} you={role === 'buyer'} copy />],
+          ['Agent', <Address key="agent" address={deal.agent} name={deal.agent_name} you={role === 'agent'} copy />],
+        ]}
+      />
+    </Card>
+  )
+}
+
+function Money({ deal }: { deal: DealOut }) {
+  const facts: [string, ReactNode][] = [
+    ['Price', <Amount key="price" units={deal.price_units} className="font-semibold" />],
+    ['Fee, paid by the agent', <Amount key="fee" units={deal.fee_units} />],
+  ]
+  if (deal.escrow) {
+    facts.push([
+      'Escrow',
+      <Badge key="status" tone="chain">
+        {deal.escrow.chain_status === 'none' ? 'not funded' : deal.escrow.chain_status}
+      </Badge>,
+    ])
+    if (deal.escrow.released_units !== '0')
+      facts.push(['Released', <Amount key="released" units={deal.escrow.released_units} />])
+    if (deal.escrow.refunded_units !== '0')
+      facts.push(['Refunded', <Amount key="refunded" units={deal.escrow.refunded_units} />])
+    if (deal.escrow.challenge_ends_at)
+      facts.push(['Time to check ends', <Countdown key="clock" until={deal.escrow.challenge_ends_at} over="over" />])
+    if (deal.escrow.chain) facts.push(['Newest entry', <ChainNote key="chain" chain={deal.escrow.chain} />])
+  }
+  if (deal.channel) {
+    facts.push(['Free in your pool', <Amount key="free" units={deal.channel.available_units} />])
+    facts.push(['Earned by this agent', <Amount key="earned" units={deal.channel.earned_units} />])
+  }
+  if (deal.last_intent)
+    facts.push([
+      'Last transaction',
+      <span key="intent" className="inline-flex items-center gap-2">
+        <Badge tone={deal.last_intent.state === 'failed' ? 'bad' : 'info'}>{deal.last_intent.state}</Badge>
+        {deal.last_intent.tx_hash && <TxLink hash={deal.last_intent.tx_hash} />}
+      </span>,
+    ])
+  return (
+    <Card title="Money" aside={<PathBadge path={deal.path} />}>
+      <Facts facts={facts} />
+    </Card>
+  )
+}
+
+function TaskText({ deal }: { deal: DealOut }) {
+  return (
+    <Card
+      title="The task"
+      aside={
+        <Link to={`/tasks/${deal.task_id}`} className="text-xs text-brand underline underline-offset-2">
+          See the auction
+        </Link>
+      }
+    >
+      <p className="break-words whitespace-pre-wrap">{deal.description}</p>
+      {deal.input_files.length > 0 && (
+        <p className="mt-2 text-xs text-muted">Input: {deal.input_files.map((file) => file.name).join(', ')}</p>
+      )}
+    </Card>
+  )
+}
+
+/** Right after an award by this reader, orders that very bid once; a reload or another bid needs a click. */
+function useOrderOnce(deal: DealOut, order: () => void) {
+  const location = useLocation()
+  const navigate = useNavigate()
+  const done = useRef(false)
+  const wanted = (location.state as { orderBid?: string } | null)?.orderBid
+  const may = deal.actions.some((action) => action.name === 'order' && action.who === 'buyer' && action.allowed)
+  useEffect(() => {
+    if (done.current || !may || wanted !== deal.award.bid_hash) return
+    done.current = true
+    void navigate('.', { replace: true, state: null })
+    order()
+  }, [may, wanted, deal.award.bid_hash, navigate, order])
+}
+
+function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
+  const polling = usePolling()
+  const steps = useDealActions(deal)
+  useOrderOnce(deal, steps.order.mutate)
+  const timeline = useQuery({
+    queryKey: keys.timeline(deal.id),
+    queryFn: () => endpoints.timeline(deal.id),
+    // finality grows without an event of its own
+    refetchInterval: ({ state }) =>
+      state.data?.some((item) => item.finality && item.finality !== 'final') ? 4000 : polling,
+  })
+  return (
+    <Page
+      title={deal.title}
+      intro={
+        <>
+          <TaskStateBadge state={deal.state} />
+          <PathBadge path={deal.path} />
+          <LiveBadge />
+        </>
+      }
+    >
+      <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
+        <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
+          <ActionPanel deal={deal} role={role} steps={steps} />
+          {deal.deliverable && <ResultFiles deliverable={deal.deliverable} />}
+          <Card title="Timeline">
+            {timeline.isPending && <SkeletonRows label="Loading the timeline" />}
+            {timeline.isError && <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />}
+            {timeline.data && <Timeline items={timeline.data} />}
+          </Card>
+        </div>
+        <div className="grid min-w-0 grid-cols-1 gap-4">
+          <Money deal={deal} />
+          <Parties deal={deal} role={role} />
+          <TaskText deal={deal} />
+        </div>
+      </div>
+    </Page>
+  )
+}
+
+function SignInFirst() {
+  return (
+    <Page title="Deal">
+      <Card>
+        <Empty icon={LockKeyhole} title="A deal is shown to its two parties only.">
+          <div className="mt-2">
+            <ConnectionButton label="Signed in" onAct={() => undefined} />
+          </div>
+        </Empty>
+      </Card>
+    </Page>
+  )
+}
+
+/** One deal for its buyer or agent: what to do now, the result, the timeline, the money, the parties. */
+export function DealPage() {
+  const { dealId = '' } = useParams()
+  const reader = useReader()
+  const session = useSession()
+  const polling = usePolling()
+  const deal = useQuery({
+    queryKey: keys.deal(dealId),
+    queryFn: () => endpoints.deal(dealId),
+    enabled: reader !== undefined,
+    refetchInterval: polling || 15_000,
+  })
+  if (session.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (!reader) return <SignInFirst />
+  if (deal.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (deal.isError) return <ErrorState error={deal.error} onRetry={() => void deal.refetch()} />
+  return <Deal deal={deal.data} role={isAddressEqual(reader, deal.data.agent as Account) ? 'agent' : 'buyer'} />
+}

@@ -1,0 +1,129 @@
+import { type Address, isAddressEqual } from 'viem'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { endpoints } from '@/api/endpoints'
+import type { DealOut, NetworkOut } from '@/api/types'
+import { serverNow } from '@/chain/clock'
+import {
+  channelId,
+  deliverableHash,
+  type Message,
+  type MessageName,
+  type OrderFields,
+  orderHash,
+  orderMessage,
+  poolId,
+  signingRequest,
+} from '@/chain/typedData'
+import { amountText } from '@/components/web3/Amount'
+import { deliverWithin, problemSentences, verifyAward } from './verify'
+
+/** Why the session key did not sign. */
+export class OrderRefused extends Error {
+  constructor(reason: string) {
+    super(reason)
+    this.name = 'OrderRefused'
+  }
+}
+
+const LEDGER = 'aicp.ordered.'
+
+/**
+ * What this browser has ordered on a channel in all, in base units. It lives and dies with the session key, and bounds
+ * every ceiling the key signs: the service can attest no more than was ordered, whatever it asks for.
+ */
+export const orderedUnits = (channel: string): bigint => BigInt(localStorage.getItem(LEDGER + channel) ?? '0')
+
+const recordOrder = (channel: string, price: bigint) =>
+  localStorage.setItem(LEDGER + channel, (orderedUnits(channel) + price).toString())
+
+const sign = (key: PrivateKeyAccount, name: MessageName, network: NetworkOut, message: Message) =>
+  key.signTypedData(signingRequest(name, network, message) as unknown as Parameters<typeof key.signTypedData>[0])
+
+/** The ceiling a new order needs, or the reason why it must not be signed. */
+export function neededCeiling(need: bigint, price: bigint, ordered: bigint): bigint {
+  if (need < price) throw new OrderRefused('The service asks for less than the price; reload the page.')
+  if (need > ordered + price)
+    throw new OrderRefused(
+      `The service asks for a ceiling of ${amountText(need)}, but with this order you have ordered only ${amountText(ordered + price)} from this agent.`,
+    )
+  return need
+}
+
+function checkedChannel(network: NetworkOut, deal: DealOut, buyer: string, key: PrivateKeyAccount) {
+  const side = deal.channel
+  if (!side) throw new Error('This deal is not paid from a pool.')
+  const parties = { payer: buyer, payerAuthorizer: key.address, operator: deal.award.operator }
+  if (side.pool_id === null) throw new OrderRefused('You have no pool yet. Open one, then order.')
+  if (poolId(network, parties) !== side.pool_id)
+    throw new OrderRefused(
+      'Your pool belongs to a session key of another browser. Use that browser, or withdraw the pool and open a new one.',
+    )
+  const channel = channelId(network, { ...parties, receiver: deal.agent })
+  if (side.channel_id !== null && side.channel_id !== channel)
+    throw new OrderRefused('The channel is not the one of this agent.')
+  return { side, channel }
+}
+
+/** Places an order with the session key: no wallet prompt. Everything is recomputed before the key signs. */
+export async function placeOrder(
+  network: NetworkOut,
+  deal: DealOut,
+  buyer: string,
+  key: PrivateKeyAccount,
+): Promise<DealOut> {
+  const verdict = await verifyAward(network, deal)
+  if (verdict.problems.length > 0) throw new OrderRefused(problemSentences(verdict.problems).join(' '))
+  const known = network.operators.some(
+    ({ address, until }) => until === null && isAddressEqual(address as Address, deal.award.operator as Address),
+  )
+  if (!known) throw new OrderRefused('The operator of this award no longer serves; a new award is needed.')
+  const { side, channel } = checkedChannel(network, deal, buyer, key)
+  const price = BigInt(deal.price_units)
+  if (price > BigInt(side.available_units))
+    throw new OrderRefused(`Your pool has ${amountText(side.available_units)} free. Top it up, then order.`)
+  const now = serverNow()
+  if (now > deal.bid.valid_until) throw new OrderRefused('The bid has expired.')
+  const deliverBy = now + Math.max(deliverWithin(deal), deal.bid.eta_seconds)
+  const order: OrderFields = {
+    channel_id: channel,
+    bid_hash: deal.award.bid_hash,
+    price_units: deal.price_units,
+    deliver_by: deliverBy,
+    evaluate_by: deliverBy + network.constants.evaluation_seconds,
+  }
+  const ceiling = neededCeiling(BigInt(side.need_units), price, orderedUnits(channel))
+  const raise = BigInt(side.ceiling_units) < ceiling
+  const [signature, voucher] = await Promise.all([
+    sign(key, 'MicroOrder', network, orderMessage(order)),
+    raise ? sign(key, 'Voucher', network, { channelId: channel, maxClaimableAmount: ceiling }) : null,
+  ])
+  recordOrder(channel, price)
+  return endpoints.order(deal.id, {
+    payer_authorizer: key.address,
+    price_units: order.price_units,
+    deliver_by: order.deliver_by,
+    evaluate_by: order.evaluate_by,
+    signature,
+    voucher: voucher && { max_claimable_units: ceiling.toString(), signature: voucher },
+  })
+}
+
+/** Accepts or rejects a delivered result with the session key: no wallet prompt. */
+export async function giveVerdict(
+  network: NetworkOut,
+  deal: DealOut,
+  key: PrivateKeyAccount,
+  accepted: boolean,
+  reason: number,
+) {
+  const order = deal.channel?.order
+  if (!order || !deal.deliverable) throw new OrderRefused('There is no delivered result to judge.')
+  const deliverable = deliverableHash(deal.deliverable.manifest)
+  if (deliverable !== deal.deliverable.deliverable_hash)
+    throw new OrderRefused('The file list does not match what the agent signed.')
+  const hash = orderHash(network, order)
+  if (hash !== order.order_hash) throw new OrderRefused('The order is not the one this browser signed.')
+  const message = { orderHash: hash, deliverableHash: deliverable, accepted, reason }
+  const signature = await sign(key, 'MicroVerdict', network, message)
+  return endpoints.verdict(deal.id, { deliverable_hash: deliverable, accepted, reason, signature })
+}

@@ -1,0 +1,87 @@
+import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { endpoints } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import type { DealOut } from '@/api/types'
+import { serverNow } from '@/chain/clock'
+import { useNetwork } from '@/chain/network'
+import { loadSessionKey } from '@/chain/sessionKey'
+import { askSignature, SheetClosed } from '@/chain/signing'
+import { toast } from '@/components/ui/toast'
+import { giveVerdict, OrderRefused, placeOrder } from './order'
+import { cancelSheet, payableUntil, paySheet, releaseSheet } from './sheets'
+import { verifyEscrow } from './verify'
+
+/** A signature of a signed step stays valid this long, so that the relayer has time and nothing lingers. */
+const STEP_SECONDS = 900
+
+async function needKey(chainId: number, buyer: string) {
+  const key = await loadSessionKey(chainId, buyer)
+  if (!key) throw new OrderRefused('This browser holds no session key for your account. Open a pool here first.')
+  return key
+}
+
+/** One step of a deal: does it, puts the answer into the cache, and says so. Closing the sheet is no error. */
+function useStep<V>(deal: DealOut, done: string, run: (variables: V) => Promise<DealOut>) {
+  const client = useQueryClient()
+  return useMutation<DealOut | null, unknown, V>({
+    mutationFn: (variables) =>
+      run(variables).catch((error: unknown) => {
+        if (error instanceof SheetClosed) return null
+        throw error
+      }),
+    onSuccess: (updated) => {
+      if (!updated) return
+      client.setQueryData(keys.deal(deal.id), updated)
+      for (const key of [keys.timeline(deal.id), keys.deals(), keys.pools, keys.transactions])
+        void client.invalidateQueries({ queryKey: key })
+      toast('ok', done)
+    },
+  })
+}
+
+/** What the buyer can do on a deal. */
+export function useDealActions(deal: DealOut) {
+  const network = useNetwork()
+
+  const pay = useStep<void>(deal, 'Payment signed', async () => {
+    const verdict = await verifyEscrow(network, deal, deal.buyer)
+    const validBefore = payableUntil(network, deal)
+    const balances = await endpoints.balances(deal.buyer)
+    if (BigInt(balances.usdc_units) < BigInt(deal.price_units))
+      throw new Error('Your wallet holds less USDC than the price. Nothing was signed.')
+    const signature = await askSignature(paySheet(network, deal, validBefore, verdict))
+    const escrow_id = deal.escrow?.escrow_id ?? ''
+    return endpoints.authorize(deal.id, { escrow_id, valid_before: validBefore, signature })
+  })
+
+  const release = useStep<void>(deal, 'Release signed', async () => {
+    const validUntil = serverNow() + STEP_SECONDS
+    const signature = await askSignature(releaseSheet(network, deal, validUntil))
+    return endpoints.release(deal.id, {
+      escrow_id: deal.escrow?.escrow_id ?? '',
+      cumulative_released_units: deal.price_units,
+      valid_until: validUntil,
+      signature,
+    })
+  })
+
+  const cancel = useStep<void>(deal, 'Cancellation signed', async () => {
+    const validUntil = serverNow() + STEP_SECONDS
+    const signature = await askSignature(cancelSheet(network, deal, validUntil))
+    return endpoints.cancelDeal(deal.id, {
+      escrow_id: deal.escrow?.escrow_id ?? '',
+      valid_until: validUntil,
+      signature,
+    })
+  })
+
+  const order = useStep<void>(deal, 'Order placed from your pool', async () =>
+    placeOrder(network, deal, deal.buyer, await needKey(network.chain_id, deal.buyer)),
+  )
+
+  const verdict = useStep<{ accepted: boolean; reason: number }>(deal, 'Verdict signed', async ({ accepted, reason }) =>
+    giveVerdict(network, deal, await needKey(network.chain_id, deal.buyer), accepted, reason),
+  )
+
+  return { pay, release, cancel, order, verdict }
+}

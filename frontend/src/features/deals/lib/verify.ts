@@ -1,0 +1,86 @@
+import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress } from 'viem'
+import type { DealOut, NetworkOut } from '@/api/types'
+import { serverNow } from '@/chain/clock'
+import { type Agreed, checkTerms, TERM_PROBLEMS, type TermProblem } from '@/chain/terms'
+import {
+  bidHash,
+  bidMessage,
+  escrowId,
+  jobHash,
+  type Message,
+  type MessageName,
+  signingRequest,
+  taskHash,
+} from '@/chain/typedData'
+
+/** What the page recomputed of a deal: sentences that hold, and codes of what does not. */
+export interface Verdict {
+  checks: string[]
+  problems: TermProblem[]
+}
+
+async function signedBy(name: MessageName, network: NetworkOut, message: Message, signature: string, signer: string) {
+  const request = signingRequest(name, network, message) as unknown as Parameters<typeof recoverTypedDataAddress>[0]
+  try {
+    return isAddressEqual(await recoverTypedDataAddress({ ...request, signature: signature as Hex }), signer as Address)
+  } catch {
+    // a malformed signature recovers nobody
+    return false
+  }
+}
+
+const equal = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+
+/** Checks what both sides signed before any payment: task document, bid, award. */
+export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<Verdict> {
+  const { bid, award } = deal
+  const operator = network.operators.some((known) =>
+    isAddressEqual(known.address as Address, award.operator as Address),
+  )
+  const awardMessage = {
+    taskHash: award.task_hash,
+    bidHash: award.bid_hash,
+    bidsRoot: award.bids_root,
+    bidCount: award.bid_count,
+  }
+  const [bidSigned, awardSigned] = await Promise.all([
+    signedBy('Bid', network, bidMessage(deal.task_hash, bid), bid.signature, deal.agent),
+    signedBy('Award', network, awardMessage, award.signature, award.operator),
+  ])
+  const sameTask = equal(taskHash(deal.document), deal.task_hash) && equal(award.task_hash, deal.task_hash)
+  const sameBid = equal(bidHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
+  const findings: [TermProblem, boolean][] = [
+    ['task_hash_differs', !sameTask],
+    ['bid_hash_differs', !sameBid],
+    ['bid_signature', !bidSigned],
+    ['award_signature', !operator || !awardSigned],
+  ]
+  const problems = findings.filter(([, wrong]) => wrong).map(([code]) => code)
+  return { checks: problems.length === 0 ? ['Task, bid and award are the ones that were signed.'] : [], problems }
+}
+
+/** Seconds to deliver that the task document promises. */
+export const deliverWithin = (deal: DealOut): number => Number(deal.document.deliver_within_seconds)
+
+/** Checks everything about an escrow payment that the wallet will not show. */
+export async function verifyEscrow(network: NetworkOut, deal: DealOut, buyer: string): Promise<Verdict> {
+  if (!deal.escrow) throw new Error('This deal is not paid by escrow.')
+  const { terms, escrow_id: id } = deal.escrow
+  const base = await verifyAward(network, deal)
+  const agreed: Agreed = {
+    client: buyer,
+    provider: deal.bid.agent,
+    amountUnits: BigInt(deal.bid.amount_units),
+    etaSeconds: deal.bid.eta_seconds,
+    deliverWithinSeconds: deliverWithin(deal),
+    jobHash: jobHash(deal.task_hash as Hex, deal.award.bid_hash as Hex, deal.award.bids_root as Hex),
+    arbiters: [network.contracts.arbiter],
+    now: serverNow(),
+  }
+  const found = checkTerms(terms, agreed, network.constants)
+  if (!equal(escrowId(network, terms), id)) found.push('escrow_id_differs')
+  const checks = found.length === 0 ? ['Escrow id recomputed; terms, fee and clocks are the agreed ones.'] : []
+  return { checks: [...base.checks, ...checks], problems: [...base.problems, ...found] }
+}
+
+export const problemSentences = (problems: readonly TermProblem[]) => problems.map((code) => TERM_PROBLEMS[code])

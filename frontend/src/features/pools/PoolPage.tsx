@@ -1,0 +1,307 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { WalletMinimal } from 'lucide-react'
+import { useEffect, useState } from 'react'
+import { endpoints } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import { usePolling } from '@/api/live'
+import { useSession } from '@/api/session'
+import type { IntentOut, PoolOut } from '@/api/types'
+import { Page } from '@/app/Page'
+import { formatUsdc, parseUsdc } from '@/chain/amount'
+import { useNetwork } from '@/chain/network'
+import { ensureSessionKey, loadSessionKey } from '@/chain/sessionKey'
+import { SheetClosed } from '@/chain/signing'
+import { useReader } from '@/chain/useAccess'
+import { Card } from '@/components/ui/Card'
+import { AmountField } from '@/components/ui/Field'
+import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
+import { Countdown, formatDuration } from '@/components/ui/Time'
+import { toast } from '@/components/ui/toast'
+import { Address } from '@/components/web3/Address'
+import { Amount, amountText } from '@/components/web3/Amount'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { ChainNote } from '@/components/web3/TxLink'
+import { BalanceBar } from './BalanceBar'
+import { deposit, withdraw } from './lib/pool'
+
+/** Address of this browser's session key for an account; null while unknown or when there is none. */
+function useSessionKeyAddress(payer: string | undefined): string | null {
+  const { chain_id } = useNetwork()
+  const [address, setAddress] = useState<string | null>(null)
+  useEffect(() => {
+    let current = true
+    setAddress(null)
+    if (payer) void loadSessionKey(chain_id, payer).then((key) => current && setAddress(key?.address ?? null))
+    return () => {
+      current = false
+    }
+  }, [chain_id, payer])
+  return address
+}
+
+/** A relayed pool step: reads the pool again, says what happens; closing the sheet is no error. */
+function usePoolStep<V>(done: string, run: (variables: V) => Promise<IntentOut>) {
+  const client = useQueryClient()
+  return useMutation<IntentOut | null, unknown, V>({
+    mutationFn: (variables) =>
+      run(variables).catch((error: unknown) => {
+        if (error instanceof SheetClosed) return null
+        throw error
+      }),
+    onSuccess: (intent) => {
+      if (!intent) return
+      for (const key of [keys.pools, keys.transactions, keys.balances()])
+        void client.invalidateQueries({ queryKey: key })
+      toast('ok', done, 'The relayer sends it; the page follows by itself.')
+    },
+  })
+}
+
+function DepositForm({ payer, pool }: { payer: string | undefined; pool: PoolOut | undefined }) {
+  const network = useNetwork()
+  const { constants } = network
+  const [text, setText] = useState(formatUsdc(BigInt(constants.pool_default_units)))
+  const [error, setError] = useState<string | null>(null)
+  const step = usePoolStep<bigint>(pool ? 'Top-up signed' : 'Pool deposit signed', async (amount) => {
+    if (!payer) throw new Error('Sign in first.')
+    const key = await ensureSessionKey(network.chain_id, payer)
+    return deposit(network, payer, key.address, amount)
+  })
+  const act = () => {
+    const amount = parseUsdc(text)
+    const balance = BigInt(pool?.balance_latest_units ?? '0')
+    const cap = BigInt(constants.pool_cap_units)
+    const problem =
+      amount === null || amount === 0n
+        ? 'Write an amount such as 5 or 2.50.'
+        : amount + balance > cap
+          ? `A pool holds at most ${amountText(cap)} here; it is meant for small change.`
+          : null
+    setError(problem)
+    if (problem === null && amount !== null) step.mutate(amount)
+  }
+  return (
+    <div className="grid gap-3">
+      <AmountField
+        label={pool ? 'Top up by' : 'First deposit'}
+        value={text}
+        error={error}
+        hint={`One signature, no gas. At most ${amountText(constants.pool_cap_units)} in all.`}
+        onChange={(event) => setText(event.target.value)}
+      />
+      <ConnectionButton
+        label={pool ? 'Top up pool' : 'Open pool'}
+        onAct={act}
+        busy={step.isPending}
+        error={step.error}
+      />
+    </div>
+  )
+}
+
+function WithdrawForm({ pool }: { pool: PoolOut }) {
+  const network = useNetwork()
+  const [text, setText] = useState(formatUsdc(BigInt(pool.available_units)))
+  const [error, setError] = useState<string | null>(null)
+  const step = usePoolStep<{ amount: bigint; cancel: boolean }>('Withdrawal signed', ({ amount, cancel }) =>
+    withdraw(network, pool, amount, cancel),
+  )
+  const pending = BigInt(pool.pending_withdraw_units)
+  if (pending > 0n)
+    return (
+      <div className="grid gap-3">
+        <Notice tone="warn">
+          {amountText(pending)} leave the pool
+          {pool.finalize_at && (
+            <>
+              {' '}
+              in <Countdown until={pool.finalize_at} over="a moment" />
+            </>
+          )}
+          . Until then it takes no new orders.
+        </Notice>
+        <ConnectionButton
+          tone="secondary"
+          label="Cancel withdrawal"
+          onAct={() => step.mutate({ amount: pending, cancel: true })}
+          busy={step.isPending}
+          error={step.error}
+        />
+      </div>
+    )
+  const act = () => {
+    const amount = parseUsdc(text)
+    const balance = BigInt(pool.balance_latest_units)
+    const problem =
+      amount === null || amount === 0n
+        ? 'Write an amount such as 5 or 2.50.'
+        : amount > balance
+          ? `The pool holds ${amountText(balance)}.`
+          : null
+    setError(problem)
+    if (problem === null && amount !== null) step.mutate({ amount, cancel: false })
+  }
+  return (
+    <div className="grid gap-3">
+      <AmountField
+        label="Withdraw"
+        value={text}
+        error={error}
+        hint={`Takes ${formatDuration(network.constants.pool_withdraw_delay_seconds)}, sooner when the operator agrees.`}
+        onChange={(event) => setText(event.target.value)}
+      />
+      <ConnectionButton
+        tone="secondary"
+        label="Withdraw from pool"
+        onAct={act}
+        busy={step.isPending}
+        error={step.error}
+      />
+    </div>
+  )
+}
+
+function Channels({ pool }: { pool: PoolOut }) {
+  if (pool.channels.length === 0)
+    return <p className="text-muted">No agent has been paid from this pool yet. Post a task below $10 to use it.</p>
+  return (
+    <div className="overflow-x-auto">
+      <table className="w-full">
+        <caption className="sr-only">Agents paid from this pool</caption>
+        <thead>
+          <tr className="text-xs text-muted">
+            <th scope="col" className="py-1 text-left font-medium">
+              Agent
+            </th>
+            <th scope="col" className="py-1 pl-3 text-right font-medium">
+              Earned
+            </th>
+            <th scope="col" className="py-1 pl-3 text-right font-medium">
+              Settled
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {pool.channels.map((channel) => (
+            <tr key={channel.channel_id} className="border-t border-line">
+              <td className="max-w-40 py-2">
+                <Address address={channel.receiver} name={channel.receiver_name} />
+              </td>
+              <td className="py-2 pl-3 text-right">
+                <Amount units={channel.earned_units} />
+              </td>
+              <td className="py-2 pl-3 text-right">
+                <Amount units={channel.claimed_units} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  )
+}
+
+function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | null }) {
+  const own = sessionKey !== null && sessionKey === pool.payer_authorizer
+  return (
+    <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
+      <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
+        <Card title="Your pool" aside={<LiveBadge />}>
+          <div className="grid gap-4">
+            <BalanceBar pool={pool} />
+            {!own && (
+              <Notice tone="warn">
+                This pool belongs to a session key of another browser. Orders need that browser; you can withdraw the
+                pool here and open a new one.
+              </Notice>
+            )}
+            <dl className="grid gap-2 border-t border-line pt-3">
+              <div className="flex flex-wrap items-center justify-between gap-x-3">
+                <dt className="text-xs text-muted">Balance on chain</dt>
+                <dd>
+                  <Amount units={pool.balance_latest_units} />
+                </dd>
+              </div>
+              <div className="flex flex-wrap items-center justify-between gap-x-3">
+                <dt className="text-xs text-muted">Free for new orders</dt>
+                <dd>
+                  <Amount units={pool.available_units} />
+                </dd>
+              </div>
+              <div className="flex flex-wrap items-center justify-between gap-x-3">
+                <dt className="text-xs text-muted">Session key</dt>
+                <dd>
+                  <Address address={pool.payer_authorizer} copy />
+                </dd>
+              </div>
+              {pool.chain && (
+                <div className="flex flex-wrap items-center justify-between gap-x-3">
+                  <dt className="text-xs text-muted">Newest entry</dt>
+                  <dd>
+                    <ChainNote chain={pool.chain} />
+                  </dd>
+                </div>
+              )}
+            </dl>
+          </div>
+        </Card>
+        <Card title="Agents paid from it">
+          <Channels pool={pool} />
+        </Card>
+      </div>
+      <div className="grid min-w-0 grid-cols-1 gap-4">
+        {own && (
+          <Card title="Top up">
+            <DepositForm payer={pool.payer} pool={pool} />
+          </Card>
+        )}
+        <Card title="Withdraw">
+          <WithdrawForm key={pool.nonce} pool={pool} />
+        </Card>
+      </div>
+    </div>
+  )
+}
+
+function OpenPool({ payer }: { payer: string | undefined }) {
+  return (
+    <Card title="Open a pool">
+      <div className="grid items-start gap-6 md:grid-cols-2">
+        <Empty icon={WalletMinimal} title="You have no pool here yet.">
+          A pool is a deposit of yours in the contract. Tasks below $10 are paid from it by a session key that this
+          browser keeps: no wallet prompt, no gas, no fee.
+        </Empty>
+        <DepositForm payer={payer} pool={undefined} />
+      </div>
+    </Card>
+  )
+}
+
+/** The buyer's pool: open, top up, see where the money is, withdraw. */
+export function PoolPage() {
+  const payer = useReader()
+  const session = useSession()
+  const polling = usePolling()
+  const pools = useQuery({
+    queryKey: keys.pools,
+    queryFn: endpoints.pools,
+    enabled: payer !== undefined,
+    refetchInterval: polling || 10_000,
+  })
+  const remembered = useSessionKeyAddress(payer)
+  const stored = pools.data ?? []
+  const live = stored.filter((pool) => BigInt(pool.balance_latest_units) > 0n || BigInt(pool.earned_units) > 0n)
+  const waiting = session.isPending || (payer !== undefined && pools.isPending)
+  const hasOwn = live.some((pool) => pool.payer_authorizer === remembered)
+  return (
+    <Page title="Pool" intro="Small change for small tasks: signed off-chain, settled on chain.">
+      {waiting && <SkeletonRows label="Loading your pool" rows={5} />}
+      {pools.isError && <ErrorState error={pools.error} onRetry={() => void pools.refetch()} />}
+      {live.map((pool) => (
+        <PoolCard key={pool.pool_id} pool={pool} sessionKey={remembered} />
+      ))}
+      {!waiting && !pools.isError && !hasOwn && <OpenPool payer={payer} />}
+    </Page>
+  )
+}

@@ -1,0 +1,116 @@
+import type { Hex } from 'viem'
+import { endpoints } from '@/api/endpoints'
+import type { NetworkOut, PoolOut } from '@/api/types'
+import { serverNow } from '@/chain/clock'
+import { randomBytes32 } from '@/chain/random'
+import { askSignature } from '@/chain/signing'
+import { poolDepositNonce, poolId, signingRequest } from '@/chain/typedData'
+import { formatDuration } from '@/components/ui/Time'
+import { amountText } from '@/components/web3/Amount'
+
+/** The operator key that serves now: new pools name it. */
+export function liveOperator(network: NetworkOut): string {
+  const operator = network.operators.find((known) => known.until === null)
+  if (!operator) throw new Error('No operator serves at the moment; pools cannot be opened.')
+  return operator.address
+}
+
+/** Where the money of a pool stands, in parts that add up to its balance plus what was claimed from it. */
+export function poolParts(pool: PoolOut): {
+  claimed: bigint
+  earned: bigint
+  reserved: bigint
+  free: bigint
+  total: bigint
+} {
+  const claimed = BigInt(pool.claimed_units)
+  const balance = BigInt(pool.balance_latest_units)
+  const earnedInAll = BigInt(pool.earned_units)
+  const earned = earnedInAll > claimed ? earnedInAll - claimed : 0n
+  const reserved = BigInt(pool.reserved_units)
+  const free = balance > earned + reserved ? balance - earned - reserved : 0n
+  return { claimed, earned, reserved, free, total: claimed + earned + reserved + free }
+}
+
+/** Deposits into the pool of the account and its session key by one signature; opens it when it is the first. */
+export async function deposit(network: NetworkOut, payer: string, sessionKey: string, amountUnits: bigint) {
+  const operator = liveOperator(network)
+  const balances = await endpoints.balances(payer)
+  if (BigInt(balances.usdc_units) < amountUnits)
+    throw new Error(`Your wallet holds ${amountText(balances.usdc_units)}, less than the deposit. Nothing was signed.`)
+  const pool = poolId(network, { payer, payerAuthorizer: sessionKey, operator })
+  const salt = randomBytes32()
+  const validBefore = serverNow() + network.constants.authorization_lifetime_seconds
+  const delay = formatDuration(network.constants.pool_withdraw_delay_seconds)
+  const signature = await askSignature({
+    title: `Deposit ${amountText(amountUnits)} into your pool`,
+    intro: 'One signature. The money stays yours in the contract; small tasks are paid from it by your session key.',
+    rows: [
+      { label: 'You deposit', value: amountUnits.toString(), kind: 'amount' },
+      { label: 'Held by (PaymentChannel)', value: network.contracts.payment_channel, kind: 'address' },
+      { label: 'Session key of this browser', value: sessionKey, kind: 'address' },
+      { label: 'Operator', value: operator, kind: 'address' },
+      { label: 'Signature expires', value: String(validBefore), kind: 'time' },
+      { label: 'Pool id', value: pool, kind: 'hash' },
+    ],
+    checks: ['Pool id recomputed: only this session key can promise money from it.'],
+    problems: [],
+    next: `A relayer sends it and pays the gas. You can withdraw what is not promised; that takes ${delay}.`,
+    request: signingRequest('ReceiveWithAuthorization', network, {
+      from: payer,
+      to: network.contracts.payment_channel,
+      value: amountUnits,
+      validAfter: 0n,
+      validBefore: BigInt(validBefore),
+      nonce: poolDepositNonce(pool, salt),
+    }),
+  })
+  return endpoints.depositPool({
+    payer_authorizer: sessionKey,
+    operator,
+    amount_units: amountUnits.toString(),
+    valid_after: 0,
+    valid_before: validBefore,
+    salt,
+    signature,
+  })
+}
+
+const STEP_SECONDS = 900
+
+/** Starts a withdrawal from a pool, or takes one back. */
+export async function withdraw(network: NetworkOut, pool: PoolOut, amountUnits: bigint, cancel: boolean) {
+  const validUntil = serverNow() + STEP_SECONDS
+  const delay = formatDuration(network.constants.pool_withdraw_delay_seconds)
+  const signature = await askSignature({
+    title: cancel ? 'Keep the money in the pool' : `Withdraw ${amountText(amountUnits)}`,
+    intro: cancel
+      ? 'Takes your pending withdrawal back.'
+      : `The money comes back to your wallet after ${delay}, sooner when the operator agrees.`,
+    rows: [
+      { label: 'Amount', value: amountUnits.toString(), kind: 'amount' },
+      { label: 'To', value: pool.payer, kind: 'address' },
+      { label: 'Signature expires', value: String(validUntil), kind: 'time' },
+      { label: 'Pool id', value: pool.pool_id, kind: 'hash' },
+    ],
+    checks: [],
+    problems: [],
+    next: cancel
+      ? 'The pool takes new orders again.'
+      : 'Agents claim what they have earned first; meanwhile the pool takes no new orders.',
+    request: signingRequest('PoolWithdraw', network, {
+      poolId: pool.pool_id as Hex,
+      amount: amountUnits,
+      cancel,
+      nonce: pool.nonce,
+      validUntil,
+    }),
+  })
+  return endpoints.withdrawPool(pool.pool_id, {
+    amount_units: amountUnits.toString(),
+    cancel,
+    nonce: pool.nonce,
+    valid_until: validUntil,
+    signature,
+  })
+}

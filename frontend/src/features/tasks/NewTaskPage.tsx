@@ -1,0 +1,212 @@
+import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { type FormEvent, useRef, useState } from 'react'
+import { useNavigate } from 'react-router'
+import { endpoints, uploadFile } from '@/api/endpoints'
+import { keys } from '@/api/keys'
+import { Page } from '@/app/Page'
+import { parseUsdc } from '@/chain/amount'
+import { useNetwork } from '@/chain/network'
+import { uuid7 } from '@/chain/random'
+import { Card } from '@/components/ui/Card'
+import { AmountField, Checkbox, SelectField, TextArea, TextField } from '@/components/ui/Field'
+import { toast } from '@/components/ui/toast'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { FilePicker } from './FilePicker'
+import { EMPTY_FORM, type FormErrors, type TaskForm, validate } from './lib/form'
+import type { Urgency } from './lib/pricing'
+import { RoutePanel } from './RoutePanel'
+
+const KNOWN = ['data_processing', 'text_analysis', 'analytics', 'compute', 'ml_training', 'storage']
+const AUCTIONS: [number, string][] = [
+  [30, '30 seconds'],
+  [60, '1 minute'],
+  [300, '5 minutes'],
+  [900, '15 minutes'],
+  [3600, '1 hour'],
+  [86_400, '1 day'],
+]
+const COMPLEXITIES: [number, string][] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((level) => [
+  level,
+  level === 1 ? '1 (simple)' : level === 10 ? '10 (very hard)' : String(level),
+])
+const DELIVERIES: [number, string][] = [
+  [600, '10 minutes'],
+  [3600, '1 hour'],
+  [10_800, '3 hours'],
+  [21_600, '6 hours'],
+  [86_400, '1 day'],
+  [259_200, '3 days'],
+]
+
+async function post(form: TaskForm, id: string) {
+  const budget = parseUsdc(form.budget)
+  if (budget === null) throw new Error('The budget is not an amount.')
+  const stored = await Promise.all(form.files.map(uploadFile))
+  return endpoints.submitTask({
+    id,
+    title: form.title.trim(),
+    description: form.description.trim(),
+    capability: form.capability,
+    complexity: form.complexity,
+    urgency: form.urgency,
+    budget_units: budget.toString(),
+    escrow_only: form.escrowOnly,
+    auction_seconds: form.auctionSeconds,
+    deliver_within_seconds: form.deliverWithinSeconds,
+    input_files: stored.map((file) => file.sha256),
+  })
+}
+
+function useCapabilities(): string[] {
+  const agents = useQuery({ queryKey: keys.agents, queryFn: () => endpoints.agentsAvailable(), staleTime: 60_000 })
+  return [...new Set([...KNOWN, ...(agents.data ?? []).flatMap((agent) => agent.capabilities)])]
+}
+
+function Options({ of }: { of: [number, string][] }) {
+  return of.map(([value, name]) => (
+    <option key={value} value={value}>
+      {name}
+    </option>
+  ))
+}
+
+/** The form that posts a task; shows how it will be paid while the budget is typed. */
+export function NewTaskPage() {
+  const network = useNetwork()
+  const navigate = useNavigate()
+  const client = useQueryClient()
+  const [form, setForm] = useState(EMPTY_FORM)
+  const [errors, setErrors] = useState<FormErrors>({})
+  const [id] = useState(uuid7)
+  const element = useRef<HTMLFormElement>(null)
+  const capabilities = useCapabilities()
+  const submit = useMutation({
+    mutationFn: () => post(form, id),
+    onSuccess: (task) => {
+      client.setQueryData(keys.task(task.id), task)
+      void client.invalidateQueries({ queryKey: keys.tasks() })
+      toast('ok', 'Task posted', 'Bids appear here as they arrive.')
+      void navigate(`/tasks/${task.id}`)
+    },
+  })
+  const set = <K extends keyof TaskForm>(key: K, value: TaskForm[K]) => {
+    setForm((old) => ({ ...old, [key]: value }))
+    setErrors((old) => ({ ...old, [key]: undefined }))
+  }
+  const onSubmit = (event: FormEvent) => {
+    event.preventDefault()
+    const found = validate(form, network.constants)
+    setErrors(found)
+    if (Object.keys(found).length > 0) {
+      requestAnimationFrame(() => element.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus())
+      return
+    }
+    submit.mutate()
+  }
+  return (
+    <Page
+      title="Post a task"
+      intro="Agents see the title, the kind of work and the file names; only the one you choose sees the rest."
+    >
+      <form ref={element} noValidate onSubmit={onSubmit} className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
+        <div className="grid min-w-0 gap-4 lg:col-span-2">
+          <Card title="The work">
+            <div className="grid gap-4">
+              <TextField
+                label="Title"
+                placeholder="Profile a CSV of sales"
+                maxLength={120}
+                value={form.title}
+                error={errors.title}
+                onChange={(event) => set('title', event.target.value)}
+              />
+              <TextArea
+                label="Description"
+                placeholder="What should be done, and what should the result look like?"
+                maxLength={20_000}
+                value={form.description}
+                error={errors.description}
+                onChange={(event) => set('description', event.target.value)}
+              />
+              <TextField
+                label="Capability"
+                hint="Only agents that offer it will bid."
+                list="capabilities"
+                value={form.capability}
+                error={errors.capability}
+                onChange={(event) => set('capability', event.target.value)}
+              />
+              <datalist id="capabilities">
+                {capabilities.map((name) => (
+                  <option key={name} value={name} />
+                ))}
+              </datalist>
+              <FilePicker files={form.files} error={errors.files} onChange={(files) => set('files', files)} />
+            </div>
+          </Card>
+          <Card title="Price and time">
+            <div className="grid gap-4 sm:grid-cols-2">
+              <AmountField
+                label="Budget"
+                placeholder="25.00"
+                hint="The most you will pay. Nothing is taken now."
+                value={form.budget}
+                error={errors.budget}
+                onChange={(event) => set('budget', event.target.value)}
+              />
+              <SelectField
+                label="Deliver within"
+                value={form.deliverWithinSeconds}
+                onChange={(event) => set('deliverWithinSeconds', Number(event.target.value))}
+              >
+                <Options of={DELIVERIES} />
+              </SelectField>
+              <SelectField
+                label="Auction length"
+                value={form.auctionSeconds}
+                onChange={(event) => set('auctionSeconds', Number(event.target.value))}
+              >
+                <Options of={AUCTIONS} />
+              </SelectField>
+              <SelectField
+                label="Complexity"
+                value={form.complexity}
+                onChange={(event) => set('complexity', Number(event.target.value))}
+              >
+                <Options of={COMPLEXITIES} />
+              </SelectField>
+              <SelectField
+                label="Urgency"
+                value={form.urgency}
+                onChange={(event) => set('urgency', event.target.value as Urgency)}
+              >
+                <option value="1.0">Normal</option>
+                <option value="1.25">Soon (×1.25)</option>
+                <option value="1.5">Urgent (×1.5)</option>
+              </SelectField>
+              <div className="self-end pb-2">
+                <Checkbox
+                  label="Escrow only"
+                  hint="Pay on chain at any price, to keep the right to dispute."
+                  checked={form.escrowOnly}
+                  onChange={(event) => set('escrowOnly', event.target.checked)}
+                />
+              </div>
+            </div>
+          </Card>
+        </div>
+        <div className="grid min-w-0 gap-4 lg:sticky lg:top-18">
+          <RoutePanel form={form} />
+          <ConnectionButton
+            type="submit"
+            label="Post task"
+            className="w-full"
+            onAct={() => undefined}
+            busy={submit.isPending}
+            error={submit.error}
+          />
+        </div>
+      </form>
+    </Page>
+  )
+}
