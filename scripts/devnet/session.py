@@ -17,7 +17,7 @@ import signal as signals
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from aicp.rules.deployment import Deployment
 from scripts.devnet.config import DevnetConfig, free_port
@@ -166,9 +166,9 @@ class Devnet:
         return self.session.stack.environment()
 
     @property
-    def deployment(self) -> Deployment:
-        """The contracts' addresses."""
-        return Deployment.load(self.session.stack.deployment_path)
+    def deployment(self) -> Mapping[str, Any]:
+        """The deployment file: `["contracts"]["escrow"]` is an address in EIP-55."""
+        return Deployment.load(self.session.stack.deployment_path).to_json()
 
     def restart(self, name: str, signal: signals.Signals = signals.SIGTERM) -> None:
         """End a service with a signal and wait until it is ready again."""

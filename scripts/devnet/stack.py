@@ -22,7 +22,7 @@ from scripts.devnet import frontend
 from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
-from scripts.devnet.keys import DevAccounts, dev_accounts
+from scripts.devnet.keys import DevAccount, DevAccounts, dev_accounts
 from scripts.devnet.postgres import ensure_cluster, ensure_database, postgres_service
 from scripts.devnet.probes import http_ok, log_says
 from scripts.devnet.process import Service
@@ -212,7 +212,18 @@ class Stack:
         )
 
     def _start_demo(self) -> None:
-        raise NotImplementedError
+        agents = (("tabula", self.accounts.tabula), ("lexis", self.accounts.lexis))
+        self._supervisor.start(*(self._demo_agent(name, account) for name, account in agents))
+
+    def _demo_agent(self, name: str, account: DevAccount) -> Service:
+        return Service(
+            name=name,
+            label=f"demo agent {name}",
+            command=(sys.executable, "-m", "aicp.cli.main", "agent", "run", "--demo", name, "--url", self.config.url),
+            env={"AICP_KEY": account.key, "AICP_HOME": str(self.config.state_dir / "agents" / name)},
+            ready=log_says(b"listening"),
+            cwd=ROOT,
+        )
 
     def _run_python(self, code: str, failure: str) -> None:
         done = subprocess.run(

@@ -19,6 +19,7 @@ from scripts.devnet.errors import AlreadyRunningError, DevnetError
 from scripts.devnet.probes import rpc_call
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile, ServiceState
+from scripts.devnet.seed import AGENT_UNITS, BUYER_UNITS
 from scripts.devnet.session import Devnet, Session
 from scripts.devnet.stack import Part, Stack
 
@@ -83,6 +84,28 @@ def test_only_the_indexer_may_write_what_the_indexer_made(tmp_path: Path) -> Non
             ):
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     app.execute(statement)
+
+
+def test_contracts_and_money_are_there_and_are_not_made_twice(tmp_path: Path) -> None:
+    parts = frozenset({Part.CHAIN, Part.CONTRACTS, Part.WALLETS})
+
+    def held(devnet: Devnet, address: str) -> int:
+        call = {"to": devnet.deployment["contracts"]["usdc"], "data": "0x70a08231" + address[2:].rjust(64, "0")}
+        return int(str(rpc_call(devnet.rpc_url, "eth_call", call, "latest")), 16)
+
+    with Devnet(tmp_path, parts=parts) as devnet:
+        first = devnet.deployment
+        for account, units in (
+            (devnet.accounts.buyer, BUYER_UNITS),
+            (devnet.accounts.tabula, AGENT_UNITS),
+            (devnet.accounts.lexis, AGENT_UNITS),
+            (devnet.accounts.operator, 0),
+        ):
+            assert held(devnet, account.address) == units
+    with Devnet(tmp_path, parts=parts) as devnet:
+        assert devnet.deployment == first
+        assert held(devnet, devnet.accounts.buyer.address) == BUYER_UNITS
+        assert rpc_call(devnet.rpc_url, "eth_getCode", first["contracts"]["escrow"], "latest") != "0x"
 
 
 def test_killed_services_come_back_with_their_data(tmp_path: Path) -> None:
@@ -172,7 +195,8 @@ def test_what_a_killed_run_left_is_ended_by_down(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from scripts.devnet.session import Devnet\n"
+        "from scripts.devnet.seed import AGENT_UNITS, BUYER_UNITS
+from scripts.devnet.session import Devnet\n"
         "from scripts.devnet.stack import Part\n"
         "with Devnet(Path(sys.argv[1]), parts=frozenset({Part.POSTGRES, Part.REDIS})):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
