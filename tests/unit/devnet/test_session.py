@@ -195,8 +195,7 @@ def test_what_a_killed_run_left_is_ended_by_down(tmp_path: Path) -> None:
     code = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from scripts.devnet.seed import AGENT_UNITS, BUYER_UNITS
-from scripts.devnet.session import Devnet\n"
+        "from scripts.devnet.session import Devnet\n"
         "from scripts.devnet.stack import Part\n"
         "with Devnet(Path(sys.argv[1]), parts=frozenset({Part.POSTGRES, Part.REDIS})):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
