@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+pragma solidity 0.8.37;
+
+import {Escrow} from "../../contracts/Escrow.sol";
+import {Reputation} from "../../contracts/Reputation.sol";
+import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
+import {EscrowState, Status, Terms} from "../../contracts/types/EscrowTypes.sol";
+import {Stake} from "../../contracts/types/StakeTypes.sol";
+import {EscrowHandler} from "./handlers/EscrowHandler.sol";
+
+/// @notice Conservation of money and stake over random sequences (invariants 1 to 6, 30, 32 and 34 of the design).
+contract EscrowInvariants {
+    EscrowHandler private _handler;
+    MockUSDC private _usdc;
+    Escrow private _escrow;
+    Reputation private _reputation;
+
+    function setUp() public {
+        _handler = new EscrowHandler();
+        (address usdc, address escrow, address reputation) = _handler.world();
+        _usdc = MockUSDC(usdc);
+        _escrow = Escrow(escrow);
+        _reputation = Reputation(reputation);
+    }
+
+    function targetContracts() public view returns (address[] memory targets) {
+        targets = new address[](1);
+        targets[0] = address(_handler);
+    }
+
+    function invariant_escrow_money_is_conserved() public view {
+        uint256 owed;
+        for (uint256 i = 0; i < _handler.count(); ++i) {
+            Terms memory terms = _handler.termsAt(i);
+            EscrowState memory state = _escrow.stateOf(_handler.ids(i));
+            if (state.status == Status.None) continue;
+            uint256 moved = uint256(state.released) + state.refunded;
+            assert(moved <= terms.amount);
+            assert((state.status == Status.Closed) == (moved == terms.amount));
+            owed += terms.amount - moved;
+        }
+        for (uint256 i = 0; i < 3; ++i) {
+            owed += _escrow.balanceOf(_handler.party(i));
+        }
+        assert(_usdc.balanceOf(address(_escrow)) == owed);
+    }
+
+    function invariant_stake_is_conserved_and_locked_once_per_live_escrow() public view {
+        address agent = _handler.party(1);
+        Stake memory stake = _reputation.stakeOf(agent);
+        uint256 locked;
+        for (uint256 i = 0; i < _handler.count(); ++i) {
+            EscrowState memory state = _escrow.stateOf(_handler.ids(i));
+            bool live = state.status == Status.Accepted || state.status == Status.Submitted;
+            assert(live == (state.flags & 4 != 0));
+            if (live) locked += _reputation.requiredStake(_handler.termsAt(i).amount);
+        }
+        assert(stake.locked == locked);
+        assert(stake.locked <= stake.staked);
+        uint256 owed = stake.staked + _reputation.bonusPool();
+        for (uint256 i = 0; i < 3; ++i) {
+            owed += _reputation.balanceOf(_handler.party(i));
+        }
+        assert(_usdc.balanceOf(address(_reputation)) == owed);
+    }
+
+    function invariant_no_forbidden_transition() public view {
+        assert(_handler.sound());
+    }
+}
