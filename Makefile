@@ -58,8 +58,8 @@ format: dev-packages ## write the formatting `make check` wants
 lock: packages ## resolve the lock files again from pyproject.toml and package.json
 	@$(call timed,\
 	  .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
-	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --generate-hashes --no-emit-index-url -o requirements/run.lock && \
-	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
+	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url -o requirements/run.lock && \
+	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error)
 
 clean: ## forget chain, database, files and logs of `make up`
