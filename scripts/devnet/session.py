@@ -42,7 +42,7 @@ class Session:
             raise AlreadyRunningError(f"AICP is already running in {config.state_dir}.")
         try:
             self._end_orphans()
-            self._check_state()
+            self._check_state(parts)
             check(config)
             self.supervisor = Supervisor(config.state_dir, report, self._runfile)
         except BaseException:
@@ -77,9 +77,10 @@ class Session:
         if left is not None and (ended := end_orphans(left.services)):
             self._report(f"  ended what a killed run had left: {', '.join(ended)}")
 
-    def _check_state(self) -> None:
+    def _check_state(self, parts: frozenset[Part]) -> None:
         folder = self.config.state_dir
-        embedded = self.config.database_url is None and not self.config.rpc_urls
+        started = {Part.POSTGRES, Part.CHAIN} <= parts
+        embedded = started and self.config.database_url is None and not self.config.rpc_urls
         chain, cluster = folder / "chain.json", folder / "cluster.json"
         if not (folder / "complete").exists():
             for path in (chain, cluster):
