@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,6 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.37"
 _IMPORT = re.compile(r"""^\s*import\s[^;]*?["']([^"']+)["']\s*;""", re.MULTILINE)
-_REMAPPINGS = {
-    "@openzeppelin/contracts": "node_modules/@openzeppelin/contracts",
-    "solady": "node_modules/solady/src",
-}
 
 
 class CompileError(Exception):
@@ -41,7 +38,29 @@ class Build:
     enums: dict[str, tuple[str, ...]]
 
 
-def _resolve(name: str, importer: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What foundry.toml says about compiling; the one place where it is said for forge and for us."""
+
+    remappings: tuple[tuple[str, str], ...]
+    optimizer_runs: int
+    evm_version: str
+    via_ir: bool
+
+
+def settings_of(root: Path = ROOT) -> Settings:
+    """Read the compiler settings from foundry.toml."""
+    profile = tomllib.loads((root / "foundry.toml").read_text(encoding="utf-8"))["profile"]["default"]
+    pairs = (text.split("=", 1) for text in profile["remappings"])
+    return Settings(
+        remappings=tuple((prefix, target) for prefix, target in pairs),
+        optimizer_runs=profile["optimizer_runs"],
+        evm_version=profile["evm_version"],
+        via_ir=profile["via_ir"],
+    )
+
+
+def _resolve(name: str, importer: str, settings: Settings) -> str:
     if name.startswith("."):
         parts = list(Path(importer).parent.parts)
         for part in Path(name).parts:
@@ -50,13 +69,13 @@ def _resolve(name: str, importer: str) -> str:
             else:
                 parts.append(part)
         return "/".join(parts)
-    for prefix, target in _REMAPPINGS.items():
-        if name.startswith(f"{prefix}/"):
+    for prefix, target in settings.remappings:
+        if name.startswith(prefix):
             return target + name[len(prefix) :]
     return name
 
 
-def _sources(root: Path) -> dict[str, dict[str, str]]:
+def _sources(root: Path, settings: Settings) -> dict[str, dict[str, str]]:
     # every imported file is named in the input, as Ape and forge do: the numbering of the syntax tree, which the
     # optimizer of the IR pipeline can see, follows the order of the names
     ours = sorted((root / "contracts").rglob("*.sol"))
@@ -68,19 +87,20 @@ def _sources(root: Path) -> dict[str, dict[str, str]]:
             continue
         content = (root / name).read_text(encoding="utf-8")
         found[name] = {"content": content}
-        waiting.extend(_resolve(imported, name) for imported in _IMPORT.findall(content))
+        waiting.extend(_resolve(imported, name, settings) for imported in _IMPORT.findall(content))
     return dict(sorted(found.items()))
 
 
 def _input(root: Path) -> dict[str, Any]:
+    settings = settings_of(root)
     return {
         "language": "Solidity",
-        "sources": _sources(root),
+        "sources": _sources(root, settings),
         "settings": {
-            "remappings": sorted(f"{prefix}={target}" for prefix, target in _REMAPPINGS.items()),
-            "optimizer": {"enabled": True, "runs": 1_000},
-            "evmVersion": "cancun",
-            "viaIR": True,
+            "remappings": sorted(f"{prefix}={target}" for prefix, target in settings.remappings),
+            "optimizer": {"enabled": True, "runs": settings.optimizer_runs},
+            "evmVersion": settings.evm_version,
+            "viaIR": settings.via_ir,
             "outputSelection": {"*": {"": ["ast"], "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
         },
     }
