@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware import Middleware
@@ -81,6 +82,24 @@ def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -
     ]
 
 
+def described_app(**options: Any) -> FastAPI:
+    """Return an application with the routes of `/api/v1` and their description, and nothing behind them yet."""
+    app = FastAPI(
+        title="AICP",
+        version="1",
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        generate_unique_id_function=lambda route: route.name,
+        **options,
+    )
+    install(app)
+    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.include_router(api_router(), prefix="/api/v1")
+    return app
+
+
 def create_app(context: Context, db: Database, *, limits: RateLimits | None = None) -> FastAPI:
     """Return the application over a database; `limits` replaces the counters in Redis (tests)."""
     settings = context.settings
@@ -110,23 +129,9 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
             await state.hub.stop()
             await db.close()
 
-    app = FastAPI(
-        title="AICP",
-        version="1",
-        description=DESCRIPTION,
-        openapi_url=None,
-        docs_url=None,
-        redoc_url=None,
-        lifespan=lifespan,
-        middleware=_middleware(settings, metrics, origins),
-        generate_unique_id_function=lambda route: route.name,
-    )
+    app = described_app(lifespan=lifespan, middleware=_middleware(settings, metrics, origins))
     app.state.aicp = state
-    install(app)
-    app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
-    router = api_router()
-    app.include_router(router, prefix="/api/v1")
-    app.include_router(router, prefix="/api", include_in_schema=False)
+    app.include_router(api_router(), prefix="/api", include_in_schema=False)
     app.include_router(root_router())
     app.include_router(ui_router(settings.frontend_dist))
     return app

@@ -1,0 +1,123 @@
+"""Sign-in refuses every message that is not for this site, this chain and this moment, and every second use."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+
+import pytest
+from aicp.rules.primitives import checksum
+
+from tests.fixtures.apihost import Host, Wallet, code_of
+
+pytestmark = pytest.mark.services
+
+
+def test_a_signed_message_opens_a_session_whose_token_is_stored_only_as_a_hash(host: Host) -> None:
+    wallet = Wallet(host)
+    answer = wallet.verify(wallet.message(wallet.nonce()))
+    assert answer.status_code == 200
+    token = answer.json()["token"]
+    rows = host.sql("SELECT token_hash, address FROM app.session WHERE address = :a", a=wallet.address)
+    assert [(bytes(r[0]), bytes(r[1])) for r in rows] == [(hashlib.sha256(token.encode()).digest(), wallet.address)]
+    wallet.http.headers["Authorization"] = f"Bearer {token}"
+    assert wallet.http.get("/auth/session").json()["address"] == checksum(wallet.address)
+
+
+def test_a_nonce_opens_one_session(host: Host) -> None:
+    wallet = Wallet(host)
+    message = wallet.message(wallet.nonce())
+    assert wallet.verify(message).status_code == 200
+    before = host.count("app.session")
+    assert code_of(wallet.verify(message)) == (401, "sign_in_refused")
+    assert host.count("app.session") == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "claim"),
+    [
+        ({"domain": "evil.example"}, "domain"),
+        ({"uri": "https://evil.example"}, "uri"),
+        ({"domain": "evil.example", "uri": "https://evil.example"}, "uri"),
+        ({"chain_id": 137}, "chain_id"),
+        ({"expires_at": "2026-01-01T00:00:00Z"}, "expiration_time"),
+        ({"issued_at": "2126-01-01T00:00:00Z"}, "issued_at"),
+        ({"nonce": "AAAAAAAAAAAAAAAAA"}, "nonce"),
+    ],
+)
+def test_a_message_for_another_place_or_time_opens_nothing(host: Host, changes: dict[str, object], claim: str) -> None:
+    wallet = Wallet(host)
+    before = host.count("app.session")
+    answer = wallet.verify(wallet.message(wallet.nonce(), **changes))
+    assert code_of(answer) == (401, "sign_in_refused")
+    assert answer.json()["claim"] == claim
+    assert host.count("app.session") == before
+
+
+def test_a_message_signed_by_another_account_opens_nothing(host: Host) -> None:
+    wallet, other = Wallet(host), Wallet(host)
+    message = wallet.message(wallet.nonce())
+    answer = wallet.verify(message, signature=other.personal_sign(message))
+    assert code_of(answer) == (400, "invalid_signature")
+    assert host.sql("SELECT 1 FROM app.session WHERE address = :a", a=wallet.address) == []
+
+
+def test_the_nonce_survives_a_refused_message_but_not_its_time(host: Host) -> None:
+    wallet = Wallet(host)
+    nonce = wallet.nonce()
+    assert code_of(wallet.verify(wallet.message(nonce, chain_id=1))) == (401, "sign_in_refused")
+    late = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
+    host.clock.added = host.ctx.settings.siwe_nonce_seconds + 1
+    try:
+        answer = wallet.verify(wallet.message(nonce, expires_at=late.isoformat(timespec="seconds").replace("+00:00", "Z")))
+    finally:
+        host.clock.added = 0
+    assert (code_of(answer), answer.json()["claim"]) == ((401, "sign_in_refused"), "nonce")
+
+
+def test_a_text_that_is_no_sign_in_message_is_refused(host: Host) -> None:
+    wallet = Wallet(host)
+    assert code_of(wallet.verify("Pay 1,000,000 USDC to the bearer")) == (401, "sign_in_refused")
+
+
+def test_a_page_elsewhere_cannot_sign_its_visitors_in(host: Host) -> None:
+    wallet = Wallet(host)
+    message = wallet.message(wallet.nonce())
+    wallet.http.headers["Origin"] = "https://evil.example"
+    assert code_of(wallet.verify(message)) == (403, "origin_refused")
+
+
+def test_a_session_ends_with_its_time_and_with_logout(host: Host) -> None:
+    wallet = host.wallet()
+    host.clock.added = host.ctx.settings.bearer_seconds + 1
+    try:
+        assert code_of(wallet.http.get("/auth/session")) == (401, "unauthenticated")
+    finally:
+        host.clock.added = 0
+    assert wallet.http.get("/auth/session").status_code == 200
+    assert wallet.http.post("/auth/logout").status_code == 204
+    assert code_of(wallet.http.get("/auth/session")) == (401, "unauthenticated")
+
+
+def test_a_cookie_is_locked_to_the_host_and_needs_our_origin(host: Host) -> None:
+    wallet = Wallet(host)
+    answer = wallet.verify(wallet.message(wallet.nonce()), use="cookie")
+    assert answer.json()["token"] is None
+    cookie = answer.headers["set-cookie"]
+    assert cookie.startswith("__Host-aicp=")
+    assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= set(cookie.split("; "))
+    assert "Domain" not in cookie
+    pair = {"Cookie": cookie.split(";")[0]}
+    assert host.client(**pair).get("/auth/session").status_code == 200
+    own = host.ctx.settings.public_url
+    assert code_of(host.client(**pair).post("/auth/ws-ticket")) == (403, "origin_refused")
+    assert code_of(host.client(**pair, Origin="https://evil.example").post("/auth/ws-ticket")) == (403, "origin_refused")
+    assert host.client(**pair, Origin=own).post("/auth/ws-ticket").status_code == 200
+
+
+def test_a_token_does_only_what_its_scopes_say(host: Host) -> None:
+    reader = host.wallet(scopes=["read"])
+    assert reader.http.get("/deals").status_code == 200
+    assert code_of(reader.http.post("/agents", json={})) in {(403, "forbidden"), (422, "invalid_input")}
+    deliverer = host.wallet(scopes=["deliver"])
+    assert code_of(deliverer.http.post("/agents/heartbeat")) == (403, "forbidden")
