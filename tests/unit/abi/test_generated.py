@@ -78,7 +78,7 @@ def test_events_agree_with_eth_abi(module: str, entry: dict[str, Any]) -> None:
     event = getattr(generated, _class_name(entry["name"]))
     topic = keccak(_signature(entry).encode())
     assert generated.EVENTS[topic] is event
-    assert event.TOPIC == topic
+    assert topic == event.TOPIC
     rng = random.Random(_signature(entry))
     hints = hints_of(generated, event.__name__)
     for _ in range(10):
