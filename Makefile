@@ -14,7 +14,7 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-.PHONY: help up down status test $(SUITES) audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ audit: packages ## compare the running stack's mirror and receipts with the chai
 
 format: dev-packages ## write the formatting `make check` wants
 	@$(call timed,$(VENV)/ruff check --fix --quiet . && $(VENV)/ruff format --quiet . && node_modules/.bin/forge fmt && node_modules/.bin/biome check --write frontend)
+
+openapi: dev-packages ## write the API description and the types the pages read from it
+	@$(call timed,$(VENV)/python -m backend.api.openapi && npm run --silent gen:api -w frontend)
 
 lock: packages ## resolve the lock files again from pyproject.toml and package.json
 	@$(call timed,\

@@ -35,7 +35,7 @@ def environment(runner: Runner) -> dict[str, str]:
     """Return the environment of a runner: our tools first on PATH, the compiler where Ape looks for it."""
     path = os.pathsep.join((str(BIN), str(NODE_BIN), os.environ.get("PATH", os.defpath)))
     compiler = str(ROOT / "scripts" / "solc")
-    return {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "FORCE_COLOR": "0", **runner.env}
+    return {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "NO_COLOR": "1", **runner.env}
 
 
 def run_suite(suite: Suite) -> Outcome:

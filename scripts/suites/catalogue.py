@@ -9,6 +9,10 @@ from scripts.suites.model import RESULTS, ROOT, Runner, Suite, forge_counts, jun
 PYTHON = sys.executable
 BIN = ROOT / ".venv" / "bin"
 NODE_BIN = ROOT / "node_modules" / ".bin"
+API_TYPES = (
+    *("npm", "exec", "-w", "frontend", "--", "openapi-typescript"),
+    *("../docs/openapi.json", "-o", "src/api/schema.d.ts"),
+)
 
 
 def _check(name: str, *command: str, needs: tuple[str, ...] = ()) -> Runner:
@@ -35,8 +39,10 @@ CHECK = Suite(
         _check("import order", str(BIN / "lint-imports"), needs=("backend/domain", "indexer/core")),
         _check("generated ABI", PYTHON, "-m", "scripts.gen_abi", "--check", needs=("scripts/gen_abi.py",)),
         _check("migrations", PYTHON, "-m", "scripts.suites.migrations", needs=("backend/migrations/versions/*.py",)),
-        _check("biome", str(NODE_BIN / "biome"), "ci", "frontend", needs=("frontend/biome.json",)),
-        _check("tsc", str(NODE_BIN / "tsc"), "--noEmit", "-p", "frontend", needs=("frontend/tsconfig.json",)),
+        _check("API description", PYTHON, "-m", "backend.api.openapi", "--check", needs=("backend/api/openapi.py",)),
+        _check("API types of the pages", *API_TYPES, "--check", needs=("frontend/src/api/schema.d.ts",)),
+        _check("biome", "npm", "run", "--silent", "lint", "-w", "frontend", needs=("frontend/biome.json",)),
+        _check("tsc", "npm", "run", "--silent", "typecheck", "-w", "frontend", needs=("frontend/tsconfig.json",)),
         _check("forge fmt", str(NODE_BIN / "forge"), "fmt", "--check", needs=("contracts/*.sol",)),
         _check(
             "solhint",
