@@ -13,11 +13,11 @@ import threading
 from enum import IntEnum
 
 import structlog
-from aicp.rules.deployment import Deployment
 from pydantic import ValidationError
 from sqlalchemy import create_engine
 
 from aicp.rules.constants import network
+from aicp.rules.deployment import Deployment
 from indexer.chain.errors import WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
@@ -48,7 +48,7 @@ def main() -> int:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: stop.set())
     try:
-        settings = Settings()  # type: ignore[call-arg]  # filled from the environment
+        settings = Settings()
         deployment = Deployment.load(settings.deployment)
     except (ValidationError, ValueError, OSError) as error:
         _log.error("settings", error=str(error))  # one sentence, no traceback
@@ -67,7 +67,7 @@ def _run(settings: Settings, deployment: Deployment, stop: threading.Event) -> i
     engine = create_engine(settings.database, pool_size=1, max_overflow=1, pool_pre_ping=True)
     options = Options(
         chain_id=settings.chain_id,
-        start_block=deployment.start_block,
+        start_block=deployment.deploy_block,
         deployment_digest=deployment_digest(contracts),
         poll_seconds=settings.poll_seconds,
         range_blocks=settings.range_blocks,

@@ -138,7 +138,7 @@ class Node:
         check_range_logs(start, end, logs, self._addresses)
         return Range(start=start.block, end=end.block, logs=self._with_times(logs))
 
-    def code_call(self, calls: Sequence[tuple[bytes, bytes]], block_hash: bytes) -> list[bytes]:
+    def view_calls(self, calls: Sequence[tuple[bytes, bytes]], block_hash: bytes) -> list[bytes]:
         """Return the results of eth_call for (contract, calldata) pairs, all at one block by hash."""
         tag = {"blockHash": "0x" + block_hash.hex(), "requireCanonical": True}
         found: list[bytes] = []

@@ -30,7 +30,8 @@ def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]
     match event:
         case abi.EscrowFunded():
             parties = [ledger.ledger_key(contracts.escrow, party) for party in (event.client, event.provider)]
-            return [(Escrow, event.id), *parties]
+            # a slash of this escrow credits the client in Reputation, maybe in the same batch
+            return [(Escrow, event.id), *parties, ledger.ledger_key(contracts.reputation, event.client)]
         case abi.BalanceSpent():
             return [ledger.ledger_key(contracts.escrow, event.account)]
         case abi.Withdrawn():

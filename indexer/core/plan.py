@@ -57,8 +57,8 @@ def plan(view: ChainView, *, head: Block, safe: Block, final: Block, range_size:
     """Return the next step.
 
     `head`, `safe` and `final` are one node's newest, safe and finalised blocks; `marks` is the (safe, finalised) pair
-    already stored; a range has at most `range_size` blocks. Ranges are taken only up to the node's finalised block; above
-    it every block is stored by hash.
+    already stored; a range has at most `range_size` blocks. Ranges are taken only up to the node's finalised block;
+    above it every block is stored by hash.
     """
     ours = view.head
     if final.number > ours.number:

@@ -1,0 +1,252 @@
+"""Every value the logs give, against what the contracts answer at one block, and the money against the token."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+from aicp.abi import escrow as escrow_abi
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi import reputation as reputation_abi
+from aicp.abi import usdc as usdc_abi
+from indexer.audit.report import Difference, Report, Source
+from indexer.chain.node import Node
+from indexer.core.context import Contracts
+from indexer.core.rows import (
+    AgentRecord,
+    BonusPool,
+    Channel,
+    Escrow,
+    EscrowConfig,
+    Ledger,
+    Pool,
+    Receiver,
+    Stake,
+    StateRow,
+)
+from indexer.core.states import EscrowStatus, Outcome
+
+_STATUS = {EscrowStatus.FUNDED: 1, EscrowStatus.ACCEPTED: 2, EscrowStatus.SUBMITTED: 3, EscrowStatus.CLOSED: 7}
+_OUTCOME = {outcome.value: code for code, outcome in enumerate(Outcome)}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One view call: `pairs` takes the answer apart into (column, the contract's value, the value from the logs)."""
+
+    row: StateRow
+    contract: bytes
+    calldata: bytes
+    pairs: Callable[[bytes], Iterable[tuple[str, Any, Any]]]
+
+
+def questions(rows: Iterable[StateRow], contracts: Contracts, token: bytes) -> Iterator[Question]:
+    """Return the view calls that check these rows."""
+    for row in rows:
+        match row:
+            case Escrow():
+                calldata = escrow_abi.encode_state_of(row.escrow_id)
+                yield Question(row, contracts.escrow, calldata, partial(_escrow, row))
+            case EscrowConfig():
+                calls = (
+                    ("fee_recipient", escrow_abi.encode_fee_recipient(), escrow_abi.decode_fee_recipient_result),
+                    ("fee_bps", escrow_abi.encode_fee_bps(), escrow_abi.decode_fee_bps_result),
+                )
+                for column, calldata, decode in calls:
+                    yield _single(row, contracts.escrow, calldata, column, decode)
+            case Ledger():
+                calldata = escrow_abi.encode_balance_of(row.account)
+                yield _single(row, row.contract, calldata, "balance_units", escrow_abi.decode_balance_of_result)
+            case BonusPool():
+                calldata = reputation_abi.encode_bonus_pool()
+                decode_bonus = reputation_abi.decode_bonus_pool_result
+                yield _single(row, contracts.reputation, calldata, "balance_units", decode_bonus)
+            case _:
+                yield from _totals(row, contracts, token)
+
+
+def _totals(row: StateRow, contracts: Contracts, token: bytes) -> Iterator[Question]:
+    match row:
+        case Channel():
+            calldata = channel_abi.encode_channels(row.channel_id)
+            yield Question(row, contracts.payment_channel, calldata, partial(_channel, row))
+            calldata = channel_abi.encode_pending_withdrawals(row.channel_id)
+            yield Question(row, contracts.payment_channel, calldata, partial(_pending, row))
+        case Pool():
+            calldata = channel_abi.encode_pools(row.pool_id)
+            yield Question(row, contracts.payment_channel, calldata, partial(_pool, row))
+        case Receiver():
+            calldata = channel_abi.encode_receivers(row.receiver, token)
+            yield Question(row, contracts.payment_channel, calldata, partial(_receiver, row))
+        case Stake():
+            calldata = reputation_abi.encode_stake_of(row.agent)
+            yield Question(row, contracts.reputation, calldata, partial(_stake, row))
+            calldata = reputation_abi.encode_unstake_request(row.agent)
+            decode = reputation_abi.decode_unstake_request_result
+            yield _single(row, contracts.reputation, calldata, "unbonding_units", decode)
+        case AgentRecord():
+            calldata = reputation_abi.encode_record_of(row.agent)
+            yield Question(row, contracts.reputation, calldata, partial(_record, row))
+
+
+def _single(row: StateRow, contract: bytes, calldata: bytes, column: str, decode: Callable[[bytes], Any]) -> Question:
+    return Question(row, contract, calldata, lambda raw: [(column, decode(raw), getattr(row, column))])
+
+
+def _escrow(row: Escrow, raw: bytes) -> list[tuple[str, Any, Any]]:
+    state = escrow_abi.decode_state_of_result(raw)
+    outcome = _OUTCOME[row.outcome] if row.outcome is not None else 0
+    return [
+        ("status", state.status, _STATUS[EscrowStatus(row.status)]),
+        ("released_units", state.released, row.released_units),
+        ("refunded_units", state.refunded, row.refunded_units),
+        ("challenge_ends_at", state.clock, row.challenge_ends_at or 0),
+        ("outcome", state.ruling, outcome),
+    ]
+
+
+def _channel(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
+    state = channel_abi.decode_channels_result(raw)
+    return [
+        ("balance_units", state.balance, row.balance_units),
+        ("total_claimed_units", state.total_claimed, row.total_claimed_units),
+    ]
+
+
+def _pending(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
+    pending = channel_abi.decode_pending_withdrawals_result(raw)
+    until = pending.initiated_at + row.withdraw_delay if pending.initiated_at else 0
+    return [
+        ("withdraw_units", pending.amount, row.withdraw_units),
+        ("withdraw_finalize_at", until, row.withdraw_finalize_at or 0),
+    ]
+
+
+def _pool(row: Pool, raw: bytes) -> list[tuple[str, Any, Any]]:
+    word = channel_abi.decode_pools_result(raw)
+    return [
+        ("balance_units", word.balance, row.balance_units),
+        ("withdraw_units", word.withdraw_amount, row.withdraw_units),
+        ("finalize_at", word.finalize_at, row.finalize_at or 0),
+        ("nonce", word.nonce, row.nonce),
+    ]
+
+
+def _receiver(row: Receiver, raw: bytes) -> list[tuple[str, Any, Any]]:
+    state = channel_abi.decode_receivers_result(raw)
+    return [
+        ("claimed_units", state.total_claimed, row.claimed_units),
+        ("settled_units", state.total_settled, row.settled_units),
+    ]
+
+
+def _stake(row: Stake, raw: bytes) -> list[tuple[str, Any, Any]]:
+    word = reputation_abi.decode_stake_of_result(raw)
+    return [
+        ("staked_units", word.staked, row.staked_units),
+        ("locked_units", word.locked, row.locked_units),
+        ("unbond_at", word.unbond_at, row.unbond_at or 0),
+    ]
+
+
+def _record(row: AgentRecord, raw: bytes) -> list[tuple[str, Any, Any]]:
+    record = reputation_abi.decode_record_of_result(raw)
+    return [
+        ("completed", record.completed, row.completed),
+        ("failed", record.failed, row.failed),
+        ("disputed", record.disputed, row.disputed),
+        ("lost", record.lost, row.lost),
+        ("settled_units", record.settled_value, row.settled_units),
+        ("last_outcome_at", record.last_outcome_at, row.last_outcome_at or 0),
+    ]
+
+
+def compare(node: Node, rows: list[StateRow], contracts: Contracts, token: bytes, report: Report) -> None:
+    """Ask the contracts about every row, and the token about every contract, all at the report's block."""
+    asked = list(questions(rows, contracts, token))
+    answers = node.view_calls([(q.contract, q.calldata) for q in asked], report.block_hash)
+    for question, answer in zip(asked, answers, strict=True):
+        row = question.row
+        for column, found, derived in question.pairs(answer):
+            report.checked[f"{row.TABLE} values against the contracts"] += 1
+            if found != derived:
+                report.differences.append(
+                    Difference(
+                        source=Source.CHAIN,
+                        table=row.TABLE,
+                        key="0x" + getattr(row, row.KEY).hex(),
+                        column=column,
+                        found=found,
+                        derived=derived,
+                        block_number=row.block_number,
+                        tx_hash=row.tx_hash,
+                    )
+                )
+    _compare_money(node, rows, contracts, token, report)
+
+
+def owed(rows: Iterable[StateRow], contracts: Contracts) -> dict[bytes, int]:
+    """Return what each contract owes to all its users together, in base units."""
+    sums: dict[bytes, int] = defaultdict(int)
+    for row in rows:
+        match row:
+            case Escrow():
+                sums[contracts.escrow] += row.amount_units - row.released_units - row.refunded_units
+            case Ledger():
+                sums[row.contract] += row.balance_units
+            case Channel():
+                sums[contracts.payment_channel] += row.balance_units - row.total_claimed_units
+            case Pool():
+                sums[contracts.payment_channel] += row.balance_units
+            case Receiver():
+                sums[contracts.payment_channel] += row.claimed_units - row.settled_units
+            case Stake():
+                sums[contracts.reputation] += row.staked_units
+            case BonusPool():
+                sums[contracts.reputation] += row.balance_units
+            case _:
+                continue
+    return sums
+
+
+def _compare_money(node: Node, rows: list[StateRow], contracts: Contracts, token: bytes, report: Report) -> None:
+    sums = owed(rows, contracts)
+    calls = [(token, usdc_abi.encode_balance_of(contract)) for contract in contracts.addresses]
+    names = ("escrow", "payment_channel", "reputation")
+    for name, contract, raw in zip(names, contracts.addresses, node.view_calls(calls, report.block_hash), strict=True):
+        held = usdc_abi.decode_balance_of_result(raw)
+        report.checked["contracts hold what they owe"] += 1
+        if held < sums[contract]:
+            report.differences.append(
+                Difference(
+                    source=Source.CONSERVATION,
+                    table=name,
+                    key="0x" + contract.hex(),
+                    column="usdc_units",
+                    found=held,
+                    derived=sums[contract],
+                )
+            )
+    drawn: dict[bytes, int] = defaultdict(int)
+    for row in rows:
+        if isinstance(row, Channel):
+            drawn[row.pool_id] += row.drawn_units
+    for row in rows:
+        if isinstance(row, Pool):
+            report.checked["pool draws against channel draws"] += 1
+            if drawn[row.pool_id] != row.drawn_units:
+                report.differences.append(
+                    Difference(
+                        source=Source.CONSERVATION,
+                        table="pool",
+                        key="0x" + row.pool_id.hex(),
+                        column="drawn_units",
+                        found=row.drawn_units,
+                        derived=drawn[row.pool_id],
+                        block_number=row.block_number,
+                        tx_hash=row.tx_hash,
+                    )
+                )
