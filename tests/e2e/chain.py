@@ -16,7 +16,7 @@ class Chain:
 
     def __init__(self, rpc_url: str, deployment: Mapping[str, Any], deployer_key: str) -> None:
         self.rpc_url = rpc_url
-        self.contracts = deployment["contracts"] if "contracts" in deployment else deployment
+        self.contracts = deployment.get("contracts", deployment)
         self._deployer_key = deployer_key
 
     def rpc(self, method: str, *params: Any) -> Any:
