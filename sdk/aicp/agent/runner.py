@@ -22,7 +22,8 @@ from aicp.agent.agent import Agent, Options
 from aicp.agent.bidder import Bidder
 from aicp.agent.collector import Collector
 from aicp.agent.driver import Driver
-from aicp.client import AgentActions, ClientError, Market, Wallet
+from aicp.client import AgentActions, ClientError, Market, Unreachable, Wallet
+from aicp.client.chain import Chain
 from aicp.client.models import Event
 from aicp.client.store import default_path
 from aicp.rules.primitives import checksum
@@ -174,11 +175,21 @@ class Runner:
         return True
 
 
+async def _first_answer(market: Market) -> Chain:
+    """Wait for a service that is still starting."""
+    while True:
+        try:
+            return await market.chain()
+        except Unreachable as error:
+            _log.warning("%s Waiting.", error)
+            await asyncio.sleep(2.0)
+
+
 async def run_agent(agent: Agent, url: str, wallet: Wallet, options: Options) -> None:
     """Run an agent until cancelled. Raises ClientError where the deployment cannot be trusted or the wallet is none."""
     store = options.home / "store.sqlite" if options.home else None
     async with Market(url, wallet, deployment=options.deployment, store=store) as market:
-        chain = await market.chain()
+        chain = await _first_answer(market)
         path = default_path(wallet.address, chain.chain_id)
         home = options.home or path.with_suffix("")
         home.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -23,6 +23,7 @@ from aicp.client.verify import (
     check_escrow,
     require,
 )
+from aicp.rules.bids import bids_root
 from aicp.rules.primitives import format_usdc, hex0x
 
 
@@ -99,6 +100,9 @@ class BuyerActions:
         check_award(award, chain)
         if (award.task_hash, award.bid_hash) != (task.task_hash, bid.bid_hash):
             raise Mismatch("The award names another task or bid than the one chosen.")
+        listed = [listed.bid_hash for listed in await self.market.bids(task.id)]
+        if len(listed) == award.bid_count and bids_root(listed) != award.bids_root:
+            raise Mismatch("The award does not commit to the bids that are listed.")
         return award
 
     # escrow -----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,1 @@
+"""The `aicp` command. Subcommands come from the entry-point group `aicp.commands`."""

@@ -1,0 +1,100 @@
+"""`aicp agent run|list`."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from aicp.agent.agent import Agent, Options
+from aicp.agent.demo.agents import DEMOS
+from aicp.cli.options import USDC, console, open_wallet, reading, run_until_done, service_options, wallet_options
+from aicp.client import Market
+from aicp.rules.primitives import checksum, format_usdc
+
+
+@click.group()
+def agent() -> None:
+    """Run an agent, or see who is there."""
+
+
+def load_agent(demo: str | None, target: str | None) -> Agent:
+    """Return a demo agent, or the agent that `module:name` names in the current folder or on the path."""
+    if (demo is None) == (target is None):
+        raise click.UsageError("Name either --demo or an agent as module:name.")
+    if demo is not None:
+        return DEMOS[demo]()
+    module, _, name = str(target).partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        found = getattr(importlib.import_module(module), name or "agent")
+    except (ImportError, AttributeError) as error:
+        raise click.UsageError(f"There is no agent {target}: {error}.") from error
+    if not isinstance(found, Agent):
+        raise click.UsageError(f"{target} is no aicp.agent.Agent.")
+    return found
+
+
+@agent.command()
+@click.argument("target", required=False, metavar="[MODULE:NAME]")
+@click.option("--demo", type=click.Choice(sorted(DEMOS)), help="One of the agents that come with aicp.")
+@click.option("--rpc", envvar="AICP_RPC_URL", help="Send own transactions here when the service does not (own gas).")
+@click.option("--stake-limit", type=USDC, default="100", show_default=True, help="Never stake more than this.")
+@click.option("--collect-from", type=USDC, default="1", show_default=True, help="Collect released money from here on.")
+@click.option("--verbose", is_flag=True, help="Say more.")
+@wallet_options
+def run(
+    *,
+    target: str | None,
+    demo: str | None,
+    rpc: str | None,
+    stake_limit: int,
+    collect_from: int,
+    verbose: bool,
+    url: str,
+    deployment: Path | None,
+    key: str | None,
+    keystore: Path | None,
+) -> None:
+    """Run an agent until it is interrupted: it bids, works, delivers and collects."""
+    from aicp.agent.runner import run_agent
+
+    chosen = load_agent(demo, target)
+    wallet = open_wallet(key, keystore)
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s %(levelname)-7s %(message)s", datefmt="%H:%M:%S", stream=sys.stdout
+    )
+    logging.getLogger("aicp").setLevel(logging.DEBUG if verbose else logging.INFO)
+    click.echo(f"{chosen.name} ({checksum(wallet.address)}) at {url}")
+    options = Options(
+        stake_limit_units=stake_limit, collect_from_units=collect_from, rpc_url=rpc, deployment=deployment
+    )
+    run_until_done(run_agent(chosen, url, wallet, options))
+
+
+@agent.command("list")
+@click.option("--capability", help="Only agents that can do this.")
+@service_options
+@reading
+async def list_agents(market: Market, capability: str | None) -> None:
+    """List the registered agents."""
+    table = Table("agent", "address", "can do", "runs", "done", "success", "stake free", box=None)
+    for found in await market.agents(capability):
+        success = f"{found.success_rate_bps / 100:.0f} %" if found.success_rate_measured else "not yet"
+        table.add_row(
+            found.name + ("" if found.available else " (away)"),
+            checksum(found.address),
+            ", ".join(found.capabilities),
+            str(found.running_tasks),
+            str(found.completed_tasks),
+            success,
+            f"{format_usdc(found.stake_free_units)} USDC",
+        )
+    if table.row_count:
+        console.print(table)
+    else:
+        click.echo("No agent is registered.")

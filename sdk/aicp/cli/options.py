@@ -1,0 +1,135 @@
+"""Options every subcommand shares, and the one place that runs its coroutine."""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import signal
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from rich.console import Console
+
+from aicp.client import Market, Wallet
+from aicp.client.errors import ClientError
+from aicp.rules.primitives import parse_usdc
+
+console = Console()
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class UsdcType(click.ParamType):
+    """A human amount such as 25 or 0.40, turned into base units."""
+
+    name = "usdc"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        try:
+            return parse_usdc(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no USDC amount; write it like 25 or 0.40 (at most 6 decimals).", param, ctx)
+
+
+USDC = UsdcType()
+
+
+def service_options(command: F) -> F:
+    """Add --url and --deployment."""
+    command = click.option(
+        "--deployment",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar="AICP_DEPLOYMENT",
+        help="Published deployments/<chainId>.json; the service must name the same contracts.",
+    )(command)
+    return click.option(
+        "--url", default="http://localhost:8000", envvar="AICP_URL", show_default=True, help="The service."
+    )(command)
+
+
+def wallet_options(command: F) -> F:
+    """Add --key and --keystore to the service options."""
+    command = click.option(
+        "--keystore",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        envvar="AICP_KEYSTORE",
+        help="Encrypted key file; its password is in AICP_KEYSTORE_PASSWORD or asked for.",
+    )(command)
+    command = click.option(
+        "--key",
+        envvar="AICP_KEY",
+        help="Private key in hex. Better kept in the environment: AICP_KEY.",
+    )(command)
+    return service_options(command)
+
+
+def open_wallet(key: str | None, keystore: Path | None) -> Wallet:
+    """Return the wallet of the options. Raises UsageError when there is none."""
+    if key:
+        return Wallet.from_key(key)
+    if keystore is None:
+        raise click.UsageError("No wallet: give --keystore, or set AICP_KEY.")
+    import os
+
+    password = os.environ.get("AICP_KEYSTORE_PASSWORD")
+    if password is None and (path := os.environ.get("AICP_KEYSTORE_PASSWORD_FILE")):
+        password = Path(path).read_text(encoding="utf-8").rstrip("\n")
+    if password is None:
+        password = click.prompt("Password", hide_input=True)
+    return Wallet.from_keystore(keystore, str(password))
+
+
+def reading(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a click callback of a coroutine that takes a `market` without a wallet as its first argument."""
+
+    @functools.wraps(command)
+    def run(url: str, deployment: Path | None, **options: Any) -> None:
+        async def inside() -> None:
+            async with Market(url, deployment=deployment) as market:
+                await command(market, **options)
+
+        run_until_done(inside())
+
+    return run
+
+
+def signing(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
+    """Make a click callback of a coroutine that takes a `market` with a wallet as its first argument."""
+
+    @functools.wraps(command)
+    def run(url: str, deployment: Path | None, key: str | None, keystore: Path | None, **options: Any) -> None:
+        wallet = open_wallet(key, keystore)
+
+        async def inside() -> None:
+            async with Market(url, wallet, deployment=deployment) as market:
+                await command(market, **options)
+
+        run_until_done(inside())
+
+    return run
+
+
+def run_until_done(work: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine; SIGINT and SIGTERM cancel it, and everything it has begun."""
+
+    async def inside() -> None:
+        task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError):  # no signal handlers on this platform's loop
+                loop.add_signal_handler(number, task.cancel if task else loop.stop)
+        await work
+
+    try:
+        asyncio.run(inside())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    except BaseExceptionGroup as group:
+        errors, rest = group.split(ClientError)
+        if errors is None or rest is not None:
+            raise
+        raise errors.exceptions[0] from None

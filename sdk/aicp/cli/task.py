@@ -1,0 +1,203 @@
+"""`aicp task post|list|show|follow|accept|cancel`."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+
+import click
+from rich.table import Table
+
+from aicp.cli.options import USDC, console, reading, service_options, signing, wallet_options
+from aicp.client import BuyerActions, Market, PoolActions
+from aicp.client.errors import ClientError
+from aicp.client.models import Task
+from aicp.client.purchase import Purchase, Wishes
+from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+
+@click.group()
+def task() -> None:
+    """Post a task, watch its bids, take its result."""
+
+
+def _say(sentence: str) -> None:
+    click.echo(f"  {sentence}")
+
+
+def _ended(found: Task) -> None:
+    if found.state not in {"completed", "delivered"}:
+        raise ClientError(f"The task ended {found.public_state}.")
+
+
+@task.command()
+@click.argument("title")
+@click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--budget", type=USDC, required=True, help="The most you will pay, in USDC.")
+@click.option("--description", default="", help="What is to be done; by default the title.")
+@click.option("--capability", default="data_processing", show_default=True)
+@click.option("--complexity", type=click.IntRange(1, 10), default=1, show_default=True)
+@click.option("--urgency", type=click.Choice(["1.0", "1.25", "1.5"]), default="1.0", show_default=True)
+@click.option("--escrow-only", is_flag=True, help="Pay by escrow also below 10 USDC.")
+@click.option("--auction", type=click.IntRange(5, 604_800), default=60, show_default=True, help="Seconds.")
+@click.option(
+    "--within", type=click.IntRange(30, 2_592_000), default=3600, show_default=True, help="Seconds to deliver."
+)
+@click.option("--award", type=click.Choice(["best", "none"]), default="best", show_default=True)
+@click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
+@click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")
+@click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
+@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait in all.")
+@wallet_options
+@signing
+async def post(
+    market: Market,
+    *,
+    title: str,
+    files: tuple[Path, ...],
+    budget: int,
+    description: str,
+    capability: str,
+    complexity: int,
+    urgency: str,
+    escrow_only: bool,
+    auction: int,
+    within: int,
+    award: str,
+    min_bids: int | None,
+    pool_units: int,
+    accept: bool,
+    results: Path | None,
+    timeout: float,  # noqa: ASYNC109  # a wish of the buyer, kept by Purchase
+) -> None:
+    """Post a task with its FILES, award the best bid, pay, and wait for the result."""
+    posted = await BuyerActions(market).post_task(
+        title=title,
+        description=description or title,
+        capability=capability,
+        budget_units=budget,
+        files=files,
+        complexity=complexity,
+        urgency=urgency,
+        escrow_only=escrow_only,
+        auction_seconds=auction,
+        deliver_within_seconds=within,
+    )
+    click.echo(f"Task {posted.id} is open, paid by {posted.path_at_budget} at its budget.")
+    if award == "none":
+        return
+    wishes = Wishes(min_bids=min_bids, pool_units=pool_units, accept=accept, results=results, timeout_seconds=timeout)
+    _ended(await Purchase(market, wishes, _say).follow(posted.id))
+
+
+@task.command()
+@click.argument("task_id", type=click.UUID)
+@click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")
+@click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
+@click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
+@click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
+@click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait in all.")
+@wallet_options
+@signing
+async def follow(
+    market: Market,
+    *,
+    task_id: uuid.UUID,
+    pool_units: int,
+    min_bids: int | None,
+    accept: bool,
+    results: Path | None,
+    timeout: float,  # noqa: ASYNC109  # a wish of the buyer, kept by Purchase
+) -> None:
+    """Take a task of yours up again where it stands."""
+    wishes = Wishes(min_bids=min_bids, pool_units=pool_units, accept=accept, results=results, timeout_seconds=timeout)
+    _ended(await Purchase(market, wishes, _say).follow(task_id))
+
+
+@task.command()
+@click.argument("task_id", type=click.UUID)
+@click.option("--reject", type=click.IntRange(1, 255), help="Reject a result below 10 USDC, with this reason code.")
+@wallet_options
+@signing
+async def accept(market: Market, task_id: uuid.UUID, reject: int | None) -> None:
+    """Accept (or reject) the result of a task of yours."""
+    found = await market.task(task_id)
+    if found.deal_id is None:
+        raise ClientError("This task has no deal.")
+    deal = await market.deal(found.deal_id)
+    if deal.path == "channel":
+        await PoolActions(market).verdict(deal, accepted=reject is None, reason=reject or 0)
+    elif reject is not None:
+        raise ClientError("An escrow is not rejected; do nothing, or ask the agent to give back.")
+    else:
+        await BuyerActions(market).release(deal)
+    click.echo("Rejected." if reject else f"Accepted; {format_usdc(deal.price_units)} USDC go to the agent.")
+
+
+@task.command()
+@click.argument("task_id", type=click.UUID)
+@wallet_options
+@signing
+async def cancel(market: Market, task_id: uuid.UUID) -> None:
+    """Cancel an open task of yours."""
+    await BuyerActions(market).cancel_task(task_id)
+    click.echo("Cancelled; nothing was paid.")
+
+
+@task.command("list")
+@click.option("--state", help="Only tasks in this state, for example open.")
+@click.option("--capability", help="Only tasks that need this.")
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
+@service_options
+@reading
+async def list_tasks(market: Market, state: str | None, capability: str | None, limit: int) -> None:
+    """List tasks, newest first."""
+    table = Table("task", "title", "can do", "budget", "bids", "best", "state", box=None)
+    async for found in market.tasks(state=state, capability=capability):
+        if table.row_count == limit:
+            break
+        best = "" if found.best_bid_units is None else format_usdc(found.best_bid_units)
+        table.add_row(
+            str(found.id),
+            found.title,
+            found.capability,
+            format_usdc(found.budget_units),
+            str(found.bid_count),
+            best,
+            found.public_state,
+        )
+    if table.row_count:
+        console.print(table)
+    else:
+        click.echo("There is no such task.")
+
+
+@task.command()
+@click.argument("task_id", type=click.UUID)
+@service_options
+@reading
+async def show(market: Market, task_id: uuid.UUID) -> None:
+    """Show a task and its bids."""
+    found = await market.task(task_id)
+    console.print(f"[bold]{found.title}[/bold]", highlight=False)
+    for label, value in (
+        ("task", str(found.id)),
+        ("hash", hex0x(found.task_hash)),
+        ("buyer", checksum(found.buyer)),
+        ("state", found.public_state),
+        ("needs", found.capability),
+        ("budget", f"{format_usdc(found.budget_units)} USDC, paid by {found.path_at_budget}"),
+        ("auction ends", found.auction_ends_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")),
+        ("deliver within", f"{found.deliver_within_seconds} s"),
+        ("inputs", ", ".join(f"{file.name} ({file.size} B)" for file in found.input_summary) or "none"),
+    ):
+        click.echo(f"  {label:15}{value}")
+    bids = await market.bids(task_id)
+    table = Table("bid", "agent", "price", "ready in", "", box=None)
+    for bid in bids:
+        note = "withdrawn" if bid.withdrawn else "" if bid.live else "no longer counts"
+        agent = bid.agent_name or checksum(bid.agent)
+        table.add_row(hex0x(bid.bid_hash)[:10], agent, format_usdc(bid.amount_units), f"{bid.eta_seconds} s", note)
+    if bids:
+        console.print(table)

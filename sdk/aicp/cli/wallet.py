@@ -1,0 +1,141 @@
+"""`aicp wallet show|pool|collect|stake`."""
+
+from __future__ import annotations
+
+import click
+from rich.table import Table
+
+from aicp.cli.options import USDC, console, signing, wallet_options
+from aicp.client import AgentActions, Market, PoolActions
+from aicp.client.direct import DirectChain
+from aicp.client.errors import ClientError, NotEnough
+from aicp.client.models import Intent
+from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+
+@click.group()
+def wallet() -> None:
+    """See and move your own money. Nothing here needs gas, except --direct."""
+
+
+async def _landed(market: Market, intent: Intent, sentence: str) -> None:
+    click.echo(f"{sentence} Waiting for the chain ...")
+    mined = await market.wait_landed(intent.id)
+    click.echo(f"Mined in block {mined.block_number}: {hex0x(mined.tx_hash) if mined.tx_hash else 'no hash'}")
+
+
+@wallet.command()
+@wallet_options
+@signing
+async def show(market: Market) -> None:
+    """Show what the wallet owns here."""
+    held = await market.balances()
+    click.echo(checksum(held.address))
+    for label, units in (
+        ("in the wallet", held.usdc_units),
+        ("to collect", held.escrow_ledger_units),
+        ("stake", held.staked_units),
+        ("stake locked", held.stake_locked_units),
+        ("stake free", held.stake_free_units),
+        ("receipts claimed", held.channel_claimed_units),
+        ("receipts paid out", held.channel_settled_units),
+    ):
+        click.echo(f"  {label:19}{format_usdc(units):>16} USDC")
+
+
+@wallet.group()
+def pool() -> None:
+    """The deposit for small payments."""
+
+
+@pool.command("show")
+@wallet_options
+@signing
+async def show_pools(market: Market) -> None:
+    """Show your pools."""
+    pools = await market.pools()
+    table = Table("pool", "balance", "available", "reserved", "earned by agents", "leaving", box=None)
+    for found in pools:
+        table.add_row(
+            hex0x(found.pool_id)[:18],
+            format_usdc(found.balance_latest_units),
+            format_usdc(found.available_units),
+            format_usdc(found.reserved_units),
+            format_usdc(found.earned_units),
+            format_usdc(found.pending_withdraw_units) if found.pending_withdraw_units else "",
+        )
+    if pools:
+        console.print(table)
+    else:
+        click.echo("You have no pool. Open one with `aicp wallet pool deposit 5`.")
+
+
+@pool.command()
+@click.argument("amount", type=USDC)
+@wallet_options
+@signing
+async def deposit(market: Market, amount: int) -> None:
+    """Put AMOUNT USDC into the pool; the first time this makes the session key that spends it."""
+    intent = await PoolActions(market).deposit(amount)
+    await _landed(market, intent, f"Depositing {format_usdc(amount)} USDC.")
+
+
+@pool.command()
+@click.argument("amount", type=USDC)
+@click.option("--cancel", is_flag=True, help="Cancel a withdrawal that is under way.")
+@wallet_options
+@signing
+async def withdraw(market: Market, amount: int, cancel: bool) -> None:
+    """Ask AMOUNT USDC of the pool back; it is paid after the pool's delay."""
+    actions = PoolActions(market)
+    found = await actions.pool()
+    if found is None:
+        raise NotEnough("You have no pool with this session key.")
+    intent = await actions.withdraw(found, amount, cancel=cancel)
+    await _landed(market, intent, "Cancelling." if cancel else f"Asking {format_usdc(amount)} USDC back.")
+
+
+@wallet.command()
+@click.option("--direct", is_flag=True, help="Send the transactions yourself, with your own gas, whoever is gone.")
+@click.option("--rpc", envvar="AICP_RPC_URL", help="RPC for --direct; by default the one the service names.")
+@wallet_options
+@signing
+async def collect(market: Market, direct: bool, rpc: str | None) -> None:
+    """Pay out what escrows released, and fetch (with --direct: claim) receipts."""
+    if direct:
+        await _collect_directly(market, rpc)
+        return
+    taken = await AgentActions(market).collect_receipts()
+    if taken:
+        click.echo(f"{len(taken)} new receipts are stored.")
+    intent = await market.withdraw()
+    if intent is None:
+        click.echo("No escrow has released anything to collect.")
+        return
+    await _landed(market, intent, "Collecting.")
+
+
+async def _collect_directly(market: Market, rpc: str | None) -> None:
+    chain, store = await market.chain(), await market.store()
+    direct = DirectChain(rpc or chain.rpc_url, market.wallet, chain)
+    paid = await direct.withdraw()
+    click.echo(f"Withdrawn {format_usdc(paid)} USDC from escrows.")
+    claimed = 0
+    for receipt in store.best_receipts():
+        open_units = receipt.total_claimed_units - await direct.claimed_units(receipt.channel_id)
+        if open_units > 0:
+            await direct.claim(receipt)
+            claimed += open_units
+    click.echo(f"Claimed {format_usdc(claimed)} USDC of receipts.")
+
+
+@wallet.command()
+@click.argument("amount", type=USDC)
+@wallet_options
+@signing
+async def stake(market: Market, amount: int) -> None:
+    """Stake AMOUNT USDC as an agent."""
+    if amount == 0:
+        raise ClientError("Stake more than zero.")
+    intent = await AgentActions(market).stake(amount)
+    await _landed(market, intent, f"Staking {format_usdc(amount)} USDC.")

@@ -1,0 +1,222 @@
+"""Follows a task of ours from its auction to the end, doing the buyer's part of it.
+
+Every step is decided from the service's current answer, so it can be stopped and taken up again at any point. It pays
+at most once: an escrow's id is the payment's nonce, and an order is kept before it is sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from aicp.client.buyer_actions import BuyerActions
+from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError
+from aicp.client.market import Market
+from aicp.client.models import Bid, Deal, Task
+from aicp.client.pool_actions import PoolActions
+from aicp.client.verify import check_bid, check_deliverable
+from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+_POLL_SECONDS: Final = 1.0
+_OPEN: Final = frozenset({"open", "revealing"})
+_OVER: Final = frozenset({"completed", "rejected", "refunded", "split", "failed", "cancelled", "expired", "disputed"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wishes:
+    """What the buyer wants done for him.
+
+    `award_best` takes the lowest bid when the auction ends, or as soon as there are `min_bids`. `pool_units` opens a
+    pool of that size where one is needed and there is none, 0 never does. `accept` accepts the result when it arrives;
+    `results` is where result files go. `timeout_seconds` bounds the whole wait.
+    """
+
+    award_best: bool = True
+    min_bids: int | None = None
+    pool_units: int = 0
+    accept: bool = False
+    results: Path | None = None
+    timeout_seconds: float = 3600.0
+
+
+class Purchase:
+    """One task on its way."""
+
+    def __init__(self, market: Market, wishes: Wishes, say: Callable[[str], None]) -> None:
+        self.market = market
+        self.buyer = BuyerActions(market)
+        self.pools = PoolActions(market)
+        self.wishes = wishes
+        self._say = say
+        self._last = ""
+        self._paid: bytes | None = None
+        self._downloaded = False
+
+    def say(self, sentence: str) -> None:
+        """Tell the buyer something once."""
+        if sentence != self._last:
+            self._last = sentence
+            self._say(sentence)
+
+    async def follow(self, task_id: uuid.UUID) -> Task:
+        """Return the task once it is over, or delivered where the result is not to be accepted for the buyer.
+
+        Raises ClientError when it takes longer than wished.
+        """
+        deadline = time.monotonic() + self.wishes.timeout_seconds
+        while True:
+            task = await self.market.task(task_id)
+            if task.state in _OVER:
+                await self._finish(task)
+                return task
+            if await self._step(task):
+                return await self.market.task(task_id)
+            if time.monotonic() > deadline:
+                raise ClientError(
+                    f"The task is still {task.state}; take it up again with `aicp task follow {task_id}`."
+                )
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _step(self, task: Task) -> bool:
+        """Do what is due. Returns whether nothing is left for us."""
+        if task.state in _OPEN:
+            return await self._auction(task)
+        if task.deal_id is None:
+            return False
+        deal = await self.market.deal(task.deal_id)
+        if deal.state == "awaiting_payment":
+            await self._pay(deal)
+        elif deal.state == "delivered":
+            return await self._judge(deal)
+        else:
+            self.say(_SENTENCES.get(deal.state, f"The task is {deal.state}."))
+        return False
+
+    async def best_bid(self, task: Task) -> tuple[Bid | None, int]:
+        """Return the lowest live bid that is what it claims to be, and how many are live."""
+        chain = await self.market.chain()
+        live = [bid for bid in await self.market.bids(task.id) if bid.live]
+        for bid in sorted(live, key=lambda bid: (bid.amount_units, bid.eta_seconds, bid.seq)):
+            try:
+                check_bid(bid, task.task_hash, chain)
+            except Mismatch as error:
+                self.say(f"A bid is ignored: {error}")
+                continue
+            return bid, len(live)
+        return None, len(live)
+
+    async def _auction(self, task: Task) -> bool:
+        chain = await self.market.chain()
+        best, count = await self.best_bid(task)
+        lowest = f", lowest {format_usdc(best.amount_units)} USDC" if best else ""
+        self.say(f"{count} {'bid' if count == 1 else 'bids'}{lowest}")
+        left = task.auction_ends_at.timestamp() - chain.now()
+        enough = self.wishes.min_bids is not None and count >= self.wishes.min_bids
+        if not self.wishes.award_best:
+            return left <= 0
+        # the last seconds are left to bids on their way, the award itself has to be in before the end
+        if best is None or not (enough or left <= 2):
+            return False
+        await self.buyer.award(task, best)
+        name = best.agent_name or checksum(best.agent)
+        self.say(f"Awarded to {name} for {format_usdc(best.amount_units)} USDC")
+        return False
+
+    async def _pay(self, deal: Deal) -> None:
+        try:
+            if deal.path == "escrow":
+                await self._pay_escrow(deal)
+            else:
+                await self._order(deal)
+        except ProblemError as error:
+            if error.status != 409 and not error.retryable:
+                raise
+            self.say(str(error))
+
+    async def _pay_escrow(self, deal: Deal) -> None:
+        if deal.escrow is None or not deal.allows("pay", "buyer") or self._paid == deal.escrow.escrow_id:
+            return
+        await self.buyer.pay(deal)
+        self._paid = deal.escrow.escrow_id
+        self.say(f"Paid {format_usdc(deal.price_units)} USDC into escrow {hex0x(deal.escrow.escrow_id)}")
+
+    async def _order(self, deal: Deal) -> None:
+        pool = await self.pools.pool()
+        if pool is None or pool.available_units < deal.price_units:
+            units = max(self.wishes.pool_units, deal.price_units) if self.wishes.pool_units else 0
+            if units == 0:
+                raise NotEnough("The pool does not cover this task; deposit with `aicp wallet pool deposit`.")
+            self.say(f"Depositing {format_usdc(units)} USDC into the pool")
+            intent = await self.pools.deposit(units)
+            await self.market.wait_landed(intent.id)
+            await self._wait_available(deal.price_units)
+            deal = await self.market.deal(deal.id)
+        await self.pools.order(deal)
+        self.say(f"Ordered for {format_usdc(deal.price_units)} USDC from the pool, without gas")
+
+    async def _wait_available(self, units: int) -> None:
+        deadline = time.monotonic() + 120.0
+        while True:
+            pool = await self.pools.pool()
+            if pool is not None and pool.available_units >= units:
+                return
+            if time.monotonic() > deadline:
+                raise ClientError("The deposit is mined but not final yet; take the task up again in a while.")
+            self.say("Waiting until the deposit is final")
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _judge(self, deal: Deal) -> bool:
+        await self._download(deal)
+        if not self.wishes.accept:
+            self.say("The result is there. Accept it with `aicp task accept`, or leave it to the clock.")
+            return True
+        try:
+            if deal.path == "escrow":
+                await self.buyer.release(deal)
+                self.say(f"Released {format_usdc(deal.price_units)} USDC to the agent")
+            else:
+                await self.pools.verdict(deal, accepted=True)
+                self.say("Accepted; the agent gets its receipt")
+        except ProblemError as error:
+            if error.status != 409 and not error.retryable:
+                raise
+            self.say(str(error))
+        return False
+
+    async def _download(self, deal: Deal) -> None:
+        if self._downloaded or self.wishes.results is None:
+            return
+        chain, folder = await self.market.chain(), self.wishes.results
+        check_deliverable(deal, chain)
+        if deal.deliverable is None:
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        for file in deal.deliverable.manifest.files:
+            await self.market.download(file, folder / Path(file.name).name)
+        self._downloaded = True
+        self.say(f"{len(deal.deliverable.manifest.files)} result files are in {folder}")
+
+    async def _finish(self, task: Task) -> None:
+        if task.state == "completed" and task.deal_id is not None:
+            await self._download(await self.market.deal(task.deal_id))
+        self.say(_SENTENCES.get(task.state, f"The task is {task.state}."))
+
+
+_SENTENCES: Final = {
+    "awarded": "Terms are being composed",
+    "awaiting_acceptance": "Waiting for the agent's acceptance",
+    "funding": "The payment is on its way",
+    "assigned": "Paid; the agent begins",
+    "running": "The agent works",
+    "completed": "Completed",
+    "rejected": "Rejected; the price stays in the pool",
+    "refunded": "The agent gave the money back",
+    "failed": "The agent gave the work back",
+    "cancelled": "Cancelled",
+    "expired": "Expired; nothing was paid, or it was paid back",
+}
