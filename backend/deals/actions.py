@@ -1,0 +1,140 @@
+"""Who may do what on a deal now, why, until when, and what happens if nobody does. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from backend.db.times import moment
+from backend.deals.schemas import Action, ChannelSideOut, EscrowOut
+from backend.domain.task_states import TaskState
+
+S = TaskState
+Name = Literal[
+    "accept", "pay", "order", "start", "deliver", "release", "verdict", "refund", "return", "cancel", "collect", "wait"
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionFacts:
+    """What the list of actions follows from. `collectable_units` waits in the agent's escrow ledger."""
+
+    state: TaskState
+    live: bool
+    escrow: EscrowOut | None
+    channel: ChannelSideOut | None
+    payment_blocked: bool
+    """An earlier authorization of the task may still be used."""
+    collectable_units: int
+    result_underway: bool
+
+
+def _action(
+    name: Name,
+    who: Literal["buyer", "agent"],
+    reason: str,
+    *,
+    allowed: bool = True,
+    due: int | None = None,
+    otherwise: str | None = None,
+) -> Action:
+    return Action(
+        name=name, who=who, allowed=allowed, reason=reason, due=None if due is None else moment(due),
+        if_nobody_acts=otherwise,
+    )  # fmt: skip
+
+
+def _wait(who: Literal["buyer", "agent"], reason: str) -> Action:
+    return _action("wait", who, reason, allowed=False)
+
+
+def _pay(facts: ActionFacts, escrow: EscrowOut) -> Action:
+    lapse = "The terms lapse and the agent is free again; nothing has moved."
+    if facts.payment_blocked:
+        return _action("pay", "buyer", "An earlier payment signature of this task may still be used.", allowed=False)
+    if escrow.payable_until is None:
+        return _action("pay", "buyer", "The terms have lapsed; new ones are being composed.", allowed=False)
+    return _action("pay", "buyer", "One signature pays into escrow.", due=escrow.payable_until, otherwise=lapse)
+
+
+def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
+    give_back = _action("refund", "agent", "The agent can give the money back.")
+    match facts.state:
+        case S.AWAITING_ACCEPTANCE:
+            late = "The deal ends and the task goes back to its other bids."
+            return [
+                _action("accept", "agent", "The agent signs the terms.", due=escrow.acceptance_due, otherwise=late),
+                _wait("buyer", "Waiting for the agent to accept the terms."),
+            ]
+        case S.AWAITING_PAYMENT:
+            return [_pay(facts, escrow), _wait("agent", "Waiting for the buyer to pay.")]
+        case S.FUNDING if escrow.chain_status == "funded":
+            cancel = _action(
+                "cancel", "buyer", "The money is in escrow, the acceptance is not.", due=escrow.terms.accept_by,
+                otherwise="After that the money goes back to the buyer.",
+            )  # fmt: skip
+            return [cancel, _wait("agent", "The acceptance is on its way.")]
+        case S.FUNDING:
+            return [_wait("buyer", "The payment is on its way."), _wait("agent", "The payment is on its way.")]
+        case S.ASSIGNED | S.RUNNING:
+            missed = "After that anybody can send the money back to the buyer, and the agent loses stake."
+            reason = "A result is on its way to the chain." if facts.result_underway else "The agent hands in its result."
+            actions = [
+                _action("deliver", "agent", reason, due=escrow.terms.deliver_by, otherwise=missed),
+                give_back,
+                _action("release", "buyer", "The buyer can pay at any time."),
+            ]
+            begin = _action("start", "agent", "The agent says that it works.")
+            return [begin, *actions] if facts.state is S.ASSIGNED else actions
+        case S.DELIVERED:
+            silence = "After that the money is released to the agent."
+            return [
+                _action(
+                    "release", "buyer", "The buyer checks the result and pays.", due=escrow.challenge_ends_at,
+                    otherwise=silence,
+                ),
+                give_back,
+            ]  # fmt: skip
+        case S.COMPLETED | S.SPLIT if facts.collectable_units > 0:
+            return [_action("collect", "agent", "The money waits in the escrow ledger.")]
+        case _:
+            return []
+
+
+def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action]:
+    order = channel.order
+    match facts.state:
+        case S.AWAITING_PAYMENT:
+            funded = channel.pool_id is not None
+            reason = "The session key orders." if funded else "There is no pool that can pay; open one first."
+            return [_action("order", "buyer", reason, allowed=funded), _wait("agent", "Waiting for the order.")]
+        case (S.ASSIGNED | S.RUNNING) if order is not None:
+            actions = [
+                _action(
+                    "deliver", "agent", "The agent hands in its result.", due=order.deliver_by,
+                    otherwise="After that the order is void and nothing is paid.",
+                ),
+                _action("return", "agent", "The agent can give the order back."),
+                _wait("buyer", "The agent works."),
+            ]  # fmt: skip
+            begin = _action("start", "agent", "The agent says that it works.")
+            return [begin, *actions] if facts.state is S.ASSIGNED else actions
+        case S.DELIVERED if order is not None:
+            return [
+                _action(
+                    "verdict", "buyer", "The buyer accepts or rejects the result.", due=order.evaluate_by,
+                    otherwise="Silence is acceptance: the agent gets its receipt.",
+                ),
+                _wait("agent", "Waiting for the buyer's verdict."),
+            ]  # fmt: skip
+        case _:
+            return []
+
+
+def actions_of(facts: ActionFacts) -> list[Action]:
+    """Return what both sides may do, most urgent first."""
+    if facts.escrow is not None:
+        return _escrow_actions(facts, facts.escrow)
+    if facts.channel is not None:
+        return _channel_actions(facts, facts.channel)
+    return []

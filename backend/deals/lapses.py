@@ -1,0 +1,56 @@
+"""Clocks of deals nobody has paid: an agent who does not answer, a buyer who does not come back."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.primitives import Finality, hex0x
+from backend.context import Context
+from backend.db.times import unix
+from backend.deals import repo, terms
+from backend.deals.service import back_to_bids
+from backend.domain.task_states import TaskState
+from backend.tasks import service as tasks
+from indexer import views
+
+AT_ONCE = 500
+_WAITING = (TaskState.AWAITING_ACCEPTANCE, TaskState.AWAITING_PAYMENT)
+
+
+def waiting_deals(session: Session) -> list[uuid.UUID]:
+    """Return the deals that wait for a signature."""
+    found: list[uuid.UUID] = []
+    for path in ("escrow", "channel"):
+        found += session.execute(repo.live_ids(path, _WAITING, AT_ONCE)).scalars()
+    return found
+
+
+def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
+    """Let a waiting deal lapse when its time is over; return whether it did. Nothing lapses while money is in it."""
+    deal = session.execute(repo.by_id(deal_id)).scalar_one_or_none()
+    if deal is None or not deal.live:
+        return False
+    task = session.execute(repo.task_skip_locked(deal.task_id)).scalar_one_or_none()
+    if task is None or task.deal_id != deal.id or TaskState(task.state) not in _WAITING:
+        return False
+    rows = session.execute(repo.all_terms(deal.id)).scalars().all()
+    for funded in (views.escrow(session, row.escrow_id, Finality.SEEN) for row in rows):
+        if funded is not None and funded.status is not views.EscrowStatus.CLOSED:
+            return False
+    now = ctx.now()
+    current = terms.current(session, deal.id)
+    if task.state == TaskState.AWAITING_ACCEPTANCE.value and current is not None:
+        if now <= current.acceptance_due + 1:
+            return False
+        back_to_bids(session, ctx, deal, task, "the agent did not accept in time")
+        return True
+    if now - unix(task.state_since) >= ctx.constants.awaiting_payment_seconds:
+        back_to_bids(session, ctx, deal, task, "the buyer did not pay in time")
+        return True
+    if current is not None and terms.have_passed(ctx, current):
+        terms.lapse(session, ctx, current)
+        tasks.announce_deal(session, task, deal.id, f"terms {hex0x(current.escrow_id)} lapsed unpaid")
+        return True
+    return False

@@ -1,0 +1,85 @@
+"""What happened to a deal, in order: moves of the task, relayed transactions, events of its escrow."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.api.types import ChainRef
+from backend.db.times import moment
+from backend.deals import repo
+from backend.deals.schemas import TimelineItem
+from backend.deals.service import find
+from backend.tasks import repo as tasks_repo
+from indexer import views
+
+_SENTENCES = {
+    "funded": "The price is locked in the escrow contract.",
+    "accepted": "The agent accepted and its stake is locked.",
+    "submitted": "The agent submitted its result; the challenge clock runs.",
+    "released": "Money was released to the agent.",
+    "refunded": "Money went back to the buyer.",
+    "split": "Both sides divided what was left.",
+    "closed": "The escrow is closed.",
+}
+
+
+def chain_ref(origin: views.Origin) -> ChainRef:
+    """Return where on the chain a statement comes from."""
+    return ChainRef(
+        block_number=origin.block_number,
+        block_hash=origin.block_hash,
+        tx_hash=origin.tx_hash,
+        log_index=origin.log_index,
+        finality=origin.finality,
+    )
+
+
+def _moves(session: Session, deal_id: uuid.UUID, task_id: uuid.UUID) -> Iterator[TimelineItem]:
+    for move in session.execute(tasks_repo.history(task_id)).scalars():
+        if move.deal_id in {None, deal_id}:
+            yield TimelineItem(
+                at=move.at, source="app", kind=f"task.{move.target}",
+                sentence=f"{move.target.replace('_', ' ').capitalize()}: {move.reason}.", fields=dict(move.evidence),
+            )  # fmt: skip
+
+
+def _relayed(session: Session, deal_id: uuid.UUID) -> Iterator[TimelineItem]:
+    for intent in session.execute(repo.intents(deal_id)).scalars():
+        problem = f" ({intent.error_code})" if intent.error_code else ""
+        fields: dict[str, Any] = {"intent_id": str(intent.id), "state": intent.state}
+        if intent.tx_hash is not None:
+            fields["tx_hash"] = "0x" + intent.tx_hash.hex()
+        yield TimelineItem(
+            at=intent.created_at, source="app", kind=f"intent.{intent.kind}",
+            sentence=f"Transaction to {intent.kind.replace('_', ' ')}: {intent.state}{problem}.", fields=fields,
+        )  # fmt: skip
+
+
+def _chain_events(session: Session, deal_id: uuid.UUID) -> Iterator[TimelineItem]:
+    for terms in session.execute(repo.all_terms(deal_id)).scalars():
+        for event in views.escrow_events(session, terms.escrow_id):
+            yield TimelineItem(
+                at=moment(event.origin.block_time), source="chain", kind=f"escrow.{event.kind}",
+                sentence=_SENTENCES.get(event.kind, event.kind), fields=dict(event.fields),
+                chain=chain_ref(event.origin), finality=event.origin.finality,
+            )  # fmt: skip
+
+
+def of_deal(session: Session, deal_id: uuid.UUID, caller: bytes) -> list[TimelineItem]:
+    """Return the deal's history to one of its parties, oldest first. Raises NotFound."""
+    deal = find(session, deal_id, caller)
+    items = [
+        *_moves(session, deal.id, deal.task_id),
+        *_relayed(session, deal.id),
+        *_chain_events(session, deal.id),
+    ]
+    return sorted(items, key=_order)
+
+
+def _order(item: TimelineItem) -> tuple[dt.datetime, int]:
+    return item.at, 0 if item.source == "app" else 1

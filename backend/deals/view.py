@@ -1,0 +1,145 @@
+"""A deal as its parties see it."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.fees import fee
+from aicp.rules.primitives import Finality
+from backend.auctions.view import award_out, bid_by_hash
+from backend.context import Context
+from backend.deals import repo, terms
+from backend.deals.actions import ActionFacts, actions_of
+from backend.deals.models import Deal, EscrowTerms
+from backend.deals.schemas import DealOut, DeliverableOut, EscrowOut, IntentRef, TermsOut
+from backend.deals.timeline import chain_ref
+from backend.domain.task_states import TaskState
+from backend.files import service as files
+from backend.payments.view import channel_side
+from backend.tasks import service as tasks
+from backend.tasks.states import public_state
+from backend.txm.states import NOT_CARRIED_OUT, IntentState
+from indexer import views
+
+
+def _terms_out(row: EscrowTerms) -> TermsOut:
+    agreed = terms.from_json(row.terms)
+    return TermsOut(
+        client=agreed.client,
+        provider=agreed.provider,
+        verifier=agreed.verifier,
+        arbiter=agreed.arbiter,
+        amount_units=agreed.amount,
+        fee_bps=agreed.fee_bps,
+        quorum=agreed.quorum,
+        accept_by=agreed.accept_by,
+        deliver_by=agreed.deliver_by,
+        challenge_period=agreed.challenge_period,
+        dispute_timeout=agreed.dispute_timeout,
+        job_hash=agreed.job_hash,
+        salt=agreed.salt.to_bytes(32, "big"),
+    )
+
+
+def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) -> EscrowOut | None:
+    """Return the escrow with money in it, else that of the newest terms; None on the channel path."""
+    rows = session.execute(repo.all_terms(deal.id)).scalars().all()
+    if not rows:
+        return None
+    held = {row.escrow_id: views.escrow(session, row.escrow_id, min_finality) for row in rows}
+    row = next(
+        (row for row in rows if row.lapsed_at is None), next((row for row in rows if held[row.escrow_id]), rows[0])
+    )
+    chain = held[row.escrow_id]
+    authorization = session.execute(repo.authorization_of(row.escrow_id)).scalar_one_or_none()
+    return EscrowOut(
+        escrow_id=row.escrow_id,
+        terms=_terms_out(row),
+        acceptance_due=row.acceptance_due,
+        acceptance_valid_until=row.acceptance_valid_until,
+        acceptance_signature=row.acceptance_signature,
+        authorization_valid_before=None if authorization is None else authorization.valid_before,
+        payable_until=terms.payable_until(ctx, row),
+        chain_status="none" if chain is None else chain.status.value,
+        released_units=0 if chain is None else chain.released_units,
+        refunded_units=0 if chain is None else chain.refunded_units,
+        challenge_ends_at=None if chain is None else chain.challenge_ends_at,
+        outcome=None if chain is None else chain.outcome,
+        chain=None if chain is None else chain_ref(chain.origin),
+    )
+
+
+def _deliverable(session: Session, deal: Deal) -> DeliverableOut | None:
+    row = session.execute(repo.deliverables(deal.id)).scalars().first()
+    if row is None:
+        return None
+    attached = files.task_files(session, deal.task_id, "result", deal.id)
+    return DeliverableOut(
+        deliverable_hash=row.deliverable_hash,
+        manifest=row.manifest,
+        signature=row.signature,
+        files=[files.file_out(file) for file in attached],
+        created_at=row.created_at,
+    )
+
+
+def _last_intent(session: Session, deal: Deal) -> IntentRef | None:
+    intent = session.execute(repo.last_intent(deal.id)).scalar_one_or_none()
+    if intent is None:
+        return None
+    return IntentRef(
+        id=intent.id, kind=intent.kind, state=intent.state, tx_hash=intent.tx_hash, error_code=intent.error_code
+    )
+
+
+def deal_out(session: Session, ctx: Context, deal: Deal, min_finality: Finality = Finality.SEEN) -> DealOut:
+    """Return everything its parties may know of a deal; the caller has checked that the reader is one."""
+    task = tasks.get(session, deal.task_id)
+    award = session.execute(repo.award(deal.award_id)).scalar_one()
+    bid = bid_by_hash(session, ctx, deal.bid_hash)
+    state = TaskState(task.state)
+    escrow = _escrow(session, ctx, deal, min_finality)
+    channel = channel_side(session, ctx, deal) if deal.path == "channel" else None
+    last = _last_intent(session, deal)
+    live_authorization = session.execute(repo.live_authorization(task.id)).scalar_one_or_none()
+    facts = ActionFacts(
+        state=state,
+        live=deal.live,
+        escrow=escrow,
+        channel=channel,
+        payment_blocked=live_authorization is not None
+        and escrow is not None
+        and live_authorization.escrow_id != escrow.escrow_id,
+        collectable_units=views.ledger_balance(session, deal.agent, Finality.SEEN),
+        result_underway=last is not None
+        and last.kind == "submit"
+        and IntentState(last.state) not in NOT_CARRIED_OUT,
+    )
+    current = task.deal_id == deal.id
+    return DealOut(
+        id=deal.id,
+        task_id=task.id,
+        task_hash=task.task_hash,
+        title=task.title,
+        path=deal.path,
+        state=state,
+        public_state=public_state(state),
+        buyer=deal.buyer,
+        agent=deal.agent,
+        agent_name=bid.agent_name,
+        price_units=deal.price_units,
+        fee_units=fee(deal.price_units, ctx.constants.fee_bps if deal.path == "escrow" else 0),
+        live=deal.live,
+        ended_reason=deal.ended_reason,
+        bid=bid,
+        award=award_out(task, award, deal.id),
+        description=str(task.document["description"]),
+        document=task.document,
+        input_files=[files.file_out(file) for file in files.task_files(session, task.id, "input")],
+        escrow=escrow,
+        channel=channel,
+        deliverable=_deliverable(session, deal),
+        actions=actions_of(facts) if current else [],
+        last_intent=last,
+        created_at=deal.created_at,
+    )

@@ -1,0 +1,49 @@
+"""Clocks of orders: silence accepts a delivered result, a missed delivery frees the reserve."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from backend.context import Context
+from backend.deals import repo as deals_repo
+from backend.deals.service import end
+from backend.domain.task_states import TaskState
+from backend.payments import repo
+from backend.payments.models import MicroOrder
+from backend.payments.orders import complete
+from backend.payments.receipts import void
+from backend.tasks import service as tasks
+
+AT_ONCE = 200
+
+
+def due(session: Session, ctx: Context) -> list[bytes]:
+    """Return the hashes of orders whose clock has run out, margin included."""
+    rows = session.execute(repo.orders_due(ctx.now(), ctx.constants.keeper_margin_seconds, AT_ONCE)).scalars()
+    return [order.order_hash for order in rows]
+
+
+def run_out(session: Session, ctx: Context, order_hash: bytes) -> bool:
+    """Act on one order whose clock has run out; return whether anything changed."""
+    known = session.get(MicroOrder, order_hash)
+    deal = None if known is None else session.execute(deals_repo.by_id(known.deal_id)).scalar_one()
+    if known is None or deal is None:
+        return False
+    task = session.execute(deals_repo.task_skip_locked(deal.task_id)).scalar_one_or_none()
+    order = session.execute(repo.order_of_deal(deal.id)).scalar_one()
+    if task is None or task.deal_id != deal.id:
+        return False
+    late = ctx.now() - ctx.constants.keeper_margin_seconds
+    if order.state == "delivered" and order.evaluate_by <= late:
+        evidence: dict[str, object] = {"evaluate_by": order.evaluate_by}
+        complete(session, ctx, deal, task, order, reason="silence is acceptance", evidence=evidence)
+        return True
+    if order.state == "reserved" and order.deliver_by <= late:
+        void(session, order)
+        tasks.move(
+            session, ctx, task, TaskState.EXPIRED, reason="not delivered in time",
+            evidence={"deliver_by": order.deliver_by}, deal_id=deal.id,
+        )  # fmt: skip
+        end(session, deal, "not delivered in time")
+        return True
+    return False

@@ -1,0 +1,113 @@
+"""Pools: reading them, and relaying signed deposits and withdrawals."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from aicp.abi import payment_channel as abi
+from aicp.abi.typed_data import PoolWithdraw, ReceiveWithAuthorization
+from aicp.rules.ids import pool_deposit_nonce, pool_id, pool_key
+from aicp.rules.primitives import hex0x
+from backend.context import Context
+from backend.db.times import moment
+from backend.domain.signatures import require_signer
+from backend.errors import InvalidInput, NotFound, SignatureExpired, TermsMismatch
+from backend.payments import repo
+from backend.payments.errors import RetiredOperator
+from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn
+from backend.payments.view import pool_out
+from backend.txm import service as txm
+from backend.wallet.budget import charge
+from backend.wallet.schemas import IntentOut
+from backend.wallet.view import intent_out
+from indexer import views
+
+
+def of_payer(session: Session, ctx: Context, payer: bytes) -> list[PoolOut]:  # noqa: ARG001  # the shape of all services
+    """Return the payer's pools, the most recently changed first."""
+    return [pool_out(session, pool) for pool in views.pools_of(session, payer)]
+
+
+def _own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
+    row = views.pool(session, pool)
+    if row is None or row.payer != payer:
+        raise NotFound("There is no such pool of yours.")
+    return row
+
+
+def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolOut:  # noqa: ARG001  # as above
+    """Return one pool of the payer. Raises NotFound."""
+    return pool_out(session, _own(session, pool, payer))
+
+
+def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) -> IntentOut:
+    """Relay a deposit signed by the payer; its signature commits to the pool, so nobody can redirect it.
+
+    Raises InvalidSignature, SignatureExpired, RetiredOperator, LimitExceeded.
+    """
+    if given.operator != ctx.operator.address:
+        raise RetiredOperator("A deposit names an operator who serves here.")
+    if given.amount_units == 0:
+        raise InvalidInput("A deposit is more than nothing.")
+    if given.valid_before <= ctx.now():
+        raise SignatureExpired(valid_before=given.valid_before)
+    pool = pool_id(pool_key(payer, given.payer_authorizer, given.operator), ctx.domains.channel)
+    message = ReceiveWithAuthorization(
+        from_=payer, to=ctx.deployment.payment_channel, value=given.amount_units, valid_after=given.valid_after,
+        valid_before=given.valid_before, nonce=pool_deposit_nonce(pool, given.salt),
+    )  # fmt: skip
+    require_signer(message, ctx.domains.token, given.signature, payer)
+    charge(session, ctx, payer, "pool_deposit")
+    session.execute(repo.new_pool(pool, payer, given.payer_authorizer, given.operator))
+    data = abi.encode_deposit_pool_with_authorization(
+        payer, given.payer_authorizer, given.operator, given.amount_units, given.valid_after, given.valid_before,
+        int.from_bytes(given.salt, "big"), given.signature,
+    )  # fmt: skip
+    intent = txm.enqueue(
+        session,
+        ctx,
+        idem_key=f"pool_deposit:{message.nonce.hex()}:{txm.intent_hash(ctx.deployment.payment_channel, data, None).hex()}",
+        kind="pool_deposit",
+        on_behalf_of=payer,
+        to=ctx.deployment.payment_channel,
+        data=data,
+        expires_at=moment(given.valid_before),
+        reference={"pool_id": hex0x(pool), "amount_units": str(given.amount_units)},
+    )
+    return intent_out(session, intent)
+
+
+def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: PoolWithdrawIn) -> IntentOut:
+    """Relay the payer's request to withdraw, or to cancel one. Raises TermsMismatch for a stale nonce and others."""
+    row = _own(session, pool, payer)
+    if given.valid_until <= ctx.now():
+        raise SignatureExpired(valid_until=given.valid_until)
+    if given.nonce != row.nonce:
+        raise TermsMismatch("The pool's nonce is another one.", nonce=row.nonce)
+    message = PoolWithdraw(
+        pool_id=pool, amount=given.amount_units, cancel=given.cancel, nonce=given.nonce, valid_until=given.valid_until
+    )
+    require_signer(message, ctx.domains.channel, given.signature, payer)
+    charge(session, ctx, payer, "pool_withdraw")
+    if given.cancel:
+        data = abi.encode_cancel_pool_withdraw_with_signature(
+            payer, row.payer_authorizer, row.operator, given.nonce, given.valid_until, given.signature
+        )
+    else:
+        data = abi.encode_initiate_pool_withdraw_with_signature(
+            payer, row.payer_authorizer, row.operator, given.amount_units, given.nonce, given.valid_until,
+            given.signature,
+        )  # fmt: skip
+    kind = "pool_withdraw_cancel" if given.cancel else "pool_withdraw"
+    intent = txm.enqueue(
+        session,
+        ctx,
+        idem_key=f"{kind}:{pool.hex()}:{given.nonce}:{given.signature.hex()}",
+        kind=kind,
+        on_behalf_of=payer,
+        to=ctx.deployment.payment_channel,
+        data=data,
+        expires_at=moment(given.valid_until),
+        reference={"pool_id": hex0x(pool), "amount_units": str(given.amount_units)},
+    )
+    return intent_out(session, intent)

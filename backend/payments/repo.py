@@ -1,0 +1,157 @@
+"""Statements over pools, channels, vouchers, orders and receipts."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Insert, Select, Update, func, literal, or_, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from backend.agents.models import Agent
+from backend.payments.models import Channel, MicroOrder, Pool, Receipt, Voucher
+from indexer.views import pool_headroom_expr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReceiptFilter:
+    """What a list of receipts is narrowed to; None means any."""
+
+    channel_id: bytes | None = None
+    deal_id: uuid.UUID | None = None
+    unacknowledged: bool = False
+
+
+def new_pool(pool_id: bytes, payer: bytes, payer_authorizer: bytes, operator: bytes) -> Insert:
+    """Insert our side of a pool unless it is there."""
+    return (
+        pg_insert(Pool)
+        .values(pool_id=pool_id, payer=payer, payer_authorizer=payer_authorizer, operator=operator,
+                reserved_units=0, earned_units=0)
+        .on_conflict_do_nothing(index_elements=["pool_id"])
+    )  # fmt: skip
+
+
+def pool(pool_id: bytes) -> Select[tuple[Pool]]:
+    """Our side of a pool, read anew."""
+    return select(Pool).where(Pool.pool_id == pool_id).execution_options(populate_existing=True)
+
+
+def pool_locked(pool_id: bytes) -> Select[tuple[Pool]]:
+    """Our side of a pool with its row locked."""
+    return pool(pool_id).with_for_update()
+
+
+def headroom(pool_id: bytes) -> Select[tuple[Any]]:
+    """What receipts and reserves of all time may add up to in the pool."""
+    return select(pool_headroom_expr(literal(pool_id)))
+
+
+def reserve(pool_id: bytes, price_units: int) -> Update:
+    """Reserve a price if the chain's headroom covers it with everything promised and earned before.
+
+    One statement: the database decides, whichever process took the request.
+    """
+    promised: ColumnElement[Any] = Pool.reserved_units + Pool.earned_units + price_units
+    return (
+        update(Pool)
+        .where(Pool.pool_id == pool_id, pool_headroom_expr(Pool.pool_id) >= promised)
+        .values(reserved_units=Pool.reserved_units + price_units)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def new_channel(channel_id: bytes, pool_id: bytes, receiver: bytes) -> Insert:
+    """Insert a channel unless it is there."""
+    return (
+        pg_insert(Channel)
+        .values(channel_id=channel_id, pool_id=pool_id, receiver=receiver, ceiling_units=0, in_flight_units=0,
+                earned_units=0)
+        .on_conflict_do_nothing(index_elements=["channel_id"])
+    )  # fmt: skip
+
+
+def channel(channel_id: bytes) -> Select[tuple[Channel]]:
+    """A channel, read anew."""
+    return select(Channel).where(Channel.channel_id == channel_id).execution_options(populate_existing=True)
+
+
+def channel_locked(channel_id: bytes) -> Select[tuple[Channel]]:
+    """A channel with its row locked."""
+    return channel(channel_id).with_for_update()
+
+
+def channels_of(pool_id: bytes) -> Select[tuple[Channel, str | None]]:
+    """The channels of a pool with the names of their agents."""
+    return (
+        select(Channel, Agent.name)
+        .outerjoin(Agent, Agent.address == Channel.receiver)
+        .where(Channel.pool_id == pool_id)
+        .order_by(Channel.created_at)
+    )
+
+
+def new_voucher(channel_id: bytes, ceiling_units: int, signature: bytes) -> Insert:
+    """Keep an accepted ceiling."""
+    return (
+        pg_insert(Voucher)
+        .values(channel_id=channel_id, ceiling_units=ceiling_units, signature=signature)
+        .on_conflict_do_nothing(index_elements=["channel_id", "ceiling_units"])
+    )
+
+
+def order_of_deal(deal_id: uuid.UUID) -> Select[tuple[MicroOrder]]:
+    """The order that pays a deal, read anew."""
+    return select(MicroOrder).where(MicroOrder.deal_id == deal_id).execution_options(populate_existing=True)
+
+
+def orders_due(now: int, margin: int, limit: int) -> Select[tuple[MicroOrder]]:
+    """Orders whose clock has run out: undelivered past `deliver_by`, unjudged past `evaluate_by`."""
+    late = now - margin
+    return (
+        select(MicroOrder)
+        .where(
+            or_(
+                (MicroOrder.state == "reserved") & (MicroOrder.deliver_by <= late),
+                (MicroOrder.state == "delivered") & (MicroOrder.evaluate_by <= late),
+            )
+        )
+        .order_by(MicroOrder.evaluate_by)
+        .limit(limit)
+    )
+
+
+def receipt(receipt_id: uuid.UUID) -> Select[tuple[Receipt]]:
+    """One receipt."""
+    return select(Receipt).where(Receipt.id == receipt_id)
+
+
+def receipts(
+    party: bytes, chosen: ReceiptFilter, after: tuple[Any, uuid.UUID] | None, limit: int
+) -> Select[tuple[Receipt, MicroOrder, Channel, Pool]]:
+    """Receipts of a party's channels with what they belong to, oldest first."""
+    statement = (
+        select(Receipt, MicroOrder, Channel, Pool)
+        .join(MicroOrder, MicroOrder.order_hash == Receipt.order_hash)
+        .join(Channel, Channel.channel_id == Receipt.channel_id)
+        .join(Pool, Pool.pool_id == Channel.pool_id)
+        .where(or_(Channel.receiver == party, Pool.payer == party))
+        .order_by(Receipt.created_at, Receipt.id)
+        .limit(limit)
+    )
+    if chosen.channel_id is not None:
+        statement = statement.where(Receipt.channel_id == chosen.channel_id)
+    if chosen.deal_id is not None:
+        statement = statement.where(MicroOrder.deal_id == chosen.deal_id)
+    if chosen.unacknowledged:
+        statement = statement.where(Receipt.acknowledged_at.is_(None))
+    if after is not None:
+        there = tuple_(literal(after[0], Receipt.created_at.type), literal(after[1], Receipt.id.type))
+        statement = statement.where(tuple_(Receipt.created_at, Receipt.id) > there)
+    return statement
+
+
+def totals() -> Select[tuple[int]]:
+    """Sum of everything ever earned."""
+    return select(func.coalesce(func.sum(Channel.earned_units), 0))

@@ -1,0 +1,147 @@
+"""Claims what channels have earned and pays receivers, in the order of one key's nonces.
+
+The claim and the settlement that pays it are two intents of one commit with the same fixed sender, so the settlement
+is always mined after the claim. Claimed totals are read from the mirror only: a batch that was lost, failed or mined
+in part is simply found unclaimed again. One builder at a time; a crash before the commit leaves nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy.orm import Session
+
+from aicp.abi import payment_channel as abi
+from backend.context import Context
+from backend.db.engine import SyncDatabase
+from backend.db.ids import new_id
+from backend.db.times import unix
+from backend.domain.settlement import MAX_ROWS, Claimable, chosen, claim_gas, settle_gas
+from backend.payments.channels import lane
+from backend.payments.models import ClaimRow
+from backend.settlement import repo
+from backend.settlement.batch import Row, batch_message, grouped
+from backend.txm import service as txm
+from backend.txm.machine import Machine
+from backend.txm.reverts import explain
+from backend.txm.rpc import NodeError
+from indexer import views
+
+_log = structlog.get_logger("settlement")
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A channel to claim: what the policy asks about it, and the row that would claim it."""
+
+    claimable: Claimable
+    row: Row
+
+
+def candidates(session: Session, ctx: Context) -> list[Candidate]:
+    """Return the channels with receipts above what the chain, or a batch on its way, has claimed."""
+    rows = session.execute(repo.unclaimed(ctx.operator.address, 5 * MAX_ROWS)).tuples().all()
+    ids = [channel.channel_id for channel, _, _ in rows]
+    underway = dict(session.execute(repo.underway(ids)).tuples().all()) if ids else {}
+    found: list[Candidate] = []
+    for channel, pool, claimed in rows:
+        done = max(int(claimed), int(underway.get(channel.channel_id, 0)))
+        if channel.earned_units <= done:
+            continue
+        newest = session.execute(repo.newest_receipt(channel.channel_id)).scalar_one()
+        oldest = session.execute(repo.oldest_unclaimed(channel.channel_id, done)).scalar_one()
+        chain_pool = views.pool(session, pool.pool_id)
+        way = lane(
+            ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=channel.receiver,
+            operator=pool.operator,
+        )  # fmt: skip
+        found.append(
+            Candidate(
+                Claimable(
+                    channel_id=channel.channel_id,
+                    unclaimed_units=newest.total_claimed_units - done,
+                    oldest_receipt_at=unix(oldest.created_at),
+                    withdrawal_pending=chain_pool is not None and chain_pool.pending_withdraw_units > 0,
+                ),
+                Row(
+                    channel_id=channel.channel_id,
+                    config=way.config,
+                    total_claimed_units=newest.total_claimed_units,
+                    ceiling_units=newest.ceiling_units,
+                    voucher_signature=newest.voucher_signature,
+                    operator_signature=newest.operator_signature,
+                ),
+            )
+        )
+    return found
+
+
+def settle(machine: Machine) -> int:
+    """Claim and pay what the policy chooses now; return how many rows. Raises NodeUnreachable."""
+    ctx, db = machine.ctx, machine.db
+    found = db.read(lambda s: candidates(s, ctx))
+    if not found:
+        return 0
+    price = machine.rpc.head().base_fee_wei + max(machine.rpc.priority_fee(), ctx.constants.min_gas_price_wei)
+    picked = chosen([c.claimable for c in found], now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
+    by_id = {candidate.row.channel_id: candidate.row for candidate in found}
+    for claimable, reason in picked:
+        _log.info("a channel is due", channel="0x" + claimable.channel_id.hex(), reason=reason.value)
+    rows = [by_id[claimable.channel_id] for claimable, _ in picked]
+    good = [row for row in rows if _would_be_taken(machine, row)]
+    return _enqueue(db, machine, good) if good else 0
+
+
+def _would_be_taken(machine: Machine, row: Row) -> bool:
+    """Return whether the chain would take this row now, by simulating its receipt alone."""
+    data = abi.encode_claim_with_signature([row.as_claim()], row.operator_signature)
+    try:
+        machine.rpc.eth_call(
+            sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data
+        )
+    except NodeError as error:
+        code, detail = explain(error)
+        _log.error("a receipt would not be taken", channel="0x" + row.channel_id.hex(), code=code, detail=detail)
+        return False
+    return True
+
+
+def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
+    ctx = machine.ctx
+    ordered, groups = grouped(rows)
+    signature = ctx.operator.sign(batch_message(ordered).digest(ctx.domains.channel))
+    data = abi.encode_claim_batch(ctx.operator.address, groups, signature)
+    receivers = list(dict.fromkeys(row.config.receiver for row in ordered))
+    sender = machine.keys.addresses[0]
+
+    def run(session: Session) -> int:
+        if not session.execute(repo.try_lock()).scalar_one():
+            return 0
+        ids = [row.channel_id for row in ordered]
+        underway = dict(session.execute(repo.underway(ids)).tuples().all())
+        if any(int(underway.get(row.channel_id, 0)) >= row.total_claimed_units for row in ordered):
+            return 0  # another worker has just built this batch
+        batch = str(new_id())
+        claim = txm.enqueue(
+            session, ctx, idem_key=f"claim:{batch}", kind="claim", on_behalf_of=ctx.operator.address,
+            to=ctx.deployment.payment_channel, data=data, expires_at=None,
+            reference={"batch": batch, "rows": len(ordered)}, account=sender, gas_limit=claim_gas(len(ordered)),
+        )  # fmt: skip
+        for row in ordered:
+            session.add(
+                ClaimRow(
+                    intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units
+                )
+            )
+        txm.enqueue(
+            session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
+            to=ctx.deployment.payment_channel, data=abi.encode_settle_many(receivers), expires_at=None,
+            reference={"batch": batch, "receivers": len(receivers)}, account=sender,
+            gas_limit=settle_gas(len(receivers)),
+        )  # fmt: skip
+        return len(ordered)
+
+    return db.write(run)
+
+

@@ -1,0 +1,20 @@
+"""Statements of the relayed-gas budget."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from backend.wallet.models import RelayedGas
+
+
+def add_gas(address: bytes, day: dt.date, gas: int, limit: int) -> Any:
+    """Reserve gas for an address if its day has room; returns the day's sum, or no row when it has none."""
+    statement = pg_insert(RelayedGas).values(address=address, day=day, gas=gas)
+    return statement.on_conflict_do_update(
+        index_elements=["address", "day"],
+        set_={"gas": RelayedGas.gas + statement.excluded.gas},
+        where=RelayedGas.gas + statement.excluded.gas <= limit,
+    ).returning(RelayedGas.gas)

@@ -1,0 +1,46 @@
+"""The tasks Celery knows: each rings one sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import structlog
+from celery import shared_task
+
+from backend.errors import Unavailable
+from backend.txm.machine import Machine
+from backend.worker import sweeps
+from backend.worker.app import machine
+
+_log = structlog.get_logger("worker")
+
+
+def _round(act: Callable[[Machine], object]) -> None:
+    try:
+        act(machine())
+    except Unavailable as error:
+        _log.warning("the database does not answer; the next round tries again", error=error.detail)
+
+
+@shared_task(name="aicp.sweep_transactions")  # type: ignore[untyped-decorator]
+def sweep_transactions() -> None:
+    """Carry intents on."""
+    _round(sweeps.sweep_transactions)
+
+
+@shared_task(name="aicp.reconcile")  # type: ignore[untyped-decorator]
+def reconcile() -> None:
+    """Let deals follow the chain."""
+    _round(sweeps.reconcile)
+
+
+@shared_task(name="aicp.keep")  # type: ignore[untyped-decorator]
+def keep() -> None:
+    """Do what clocks decide."""
+    _round(sweeps.keep)
+
+
+@shared_task(name="aicp.settle")  # type: ignore[untyped-decorator]
+def settle() -> None:
+    """Claim and pay."""
+    _round(sweeps.settle)
