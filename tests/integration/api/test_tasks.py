@@ -1,0 +1,132 @@
+"""Tasks: what is public, what only their parties see, and who may do what."""
+
+from __future__ import annotations
+
+import pytest
+
+from aicp.rules.documents import task_hash
+from aicp.rules.primitives import checksum, parse_hash
+from tests.fixtures.apihost import Host, code_of, new_uuid7, task_body
+
+pytestmark = pytest.mark.services
+
+
+def test_the_document_is_what_the_hash_commits_to(host: Host) -> None:
+    task = host.wallet().post_task()
+    assert task_hash(task["document"]) == parse_hash(task["task_hash"])
+    assert task["document"]["id"] == task["id"]
+    assert (task["state"], task["path_at_budget"]) == ("open", "escrow")
+
+
+def test_description_and_document_are_for_the_parties_only(host: Host) -> None:
+    buyer, agent = host.wallet(), host.wallet()
+    task = buyer.post_task()
+    bid = agent.bid(task)
+    readers = (host.client(), agent.http, host.wallet().http)
+    for reader in readers:
+        shown = reader.get(f"/tasks/{task['id']}").json()
+        assert (shown["description"], shown["document"]) == (None, None)
+        assert shown["title"] == task["title"]
+    assert buyer.award(task, bid).status_code == 200
+    assert agent.http.get(f"/tasks/{task['id']}").json()["description"] == task["description"]
+    assert host.wallet().http.get(f"/tasks/{task['id']}").json()["description"] is None
+
+
+def test_amounts_are_strings_of_base_units(host: Host) -> None:
+    buyer = host.wallet()
+    for wrong in (25.0, True, "25.0", "-1", "1e6", "0x10", str(2**96)):
+        answer = buyer.http.post("/tasks/submit", json=task_body(budget_units=wrong))
+        assert code_of(answer) == (422, "invalid_input"), wrong
+    answer = buyer.http.post("/tasks/submit", json=task_body(budget_units="9999"))
+    assert code_of(answer) == (400, "price_out_of_range")
+    assert buyer.post_task(budget_units="10000")["budget_units"] == "10000"
+
+
+def test_unknown_fields_and_broken_bodies_are_malformed_and_not_echoed(host: Host) -> None:
+    buyer = host.wallet()
+    answer = buyer.http.post("/tasks/submit", json=task_body(description="secret words", colour="red"))
+    assert code_of(answer) == (422, "invalid_input")
+    assert "secret words" not in answer.text
+    answer = buyer.http.post("/tasks/submit", content=b"{", headers={"content-type": "application/json"})
+    assert code_of(answer) == (422, "invalid_input")
+
+
+def test_posting_needs_a_session(host: Host) -> None:
+    before = host.count("app.task")
+    assert code_of(host.client().post("/tasks/submit", json=task_body())) == (401, "unauthenticated")
+    assert code_of(host.client(Authorization="Bearer nonsense").post("/tasks/submit", json=task_body())) == (
+        401,
+        "unauthenticated",
+    )
+    assert host.count("app.task") == before
+
+
+def test_a_client_made_id_makes_a_repeat_harmless(host: Host) -> None:
+    buyer, made = host.wallet(), new_uuid7()
+    first = buyer.post_task(id=made)
+    assert buyer.post_task(id=made) == first
+    assert code_of(buyer.http.post("/tasks/submit", json=task_body(id=made, title="Another"))) == (409, "conflict")
+    assert code_of(host.wallet().http.post("/tasks/submit", json=task_body(id=made))) == (409, "conflict")
+    version4 = "8c5f1c1e-7d5e-4a63-9f57-0d2c6c1b1a11"
+    assert code_of(buyer.http.post("/tasks/submit", json=task_body(id=version4))) == (422, "invalid_input")
+
+
+def test_only_the_buyer_cancels_and_only_while_open(host: Host) -> None:
+    buyer, agent = host.wallet(), host.wallet()
+    task = buyer.post_task()
+    assert code_of(agent.http.post(f"/tasks/{task['id']}/cancel")) == (404, "not_found")
+    assert buyer.http.post(f"/tasks/{task['id']}/cancel").json()["state"] == "cancelled"
+    assert code_of(buyer.http.post(f"/tasks/{task['id']}/cancel")) == (409, "wrong_state")
+    awarded = buyer.post_task()
+    buyer.award(awarded, agent.bid(awarded))
+    assert code_of(buyer.http.post(f"/tasks/{awarded['id']}/cancel")) == (409, "wrong_state")
+
+
+@pytest.mark.parametrize(
+    ("price", "changes", "path"),
+    [
+        ("9999999", {}, "channel"),
+        ("10000000", {}, "escrow"),
+        ("10000001", {}, "escrow"),
+        ("9999999", {"escrow_only": True}, "escrow"),
+        ("9999999", {"deliver_within_seconds": 12 * 3600}, "escrow"),
+    ],
+)
+def test_the_route_is_told_with_its_costs(host: Host, price: str, changes: dict[str, object], path: str) -> None:
+    answer = host.client().post("/tasks/route", json={"price_units": price} | changes).json()
+    assert answer["path"] == path
+    assert (answer["fee_units"] == "0") == (path == "channel")
+    assert answer["reason"].endswith(".")
+
+
+def test_lists_are_filtered_sorted_and_paged(host: Host) -> None:
+    buyer = host.wallet()
+    budgets = [30_000_000, 10_000_000, 20_000_000, 50_000_000, 40_000_000]
+    for budget in budgets:
+        buyer.post_task(budget_units=str(budget), capability="paging", title=f"Paged {budget} 100%")
+    seen: list[str] = []
+    cursor: str | None = None
+    while True:
+        query = {"capability": "paging", "sort": "budget", "limit": 2, "state": "open"} | (
+            {"cursor": cursor} if cursor else {}
+        )
+        page = host.client().get("/tasks", params=query).json()
+        seen += [task["budget_units"] for task in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == [str(budget) for budget in sorted(budgets, reverse=True)]
+    found = host.client().get("/tasks", params={"q": "30000000 100%"}).json()["items"]
+    assert [task["budget_units"] for task in found] == ["30000000"]
+    assert host.client().get("/tasks", params={"q": "30000000_100"}).json()["items"] == []
+    mine = buyer.http.get("/tasks", params={"mine": True, "limit": 100}).json()["items"]
+    assert {task["buyer"] for task in mine} == {checksum(buyer.address)}
+    assert code_of(host.client().get("/tasks", params={"mine": True})) == (401, "unauthenticated")
+    assert code_of(host.client().get("/tasks", params={"cursor": "AAAA"})) == (422, "invalid_input")
+
+
+def test_unknown_tasks_and_addresses_are_problem_documents(host: Host) -> None:
+    assert code_of(host.client().get(f"/tasks/{new_uuid7()}")) == (404, "not_found")
+    assert code_of(host.client().get("/tasks/not-an-id")) == (422, "invalid_input")
+    assert code_of(host.client().get("/nowhere")) == (404, "not_found")
+    assert code_of(host.client().delete("/tasks")) == (405, "method_not_allowed")
