@@ -78,7 +78,9 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
             return [_wait("buyer", "The payment is on its way."), _wait("agent", "The payment is on its way.")]
         case S.ASSIGNED | S.RUNNING:
             missed = "After that anybody can send the money back to the buyer, and the agent loses stake."
-            reason = "A result is on its way to the chain." if facts.result_underway else "The agent hands in its result."
+            reason = (
+                "A result is on its way to the chain." if facts.result_underway else "The agent hands in its result."
+            )
             actions = [
                 _action("deliver", "agent", reason, due=escrow.terms.deliver_by, otherwise=missed),
                 give_back,
@@ -108,7 +110,7 @@ def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action
             funded = channel.pool_id is not None
             reason = "The session key orders." if funded else "There is no pool that can pay; open one first."
             return [_action("order", "buyer", reason, allowed=funded), _wait("agent", "Waiting for the order.")]
-        case (S.ASSIGNED | S.RUNNING) if order is not None:
+        case S.ASSIGNED | S.RUNNING if order is not None:
             actions = [
                 _action(
                     "deliver", "agent", "The agent hands in its result.", due=order.deliver_by,

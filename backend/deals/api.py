@@ -34,7 +34,7 @@ router = APIRouter(prefix="/deals", tags=["deals"])
 
 
 @router.get("")
-async def list_deals(
+async def list_deals(  # noqa: PLR0917
     read: Read,
     caller: CurrentSession,
     role: Literal["buyer", "agent"] | None = None,
@@ -43,13 +43,11 @@ async def list_deals(
     limit: Limit = 50,
 ) -> Page[DealSummary]:
     """The caller's deals, newest first."""
-    return await read(
-        lambda s: listing.deals_of(s, caller.address, role=role, live=live, cursor=cursor, limit=limit)
-    )
+    return await read(lambda s: listing.deals_of(s, caller.address, role=role, live=live, cursor=cursor, limit=limit))
 
 
 @router.get("/{deal_id}")
-async def read_deal(
+async def read_deal(  # noqa: PLR0917
     deal_id: uuid.UUID,
     read: Read,
     write: Write,

@@ -22,6 +22,11 @@ from backend.txm.models import Intent
 from indexer import views
 
 
+def was_cancelled(escrow: views.EscrowRow) -> bool:
+    """Return whether an escrow has given its money back without the agent ever having accepted."""
+    return escrow.status is views.EscrowStatus.CLOSED and escrow.outcome in {None, "none", "cancelled"}
+
+
 def settle(session: Session, task_id: uuid.UUID) -> Authorization | None:
     """Bring the task's live authorization up to date with the newest final block; return it if it stays live."""
     live = session.execute(repo.live_authorization(task_id)).scalar_one_or_none()
@@ -36,7 +41,7 @@ def settle(session: Session, task_id: uuid.UUID) -> Authorization | None:
         if finalized_time < live.valid_before:
             return live
         live.state = "lapsed"
-    elif escrow.status is views.EscrowStatus.CLOSED and escrow.outcome in {None, "none", "cancelled"}:
+    elif was_cancelled(escrow):
         live.state = "lapsed"
     elif escrow.status is views.EscrowStatus.FUNDED:
         return live
@@ -64,9 +69,7 @@ def require_none_live(session: Session, ctx: Context, task_id: uuid.UUID, escrow
     raise AuthorizationLive(what_to_do=todo, escrow_id=hex0x(live.escrow_id), valid_before=live.valid_before)
 
 
-def store(
-    session: Session, ctx: Context, deal: Deal, escrow_id: bytes, given: AuthorizationIn, intent: Intent
-) -> None:
+def store(session: Session, ctx: Context, deal: Deal, escrow_id: bytes, given: AuthorizationIn, intent: Intent) -> None:  # noqa: PLR0917
     """Keep the authorization as the task's live one; of the same escrow the later expiry stays."""
     live = session.execute(repo.live_authorization(deal.task_id)).scalar_one_or_none()
     if live is None:

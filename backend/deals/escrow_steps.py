@@ -221,9 +221,7 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
         _require_time(given.valid_until, ctx)
         if ctx.now() >= row.deliver_by:
             raise SignatureExpired("The delivery time is over.", deliver_by=row.deliver_by)
-        data = abi.encode_submit_with_signature(
-            terms.from_json(row.terms), digest, given.valid_until, given.signature
-        )
+        data = abi.encode_submit_with_signature(terms.from_json(row.terms), digest, given.valid_until, given.signature)
         expires = moment(min(given.valid_until, row.deliver_by))
         intent_id = _relay(session, ctx, deal, row, kind="submit", actor=deal.agent, data=data, expires_at=expires).id
     store_deliverable(
@@ -303,9 +301,7 @@ def release(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, gi
     if not held.released_units < cumulative <= held.amount_units - held.refunded_units:
         raise TermsMismatch("The released total is not above the present one and within the escrow.")
     message = Release(escrow_id=row.escrow_id, cumulative_released=cumulative, valid_until=given.valid_until)
-    data = abi.encode_release_with_signature(
-        terms.from_json(row.terms), cumulative, given.valid_until, given.signature
-    )
+    data = abi.encode_release_with_signature(terms.from_json(row.terms), cumulative, given.valid_until, given.signature)
     return _act(
         session, ctx, deal, row, kind="release", actor=deal.buyer, message=message,
         fields={"cumulative_released_units": str(cumulative), "valid_until": given.valid_until},

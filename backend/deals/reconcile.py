@@ -96,7 +96,7 @@ def _chain(session: Session, ctx: Context, deal: Deal) -> Chain | None:
     for row in rows:
         seen = views.escrow(session, row.escrow_id, Finality.SEEN)
         # an escrow cancelled before anybody accepted says nothing about terms composed after it
-        over = seen is not None and seen.status is views.EscrowStatus.CLOSED and seen.outcome in {None, "none", "cancelled"}
+        over = seen is not None and authorizations.was_cancelled(seen)
         if seen is not None and not (over and row.lapsed_at is not None):
             settled, warning = _settled(session, ctx, seen)
             return Chain(row, seen, settled, warning)
@@ -104,9 +104,7 @@ def _chain(session: Session, ctx: Context, deal: Deal) -> Chain | None:
     return None if current is None else Chain(current, None, None, None)
 
 
-def _settled(
-    session: Session, ctx: Context, seen: views.EscrowRow
-) -> tuple[views.EscrowRow | None, str | None]:
+def _settled(session: Session, ctx: Context, seen: views.EscrowRow) -> tuple[views.EscrowRow | None, str | None]:
     """Return the final state of an escrow; the safe one, with a warning, where finality is 60 seconds late."""
     final = views.escrow(session, seen.escrow_id, Finality.FINAL)
     if final is not None and final.origin == seen.origin:
@@ -169,13 +167,11 @@ def _evidence(chain: Chain) -> dict[str, Any]:
     return evidence
 
 
-def _take(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, step: Step) -> bool:
+def _take(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, step: Step) -> bool:  # noqa: PLR0917
     match step:
         case Move():
             for target in step.path:
-                tasks.move(
-                    session, ctx, task, target, reason=step.reason, evidence=_evidence(chain), deal_id=deal.id
-                )
+                tasks.move(session, ctx, task, target, reason=step.reason, evidence=_evidence(chain), deal_id=deal.id)
             if TaskState(task.state) in TERMINAL:
                 end(session, deal, step.reason)
             authorizations.settle(session, task.id)
@@ -186,7 +182,7 @@ def _take(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, 
             authorizations.settle(session, task.id)
             if task.state == TaskState.FUNDING.value:
                 tasks.move(
-                    session, ctx, task, TaskState.AWAITING_ACCEPTANCE, reason="funded without acceptance, then cancelled",
+                    session, ctx, task, TaskState.AWAITING_ACCEPTANCE, reason="cancelled before the acceptance",
                     evidence=_evidence(chain), deal_id=deal.id,
                 )  # fmt: skip
             back_to_bids(session, ctx, deal, task, "the money went back before the agent accepted")

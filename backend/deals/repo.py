@@ -19,12 +19,12 @@ from backend.txm.models import Intent
 Role = Literal["buyer", "agent"]
 
 
-def by_id(deal_id: uuid.UUID) -> Select[tuple[Deal]]:
+def by_id(deal_id: uuid.UUID) -> Select[Deal]:
     """One deal, read anew."""
     return select(Deal).where(Deal.id == deal_id).execution_options(populate_existing=True)
 
 
-def live_ids(path: str, states: Sequence[TaskState], limit: int) -> Select[tuple[uuid.UUID]]:
+def live_ids(path: str, states: Sequence[TaskState], limit: int) -> Select[uuid.UUID]:
     """Live deals of a path whose task is in one of the states, the longest waiting first."""
     return (
         select(Deal.id)
@@ -35,7 +35,7 @@ def live_ids(path: str, states: Sequence[TaskState], limit: int) -> Select[tuple
     )
 
 
-def task_skip_locked(task_id: uuid.UUID) -> Select[tuple[Task]]:
+def task_skip_locked(task_id: uuid.UUID) -> Select[Task]:
     """The task with its row locked, or nothing while another transaction holds it."""
     return (
         select(Task)
@@ -47,7 +47,7 @@ def task_skip_locked(task_id: uuid.UUID) -> Select[tuple[Task]]:
 
 def of_party(
     address: bytes, role: Role | None, live: bool | None, after: tuple[Any, uuid.UUID] | None, limit: int
-) -> Select[tuple[Deal, Task]]:
+) -> Select[Deal, Task]:
     """Deals of a party with their tasks, newest first."""
     sides = {"buyer": Deal.buyer == address, "agent": Deal.agent == address}
     mine = or_(*sides.values()) if role is None else sides[role]
@@ -60,47 +60,47 @@ def of_party(
     return statement.order_by(Deal.created_at.desc(), Deal.id.desc())
 
 
-def bid(bid_hash: bytes) -> Select[tuple[Bid]]:
+def bid(bid_hash: bytes) -> Select[Bid]:
     """One bid."""
     return select(Bid).where(Bid.bid_hash == bid_hash)
 
 
-def award(award_id: uuid.UUID) -> Select[tuple[Award]]:
+def award(award_id: uuid.UUID) -> Select[Award]:
     """One award."""
     return select(Award).where(Award.id == award_id)
 
 
-def agent_name(address: bytes) -> Select[tuple[str]]:
+def agent_name(address: bytes) -> Select[str]:
     """The name an agent has registered."""
     return select(Agent.name).where(Agent.address == address)
 
 
-def other_live_bid(task_id: uuid.UUID, agent: bytes, now: int) -> Select[tuple[bool]]:
+def other_live_bid(task_id: uuid.UUID, agent: bytes, now: int) -> Select[bool]:
     """Whether a bid of another agent still counts."""
     return select(exists().where(and_(Bid.task_id == task_id, Bid.agent != agent, live_bid(now))))
 
 
-def terms(escrow_id: bytes) -> Select[tuple[EscrowTerms]]:
+def terms(escrow_id: bytes) -> Select[EscrowTerms]:
     """Terms by escrow id."""
     return select(EscrowTerms).where(EscrowTerms.escrow_id == escrow_id)
 
 
-def current_terms(deal_id: uuid.UUID) -> Select[tuple[EscrowTerms]]:
+def current_terms(deal_id: uuid.UUID) -> Select[EscrowTerms]:
     """The terms of a deal that have not lapsed."""
     return select(EscrowTerms).where(EscrowTerms.deal_id == deal_id, EscrowTerms.lapsed_at.is_(None))
 
 
-def all_terms(deal_id: uuid.UUID) -> Select[tuple[EscrowTerms]]:
+def all_terms(deal_id: uuid.UUID) -> Select[EscrowTerms]:
     """All terms ever composed for a deal, newest first."""
     return select(EscrowTerms).where(EscrowTerms.deal_id == deal_id).order_by(EscrowTerms.created_at.desc())
 
 
-def live_authorization(task_id: uuid.UUID) -> Select[tuple[Authorization]]:
+def live_authorization(task_id: uuid.UUID) -> Select[Authorization]:
     """The one authorization of a task that may still be used."""
     return select(Authorization).where(Authorization.task_id == task_id, Authorization.state == "live")
 
 
-def authorization_of(escrow_id: bytes) -> Select[tuple[Authorization]]:
+def authorization_of(escrow_id: bytes) -> Select[Authorization]:
     """The newest authorization of an escrow."""
     return (
         select(Authorization)
@@ -110,17 +110,17 @@ def authorization_of(escrow_id: bytes) -> Select[tuple[Authorization]]:
     )
 
 
-def deliverables(deal_id: uuid.UUID) -> Select[tuple[Deliverable]]:
+def deliverables(deal_id: uuid.UUID) -> Select[Deliverable]:
     """What was handed in, newest first."""
     return select(Deliverable).where(Deliverable.deal_id == deal_id).order_by(Deliverable.created_at.desc())
 
 
-def actions(deal_id: uuid.UUID) -> Select[tuple[DealAction]]:
+def actions(deal_id: uuid.UUID) -> Select[DealAction]:
     """Further signed acts on a deal, newest first."""
     return select(DealAction).where(DealAction.deal_id == deal_id).order_by(DealAction.created_at.desc())
 
 
-def last_intent(deal_id: uuid.UUID) -> Select[tuple[Intent]]:
+def last_intent(deal_id: uuid.UUID) -> Select[Intent]:
     """The newest relayed transaction of a deal."""
     return (
         select(Intent)
@@ -130,6 +130,6 @@ def last_intent(deal_id: uuid.UUID) -> Select[tuple[Intent]]:
     )
 
 
-def intents(deal_id: uuid.UUID) -> Select[tuple[Intent]]:
+def intents(deal_id: uuid.UUID) -> Select[Intent]:
     """The relayed transactions of a deal, oldest first."""
     return select(Intent).where(Intent.reference["deal_id"].astext == str(deal_id)).order_by(Intent.created_at)

@@ -102,9 +102,7 @@ def payable_until(ctx: Context, row: EscrowTerms) -> int | None:
     if row.acceptance_valid_until is None or row.lapsed_at is not None:
         return None
     now = ctx.now()
-    latest = min(
-        now + ctx.constants.authorization_lifetime_seconds, row.acceptance_valid_until, row.accept_by
-    )
+    latest = min(now + ctx.constants.authorization_lifetime_seconds, row.acceptance_valid_until, row.accept_by)
     return latest if latest > now else None
 
 

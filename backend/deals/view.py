@@ -110,10 +110,8 @@ def deal_out(session: Session, ctx: Context, deal: Deal, min_finality: Finality 
         payment_blocked=live_authorization is not None
         and escrow is not None
         and live_authorization.escrow_id != escrow.escrow_id,
-        collectable_units=views.ledger_balance(session, deal.agent, Finality.SEEN),
-        result_underway=last is not None
-        and last.kind == "submit"
-        and IntentState(last.state) not in NOT_CARRIED_OUT,
+        collectable_units=views.ledger_balance(session, ctx.deployment.escrow, deal.agent, Finality.SEEN),
+        result_underway=last is not None and last.kind == "submit" and IntentState(last.state) not in NOT_CARRIED_OUT,
     )
     current = task.deal_id == deal.id
     return DealOut(

@@ -67,7 +67,7 @@ def may_try_again(tries: list[Intent], now: int) -> bool:
     if IntentState(newest.state) not in ENDED_INTENTS:
         return False
     pause = min(MAX_PAUSE_SECONDS, FIRST_PAUSE_SECONDS * 2 ** min(len(tries), 10))
-    return now - unix(newest.updated_at) >= pause
+    return bool(now - unix(newest.updated_at) >= pause)
 
 
 def keep_escrows(session: Session, ctx: Context) -> int:

@@ -45,13 +45,15 @@ async def deposit(body: PoolDepositIn, write: Write, ctx: Ctx, caller: CurrentSe
 
 
 @router.post("/pools/{pool_id}/withdrawal")
-async def withdraw_pool(pool_id: str, body: PoolWithdrawIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+async def withdraw_pool(
+    pool_id: str, body: PoolWithdrawIn, write: Write, ctx: Ctx, caller: CurrentSession
+) -> IntentOut:
     """Relay a signed request to withdraw from a pool, or to cancel one."""
     return await write(lambda s: pools.withdraw(s, ctx, _hash(pool_id), caller.address, body))
 
 
 @router.get("/receipts")
-async def list_receipts(
+async def list_receipts(  # noqa: PLR0917
     read: Read,
     ctx: Ctx,
     caller: CurrentSession,

@@ -1,6 +1,6 @@
 """Which channel and pool belong to a deal: rebuilt from the deal's own parties, never taken from a client.
 
-A config whose authorizer, receiver or operator is anybody else has another id, so a signature over it fits nothing here.
+A config whose authorizer, receiver or operator is anybody else has another id; a signature over it fits nothing here.
 """
 
 from __future__ import annotations
@@ -29,9 +29,7 @@ class Lane:
 
 def lane(ctx: Context, *, payer: bytes, payer_authorizer: bytes, receiver: bytes, operator: bytes) -> Lane:
     """Return the lane of these four; ids follow from them alone."""
-    config = marketplace_config(
-        payer, payer_authorizer, receiver, operator, ctx.deployment.usdc, ctx.constants
-    )
+    config = marketplace_config(payer, payer_authorizer, receiver, operator, ctx.deployment.usdc, ctx.constants)
     return Lane(
         config=config,
         channel_id=channel_id(config, ctx.domains.channel),

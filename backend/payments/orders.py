@@ -104,7 +104,11 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
         )
     )
     session.flush()
-    evidence = {"order_hash": hex0x(order_hash), "channel_id": hex0x(way.channel_id), "signature": hex0x(given.signature)}
+    evidence = {
+        "order_hash": hex0x(order_hash),
+        "channel_id": hex0x(way.channel_id),
+        "signature": hex0x(given.signature),
+    }
     tasks.move(session, ctx, task, S.ASSIGNED, reason="ordered by the session key", evidence=evidence, deal_id=deal.id)
     emit(session, "pool.changed", {"pool_id": hex0x(way.pool_id)}, [deal.buyer])
     return deal
@@ -133,7 +137,7 @@ def _check_terms(session: Session, ctx: Context, deal: Deal, given: OrderIn) -> 
 def _check_pool(session: Session, ctx: Context, deal: Deal, way: Lane, given: OrderIn) -> None:
     """Check the pool the deal's own parties name, and that a receipt could still be claimed from it in time."""
     if deal.operator != ctx.operator.address:
-        raise RetiredOperator()
+        raise RetiredOperator
     pool = views.pool(session, way.pool_id)
     if pool is None:
         raise VoucherAbovePool("This session key has no pool.", what_to_do="Open a pool first.", available_units="0")
@@ -172,9 +176,7 @@ def _reserve(session: Session, pool: Pool, price_units: int) -> None:
     assert isinstance(result, CursorResult)
     if result.rowcount != 1:
         headroom = int(session.execute(repo.headroom(pool.pool_id)).scalar_one())
-        left = available(
-            headroom_units=headroom, earned_units=pool.earned_units, reserved_units=pool.reserved_units
-        )
+        left = available(headroom_units=headroom, earned_units=pool.earned_units, reserved_units=pool.reserved_units)
         raise VoucherAbovePool(what_to_do="Top the pool up.", available_units=str(left), price_units=str(price_units))
     session.refresh(pool)
 

@@ -63,10 +63,11 @@ def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) 
         payer, given.payer_authorizer, given.operator, given.amount_units, given.valid_after, given.valid_before,
         int.from_bytes(given.salt, "big"), given.signature,
     )  # fmt: skip
+    call = txm.intent_hash(ctx.deployment.payment_channel, data, None)
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"pool_deposit:{message.nonce.hex()}:{txm.intent_hash(ctx.deployment.payment_channel, data, None).hex()}",
+        idem_key=f"pool_deposit:{message.nonce.hex()}:{call.hex()}",
         kind="pool_deposit",
         on_behalf_of=payer,
         to=ctx.deployment.payment_channel,

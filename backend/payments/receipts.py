@@ -37,7 +37,7 @@ def earn(session: Session, ctx: Context, order: MicroOrder) -> Receipt:
     pool = session.execute(repo.pool_locked(order.pool_id)).scalar_one()
     channel = session.execute(repo.channel_locked(order.channel_id)).scalar_one()
     if pool.operator != ctx.operator.address:
-        raise RetiredOperator()
+        raise RetiredOperator
     if channel.ceiling_signature is None:
         raise AssertionError("an order was taken without a voucher")
     pool.reserved_units -= order.price_units
@@ -80,7 +80,9 @@ def void(session: Session, order: MicroOrder) -> None:
     emit(session, "pool.changed", {"pool_id": hex0x(pool.pool_id)}, [pool.payer])
 
 
-def _out(session: Session, ctx: Context, receipt: Receipt, order: MicroOrder, channel: Channel, pool: Pool) -> ReceiptOut:
+def _out(  # noqa: PLR0917
+    session: Session, ctx: Context, receipt: Receipt, order: MicroOrder, channel: Channel, pool: Pool
+) -> ReceiptOut:
     config = lane(
         ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=channel.receiver,
         operator=pool.operator,

@@ -33,17 +33,17 @@ def new_pool(pool_id: bytes, payer: bytes, payer_authorizer: bytes, operator: by
     )  # fmt: skip
 
 
-def pool(pool_id: bytes) -> Select[tuple[Pool]]:
+def pool(pool_id: bytes) -> Select[Pool]:
     """Our side of a pool, read anew."""
     return select(Pool).where(Pool.pool_id == pool_id).execution_options(populate_existing=True)
 
 
-def pool_locked(pool_id: bytes) -> Select[tuple[Pool]]:
+def pool_locked(pool_id: bytes) -> Select[Pool]:
     """Our side of a pool with its row locked."""
     return pool(pool_id).with_for_update()
 
 
-def headroom(pool_id: bytes) -> Select[tuple[Any]]:
+def headroom(pool_id: bytes) -> Select[Any]:
     """What receipts and reserves of all time may add up to in the pool."""
     return select(pool_headroom_expr(literal(pool_id)))
 
@@ -56,7 +56,7 @@ def reserve(pool_id: bytes, price_units: int) -> Update:
     promised: ColumnElement[Any] = Pool.reserved_units + Pool.earned_units + price_units
     return (
         update(Pool)
-        .where(Pool.pool_id == pool_id, pool_headroom_expr(Pool.pool_id) >= promised)
+        .where(Pool.pool_id == pool_id, pool_headroom_expr(Pool.__table__.c.pool_id) >= promised)
         .values(reserved_units=Pool.reserved_units + price_units)
         .execution_options(synchronize_session=False)
     )
@@ -72,17 +72,17 @@ def new_channel(channel_id: bytes, pool_id: bytes, receiver: bytes) -> Insert:
     )  # fmt: skip
 
 
-def channel(channel_id: bytes) -> Select[tuple[Channel]]:
+def channel(channel_id: bytes) -> Select[Channel]:
     """A channel, read anew."""
     return select(Channel).where(Channel.channel_id == channel_id).execution_options(populate_existing=True)
 
 
-def channel_locked(channel_id: bytes) -> Select[tuple[Channel]]:
+def channel_locked(channel_id: bytes) -> Select[Channel]:
     """A channel with its row locked."""
     return channel(channel_id).with_for_update()
 
 
-def channels_of(pool_id: bytes) -> Select[tuple[Channel, str | None]]:
+def channels_of(pool_id: bytes) -> Select[Channel, str | None]:
     """The channels of a pool with the names of their agents."""
     return (
         select(Channel, Agent.name)
@@ -101,12 +101,12 @@ def new_voucher(channel_id: bytes, ceiling_units: int, signature: bytes) -> Inse
     )
 
 
-def order_of_deal(deal_id: uuid.UUID) -> Select[tuple[MicroOrder]]:
+def order_of_deal(deal_id: uuid.UUID) -> Select[MicroOrder]:
     """The order that pays a deal, read anew."""
     return select(MicroOrder).where(MicroOrder.deal_id == deal_id).execution_options(populate_existing=True)
 
 
-def orders_due(now: int, margin: int, limit: int) -> Select[tuple[MicroOrder]]:
+def orders_due(now: int, margin: int, limit: int) -> Select[MicroOrder]:
     """Orders whose clock has run out: undelivered past `deliver_by`, unjudged past `evaluate_by`."""
     late = now - margin
     return (
@@ -122,14 +122,14 @@ def orders_due(now: int, margin: int, limit: int) -> Select[tuple[MicroOrder]]:
     )
 
 
-def receipt(receipt_id: uuid.UUID) -> Select[tuple[Receipt]]:
+def receipt(receipt_id: uuid.UUID) -> Select[Receipt]:
     """One receipt."""
     return select(Receipt).where(Receipt.id == receipt_id)
 
 
 def receipts(
     party: bytes, chosen: ReceiptFilter, after: tuple[Any, uuid.UUID] | None, limit: int
-) -> Select[tuple[Receipt, MicroOrder, Channel, Pool]]:
+) -> Select[Receipt, MicroOrder, Channel, Pool]:
     """Receipts of a party's channels with what they belong to, oldest first."""
     statement = (
         select(Receipt, MicroOrder, Channel, Pool)
@@ -152,6 +152,6 @@ def receipts(
     return statement
 
 
-def totals() -> Select[tuple[int]]:
+def totals() -> Select[int]:
     """Sum of everything ever earned."""
     return select(func.coalesce(func.sum(Channel.earned_units), 0))

@@ -115,9 +115,7 @@ def pool_out(session: Session, pool: views.PoolRow) -> PoolOut:
         reserved_units=reserved,
         earned_units=earned,
         claimed_units=pool.claimed_latest_units,
-        available_units=available(
-            headroom_units=pool.headroom_units, earned_units=earned, reserved_units=reserved
-        ),
+        available_units=available(headroom_units=pool.headroom_units, earned_units=earned, reserved_units=reserved),
         channels=[
             _channel_out(session, channel, name)
             for channel, name in session.execute(repo.channels_of(pool.pool_id)).tuples()

@@ -20,7 +20,7 @@ def try_lock() -> TextClause:
     return text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=SETTLING_LOCK)
 
 
-def unclaimed(operator: bytes, limit: int) -> Select[tuple[Channel, Pool, int]]:
+def unclaimed(operator: bytes, limit: int) -> Select[Channel, Pool, int]:
     """Channels of the operator that have earned more than the chain has claimed, with what it has claimed."""
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)
     return (
@@ -33,7 +33,7 @@ def unclaimed(operator: bytes, limit: int) -> Select[tuple[Channel, Pool, int]]:
     )
 
 
-def underway(channel_ids: Sequence[bytes]) -> Select[tuple[bytes, int]]:
+def underway(channel_ids: Sequence[bytes]) -> Select[bytes, int]:
     """Per channel, the highest total in a batch that may still be mined."""
     states = [IntentState.QUEUED.value, IntentState.SENT.value, IntentState.MINED.value]
     return (
@@ -44,7 +44,7 @@ def underway(channel_ids: Sequence[bytes]) -> Select[tuple[bytes, int]]:
     )
 
 
-def oldest_unclaimed(channel_id: bytes, claimed_units: int) -> Select[tuple[Receipt]]:
+def oldest_unclaimed(channel_id: bytes, claimed_units: int) -> Select[Receipt]:
     """The oldest receipt of a channel the chain has not claimed."""
     return (
         select(Receipt)
@@ -54,11 +54,6 @@ def oldest_unclaimed(channel_id: bytes, claimed_units: int) -> Select[tuple[Rece
     )
 
 
-def newest_receipt(channel_id: bytes) -> Select[tuple[Receipt]]:
+def newest_receipt(channel_id: bytes) -> Select[Receipt]:
     """The receipt with the highest total of a channel."""
-    return (
-        select(Receipt)
-        .where(Receipt.channel_id == channel_id)
-        .order_by(Receipt.total_claimed_units.desc())
-        .limit(1)
-    )
+    return select(Receipt).where(Receipt.channel_id == channel_id).order_by(Receipt.total_claimed_units.desc()).limit(1)

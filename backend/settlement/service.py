@@ -97,9 +97,7 @@ def _would_be_taken(machine: Machine, row: Row) -> bool:
     """Return whether the chain would take this row now, by simulating its receipt alone."""
     data = abi.encode_claim_with_signature([row.as_claim()], row.operator_signature)
     try:
-        machine.rpc.eth_call(
-            sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data
-        )
+        machine.rpc.eth_call(sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data)
     except NodeError as error:
         code, detail = explain(error)
         _log.error("a receipt would not be taken", channel="0x" + row.channel_id.hex(), code=code, detail=detail)
@@ -130,9 +128,7 @@ def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
         )  # fmt: skip
         for row in ordered:
             session.add(
-                ClaimRow(
-                    intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units
-                )
+                ClaimRow(intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units)
             )
         txm.enqueue(
             session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
@@ -143,5 +139,3 @@ def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
         return len(ordered)
 
     return db.write(run)
-
-

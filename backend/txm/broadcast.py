@@ -31,12 +31,12 @@ def _due(session: Session, now: dt.datetime, machine: Machine) -> list[tuple[Tra
     for attempt in session.execute(repo.attempts_of([row.id for row in rows])).scalars():
         newest[attempt.tx_id] = attempt
     lately = now - dt.timedelta(seconds=REBROADCAST_SECONDS)
-    return [
-        (row, newest[row.id])
-        for row in rows
-        if row.state != TxState.MINED.value
-        and (newest[row.id].last_broadcast_at is None or newest[row.id].last_broadcast_at <= lately)
-    ]
+    due: list[tuple[Transaction, Attempt]] = []
+    for row in rows:
+        sent_at = newest[row.id].last_broadcast_at
+        if row.state != TxState.MINED.value and (sent_at is None or sent_at <= lately):
+            due.append((row, newest[row.id]))
+    return due
 
 
 def broadcast(machine: Machine) -> int:
@@ -50,9 +50,7 @@ def broadcast(machine: Machine) -> int:
     return len(due)
 
 
-def _record(
-    machine: Machine, row: Transaction, attempt: Attempt, outcome: SendOutcome, problem: str | None
-) -> None:
+def _record(machine: Machine, row: Transaction, attempt: Attempt, outcome: SendOutcome, problem: str | None) -> None:
     now = moment(machine.ctx.now())
 
     def run(session: Session) -> bool:

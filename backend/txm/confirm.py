@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
@@ -51,7 +52,7 @@ def confirm(machine: Machine) -> int:
         finding = Finding(receipt, receipt is not None and _is_final(machine, receipt, finalized))
         if _is_news(row, finding):
             detail = _why(machine, row, receipt) if receipt is not None and not receipt.succeeded else None
-            machine.db.write(lambda s, t=row.id, f=finding, d=detail: apply(s, machine, t, f, d))
+            machine.db.write(partial(apply, machine=machine, tx_id=row.id, finding=finding, failure=detail))
             changed += 1
     return changed
 
@@ -70,9 +71,10 @@ def _is_news(row: Transaction, finding: Finding) -> bool:
 
 def _why(machine: Machine, row: Transaction, receipt: TxReceipt) -> tuple[str, str]:
     """Return the decoded reason of a failed transaction, replayed on the block before; best effort."""
-    intent = None if row.intent_id is None else machine.db.read(lambda s: service.get(s, row.intent_id or uuid.UUID(int=0)))
-    if intent is None:
+    intent_id = row.intent_id
+    if intent_id is None:
         return "reverted", "The transaction failed."
+    intent = machine.db.read(lambda s: service.get(s, intent_id))
     try:
         machine.rpc.eth_call(
             sender=row.account, to=intent.to, data=intent.data, tag=hex(max(0, receipt.block_number - 1))
@@ -126,10 +128,8 @@ def _tell_intent(
     receipt = finding.receipt
     assert receipt is not None
     code, detail = failure or (None, None)
-    if not finding.final:
-        state = IntentState.MINED
-    else:
-        state = IntentState.FINAL if receipt.succeeded else IntentState.FAILED
+    ended = IntentState.FINAL if receipt.succeeded else IntentState.FAILED
+    state = ended if finding.final else IntentState.MINED
     service.set_state(
         session,
         machine.ctx,

@@ -19,7 +19,7 @@ def _within(max_fee_wei: int, tip_wei: int, cap_wei: int) -> Fees:
 
 
 def market(*, base_fee_wei: int, suggested_tip_wei: int, floor_wei: int, cap_wei: int) -> Fees:
-    """Return today's offer: the suggested tip, at least the network's floor, above twice the base fee, up to the cap."""
+    """Return today's offer: the suggested tip, at least the floor, on top of twice the base fee, up to the cap."""
     tip = max(suggested_tip_wei, floor_wei)
     return _within(2 * base_fee_wei + tip, tip, cap_wei)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
@@ -28,7 +29,11 @@ def register_keys(machine: Machine) -> None:
     for address in machine.keys.addresses:
         if address not in known:
             nonce = machine.rpc.nonce(address)
-            machine.db.write(lambda s, a=address, n=nonce: s.execute(repo.new_account(chain_id, a, n)))
+            machine.db.write(partial(_register, chain_id=chain_id, address=address, nonce=nonce))
+
+
+def _register(session: Session, *, chain_id: int, address: bytes, nonce: int) -> None:
+    session.execute(repo.new_account(chain_id, address, nonce))
 
 
 def _noop(account: bytes) -> Call:
@@ -75,18 +80,17 @@ def fill_holes(machine: Machine) -> int:
         mined = machine.rpc.nonce(account.address)
         if mined >= account.next_nonce:
             continue
-        used = machine.db.read(
-            lambda s, a=account, low=mined: set(
-                s.execute(repo.nonces_between(machine.keys.chain_id, a.address, low, a.next_nonce)).scalars()
-            )
-        )
+        used = machine.db.read(partial(_used_nonces, machine=machine, account=account, low=mined))
         for nonce in sorted(set(range(mined, account.next_nonce)) - used):
             fees = fees or machine.market_fees()
             _log.error("a nonce without a transaction is filled", sender="0x" + account.address.hex(), nonce=nonce)
-            filled += machine.db.write(
-                lambda s, a=account.address, n=nonce, f=fees: _fill(s, machine, a, n, f)
-            )
+            filled += machine.db.write(partial(_fill, machine=machine, address=account.address, nonce=nonce, fees=fees))
     return filled
+
+
+def _used_nonces(session: Session, *, machine: Machine, account: RelayAccount, low: int) -> set[int]:
+    found = repo.nonces_between(machine.keys.chain_id, account.address, low, account.next_nonce)
+    return set(session.execute(found).scalars())
 
 
 def _fill(session: Session, machine: Machine, address: bytes, nonce: int, fees: Fees) -> int:
@@ -114,14 +118,16 @@ def find_foreign_use(machine: Machine) -> int:
     for account in _accounts(machine):
         final_count = machine.rpc.nonce(account.address, "finalized")
         if final_count > account.next_nonce:
-            machine.db.write(lambda s, a=account, n=final_count: _skip_to(s, machine, a.address, n))
-        rows = machine.db.read(
-            lambda s, a=account: list(s.execute(repo.unfinal(machine.keys.chain_id, [a.address], BATCH)).scalars())
-        )
+            machine.db.write(partial(_skip_to, machine=machine, address=account.address, nonce=final_count))
+        rows = machine.db.read(partial(_unfinal, machine=machine, address=account.address))
         for row in rows:
             if row.nonce < final_count and row.state != TxState.MINED.value:
                 found += _check_superseded(machine, row)
     return found
+
+
+def _unfinal(session: Session, *, machine: Machine, address: bytes) -> list[Transaction]:
+    return list(session.execute(repo.unfinal(machine.keys.chain_id, [address], BATCH)).scalars())
 
 
 def _check_superseded(machine: Machine, row: Transaction) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
@@ -72,7 +73,7 @@ def prepare(machine: Machine) -> int:
         match checked:
             case Revert():
                 _fail(machine, intent.id, checked)
-            case Ready() if machine.db.write(lambda s, ready=checked: allocate(s, machine, ready)):
+            case Ready() if machine.db.write(partial(allocate, machine=machine, ready=checked)):
                 signed += 1
             case _:
                 continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
@@ -48,7 +49,7 @@ def bump_stuck(machine: Machine) -> int:
         if fees is None:
             _log.error("a transaction waits at the fee cap", tx=str(row.id), nonce=row.nonce)
             continue
-        replaced += machine.db.write(lambda s, t=row.id, q=attempt.seq, f=fees: _replace(s, machine, t, q, f))
+        replaced += machine.db.write(partial(_replace, machine=machine, tx_id=row.id, seq=attempt.seq, fees=fees))
     return replaced
 
 

@@ -20,34 +20,32 @@ def new_intent(values: dict[str, Any]) -> Insert:
     return pg_insert(Intent).values(**values).on_conflict_do_nothing(index_elements=["idem_key"])
 
 
-def intent_by_key(idem_key: str) -> Select[tuple[Intent]]:
+def intent_by_key(idem_key: str) -> Select[Intent]:
     """The intent under an idempotency key."""
     return select(Intent).where(Intent.idem_key == idem_key)
 
 
-def intents_like(prefix: str) -> Select[tuple[Intent]]:
+def intents_like(prefix: str) -> Select[Intent]:
     """Intents whose key begins with `prefix`, newest first."""
-    return (
-        select(Intent).where(Intent.idem_key.startswith(prefix, autoescape=True)).order_by(Intent.created_at.desc())
-    )
+    return select(Intent).where(Intent.idem_key.startswith(prefix, autoescape=True)).order_by(Intent.created_at.desc())
 
 
-def intent(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+def intent(intent_id: uuid.UUID) -> Select[Intent]:
     """One intent."""
     return select(Intent).where(Intent.id == intent_id)
 
 
-def intent_locked(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+def intent_locked(intent_id: uuid.UUID) -> Select[Intent]:
     """One intent with its row locked, or nothing while another worker holds it."""
     return intent(intent_id).with_for_update(skip_locked=True).execution_options(populate_existing=True)
 
 
-def intent_waited(intent_id: uuid.UUID) -> Select[tuple[Intent]]:
+def intent_waited(intent_id: uuid.UUID) -> Select[Intent]:
     """One intent with its row locked, waiting for another holder."""
     return intent(intent_id).with_for_update().execution_options(populate_existing=True)
 
 
-def intents_of(address: bytes, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[tuple[Intent]]:
+def intents_of(address: bytes, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[Intent]:
     """Intents on behalf of an account, newest first."""
     statement = select(Intent).where(Intent.on_behalf_of == address).limit(limit)
     if after is not None:
@@ -56,7 +54,7 @@ def intents_of(address: bytes, after: tuple[Any, uuid.UUID] | None, limit: int) 
     return statement.order_by(Intent.created_at.desc(), Intent.id.desc())
 
 
-def expired(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
+def expired(now: dt.datetime, limit: int) -> Select[Intent]:
     """Queued intents whose signatures have expired, locked; held ones are skipped."""
     return (
         select(Intent)
@@ -66,7 +64,7 @@ def expired(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
     )
 
 
-def ready(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
+def ready(now: dt.datetime, limit: int) -> Select[Intent]:
     """Queued intents whose time has come, oldest first; of those with a fixed sender only the oldest."""
     earlier = aliased(Intent)
     behind = exists().where(
@@ -86,7 +84,7 @@ def ready(now: dt.datetime, limit: int) -> Select[tuple[Intent]]:
     )
 
 
-def open_count() -> Select[tuple[int]]:
+def open_count() -> Select[int]:
     """How many intents are neither final nor given up."""
     states = [IntentState.QUEUED.value, IntentState.SENT.value, IntentState.MINED.value]
     return select(func.count()).select_from(Intent).where(Intent.state.in_(states))
@@ -101,19 +99,17 @@ def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
     )
 
 
-def accounts(chain_id: int, addresses: Sequence[bytes]) -> Select[tuple[RelayAccount]]:
+def accounts(chain_id: int, addresses: Sequence[bytes]) -> Select[RelayAccount]:
     """The relayer accounts of our keys."""
     return select(RelayAccount).where(RelayAccount.chain_id == chain_id, RelayAccount.address.in_(addresses))
 
 
-def account_locked(chain_id: int, address: bytes) -> Select[tuple[RelayAccount]]:
+def account_locked(chain_id: int, address: bytes) -> Select[RelayAccount]:
     """One account with its row locked, waiting for another holder."""
-    return (
-        accounts(chain_id, [address]).with_for_update().execution_options(populate_existing=True)
-    )
+    return accounts(chain_id, [address]).with_for_update().execution_options(populate_existing=True)
 
 
-def in_flight(chain_id: int, addresses: Sequence[bytes]) -> Select[tuple[bytes, int]]:
+def in_flight(chain_id: int, addresses: Sequence[bytes]) -> Select[bytes, int]:
     """Accounts with transactions of which no receipt is known, and how many."""
     return (
         select(Transaction.account, func.count())
@@ -149,7 +145,7 @@ def quarantine(chain_id: int, address: bytes, reason: str) -> Update:
     )
 
 
-def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[tuple[Transaction]]:
+def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[Transaction]:
     """Transactions that are not final yet, in the order of their nonces."""
     return (
         select(Transaction)
@@ -163,7 +159,7 @@ def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[tup
     )
 
 
-def transaction_locked(tx_id: uuid.UUID) -> Select[tuple[Transaction]]:
+def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     """One transaction with its row locked, or nothing while another worker holds it."""
     return (
         select(Transaction)
@@ -173,17 +169,17 @@ def transaction_locked(tx_id: uuid.UUID) -> Select[tuple[Transaction]]:
     )
 
 
-def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[tuple[Attempt]]:
+def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
     """The attempts of transactions, oldest first."""
     return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
 
 
-def attempt(tx_id: uuid.UUID, seq: int) -> Select[tuple[Attempt]]:
+def attempt(tx_id: uuid.UUID, seq: int) -> Select[Attempt]:
     """One attempt."""
     return select(Attempt).where(Attempt.tx_id == tx_id, Attempt.seq == seq)
 
 
-def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[tuple[Transaction]]:
+def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
     """The transactions of intents, oldest first."""
     return (
         select(Transaction)
@@ -192,14 +188,12 @@ def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[tuple[Transaction
     )
 
 
-def superseded_count(intent_id: uuid.UUID) -> Select[tuple[int]]:
+def superseded_count(intent_id: uuid.UUID) -> Select[int]:
     """How many nonces of an intent were taken by somebody else."""
-    return select(func.count()).where(
-        Transaction.intent_id == intent_id, Transaction.state == TxState.SUPERSEDED.value
-    )
+    return select(func.count()).where(Transaction.intent_id == intent_id, Transaction.state == TxState.SUPERSEDED.value)
 
 
-def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select[tuple[int]]:
+def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select[int]:
     """The nonces with low <= nonce < high that have a row."""
     return select(Transaction.nonce).where(
         and_(

@@ -30,9 +30,7 @@ class TxState(StrEnum):
     CANCELLED = "cancelled"
 
 
-ENDED_INTENTS: Final = frozenset(
-    {IntentState.FINAL, IntentState.FAILED, IntentState.EXPIRED, IntentState.CANCELLED}
-)
+ENDED_INTENTS: Final = frozenset({IntentState.FINAL, IntentState.FAILED, IntentState.EXPIRED, IntentState.CANCELLED})
 """Nothing more will happen to these."""
 NOT_CARRIED_OUT: Final = frozenset({IntentState.FAILED, IntentState.EXPIRED, IntentState.CANCELLED})
 IN_FLIGHT: Final = (TxState.SIGNED.value, TxState.ACCEPTED.value)

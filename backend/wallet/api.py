@@ -25,7 +25,7 @@ async def balances(address: str, read: Read, ctx: Ctx) -> BalancesOut:
     except ValueError as error:
         raise InvalidInput(str(error)) from error
     wallet = await chain.wallet_state(ctx, account)
-    return await read(lambda s: service.balances(s, account, wallet))
+    return await read(lambda s: service.balances(s, ctx, account, wallet))
 
 
 @router.post("/withdrawals")

@@ -25,8 +25,9 @@ from backend.wallet.view import intent_out, intents_out
 from indexer import views
 
 
-def balances(session: Session, account: bytes, wallet: WalletState) -> BalancesOut:
+def balances(session: Session, ctx: Context, account: bytes, wallet: WalletState) -> BalancesOut:
     """Return what an account owns here."""
+    escrow_address = ctx.deployment.escrow
     stake = views.stake(session, account, Finality.SEEN)
     channels = views.receiver(session, account)
     try:
@@ -36,8 +37,8 @@ def balances(session: Session, account: bytes, wallet: WalletState) -> BalancesO
     return BalancesOut(
         address=account,
         usdc_units=wallet.usdc_units,
-        escrow_ledger_units=views.ledger_balance(session, account, Finality.SEEN),
-        escrow_ledger_final_units=views.ledger_balance(session, account, Finality.FINAL),
+        escrow_ledger_units=views.ledger_balance(session, escrow_address, account, Finality.SEEN),
+        escrow_ledger_final_units=views.ledger_balance(session, escrow_address, account, Finality.FINAL),
         withdrawal_nonce=wallet.withdrawal_nonce,
         staked_units=stake.staked_units,
         stake_locked_units=stake.locked_units,
@@ -58,7 +59,7 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
         account=account, to=given.to, amount=given.amount_units, nonce=given.nonce, valid_until=given.valid_until
     )
     require_signer(message, ctx.domains.escrow, given.signature, account)
-    held = views.ledger_balance(session, account, Finality.SEEN)
+    held = views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN)
     if held < given.amount_units:
         raise Conflict("The ledger holds less than that.", balance_units=str(held))
     charge(session, ctx, account, "withdraw")

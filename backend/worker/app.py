@@ -11,8 +11,8 @@ from typing import Any, Final
 from celery import Celery
 from celery.signals import beat_embedded_init, worker_process_init, worker_process_shutdown
 
-from backend.api.logs import configure_logs
-from backend.context import build_context
+from backend.api.logs import configure as configure_logs
+from backend.context import load_context
 from backend.settings import Settings, settings
 from backend.txm.machine import Machine
 from backend.worker.runtime import build_machine, close_machine, die_with_parent
@@ -34,7 +34,7 @@ def machine() -> Machine:
     global _machine  # noqa: PLW0603  # one a process, made after the fork
     if _machine is None:
         made = settings()
-        _machine = build_machine(made, build_context(made))
+        _machine = build_machine(made, load_context(made))
     return _machine
 
 
@@ -81,7 +81,7 @@ def make_app(chosen: Settings) -> Celery:
     return app
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]
+@worker_process_init.connect
 def _start_process(**_: Any) -> None:
     global _machine  # noqa: PLW0603  # never the parent's
     _machine = None
@@ -89,12 +89,12 @@ def _start_process(**_: Any) -> None:
     die_with_parent()
 
 
-@beat_embedded_init.connect  # type: ignore[untyped-decorator]
+@beat_embedded_init.connect
 def _start_beat(**_: Any) -> None:
     die_with_parent()
 
 
-@worker_process_shutdown.connect  # type: ignore[untyped-decorator]
+@worker_process_shutdown.connect
 def _stop_process(**_: Any) -> None:
     if _machine is not None:
         close_machine(_machine)

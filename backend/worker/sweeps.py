@@ -1,8 +1,9 @@
-"""The rounds a worker makes. Each step is one transaction of its own; any of them may be repeated, skipped or killed."""
+"""The rounds a worker makes. Each step is one transaction of its own; any may be repeated, skipped or killed."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TypeVar
 
 import structlog
@@ -24,16 +25,20 @@ _log = structlog.get_logger("worker")
 T = TypeVar("T")
 
 
+def _acted(session: Session, *, act: Callable[[Session, Context, T], bool], ctx: Context, item: T) -> bool:
+    return act(session, ctx, item)
+
+
 def _each(machine: Machine, items: list[T], act: Callable[[Session, Context, T], bool]) -> int:
     """Act on each item in a transaction of its own; one that fails is logged and does not stop the others."""
     done = 0
     for item in items:
         try:
-            done += machine.db.write(lambda s, i=item: act(s, machine.ctx, i))
+            done += machine.db.write(partial(_acted, act=act, ctx=machine.ctx, item=item))
         except Unavailable:
             raise
         except Problem as problem:
-            _log.error("a step was refused", step=act.__name__, item=str(item), code=problem.code, detail=problem.detail)
+            _log.error("a step was refused", item=str(item), code=problem.code, detail=problem.detail)
     return done
 
 

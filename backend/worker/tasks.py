@@ -22,25 +22,25 @@ def _round(act: Callable[[Machine], object]) -> None:
         _log.warning("the database does not answer; the next round tries again", error=error.detail)
 
 
-@shared_task(name="aicp.sweep_transactions")  # type: ignore[untyped-decorator]
+@shared_task(name="aicp.sweep_transactions")
 def sweep_transactions() -> None:
     """Carry intents on."""
     _round(sweeps.sweep_transactions)
 
 
-@shared_task(name="aicp.reconcile")  # type: ignore[untyped-decorator]
+@shared_task(name="aicp.reconcile")
 def reconcile() -> None:
     """Let deals follow the chain."""
     _round(sweeps.reconcile)
 
 
-@shared_task(name="aicp.keep")  # type: ignore[untyped-decorator]
+@shared_task(name="aicp.keep")
 def keep() -> None:
     """Do what clocks decide."""
     _round(sweeps.keep)
 
 
-@shared_task(name="aicp.settle")  # type: ignore[untyped-decorator]
+@shared_task(name="aicp.settle")
 def settle() -> None:
     """Claim and pay."""
     _round(sweeps.settle)
