@@ -34,7 +34,7 @@ _POOL = (
     | abi.PoolReleased
 )  # fmt: skip
 _SILENT = (
-    abi.RowSkipped | abi.SettleSkipped | abi.InflowsPaused | abi.InflowsUnpaused
+    abi.RowSkipped | abi.SettleSkipped | abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
 )  # fmt: skip
 
 

@@ -1,0 +1,170 @@
+"""The reads the backend builds on: what a pool may promise, which escrows are due, and who is told of a block."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+
+import psycopg
+from sqlalchemy import Engine, make_url, select, text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+
+from aicp.abi import payment_channel as channel_abi
+from aicp.rules.primitives import ZERO_ADDRESS, Finality
+from indexer import views
+from indexer.projections.payment_channel import pool as pools
+from indexer.runner import Runner
+from indexer.views import DueReason
+from tests.fixtures.chainlab import USDC, Lab
+from tests.integration.indexer.conftest import settle
+
+NewRunner = Callable[[], Runner]
+
+
+def headroom(engine: Engine) -> Decimal:
+    with Session(engine) as session:
+        [pool] = session.execute(select(pools.c.pool_id)).scalars().all()
+        row = views.pool(session, pool)
+        value = session.execute(select(views.pool_headroom_expr(pools.c.pool_id)).select_from(pools)).scalar_one()
+        assert row is not None
+        assert row.headroom_units == value
+        return value
+
+
+def ask_back(lab: Lab, amount: int) -> None:
+    data = channel_abi.encode_initiate_pool_withdraw(ZERO_ADDRESS, lab.operator, amount)
+    lab.send(lab.buyer, lab.contracts.payment_channel, data)
+
+
+def test_headroom_counts_only_what_is_sure(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.deposit_pool(5 * USDC)
+    settle(runner)
+    assert headroom(engine) == 0  # seen, not final
+    lab.chain.mine(2)
+    settle(runner)
+    assert headroom(engine) == 5 * USDC
+    ask_back(lab, 2 * USDC)
+    settle(runner)
+    assert headroom(engine) == 3 * USDC  # at once
+    lab.send(
+        lab.buyer, lab.contracts.payment_channel, channel_abi.encode_cancel_pool_withdraw(ZERO_ADDRESS, lab.operator)
+    )
+    settle(runner)
+    assert headroom(engine) == 3 * USDC  # the cancellation is not final
+    lab.chain.mine(2)
+    settle(runner)
+    assert headroom(engine) == 5 * USDC
+
+
+def test_an_orphaned_withdrawal_still_counts_until_its_height_is_final(
+    lab: Lab, engine: Engine, new_runner: NewRunner
+) -> None:
+    runner = new_runner()
+    lab.deposit_pool(5 * USDC)
+    lab.chain.mine(3)
+    settle(runner)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    ask_back(lab, 2 * USDC)
+    settle(runner)
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 9)
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        [pool] = views.pools_of(session, lab.buyer)
+        assert (pool.withdraw_units, pool.pending_withdraw_units) == (0, 2 * USDC)
+    assert headroom(engine) == 3 * USDC
+    lab.chain.mine(2)
+    settle(runner)
+    assert headroom(engine) == 5 * USDC
+
+
+def test_due_escrows_by_each_clock(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.stake()
+    lab.fund(funded := lab.terms())
+    lab.fund(accepted := lab.terms())
+    lab.accept(accepted)
+    lab.fund(submitted := lab.terms())
+    lab.accept(submitted)
+    lab.submit(submitted)
+    submitted_at = lab.now()
+    lab.journey()
+    runner = new_runner()
+    settle(runner)
+    with Session(engine) as session:
+        before_safe = {due.escrow.escrow_id for due in views.due_escrows(session, accepted.deliver_by)}
+    lab.chain.mine(2)
+    settle(runner)
+    ids = {lab.id_of(terms) for terms in (funded, accepted, submitted)}
+    assert before_safe <= ids
+    with Session(engine) as session:
+        assert views.due_escrows(session, submitted_at + 59) == []
+        [first] = views.due_escrows(session, submitted_at + 60)
+        assert (first.reason, first.due_at) == (DueReason.CHALLENGE_OVER, submitted_at + 60)
+        due = views.due_escrows(session, accepted.deliver_by)
+        assert [(d.escrow.escrow_id, d.reason) for d in due] == [
+            (lab.id_of(submitted), DueReason.CHALLENGE_OVER),
+            (lab.id_of(funded), DueReason.ACCEPT_BY_OVER),
+            (lab.id_of(accepted), DueReason.DELIVER_BY_OVER),
+        ]
+
+
+def test_every_write_is_told_after_its_commit(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    settle(runner)
+    url = make_url(engine.url.render_as_string(hide_password=False)).set(drivername="postgresql")
+    with psycopg.connect(url.render_as_string(hide_password=False), autocommit=True) as listener:
+        listener.execute("LISTEN chain")
+        lab.deposit_pool(USDC)
+        number = int(lab.chain.rpc("eth_blockNumber"), 16)
+        settle(runner)
+        heard = [int(note.payload) for note in listener.notifies(timeout=5, stop_after=1)]
+        with Session(engine) as session:
+            assert views.sync_status(session).head_number >= heard[0]
+    assert set(heard) == {number}
+
+
+def test_reads_run_over_asyncpg_as_well(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.deposit_pool(5 * USDC)
+    lab.chain.mine(2)
+    settle(new_runner())
+    url = engine.url.set(drivername="postgresql+asyncpg")
+
+    async def read() -> tuple[int, Decimal, int]:
+        asynchronous = create_async_engine(url)
+        try:
+            async with AsyncSession(asynchronous) as session:
+                status = await session.run_sync(views.sync_status)
+                [pool] = await session.run_sync(views.pools_of, lab.buyer)
+                expression = select(views.pool_headroom_expr(pools.c.pool_id)).select_from(pools)
+                totals = await session.run_sync(views.totals)
+                await session.run_sync(views.stake, lab.agent, Finality.FINAL)
+                await session.run_sync(views.escrow, bytes(32), Finality.SAFE)
+                await session.run_sync(views.due_escrows, 2**40)
+                assert pool.balance_final_units == totals.pool_balance_units
+                return status.head_number, (await session.execute(expression)).scalar_one(), pool.nonce
+        finally:
+            await asynchronous.dispose()
+
+    head, room, nonce = asyncio.run(read())
+    assert (room, nonce) == (5 * USDC, 0)
+    assert head == int(lab.chain.rpc("eth_blockNumber"), 16)
+
+
+def test_a_reorg_while_it_was_stopped_is_found_at_start(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.chain.mine(4)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    lab.deposit_pool(5 * USDC)
+    settle(new_runner())
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 9)
+    lab.deposit_pool(2 * USDC)
+    lab.chain.mine(1)
+    settle(new_runner())
+    with Session(engine) as session:
+        [pool] = views.pools_of(session, lab.buyer)
+        assert pool.balance_latest_units == 2 * USDC
+        assert session.execute(text("SELECT count(*) FROM chain.pool_event")).scalar_one() == 1

@@ -1,0 +1,99 @@
+"""Row classes and tables say the same, and every event of our contracts has a rule."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from aicp.abi import escrow as escrow_abi
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi import reputation as reputation_abi
+from aicp.rules.primitives import Finality, keccak
+from indexer.core import escrow, payment_channel, reputation
+from indexer.core.logs import RawLog
+from indexer.core.reducer import Reducer, UndecodableError
+from indexer.core.rows import EVENT_ROWS, STATE_ROWS, EventRow, Place, StateRow
+from indexer.core.workspace import Workspace, spelled
+from indexer.projections import table_of
+from indexer.settings import contracts_of
+from indexer.store.columns import metadata
+from indexer.views.sync import bound
+
+CONTRACTS = contracts_of(31337, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20)
+OWN = {"meta", "cursor", "block", "log", "undo", "dead_letter"}
+
+
+@pytest.mark.parametrize("kind", [*STATE_ROWS, *EVENT_ROWS], ids=lambda kind: kind.TABLE)
+def test_fields_are_columns(kind: type[StateRow | EventRow]) -> None:
+    names = {field.name for field in fields(kind) if field.name != "place"}
+    if issubclass(kind, EventRow):
+        names |= {field.name for field in fields(Place)}
+    assert names == {column.name for column in table_of(kind).columns}
+
+
+def test_every_table_belongs_to_a_row_class_or_to_the_store() -> None:
+    assert {table.name for table in metadata.sorted_tables} == OWN | {k.TABLE for k in (*STATE_ROWS, *EVENT_ROWS)}
+
+
+def rules(module: object) -> set[type]:
+    """Return the event classes a reducer module names."""
+    import inspect
+
+    source = inspect.getsource(module)  # type: ignore[arg-type]
+    abi = module.abi  # type: ignore[attr-defined]
+    return {kind for kind in abi.EVENTS.values() if f"abi.{kind.__name__}" in source}
+
+
+@pytest.mark.parametrize(
+    ("module", "abi"),
+    [(escrow, escrow_abi), (payment_channel, channel_abi), (reputation, reputation_abi)],
+    ids=["escrow", "payment_channel", "reputation"],
+)
+def test_every_event_has_a_rule(module: object, abi: object) -> None:
+    assert rules(module) == set(abi.EVENTS.values())  # type: ignore[attr-defined]
+
+
+def raw(address: bytes, topics: tuple[bytes, ...], data: bytes = b"") -> RawLog:
+    return RawLog(
+        block_number=1, block_hash=bytes(32), tx_hash=bytes(32), log_index=0, address=address, topics=topics,
+        data=data, block_time=0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        raw(CONTRACTS.escrow, ()),
+        raw(CONTRACTS.escrow, (keccak(b"Unknown()"),)),
+        raw(CONTRACTS.escrow, (escrow_abi.EscrowClosed.TOPIC,)),
+        raw(CONTRACTS.escrow, (escrow_abi.EscrowAccepted.TOPIC, bytes(32)), b"\xff" * 32),
+        raw(CONTRACTS.reputation, (escrow_abi.EscrowClosed.TOPIC, bytes(32))),
+    ],
+    ids=["no topic", "unknown topic", "missing topic", "uint96 too large", "another contract's event"],
+)
+def test_what_cannot_be_decoded_stops(log: RawLog) -> None:
+    with pytest.raises(UndecodableError):
+        Reducer(CONTRACTS).decode([log])
+
+
+def test_an_event_without_its_escrow_stops() -> None:
+    reducer = Reducer(CONTRACTS)
+    decoded = reducer.decode([raw(CONTRACTS.escrow, (escrow_abi.EscrowClosed.TOPIC, bytes(32)))])
+    workspace = Workspace()
+    for key in reducer.keys(decoded, workspace):
+        workspace.load(key, None)
+    with pytest.raises(UndecodableError, match="no escrow"):
+        reducer.apply(decoded, workspace)
+
+
+def test_spelling() -> None:
+    assert spelled(2**255) == str(2**255)
+    assert spelled(True) is True
+    assert spelled((b"\x01" * 32, None)) == ["0x" + "01" * 32, None]
+
+
+def test_each_grade_has_its_bound() -> None:
+    assert {str(bound(grade)) for grade in Finality} == {
+        f"(SELECT chain.cursor.{name} \nFROM chain.cursor)" for name in ("number", "safe_number", "finalized_number")
+    }
