@@ -35,6 +35,7 @@ def busy(lab: Lab, new_runner: Callable[[], Runner]) -> bytes:
     lab.send(lab.agent, lab.contracts.escrow, escrow_abi.encode_withdraw(3 * USDC))
     lab.send(lab.agent, lab.contracts.reputation, reputation_abi.encode_request_unstake(10 * USDC))
     lab.deposit_pool(5 * USDC)
+    lab.claim(total=400_000)
     asked = channel_abi.encode_initiate_pool_withdraw(ZERO_ADDRESS, lab.operator, 2 * USDC)
     lab.send(lab.buyer, lab.contracts.payment_channel, asked)
     lab.chain.mine(3)
@@ -60,9 +61,10 @@ def test_it_agrees_and_then_names_the_falsified_row(
     clean = run("--json")
     report = json.loads(clean.stdout)
     assert (clean.exit_code, report["differences"]) == (0, []), clean.output
-    assert {f"{table} values against the contracts" for table in ("escrow", "ledger", "pool", "stake")} <= set(
-        report["checked"]
-    )
+    assert {
+        f"{table} values against the contracts"
+        for table in ("escrow", "ledger", "channel", "pool", "receiver", "stake")
+    } <= set(report["checked"])
     assert run(db=False).exit_code == 0
     with engine.begin() as connection:
         connection.execute(

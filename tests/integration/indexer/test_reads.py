@@ -168,3 +168,30 @@ def test_a_reorg_while_it_was_stopped_is_found_at_start(lab: Lab, engine: Engine
         [pool] = views.pools_of(session, lab.buyer)
         assert pool.balance_latest_units == 2 * USDC
         assert session.execute(text("SELECT count(*) FROM chain.pool_event")).scalar_one() == 1
+
+
+def test_claims_draw_from_the_pool_and_settle(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    runner = new_runner()
+    lab.deposit_pool(5 * USDC)
+    first = lab.claim(total=400_000)
+    lab.claim(total=1_000_000)
+    channel_address = lab.contracts.payment_channel
+    lab.send(lab.other, channel_address, channel_abi.encode_settle(lab.agent, lab.usdc))
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        [pool] = views.pools_of(session, lab.buyer)
+        assert (pool.balance_latest_units, pool.claimed_latest_units) == (4_000_000, 1_000_000)
+        channel = views.channel(session, first, Finality.SEEN)
+        assert channel is not None
+        assert (channel.balance_units, channel.total_claimed_units, channel.pool_id) == (
+            1_000_000,
+            1_000_000,
+            pool.pool_id,
+        )
+        receiver = views.receiver(session, lab.agent)
+        assert (receiver.claimed_units, receiver.settled_units) == (1_000_000, 1_000_000)
+        assert [event.kind for event in views.pool_events(session, pool.pool_id)] == ["deposited", "drawn", "drawn"]
+    lab.chain.mine(2)
+    settle(runner)
+    assert headroom(engine) == 5 * USDC  # a draw lowers the balance and the open receipts alike
