@@ -77,6 +77,7 @@ CONTRACTS = Suite(
             name="contracts",
             command=(
                 *(str(BIN / "ape"), "test", "tests/contracts", "-q", "--network", "ethereum:local:foundry"),
+                *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # Ape's command imports its plugin first
                 f"--junitxml={RESULTS / 'contracts.xml'}",
             ),
             needs=("tests/contracts/**/test_*.py",),
