@@ -17,8 +17,8 @@ from playwright.sync_api import Page, expect
 from scripts.devnet.session import Devnet
 from tests.e2e import pages
 from tests.e2e.chain import Chain
-from tests.e2e.wallet import Wallet
 from tests.e2e.waiting import until
+from tests.e2e.wallet import Wallet
 
 FEE_BPS = 250
 

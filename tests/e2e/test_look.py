@@ -1,4 +1,4 @@
-"""Every page: no accessibility violation, no sideways scrolling at 360 px, no error on the console; screenshots kept."""
+"""Every page: no accessibility violation, no sideways scrolling at 360 px, no console error; screenshots kept."""
 
 from __future__ import annotations
 

@@ -39,7 +39,8 @@ PROVIDER_SCRIPT = """
   const info = Object.freeze({
     uuid: "350670db-19fa-4704-a166-e52e178b59d2",
     name: "Test Wallet",
-    icon: "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><path fill='teal' d='M0 0h9v9H0z'/></svg>",
+    icon: "data:image/svg+xml," + encodeURIComponent(
+      "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 9 9'><path fill='teal' d='M0 0h9v9H0z'/></svg>"),
     rdns: "test.aicp.wallet",
   });
   const announce = () =>
