@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { sha256Hex } from '@/chain/canonical'
 import { api, ProblemError, unwrap } from './client'
 import type { components } from './schema'
-import type { FileOut } from './types'
+import type { FileOut, TaskState } from './types'
 
 type S = components['schemas']
 
@@ -23,7 +23,7 @@ export const endpoints = {
   logout: () => unwrap(api.POST('/api/v1/auth/logout')),
   ticket: () => unwrap(api.POST('/api/v1/auth/ws-ticket')),
 
-  tasks: (query: { state?: string; capability?: string; mine?: boolean; cursor?: string; limit?: number }) =>
+  tasks: (query: { state?: TaskState[]; mine?: boolean; cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/tasks', { params: { query } })),
   task: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id } } })),
   bids: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } } })),

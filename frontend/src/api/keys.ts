@@ -10,6 +10,7 @@ export const keys = {
   deal: (id: string) => ['deal', id] as const,
   timeline: (id: string) => ['timeline', id] as const,
   pools: ['pools'] as const,
+  sessionKey: ['session-key'] as const,
   receipts: (filter?: object) => (filter ? (['receipts', filter] as const) : (['receipts'] as const)),
   balances: (address?: string) => (address ? (['balances', address] as const) : (['balances'] as const)),
   transactions: ['transactions'] as const,

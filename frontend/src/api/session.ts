@@ -33,7 +33,7 @@ export function useSignOut() {
   return async () => {
     await endpoints.logout()
     client.setQueryData(keys.session, null)
-    for (const key of [keys.deals(), keys.pools, keys.transactions, keys.receipts()])
+    for (const key of [keys.deals(), keys.pools, keys.sessionKey, keys.transactions, keys.receipts()])
       client.removeQueries({ queryKey: key })
   }
 }

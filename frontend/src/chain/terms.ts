@@ -26,6 +26,7 @@ export const TERM_PROBLEMS = {
   task_hash_differs: 'The task document is not the one both sides signed for.',
   bid_hash_differs: 'The bid is not the one that was awarded.',
   bid_signature: 'The bid is not signed by the agent.',
+  bids_root_differs: 'The award leaves out a bid that was received.',
   award_signature: 'The award is not signed by an operator of this network.',
 } as const
 
@@ -42,6 +43,8 @@ export interface Agreed {
   arbiters: readonly string[]
   /** Unix seconds by the server's clock. */
   now: number
+  /** Only one the buyer named himself; otherwise the zero address. */
+  verifier?: string
 }
 
 const same = (a: string, b: string) => isAddressEqual(a as Address, b as Address)
@@ -52,7 +55,7 @@ function partyProblems(terms: TermsOut, agreed: Agreed): [TermProblem, boolean][
     ['client_differs', !same(terms.client, agreed.client)],
     ['provider_differs', !same(terms.provider, agreed.provider)],
     ['self_deal', same(terms.client, terms.provider)],
-    ['verifier_differs', !same(terms.verifier, zeroAddress)],
+    ['verifier_differs', !same(terms.verifier, agreed.verifier ?? zeroAddress)],
     [
       'arbiter_unknown',
       !same(terms.arbiter, zeroAddress) && !agreed.arbiters.some((known) => same(known, terms.arbiter)),

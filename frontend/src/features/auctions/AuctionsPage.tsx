@@ -4,6 +4,7 @@ import { Link, useSearchParams } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import type { TaskState } from '@/api/types'
 import { Page } from '@/app/Page'
 import { AuctionTable } from '@/components/market/AuctionTable'
 import { Button, buttonClass } from '@/components/ui/Button'
@@ -12,20 +13,32 @@ import { SelectField } from '@/components/ui/Field'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
 
-const STATES: [string, string][] = [
-  ['open', 'Open for bids'],
-  ['running', 'Running'],
-  ['delivered', 'Delivered'],
-  ['completed', 'Completed'],
-  ['', 'All'],
+const VIEWS: { id: string; name: string; states: TaskState[] | undefined }[] = [
+  { id: 'open', name: 'Open for bids', states: ['open'] },
+  {
+    id: 'working',
+    name: 'In progress',
+    states: [
+      'awarded',
+      'awaiting_acceptance',
+      'awaiting_payment',
+      'funding',
+      'assigned',
+      'running',
+      'delivered',
+      'disputed',
+    ],
+  },
+  { id: 'completed', name: 'Completed', states: ['completed'] },
+  { id: 'all', name: 'All', states: undefined },
 ]
 
 /** All auctions, filtered by state; the filter lives in the address. */
 export function AuctionsPage() {
   const [params, setParams] = useSearchParams()
-  const state = params.get('state') ?? 'open'
+  const view = VIEWS.find(({ id }) => id === params.get('view')) ?? VIEWS[0]
   const polling = usePolling()
-  const filter = { state: state || undefined, limit: 25 }
+  const filter = { state: view?.states, limit: 25 }
   const tasks = useInfiniteQuery({
     queryKey: keys.tasks({ ...filter, paged: true }),
     queryFn: ({ pageParam }) => endpoints.tasks({ ...filter, cursor: pageParam }),
@@ -45,9 +58,9 @@ export function AuctionsPage() {
       }
     >
       <div className="w-48">
-        <SelectField label="Show" value={state} onChange={(event) => setParams({ state: event.target.value })}>
-          {STATES.map(([value, name]) => (
-            <option key={value} value={value}>
+        <SelectField label="Show" value={view?.id} onChange={(event) => setParams({ view: event.target.value })}>
+          {VIEWS.map(({ id, name }) => (
+            <option key={id} value={id}>
               {name}
             </option>
           ))}

@@ -93,6 +93,7 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
     case 'release':
       return (
         <ConnectionButton
+          tone={deal.deliverable ? 'primary' : 'secondary'}
           label="Release payment"
           onAct={() => steps.release.mutate()}
           busy={steps.release.isPending}
@@ -113,9 +114,11 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
       return (
         <div className="grid gap-2">
           <div className="flex flex-wrap gap-2">
-            <Button busy={steps.order.isPending} onClick={() => steps.order.mutate()}>
-              Pay {amount} from pool
-            </Button>
+            {action.allowed && (
+              <Button busy={steps.order.isPending} onClick={() => steps.order.mutate()}>
+                Pay {amount} from pool
+              </Button>
+            )}
             <Link to="/pool" className={buttonClass('secondary')}>
               Go to your pool
             </Link>
@@ -140,8 +143,10 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
 export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer' | 'agent'; steps: Steps }) {
   const mine = deal.actions.filter((action) => action.who === role)
   const theirs = deal.actions.filter((action) => action.who !== role && action.allowed)
-  const now = mine.filter((action) => action.allowed)
-  const later = mine.filter((action) => !action.allowed)
+  // an order that waits for a pool is shown with the way to the pool
+  const now = mine.filter((action) => action.allowed || action.name === 'order')
+  const waits = mine.filter((action) => action.name === 'wait')
+  const later = mine.filter((action) => !action.allowed && action.name !== 'order' && action.name !== 'wait')
   return (
     <Card title="What happens now">
       <div aria-live="polite" className="grid gap-4">
@@ -152,13 +157,16 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
             <Clock action={action} />
           </div>
         ))}
+        {waits.map((action) => (
+          <p key={action.reason}>{action.reason}</p>
+        ))}
         {theirs.map((action) => (
           <Notice key={action.name} tone="info">
             {role === 'buyer' ? 'The agent' : 'The buyer'}: {action.reason}
             <Clock action={action} />
           </Notice>
         ))}
-        {now.length + theirs.length === 0 && (
+        {now.length + waits.length + theirs.length === 0 && (
           <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
         )}
         {deal.ended_reason && <Notice tone="warn">{deal.ended_reason}</Notice>}

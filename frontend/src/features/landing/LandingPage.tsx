@@ -100,7 +100,7 @@ function StatusLine() {
 
 function OpenAuctions() {
   const polling = usePolling()
-  const filter = { state: 'open', limit: 8 }
+  const filter = { state: ['open' as const], limit: 8 }
   const tasks = useQuery({
     queryKey: keys.tasks(filter),
     queryFn: () => endpoints.tasks(filter),

@@ -1,6 +1,6 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { WalletMinimal } from 'lucide-react'
-import { useEffect, useState } from 'react'
+import { useState } from 'react'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
@@ -28,16 +28,13 @@ import { deposit, withdraw } from './lib/pool'
 /** Address of this browser's session key for an account; null while unknown or when there is none. */
 function useSessionKeyAddress(payer: string | undefined): string | null {
   const { chain_id } = useNetwork()
-  const [address, setAddress] = useState<string | null>(null)
-  useEffect(() => {
-    let current = true
-    setAddress(null)
-    if (payer) void loadSessionKey(chain_id, payer).then((key) => current && setAddress(key?.address ?? null))
-    return () => {
-      current = false
-    }
-  }, [chain_id, payer])
-  return address
+  const key = useQuery({
+    queryKey: keys.sessionKey,
+    queryFn: async () => (payer ? ((await loadSessionKey(chain_id, payer))?.address ?? null) : null),
+    enabled: payer !== undefined,
+    retry: false,
+  })
+  return key.data ?? null
 }
 
 /** A relayed pool step: reads the pool again, says what happens; closing the sheet is no error. */
@@ -51,7 +48,7 @@ function usePoolStep<V>(done: string, run: (variables: V) => Promise<IntentOut>)
       }),
     onSuccess: (intent) => {
       if (!intent) return
-      for (const key of [keys.pools, keys.transactions, keys.balances()])
+      for (const key of [keys.sessionKey, keys.pools, keys.transactions, keys.balances()])
         void client.invalidateQueries({ queryKey: key })
       toast('ok', done, 'The relayer sends it; the page follows by itself.')
     },

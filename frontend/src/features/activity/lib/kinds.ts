@@ -8,13 +8,14 @@ const KINDS: Record<string, string> = {
   refund: 'Payment refunded',
   cancel: 'Escrow cancelled',
   reclaim: 'Payment reclaimed',
-  withdrawal: 'Collected to the wallet',
+  withdraw: 'Collected to the wallet',
   stake: 'Stake deposited',
   pool_deposit: 'Pool deposit',
   pool_withdraw: 'Pool withdrawal',
+  pool_withdraw_cancel: 'Pool withdrawal cancelled',
   pool_release: 'Pool withdrawal shortened',
   pool_finalize: 'Pool withdrawal paid',
-  claim_batch: 'Receipts claimed',
+  claim: 'Receipts claimed',
   settle: 'Claims settled',
 }
 

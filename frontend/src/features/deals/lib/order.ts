@@ -25,28 +25,48 @@ export class OrderRefused extends Error {
   }
 }
 
-const LEDGER = 'aicp.ordered.'
+/** An order this browser has signed, kept before it is sent so that a retry sends the very same one. */
+interface SignedOrder {
+  price_units: string
+  bid_hash: string
+  deliver_by: number
+}
+type Ledger = Record<string, SignedOrder>
 
-/**
- * What this browser has ordered on a channel in all, in base units. It lives and dies with the session key, and bounds
- * every ceiling the key signs: the service can attest no more than was ordered, whatever it asks for.
- */
-export const orderedUnits = (channel: string): bigint => BigInt(localStorage.getItem(LEDGER + channel) ?? '0')
+const ledgerKey = (channel: string) => `aicp.orders.${channel}`
 
-const recordOrder = (channel: string, price: bigint) =>
-  localStorage.setItem(LEDGER + channel, (orderedUnits(channel) + price).toString())
+/** The orders of a channel by deal. They live and die with the session key. */
+const readLedger = (channel: string): Ledger => JSON.parse(localStorage.getItem(ledgerKey(channel)) ?? '{}') as Ledger
+
+const keepOrder = (channel: string, dealId: string, order: SignedOrder) =>
+  localStorage.setItem(ledgerKey(channel), JSON.stringify({ ...readLedger(channel), [dealId]: order }))
+
+/** What this browser has ordered on a channel in all, in base units: the bound of every ceiling its key signs. */
+export const orderedUnits = (channel: string): bigint =>
+  Object.values(readLedger(channel)).reduce((sum, order) => sum + BigInt(order.price_units), 0n)
 
 const sign = (key: PrivateKeyAccount, name: MessageName, network: NetworkOut, message: Message) =>
   key.signTypedData(signingRequest(name, network, message) as unknown as Parameters<typeof key.signTypedData>[0])
 
-/** The ceiling a new order needs, or the reason why it must not be signed. */
+/** The ceiling an order needs, or the reason why it must not be signed: the service can attest no more than was ordered. */
 export function neededCeiling(need: bigint, price: bigint, ordered: bigint): bigint {
   if (need < price) throw new OrderRefused('The service asks for less than the price; reload the page.')
-  if (need > ordered + price)
+  if (need > ordered)
     throw new OrderRefused(
-      `The service asks for a ceiling of ${amountText(need)}, but with this order you have ordered only ${amountText(ordered + price)} from this agent.`,
+      `The service asks for a ceiling of ${amountText(need)}, but you have ordered only ${amountText(ordered)} from this agent.`,
     )
   return need
+}
+
+/** When the work is due: as the task says, counted from now; the order kept for this deal while it still gives the agent its time. */
+function dueTime(network: NetworkOut, deal: DealOut, channel: string, now: number): number {
+  const kept = readLedger(channel)[deal.id]
+  if (kept && kept.bid_hash === deal.award.bid_hash && kept.deliver_by >= now + deal.bid.eta_seconds)
+    return kept.deliver_by
+  const within = deliverWithin(deal)
+  if (within + network.constants.evaluation_seconds > network.constants.max_micro_seconds)
+    throw new OrderRefused('This task is too long to be paid from a pool.')
+  return now + within
 }
 
 function checkedChannel(network: NetworkOut, deal: DealOut, buyer: string, key: PrivateKeyAccount) {
@@ -83,7 +103,7 @@ export async function placeOrder(
     throw new OrderRefused(`Your pool has ${amountText(side.available_units)} free. Top it up, then order.`)
   const now = serverNow()
   if (now > deal.bid.valid_until) throw new OrderRefused('The bid has expired.')
-  const deliverBy = now + Math.max(deliverWithin(deal), deal.bid.eta_seconds)
+  const deliverBy = dueTime(network, deal, channel, now)
   const order: OrderFields = {
     channel_id: channel,
     bid_hash: deal.award.bid_hash,
@@ -91,13 +111,13 @@ export async function placeOrder(
     deliver_by: deliverBy,
     evaluate_by: deliverBy + network.constants.evaluation_seconds,
   }
+  keepOrder(channel, deal.id, { price_units: deal.price_units, bid_hash: order.bid_hash, deliver_by: deliverBy })
   const ceiling = neededCeiling(BigInt(side.need_units), price, orderedUnits(channel))
   const raise = BigInt(side.ceiling_units) < ceiling
   const [signature, voucher] = await Promise.all([
     sign(key, 'MicroOrder', network, orderMessage(order)),
     raise ? sign(key, 'Voucher', network, { channelId: channel, maxClaimableAmount: ceiling }) : null,
   ])
-  recordOrder(channel, price)
   return endpoints.order(deal.id, {
     payer_authorizer: key.address,
     price_units: order.price_units,

@@ -55,7 +55,9 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
   const due = BigInt(deal.price_units) - BigInt(released)
   return {
     title: `Release ${amountText(due)}`,
-    intro: 'You accept the result. The agent is paid and its stake is freed; this cannot be taken back.',
+    intro: deal.deliverable
+      ? 'You accept the result. The agent is paid and its stake is freed; this cannot be taken back.'
+      : 'Nothing has been delivered yet. The agent is paid all the same; this cannot be taken back.',
     rows: [
       { label: 'Released', value: due.toString(), kind: 'amount' },
       { label: 'To agent', value: deal.agent, kind: 'address' },

@@ -1,5 +1,7 @@
 import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress } from 'viem'
+import { endpoints } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
+import { bidsRoot } from '@/chain/bids'
 import { serverNow } from '@/chain/clock'
 import { type Agreed, checkTerms, TERM_PROBLEMS, type TermProblem } from '@/chain/terms'
 import {
@@ -31,6 +33,9 @@ async function signedBy(name: MessageName, network: NetworkOut, message: Message
 
 const equal = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
 
+const countSentence = (count: number) =>
+  count === 1 ? 'The award counts the one bid there was.' : `The award counts all ${count} bids.`
+
 /** Checks what both sides signed before any payment: task document, bid, award. */
 export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<Verdict> {
   const { bid, award } = deal
@@ -43,9 +48,10 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
     bidsRoot: award.bids_root,
     bidCount: award.bid_count,
   }
-  const [bidSigned, awardSigned] = await Promise.all([
+  const [bidSigned, awardSigned, bids] = await Promise.all([
     signedBy('Bid', network, bidMessage(deal.task_hash, bid), bid.signature, deal.agent),
     signedBy('Award', network, awardMessage, award.signature, award.operator),
+    endpoints.bids(deal.task_id),
   ])
   const sameTask = equal(taskHash(deal.document), deal.task_hash) && equal(award.task_hash, deal.task_hash)
   const sameBid = equal(bidHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
@@ -53,10 +59,17 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
     ['task_hash_differs', !sameTask],
     ['bid_hash_differs', !sameBid],
     ['bid_signature', !bidSigned],
+    ['bids_root_differs', !equal(bidsRoot(bids.map((known) => known.bid_hash as Hex)), award.bids_root)],
     ['award_signature', !operator || !awardSigned],
   ]
   const problems = findings.filter(([, wrong]) => wrong).map(([code]) => code)
-  return { checks: problems.length === 0 ? ['Task, bid and award are the ones that were signed.'] : [], problems }
+  return {
+    checks:
+      problems.length === 0
+        ? ['Task, bid and award are the ones that were signed.', countSentence(award.bid_count)]
+        : [],
+    problems,
+  }
 }
 
 /** Seconds to deliver that the task document promises. */

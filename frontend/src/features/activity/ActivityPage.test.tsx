@@ -1,0 +1,34 @@
+import { screen } from '@testing-library/react'
+import { describe, expect, it } from 'vitest'
+import { balances, intent, session, task } from '@/test/fixtures'
+import { show } from '@/test/render'
+import { answers, refuses, server } from '@/test/server'
+import { ActivityPage } from './ActivityPage'
+
+const signedIn = () =>
+  server.use(answers('/auth/session', session), answers(`/accounts/${session.address}/balances`, balances))
+
+describe('ActivityPage', () => {
+  it('lists my tasks and what can be collected', async () => {
+    signedIn()
+    server.use(answers('/tasks', { items: [task], next_cursor: null }))
+    await show(<ActivityPage />, { connected: true })
+    expect(await screen.findByRole('link', { name: task.title })).toBeVisible()
+    expect(await screen.findByRole('button', { name: 'Collect' })).toBeEnabled()
+  })
+
+  it('shows the state of a transaction, and why one failed', async () => {
+    signedIn()
+    const failed = { ...intent, id: 'f', kind: 'release', state: 'failed', error_code: 'Escrow_WrongStatus' }
+    server.use(answers('/transactions', { items: [intent, failed], next_cursor: null }))
+    await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=transactions' })
+    expect(await screen.findByText('Mined')).toBeVisible()
+    expect(screen.getByText(/another state by now/)).toBeVisible()
+  })
+
+  it('asks to sign in', async () => {
+    server.use(refuses('/auth/session', 401, 'Sign in first.'))
+    await show(<ActivityPage />)
+    expect(await screen.findByText('Sign in to see what is yours.')).toBeVisible()
+  })
+})

@@ -1,0 +1,136 @@
+import { screen, waitFor, within } from '@testing-library/react'
+import { describe, expect, it, vi } from 'vitest'
+import type { DealOut } from '@/api/types'
+import { useSheet } from '@/chain/signing'
+import { balances, makeDeal, makeDelivered, network, session, timeline } from '@/test/fixtures'
+import { show } from '@/test/render'
+import { answers, refuses, server } from '@/test/server'
+import { DealPage } from './DealPage'
+
+const setUp = (deal: DealOut) =>
+  server.use(
+    answers('/auth/session', session),
+    answers(`/deals/${deal.id}`, deal),
+    answers(`/deals/${deal.id}/timeline`, timeline),
+    answers(`/tasks/${deal.task_id}/bids`, [deal.bid]),
+    answers(`/accounts/${deal.buyer}/balances`, balances),
+  )
+const open = (deal: DealOut) => show(<DealPage />, { path: '/deals/:dealId', at: `/deals/${deal.id}`, connected: true })
+
+describe('DealPage', () => {
+  it('asks strangers to sign in', async () => {
+    server.use(refuses('/auth/session', 401, 'Sign in first.'))
+    await open(await makeDeal('escrow'))
+    expect(await screen.findByText('A deal is shown to its two parties only.')).toBeVisible()
+  })
+
+  it('shows the timeline with hashes and finality', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    await open(deal)
+    const list = await screen.findByRole('list', { name: 'Timeline' })
+    expect(within(list).getAllByRole('listitem')).toHaveLength(3)
+    expect(within(list).getByText('final')).toBeVisible()
+    expect(within(list).getByText(/0x555555…5555/)).toBeVisible()
+  })
+
+  it('shows what one payment signature means, and asks the wallet for exactly that', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: 'Pay 24.00 USDC' }))
+    const sheet = await screen.findByRole('dialog', { name: 'Pay 24.00 USDC into escrow' })
+    expect(within(sheet).getByText('Escrow id recomputed; terms, fee and clocks are the agreed ones.')).toBeVisible()
+    expect(within(sheet).getByText('The award counts the one bid there was.')).toBeVisible()
+    expect(within(sheet).getByRole('button', { name: 'Sign in wallet' })).toBeEnabled()
+    const request = useSheet.getState().pending?.sheet.request
+    expect(request).toMatchObject({
+      primaryType: 'ReceiveWithAuthorization',
+      domain: { verifyingContract: network.contracts.usdc, chainId: 31337 },
+      message: { to: network.contracts.escrow, value: 24_000_000n, nonce: deal.escrow?.escrow_id },
+    })
+    await user.click(within(sheet).getByRole('button', { name: 'Cancel' }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    expect(screen.queryByRole('alert')).toBeNull()
+  })
+
+  it.each([
+    [
+      'a higher amount',
+      (deal: DealOut) => deal.escrow && Object.assign(deal.escrow.terms, { amount_units: '24000001' }),
+      'The amount is not the price of the bid.',
+    ],
+    [
+      'another agent',
+      (deal: DealOut) => deal.escrow && Object.assign(deal.escrow.terms, { provider: network.contracts.usdc }),
+      'The terms name another agent.',
+    ],
+    [
+      'a foreign arbiter',
+      (deal: DealOut) => deal.escrow && Object.assign(deal.escrow.terms, { arbiter: network.contracts.usdc }),
+      'The terms name an arbiter this network does not know.',
+    ],
+    [
+      'another task text',
+      (deal: DealOut) => Object.assign(deal.document, { title: 'Something else' }),
+      'The task document is not the one both sides signed for.',
+    ],
+  ])('refuses to ask for a signature over %s', async (_name, tamper, sentence) => {
+    const deal = structuredClone(await makeDeal('escrow'))
+    tamper(deal)
+    setUp(deal)
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: /^Pay/ }))
+    const sheet = await screen.findByRole('dialog')
+    expect(await within(sheet).findByText(sentence)).toBeVisible()
+    expect(within(sheet).getByRole('button', { name: 'Sign in wallet' })).toBeDisabled()
+    await user.click(within(sheet).getByRole('button', { name: 'Cancel' }))
+  })
+
+  it('says so when the award leaves out a bid', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    server.use(answers(`/tasks/${deal.task_id}/bids`, [deal.bid, { ...deal.bid, bid_hash: `0x${'e'.repeat(64)}` }]))
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: /^Pay/ }))
+    expect(await screen.findByText('The award leaves out a bid that was received.')).toBeVisible()
+    await user.click(screen.getByRole('button', { name: 'Cancel' }))
+  })
+
+  it('refuses to pay from a wallet that holds too little', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    server.use(answers(`/accounts/${deal.buyer}/balances`, { ...balances, usdc_units: '1' }))
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: /^Pay/ }))
+    expect(await screen.findByRole('alert')).toHaveTextContent('less USDC than the price')
+    expect(screen.queryByRole('dialog')).toBeNull()
+  })
+
+  it('offers accept and reject for a small deal, release for an escrow', async () => {
+    const micro = await makeDelivered('channel')
+    setUp(micro)
+    const first = await open(micro)
+    expect(await screen.findByRole('button', { name: 'Accept result' })).toBeEnabled()
+    expect(screen.getByRole('button', { name: 'Reject result' })).toBeEnabled()
+    first.unmount()
+    const escrow = await makeDelivered('escrow')
+    setUp(escrow)
+    await open(escrow)
+    expect(await screen.findByRole('button', { name: 'Release payment' })).toBeEnabled()
+    expect(screen.getByText('file list matches the signed hash')).toBeVisible()
+  })
+
+  it('does not show a file whose bytes differ from its hash', async () => {
+    const deal = await makeDelivered('escrow')
+    setUp(deal)
+    const sha = deal.deliverable?.files[0]?.sha256
+    server.use(answers(`/files/${sha}`, { forged: '<script>alert(1)</script>' }))
+    vi.spyOn(URL, 'createObjectURL').mockImplementation(() => {
+      throw new Error('must not be saved')
+    })
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: 'Download report.json' }))
+    expect(await screen.findByRole('alert')).toHaveTextContent('its hash differs')
+  })
+})

@@ -1,0 +1,60 @@
+import { screen } from '@testing-library/react'
+import { describe, expect, it } from 'vitest'
+import { pool, session } from '@/test/fixtures'
+import { show } from '@/test/render'
+import { answers, refuses, server } from '@/test/server'
+import { poolParts } from './lib/pool'
+import { PoolPage } from './PoolPage'
+
+describe('PoolPage', () => {
+  it('shows where the money of a pool is', async () => {
+    server.use(answers('/auth/session', session), answers('/pools', [pool]))
+    await show(<PoolPage />, { connected: true })
+    const bar = await screen.findByRole('img', { name: /Settled on chain: 1.20 USDC, Earned off-chain: 0.87 USDC/ })
+    expect(bar).toBeVisible()
+    expect(screen.getByText('Agents paid from it')).toBeVisible()
+    expect(await screen.findByRole('button', { name: 'Withdraw from pool' })).toBeEnabled()
+  })
+
+  it('offers to open one, to a reader without a wallet too', async () => {
+    server.use(refuses('/auth/session', 401, 'Sign in first.'))
+    await show(<PoolPage />)
+    expect(await screen.findByText('You have no pool here yet.')).toBeVisible()
+    expect(screen.getByRole('button', { name: 'Connect wallet' })).toBeEnabled()
+  })
+
+  it('refuses amounts that a pool does not take', async () => {
+    server.use(answers('/auth/session', session), answers('/pools', []))
+    const { user } = await show(<PoolPage />, { connected: true })
+    const field = await screen.findByLabelText('First deposit')
+    await user.clear(field)
+    await user.type(field, '50.000001')
+    await user.click(await screen.findByRole('button', { name: 'Open pool' }))
+    expect(screen.getByText(/A pool holds at most 50.00 USDC/)).toBeVisible()
+  })
+
+  it('says what failed', async () => {
+    server.use(answers('/auth/session', session), refuses('/pools', 503, 'The mirror is away.'))
+    await show(<PoolPage />, { connected: true })
+    expect(await screen.findByText('The mirror is away.')).toBeVisible()
+  })
+})
+
+describe('poolParts', () => {
+  it('adds up to the balance and what was claimed', () => {
+    const parts = poolParts(pool)
+    expect(parts).toEqual({
+      claimed: 1_200_000n,
+      earned: 870_000n,
+      reserved: 400_000n,
+      free: 2_530_000n,
+      total: 5_000_000n,
+    })
+  })
+
+  it('is never negative while the mirror catches up', () => {
+    const parts = poolParts({ ...pool, balance_latest_units: '100', claimed_units: '3000000' })
+    expect(parts.free).toBe(0n)
+    expect(parts.earned).toBe(0n)
+  })
+})

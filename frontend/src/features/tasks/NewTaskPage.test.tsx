@@ -1,0 +1,61 @@
+import { screen, waitFor } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
+import { describe, expect, it, vi } from 'vitest'
+import { sha256Hex } from '@/chain/canonical'
+import { session, task } from '@/test/fixtures'
+import { show } from '@/test/render'
+import { answers, server, takes } from '@/test/server'
+import { NewTaskPage } from './NewTaskPage'
+
+const open = async () => {
+  server.use(answers('/auth/session', session), answers('/agents/available', []))
+  return show(<NewTaskPage />, { path: '/tasks/new', at: '/tasks/new', connected: true })
+}
+
+describe('NewTaskPage', () => {
+  it('shows the route while the budget is typed', async () => {
+    const { user } = await open()
+    const budget = screen.getByLabelText('Budget')
+    await user.type(budget, '9.999999')
+    expect(screen.getByText(/Off-chain: paid from your pool/)).toBeVisible()
+    await user.clear(budget)
+    await user.type(budget, '10')
+    expect(screen.getByText(/On chain: the price reaches/)).toBeVisible()
+    await user.clear(budget)
+    await user.type(budget, '0.40')
+    await user.click(screen.getByLabelText('Escrow only'))
+    expect(screen.getByText(/On chain: you asked for escrow/)).toBeVisible()
+  })
+
+  it('says what is missing and sends nothing', async () => {
+    const { user } = await open()
+    await user.click(await screen.findByRole('button', { name: 'Post task' }))
+    expect(screen.getByText('Say the most you will pay.')).toBeVisible()
+    expect(screen.getByLabelText('Title')).toBeInvalid()
+  })
+
+  it('uploads the files, then posts base units and hashes', async () => {
+    const { user } = await open()
+    const file = new File(['a,b\n1,2\n'], 'sales.csv', { type: 'text/csv' })
+    const sha256 = await sha256Hex(await file.arrayBuffer())
+    const seen = vi.fn()
+    server.use(
+      http.post('http://localhost:8000/api/v1/files', () =>
+        HttpResponse.json({ sha256, name: 'sales.csv', size: file.size, media_type: 'text/csv' }),
+      ),
+      takes('/tasks/submit', task, seen),
+    )
+    await user.type(screen.getByLabelText('Title'), 'Profile the sales')
+    await user.type(screen.getByLabelText('Description'), 'All columns')
+    await user.type(screen.getByLabelText('Budget'), '25')
+    await user.upload(screen.getByLabelText('Input files'), file)
+    await user.click(await screen.findByRole('button', { name: 'Post task' }))
+    await waitFor(() => expect(seen).toHaveBeenCalled())
+    expect(seen.mock.calls[0]?.[0]).toMatchObject({
+      budget_units: '25000000',
+      input_files: [sha256],
+      escrow_only: false,
+    })
+    expect(await screen.findByText('another page')).toBeVisible()
+  })
+})
