@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import structlog
 from celery import Celery
-from celery.signals import beat_embedded_init, worker_process_init, worker_process_shutdown
+from celery.signals import beat_embedded_init, worker_process_init, worker_process_shutdown, worker_ready
 
 from backend.api.logs import configure as configure_logs
 from backend.context import load_context
@@ -73,12 +74,19 @@ def make_app(chosen: Settings) -> Celery:
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_hijack_root_logger=False,
+        worker_redirect_stdouts=False,
         beat_scheduler="celery.beat:Scheduler",
         beat_max_loop_interval=1,
         beat_schedule=_schedule(chosen.sweep_seconds),
         timezone="UTC",
     )
     return app
+
+
+@worker_ready.connect
+def _say_ready(**_: Any) -> None:
+    configure_logs()
+    structlog.get_logger("worker").info("ready")
 
 
 @worker_process_init.connect
