@@ -11,7 +11,7 @@ from scripts.deployment.chain import Web3Chain
 from scripts.devnet.keys import DevAccount, DevAccounts
 
 BUYER_UNITS: Final = 1_000_000_000
-AGENT_UNITS: Final = 100_000_000
+AGENT_UNITS: Final = 200_000_000
 """Base units each wallet starts with; an agent needs them for its stake."""
 
 

@@ -221,7 +221,7 @@ class Stack:
             label=f"demo agent {name}",
             command=(sys.executable, "-m", "aicp.cli.main", "agent", "run", "--demo", name, "--url", self.config.url),
             env={"AICP_KEY": account.key, "AICP_HOME": str(self.config.state_dir / "agents" / name)},
-            ready=log_says(b"listening"),
+            ready=log_says(b"is registered as"),
             cwd=ROOT,
         )
 
