@@ -6,11 +6,9 @@ published `deployments/<chainId>.json`; then every address must be the published
 
 from __future__ import annotations
 
-import json
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
 
 from aicp.abi.typed_data import (
     Domain,
@@ -24,6 +22,7 @@ from aicp.client.errors import ClientError, Mismatch
 from aicp.client.models import Contracts, Network
 from aicp.rules.constants import MARKETPLACE_SALT, Constants
 from aicp.rules.constants import network as known_network
+from aicp.rules.deployment import Deployment, DeploymentFileError
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
 
 
@@ -80,28 +79,24 @@ def _check_token(network: Network) -> None:
         raise Mismatch("The service names another signing domain for USDC than the published rules.")
 
 
-def read_deployment(path: Path) -> dict[str, bytes]:
-    """Return the contract addresses of a `deployments/<chainId>.json`, by name. Raises ClientError."""
+def read_deployment(path: Path) -> Deployment:
+    """Read a published `deployments/<chainId>.json`. Raises ClientError."""
     try:
-        document: Any = json.loads(path.read_text(encoding="utf-8"))
-        return {name: parse_address(value) for name, value in document["contracts"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ClientError(f"{path} is not a deployment file.") from error
+        return Deployment.load(path)
+    except DeploymentFileError as error:
+        raise ClientError(str(error)) from error
 
 
-def _check_deployment(network: Network, published: dict[str, bytes]) -> None:
-    named = {
-        "escrow": network.contracts.escrow,
-        "paymentChannel": network.contracts.payment_channel,
-        "reputation": network.contracts.reputation,
-        "usdc": network.contracts.usdc,
-    }
-    for name, address in named.items():
-        if published.get(name) != address:
+def _check_deployment(network: Network, published: Deployment) -> None:
+    if network.chain_id != published.chain_id:
+        raise Mismatch(f"The service is on chain {network.chain_id}, the deployment file on {published.chain_id}.")
+    for name in ("escrow", "payment_channel", "reputation", "usdc"):
+        address = getattr(network.contracts, name)
+        if getattr(published, name) != address:
             raise Mismatch(f"The service names {checksum(address)} as {name}; the deployment file says otherwise.")
 
 
-def chain_of(network: Network, published: dict[str, bytes] | None = None) -> Chain:
+def chain_of(network: Network, published: Deployment | None = None) -> Chain:
     """Return the chain of a service's `/network` answer.
 
     Raises ClientError for a chain without published rules, Mismatch where the service departs from them or from the

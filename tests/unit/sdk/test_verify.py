@@ -23,6 +23,7 @@ from aicp.client.verify import (
 from aicp.rules.primitives import checksum, hex0x, keccak
 from tests.unit.sdk.builders import AGENT, FILE, NOW, OPERATOR, address, chain, deal, key, network_json, receipt_json
 
+FIXTURES = Path(__file__).parent
 MALLORY = checksum(address("mallory"))
 WORD = hex0x(keccak(b"another"))
 
@@ -204,15 +205,18 @@ def test_unknown_chains_and_retired_operators_are_refused() -> None:
 def test_a_deployment_file_pins_the_contracts(tmp_path: Path) -> None:
     path = tmp_path / "31337.json"
     named = network_json()["contracts"]
-    published = {
+    contracts = {
         "escrow": named["escrow"],
         "paymentChannel": named["payment_channel"],
         "reputation": named["reputation"],
         "usdc": named["usdc"],
+        "erc3009Collector": named["erc3009_collector"],
+        "arbiter": named["arbiter"],
     }
-    path.write_text(json.dumps({"contracts": published}), encoding="utf-8")
+    published = json.loads((FIXTURES / "deployment.json").read_text(encoding="utf-8"))
+    path.write_text(json.dumps(published | {"contracts": contracts}), encoding="utf-8")
     chain_of(models.Network.read(network_json()), read_deployment(path))
-    path.write_text(json.dumps({"contracts": published | {"escrow": MALLORY}}), encoding="utf-8")
+    path.write_text(json.dumps(published | {"contracts": contracts | {"escrow": MALLORY}}), encoding="utf-8")
     with pytest.raises(Mismatch, match="as escrow"):
         chain_of(models.Network.read(network_json()), read_deployment(path))
     path.write_text("{}", encoding="utf-8")
