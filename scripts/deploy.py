@@ -17,6 +17,7 @@ import click
 from ape import accounts, networks
 from ape.api import AccountAPI
 from ape.cli import ConnectedProviderCommand, network_option
+from ape.exceptions import ApeException
 
 from aicp.rules.primitives import checksum
 from scripts.deployment.chain import Web3Reads
@@ -36,12 +37,15 @@ class ApeChain(Web3Reads):
 
     def send(self, to: bytes, data: bytes, value: int = 0) -> int:
         transaction = networks.active_provider.network.ecosystem.create_transaction(
-            receiver=checksum(to), data=data, value=value
+            sender=self._account.address, receiver=checksum(to), data=data, value=value
         )
         return int(self._guard("transaction", lambda: self._receipt(transaction)))
 
     def _receipt(self, transaction: object) -> int:
-        receipt = self._account.call(transaction)
+        try:
+            receipt = self._account.call(transaction)
+        except ApeException as error:
+            raise NodeError(f"The transaction was not accepted: {error}") from error
         if receipt.failed:
             raise NodeError(f"The transaction {receipt.txn_hash} was mined and reverted.")
         return int(receipt.block_number)

@@ -234,6 +234,7 @@ def test_a_public_network_gets_everything_but_the_token(anvil: Anvil, tmp_path: 
 
 @pytest.mark.services
 @pytest.mark.slow
+@pytest.mark.timeout(500)
 def test_ape_gives_the_same_addresses(anvil: Anvil, tmp_path: Path) -> None:
     plan = plan_for(LOCAL, local_config())
     command = [
@@ -246,16 +247,15 @@ def test_ape_gives_the_same_addresses(anvil: Anvil, tmp_path: Path) -> None:
         str(tmp_path),
     ]
     environment = os.environ | {"SOLCX_BINARY_PATH": str(ROOT / "scripts" / "solc")}
-    for _ in range(2):
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120)
-        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
     deployment = Deployment.load(tmp_path / "31337.json")
     expected = (plan.usdc, plan.escrow, plan.payment_channel, plan.reputation, plan.erc3009_collector)
     assert _addresses(deployment) == expected
     assert ensure_deployment(anvil.url, 31337, KEY, tmp_path) == deployment
     refused = subprocess.run(
-        [*command, "--chain", "137", "--account", "nobody"],
-        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120,
+        [*command, "--chain", "80002", "--account", "nobody"],
+        cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240, check=False,
     )  # fmt: skip
     assert refused.returncode != 0
     assert "AICP_ADMIN" in refused.stdout + refused.stderr
