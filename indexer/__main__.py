@@ -1,4 +1,6 @@
-"""`python -m indexer`: keep the `chain` schema equal to the contracts' logs.
+"""`python -m indexer [--rebuild]`: keep the `chain` schema equal to the contracts' logs.
+
+`--rebuild` drops the mirror first and builds it anew from the chain.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT; 1 unexpected; 2 wrong settings, chain or database; 3 another indexer took
 over; 4 a reorg below the finalised block; 5 a log of our contracts could not be understood (see `chain.dead_letter`).
@@ -6,6 +8,7 @@ over; 4 a reorg below the finalised block; 5 a log of our contracts could not be
 
 from __future__ import annotations
 
+import argparse
 import logging
 import signal
 import sys
@@ -43,6 +46,9 @@ class ExitCode(IntEnum):
 
 def main() -> int:
     """Run until a signal comes or nothing more can be done; return the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m indexer", description="Mirror the contracts' logs.")
+    parser.add_argument("--rebuild", action="store_true", help="drop the mirror and build it anew from the chain")
+    arguments = parser.parse_args()
     _configure_logging()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
@@ -56,10 +62,10 @@ def main() -> int:
     if deployment.chain_id != settings.chain_id:
         _log.error("settings", error=f"the deployment is of chain {deployment.chain_id}, not {settings.chain_id}")
         return ExitCode.USAGE
-    return _run(settings, deployment, stop)
+    return _run(settings, deployment, stop, rebuild=arguments.rebuild)
 
 
-def _run(settings: Settings, deployment: Deployment, stop: threading.Event) -> int:
+def _run(settings: Settings, deployment: Deployment, stop: threading.Event, *, rebuild: bool) -> int:
     contracts = contracts_of(deployment.chain_id, deployment.escrow, deployment.payment_channel, deployment.reputation)
     reducer = Reducer(contracts)
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
@@ -72,8 +78,11 @@ def _run(settings: Settings, deployment: Deployment, stop: threading.Event) -> i
         poll_seconds=settings.poll_seconds,
         range_blocks=settings.range_blocks,
     )
+    store = Store(engine, reducer)
     try:
-        Runner(node, Store(engine, reducer), reducer, options).run(stop)
+        if rebuild:
+            store.uninstall()
+        Runner(node, store, reducer, options).run(stop)
     except (WrongChainError, ForeignMirrorError) as error:
         _log.error("not our chain", error=str(error))
         return ExitCode.USAGE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any, cast
 
 from aicp.rules.primitives import checksum, hex0x
@@ -73,12 +74,15 @@ class Workspace:
                 )
 
 
+_checksum = lru_cache(maxsize=65_536)(checksum)
+
+
 def spelled(value: Any) -> Any:
     """Return a decoded event value in its JSON spelling: addresses EIP-55, other bytes 0x-hex, integers decimal."""
     if isinstance(value, bool):
         return value
     if isinstance(value, bytes):
-        return checksum(value) if len(value) == 20 else hex0x(value)
+        return _checksum(value) if len(value) == 20 else hex0x(value)
     if isinstance(value, int):
         return str(value)
     if isinstance(value, tuple | list):

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
+import psycopg
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, event, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from aicp.abi import escrow as escrow_abi
@@ -16,6 +19,7 @@ from indexer.runner import Runner
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from indexer.views import EscrowStatus
 from tests.fixtures.chainlab import USDC, Lab
+from tests.fixtures.services import wait_for
 from tests.integration.indexer.conftest import digest, settle
 
 NewRunner = Callable[[], Runner]
@@ -177,6 +181,37 @@ def test_another_chain_is_refused(lab: Lab, engine: Engine, new_runner: NewRunne
         connection.execute(text("UPDATE chain_v1.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
     with pytest.raises(ForeignMirrorError):
         settle(new_runner())
+
+
+@pytest.mark.parametrize("answered", [False, True], ids=["commit lost", "only its answer lost"])
+def test_a_connection_lost_at_commit_loses_and_doubles_nothing(
+    lab: Lab, engine: Engine, new_runner: NewRunner, answered: bool
+) -> None:
+    runner = new_runner()
+    settle(runner)
+    lost: list[int] = []
+
+    @event.listens_for(engine, "commit")
+    def lose(connection: Connection) -> None:
+        if not lost:
+            lost.append(1)
+            if answered:
+                connection.connection.dbapi_connection.commit()
+            raise OperationalError("COMMIT", {}, psycopg.OperationalError("server closed the connection"))
+
+    lab.deposit_pool(USDC)
+    lab.deposit_pool(2 * USDC)
+    stop = threading.Event()
+    thread = threading.Thread(target=runner.run, args=(stop,))
+    thread.start()
+    head = int(lab.chain.rpc("eth_blockNumber"), 16)
+    wait_for(lambda: runner.position.view.head.number == head, "the runner catches up")
+    stop.set()
+    thread.join(20)
+    assert lost
+    kept = digest(engine)
+    assert len(kept["pool_event"]) == 2
+    assert kept == _rebuilt(engine, new_runner)
 
 
 def _rebuilt(engine: Engine, new_runner: NewRunner) -> dict[str, list[str]]:
