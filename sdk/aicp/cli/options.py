@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import signal
+import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +18,9 @@ from aicp.client import Market, Wallet
 from aicp.client.errors import ClientError
 from aicp.rules.primitives import parse_usdc
 
-console = Console()
+console = Console() if sys.stdout.isatty() else Console(width=160)
+"""Tables are as wide as the terminal; where output goes to a file or a pipe, wide enough for an address."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 

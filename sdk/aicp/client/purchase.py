@@ -24,6 +24,7 @@ from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _POLL_SECONDS: Final = 1.0
 _OPEN: Final = frozenset({"open", "revealing"})
+_DEAD_INTENT: Final = frozenset({"failed", "expired", "cancelled"})
 _OVER: Final = frozenset({"completed", "rejected", "refunded", "split", "failed", "cancelled", "expired", "disputed"})
 
 
@@ -54,7 +55,7 @@ class Purchase:
         self.wishes = wishes
         self._say = say
         self._last = ""
-        self._paid: bytes | None = None
+        self._judged = False
         self._downloaded = False
 
     def say(self, sentence: str) -> None:
@@ -139,10 +140,9 @@ class Purchase:
             self.say(str(error))
 
     async def _pay_escrow(self, deal: Deal) -> None:
-        if deal.escrow is None or not deal.allows("pay", "buyer") or self._paid == deal.escrow.escrow_id:
+        if deal.escrow is None or not deal.allows("pay", "buyer"):
             return
         await self.buyer.pay(deal)
-        self._paid = deal.escrow.escrow_id
         self.say(f"Paid {format_usdc(deal.price_units)} USDC into escrow {hex0x(deal.escrow.escrow_id)}")
 
     async def _order(self, deal: Deal) -> None:
@@ -175,6 +175,8 @@ class Purchase:
         if not self.wishes.accept:
             self.say("The result is there. Accept it with `aicp task accept`, or leave it to the clock.")
             return True
+        if self._judged and not (deal.last_intent and deal.last_intent.state in _DEAD_INTENT):
+            return False
         try:
             if deal.path == "escrow":
                 await self.buyer.release(deal)
@@ -182,6 +184,7 @@ class Purchase:
             else:
                 await self.pools.verdict(deal, accepted=True)
                 self.say("Accepted; the agent gets its receipt")
+            self._judged = True
         except ProblemError as error:
             if error.status != 409 and not error.retryable:
                 raise
