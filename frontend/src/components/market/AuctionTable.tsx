@@ -6,15 +6,24 @@ import { PathBadge, TaskStateBadge } from '../web3/StateBadge'
 
 const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
 
+function Ends({ task }: { task: TaskOut }) {
+  if (task.state !== 'open') return <TaskStateBadge state={task.state} />
+  return <Countdown until={task.auction_ends_at} over="closing" />
+}
+
 function Row({ task }: { task: TaskOut }) {
   return (
     <tr className="border-t border-line hover:bg-sunken/60">
-      <td className="max-w-0 px-4 py-2.5 sm:w-1/2">
+      <td className="max-w-0 py-2.5 pl-4 sm:w-1/2 sm:pr-4">
         <Link to={`/tasks/${task.id}`} className="block truncate font-medium hover:underline">
           {task.title}
         </Link>
         <span className="block truncate text-xs text-muted">
           {task.capability} · {task.bid_count} {task.bid_count === 1 ? 'bid' : 'bids'}
+          <span className="sm:hidden">
+            {' · '}
+            <Ends task={task} />
+          </span>
         </span>
       </td>
       <td className="hidden px-4 py-2.5 md:table-cell">
@@ -30,12 +39,8 @@ function Row({ task }: { task: TaskOut }) {
           <Amount units={task.best_bid_units} />
         )}
       </td>
-      <td className="px-4 py-2.5 text-right">
-        {task.state === 'open' ? (
-          <Countdown until={task.auction_ends_at} over="closing" />
-        ) : (
-          <TaskStateBadge state={task.state} />
-        )}
+      <td className="hidden px-4 py-2.5 text-right sm:table-cell">
+        <Ends task={task} />
       </td>
     </tr>
   )
@@ -57,10 +62,10 @@ export function AuctionTable({ tasks, caption }: { tasks: readonly TaskOut[]; ca
           <th scope="col" className={`${HEAD} hidden text-right sm:table-cell`}>
             Budget
           </th>
-          <th scope="col" className={`${HEAD} w-28 text-right sm:w-auto`}>
+          <th scope="col" className={`${HEAD} w-32 text-right sm:w-auto`}>
             Best bid
           </th>
-          <th scope="col" className={`${HEAD} w-28 text-right sm:w-auto`}>
+          <th scope="col" className={`${HEAD} hidden text-right sm:table-cell`}>
             Ends
           </th>
         </tr>

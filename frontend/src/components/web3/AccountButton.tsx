@@ -10,7 +10,7 @@ import { Button } from '../ui/Button'
 import { cn } from '../ui/cn'
 import { Dialog } from '../ui/Dialog'
 import { Skeleton } from '../ui/States'
-import { Address } from './Address'
+import { Address, shortAddress } from './Address'
 import { Amount } from './Amount'
 import { ConnectionButton } from './ConnectionButton'
 
@@ -63,7 +63,7 @@ export function AccountButton() {
     <>
       <button
         type="button"
-        aria-label="Account"
+        aria-label={`Account ${shortAddress(access.address)}`}
         disabled={waiting}
         onClick={() => setOpen(true)}
         className={cn(

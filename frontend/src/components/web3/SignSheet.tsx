@@ -14,7 +14,7 @@ import { shortHash } from './TxLink'
 function Value({ row }: { row: SheetRow }) {
   switch (row.kind) {
     case 'amount':
-      return <Amount units={row.value} className="text-base font-semibold" />
+      return <Amount units={row.value} className="font-semibold" />
     case 'address':
       return <Address address={row.value} />
     case 'hash':
@@ -43,7 +43,7 @@ function SheetBody({ sheet, onSign, onClose }: { sheet: SheetRequest; onSign: ()
       <p className="text-muted">{sheet.intro}</p>
       <dl className="divide-y divide-line rounded-control border border-line px-3">
         {sheet.rows.map((row) => (
-          <div key={row.label} className="flex flex-wrap items-center justify-between gap-x-4 py-2">
+          <div key={row.label} className="flex flex-wrap items-center justify-between gap-x-4 py-2 first:text-base">
             <dt className="text-xs text-muted">{row.label}</dt>
             <dd className="min-w-0 text-right">
               <Value row={row} />

@@ -25,8 +25,8 @@ import { ChainNote } from '@/components/web3/TxLink'
 import { BalanceBar } from './BalanceBar'
 import { deposit, withdraw } from './lib/pool'
 
-/** Address of this browser's session key for an account; null while unknown or when there is none. */
-function useSessionKeyAddress(payer: string | undefined): string | null {
+/** Address of this browser's session key for an account; null when there is none, undefined while it is looked up. */
+function useSessionKeyAddress(payer: string | undefined): string | null | undefined {
   const { chain_id } = useNetwork()
   const key = useQuery({
     queryKey: keys.sessionKey,
@@ -34,7 +34,7 @@ function useSessionKeyAddress(payer: string | undefined): string | null {
     enabled: payer !== undefined,
     retry: false,
   })
-  return key.data ?? null
+  return key.isPending ? undefined : (key.data ?? null)
 }
 
 /** A relayed pool step: reads the pool again, says what happens; closing the sheet is no error. */
@@ -163,51 +163,49 @@ function Channels({ pool }: { pool: PoolOut }) {
   if (pool.channels.length === 0)
     return <p className="text-muted">No agent has been paid from this pool yet. Post a task below $10 to use it.</p>
   return (
-    <div className="overflow-x-auto">
-      <table className="w-full">
-        <caption className="sr-only">Agents paid from this pool</caption>
-        <thead>
-          <tr className="text-xs text-muted">
-            <th scope="col" className="py-1 text-left font-medium">
-              Agent
-            </th>
-            <th scope="col" className="py-1 pl-3 text-right font-medium">
-              Earned
-            </th>
-            <th scope="col" className="py-1 pl-3 text-right font-medium">
-              Settled
-            </th>
+    <table className="w-full table-fixed sm:table-auto">
+      <caption className="sr-only">Agents paid from this pool</caption>
+      <thead>
+        <tr className="text-xs text-muted">
+          <th scope="col" className="py-1 text-left font-medium">
+            Agent
+          </th>
+          <th scope="col" className="w-28 py-1 pl-3 text-right font-medium sm:w-auto">
+            Earned
+          </th>
+          <th scope="col" className="hidden py-1 pl-3 text-right font-medium sm:table-cell">
+            Settled
+          </th>
+        </tr>
+      </thead>
+      <tbody>
+        {pool.channels.map((channel) => (
+          <tr key={channel.channel_id} className="border-t border-line">
+            <td className="py-2">
+              <Address address={channel.receiver} name={channel.receiver_name} />
+            </td>
+            <td className="py-2 pl-3 text-right">
+              <Amount units={channel.earned_units} />
+            </td>
+            <td className="hidden py-2 pl-3 text-right sm:table-cell">
+              <Amount units={channel.claimed_units} />
+            </td>
           </tr>
-        </thead>
-        <tbody>
-          {pool.channels.map((channel) => (
-            <tr key={channel.channel_id} className="border-t border-line">
-              <td className="max-w-40 py-2">
-                <Address address={channel.receiver} name={channel.receiver_name} />
-              </td>
-              <td className="py-2 pl-3 text-right">
-                <Amount units={channel.earned_units} />
-              </td>
-              <td className="py-2 pl-3 text-right">
-                <Amount units={channel.claimed_units} />
-              </td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+        ))}
+      </tbody>
+    </table>
   )
 }
 
-function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | null }) {
-  const own = sessionKey !== null && sessionKey === pool.payer_authorizer
+function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | null | undefined }) {
+  const own = sessionKey === pool.payer_authorizer
   return (
     <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
       <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
         <Card title="Your pool" aside={<LiveBadge />}>
           <div className="grid gap-4">
             <BalanceBar pool={pool} />
-            {!own && (
+            {!own && sessionKey !== undefined && (
               <Notice tone="warn">
                 This pool belongs to a session key of another browser. Orders need that browser; you can withdraw the
                 pool here and open a new one.
@@ -289,7 +287,7 @@ export function PoolPage() {
   const remembered = useSessionKeyAddress(payer)
   const stored = pools.data ?? []
   const live = stored.filter((pool) => BigInt(pool.balance_latest_units) > 0n || BigInt(pool.earned_units) > 0n)
-  const waiting = session.isPending || (payer !== undefined && pools.isPending)
+  const waiting = session.isPending || (payer !== undefined && (pools.isPending || remembered === undefined))
   const hasOwn = live.some((pool) => pool.payer_authorizer === remembered)
   return (
     <Page title="Pool" intro="Small change for small tasks: signed off-chain, settled on chain.">
