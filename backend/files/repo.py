@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import Delete, Select, TextClause, delete, distinct, exists, func, or_, select, text
+from sqlalchemy import Delete, Select, TextClause, delete, exists, func, or_, select, text
 
 from backend.deals.models import Deal
 from backend.files.models import Upload
@@ -20,7 +20,7 @@ def lock_owner(owner: bytes) -> TextClause:
 
 def used_bytes(owner: bytes) -> Select[int]:
     """How many bytes the owner's distinct files take."""
-    distinct_files = select(distinct(Upload.sha256), Upload.size).where(Upload.owner == owner).subquery()
+    distinct_files = select(Upload.sha256, Upload.size).where(Upload.owner == owner).distinct().subquery()
     return select(func.coalesce(func.sum(distinct_files.c.size), 0))
 
 
