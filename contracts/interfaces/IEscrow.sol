@@ -6,7 +6,8 @@ import {IGuardedInflow} from "./IGuardedInflow.sol";
 import {ILedger} from "./ILedger.sol";
 
 /// @title IEscrow
-/// @notice Escrow of one price between a client and a provider. Terms travel in calldata, one word per escrow is stored.
+/// @notice Escrow of one price between a client and a provider. Terms travel in calldata, one word per escrow is
+/// stored.
 ///
 /// Every function that takes terms works on the escrow whose id is the EIP-712 digest of exactly these terms; changed
 /// terms are another, unfunded escrow (`Escrow_WrongStatus` with status None). All `...WithSignature` calls may be sent
@@ -181,7 +182,8 @@ interface IEscrow is ILedger, IGuardedInflow {
     /// Emits {EscrowRefunded} and {EscrowClosed}.
     function reclaim(Terms calldata terms) external;
 
-    /// @notice Divides all that is left by both parties' signatures of `Split(escrowId,toProvider,toClient,validUntil)`.
+    /// @notice Divides all that is left by both parties' signatures of
+    /// `Split(escrowId,toProvider,toClient,validUntil)`.
     /// Anyone may send it.
     ///
     /// Requirements: Funded, Accepted or Submitted (`Escrow_WrongStatus`), the parts are what is left

@@ -2,7 +2,8 @@
 pragma solidity 0.8.37;
 
 /// @title ILedger
-/// @notice Money waits in a balance per account until its owner takes it out. A blacklisted account so blocks only itself.
+/// @notice Money waits in a balance per account until its owner takes it out. A blacklisted account so blocks only
+/// itself.
 interface ILedger {
     /// @notice `amount` base units of `account` were paid out to `to`.
     event Withdrawn(address indexed account, address indexed to, uint96 amount);

@@ -5,7 +5,8 @@ import {ChannelConfig, Group, SkipReason, VoucherClaim} from "../types/ChannelTy
 import {IGuardedInflow} from "./IGuardedInflow.sol";
 
 /// @title IPaymentChannel
-/// @notice The x402 `batch-settlement` interface, plus pools (one deposit pays any number of receivers) and batches that
+/// @notice The x402 `batch-settlement` interface, plus pools (one deposit pays any number of receivers) and batches
+/// that
 /// leave a bad row out instead of failing.
 ///
 /// A voucher is a cumulative ceiling, signed by the payer's key. What was really earned under it is said by the
@@ -61,7 +62,8 @@ interface IPaymentChannel is IGuardedInflow {
     /// what the channel lacks from the pool of (payer, payerAuthorizer, receiverAuthorizer).
     ///
     /// Requirements: rows (`EmptyBatch`), authorised caller (`NotAuthorizedToClaim`), not above ceiling
-    /// (`ClaimExceedsCeiling`) or money (`ClaimExceedsBalance`, `PoolInsufficient`), signed voucher (`InvalidSignature`).
+    /// (`ClaimExceedsCeiling`) or money (`ClaimExceedsBalance`, `PoolInsufficient`), signed voucher
+    /// (`InvalidSignature`).
     /// Emits {Claimed}; {PoolDrawn} for a row that draws, with {ChannelCreated} the first time.
     function claim(VoucherClaim[] calldata voucherClaims) external;
 
@@ -200,7 +202,8 @@ interface IPaymentChannel is IGuardedInflow {
     /// @notice As {initiatePoolWithdraw}, by the payer's signature of
     /// `PoolWithdraw(poolId,amount,cancel=false,nonce,validUntil)`.
     ///
-    /// Requirements: current nonce (`PoolNonceMismatch`), now <= validUntil (`AuthorizationExpired`), `InvalidSignature`.
+    /// Requirements: current nonce (`PoolNonceMismatch`), now <= validUntil (`AuthorizationExpired`),
+    /// `InvalidSignature`.
     function initiatePoolWithdrawWithSignature(
         address payer,
         address payerAuthorizer,

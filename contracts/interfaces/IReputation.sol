@@ -69,10 +69,11 @@ interface IReputation is ILedger, IGuardedInflow {
     function requestUnstakeWithSignature(address agent, uint96 amount, uint40 validUntil, bytes calldata signature)
         external;
 
-    /// @notice Pays the requested stake to the agent, as far as it is not locked, and ends the request. Anyone may call.
+    /// @notice Pays the requested stake to the agent, as far as it is not locked, and ends the request. Anyone may
+    /// call.
     ///
-    /// Requirements: a request (`Stake_NotRequested`) whose time has come (`Stake_Unbonding`); something not locked
-    /// (`Stake_Insufficient`).
+    /// Requirements: a request (`Stake_NotRequested`) whose time has come (`Stake_Unbonding`); something not
+    /// locked (`Stake_Insufficient`).
     /// Emits {Unstaked}.
     function completeUnstake(address agent) external;
 

@@ -7,7 +7,8 @@ import {ChannelConfig} from "../types/ChannelTypes.sol";
 /// @notice EIP-712 struct hashes of the payment channel; the first five are those of x402.
 library ChannelHash {
     bytes32 internal constant CHANNEL_CONFIG_TYPEHASH = keccak256(
-        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)"
+        "ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,"
+        "address token,uint40 withdrawDelay,bytes32 salt)"
     );
     bytes32 internal constant VOUCHER_TYPEHASH = keccak256("Voucher(bytes32 channelId,uint128 maxClaimableAmount)");
     bytes32 internal constant CLAIM_ENTRY_TYPEHASH =

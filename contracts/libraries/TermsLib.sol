@@ -8,7 +8,9 @@ import {Errors} from "./Errors.sol";
 /// @notice Typed-data hashes of the messages about an escrow, and what terms must obey whoever signs them.
 library TermsLib {
     bytes32 internal constant TERMS_TYPEHASH = keccak256(
-        "EscrowTerms(address client,address provider,address verifier,address arbiter,uint96 amount,uint16 feeBps,uint8 quorum,uint40 acceptBy,uint40 deliverBy,uint32 challengePeriod,uint32 disputeTimeout,bytes32 jobHash,uint256 salt)"
+        "EscrowTerms(address client,address provider,address verifier,address arbiter,uint96 amount,"
+        "uint16 feeBps,uint8 quorum,uint40 acceptBy,uint40 deliverBy,uint32 challengePeriod,"
+        "uint32 disputeTimeout,bytes32 jobHash,uint256 salt)"
     );
     bytes32 private constant ACCEPTANCE_TYPEHASH = keccak256("Acceptance(bytes32 escrowId,uint40 validUntil)");
     bytes32 private constant CANCELLATION_TYPEHASH = keccak256("Cancellation(bytes32 escrowId,uint40 validUntil)");
