@@ -137,7 +137,9 @@ def test_a_call_that_would_revert_fails_by_name_and_burns_no_nonce(world: World)
     nonces = world.one("SELECT sum(next_nonce) FROM txm.account")
     intent = ask(world, "too much", units=10**12)
     world.turn(rounds=1)
-    state, code, detail = world.sql("SELECT state, error_code, error_detail FROM txm.intent WHERE id = :i", i=intent.id)[0]
+    state, code, detail = world.sql(
+        "SELECT state, error_code, error_detail FROM txm.intent WHERE id = :i", i=intent.id
+    )[0]
     assert (state, code) == ("failed", "FaucetCapExceeded")
     assert str(10**12) in detail
     assert world.one("SELECT sum(next_nonce) FROM txm.account") == nonces
@@ -234,5 +236,3 @@ def test_keys_are_never_spelled_out(world: World) -> None:
     shown = repr(world.machine.keys) + repr(world.ctx.operator) + repr(world.ctx.settings)
     for secret in (*world.ctx.settings.relayer_keys, world.ctx.settings.operator_key):
         assert secret.get_secret_value().removeprefix("0x") not in shown
-
-

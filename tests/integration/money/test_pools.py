@@ -1,0 +1,183 @@
+"""Promises of a pool never exceed it, whoever races whom; what is refused leaves nothing behind."""
+
+from __future__ import annotations
+
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi.signing import recover
+from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from backend.errors import (
+    CeilingTooLow,
+    ChainBehind,
+    InvalidSignature,
+    Problem,
+    SignatureExpired,
+    TermsMismatch,
+    VoucherAbovePool,
+)
+from backend.payments.errors import PoolClosing
+from backend.payments.receipts import Filter, page
+from backend.worker import sweeps
+from tests.fixtures.moneylab import USDC, Person, World, stranger
+
+pytestmark = pytest.mark.services
+POOL = 2 * USDC
+
+
+@pytest.fixture(scope="module", autouse=True)
+def funded(world: World) -> None:
+    world.deposit(POOL)
+
+
+def counts(world: World) -> list[int]:
+    tables = ("app.micro_order", "app.voucher", "app.receipt", "app.channel")
+    return [world.one(f"SELECT count(*) FROM {table}") for table in tables]
+
+
+def promised(world: World) -> tuple[int, int]:
+    row = world.sql("SELECT reserved_units, earned_units FROM app.pool WHERE pool_id = :id", id=world.pool_id)
+    return (int(row[0][0]), int(row[0][1])) if row else (0, 0)
+
+
+def test_a_payment_above_the_pool_is_402_and_nothing_is_stored(world: World) -> None:
+    deal, before = world.deal(POOL + 1), counts(world)
+    with pytest.raises(VoucherAbovePool) as refused:
+        world.place(deal, world.order(deal, POOL + 1))
+    assert refused.value.status == 402
+    assert refused.value.extra["available_units"] == str(POOL)
+    assert counts(world) == before
+    assert promised(world) == (0, 0)
+    assert world.state(deal) == "awaiting_payment"
+
+
+def test_orders_that_break_a_rule_store_nothing(world: World) -> None:
+    deal, now = world.deal(300_000), world.clock()
+    before = counts(world)
+    refusals: list[tuple[type[Problem], object]] = [
+        (CeilingTooLow, world.order(deal, 299_999)),
+        (CeilingTooLow, world.order(deal, None)),
+        (TermsMismatch, world.order(deal, 300_000, price=299_999)),
+        (TermsMismatch, world.order(deal, 300_000, deliver_by=now + 30)),
+        (TermsMismatch, world.order(deal, 300_000, evaluate_by=now + 300 + 21_601)),
+        (InvalidSignature, world.order(deal, 300_000, signer=stranger())),
+        (InvalidSignature, world.order(deal, 300_000, channel_id=bytes(32))),
+        (InvalidSignature, world.order(deal, 300_000).model_copy(update={"evaluate_by": now + 601})),
+        (
+            InvalidSignature,
+            world.order(deal, 300_000).model_copy(update={"voucher": world.voucher(300_000, signer=stranger())}),
+        ),
+        (
+            InvalidSignature,
+            world.order(deal, 300_000).model_copy(update={"voucher": world.voucher(300_000, agent=world.rival)}),
+        ),
+    ]
+    for problem, given in refusals:
+        with pytest.raises(problem):
+            world.place(deal, given)
+    assert counts(world) == before
+    assert world.state(deal) == "awaiting_payment"
+
+
+def test_the_attackers_own_session_key_finds_no_pool_even_with_the_operators_key(world: World) -> None:
+    deal, mine = world.deal(300_000), Person(secrets.token_bytes(32))
+    honest, world.session_key = world.session_key, mine
+    try:
+        given = world.order(deal, 300_000)
+    finally:
+        world.session_key = honest
+    with pytest.raises(VoucherAbovePool):
+        world.place(deal, given)
+
+
+def test_a_bid_that_expired_is_not_ordered_and_an_old_final_block_stops_orders(world: World) -> None:
+    deal = world.deal(300_000)
+    world.clock.added += 3_700
+    with pytest.raises(SignatureExpired):
+        world.place(deal, world.order(deal, 300_000))
+    world.clock.added -= 3_700
+    world.sql("UPDATE chain.cursor SET finalized_time = finalized_time - 28801")
+    try:
+        with pytest.raises(ChainBehind):
+            world.place(deal, world.order(deal, 300_000))
+    finally:
+        world.sql("UPDATE chain.cursor SET finalized_time = finalized_time + 28801")
+
+
+def test_racing_orders_never_promise_more_than_the_pool(world: World) -> None:
+    price = 150_000
+    deals = [world.deal(price, agent=(world.agent, world.rival)[n % 2]) for n in range(24)]
+    given = [world.order(deal, POOL) for deal in deals]
+
+    def attempt(n: int) -> bool:
+        try:
+            world.place(deals[n % 24], given[n % 24])
+        except VoucherAbovePool:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        taken = list(pool.map(attempt, [*range(24), *range(24)]))
+    accepted = {n % 24 for n, ok in enumerate(taken) if ok}
+    assert len(accepted) == POOL // price, "all the pool covers and not one more"
+    assert promised(world) == (len(accepted) * price, 0)
+    assert world.one("SELECT count(*) FROM app.micro_order") == len(accepted)
+    in_flight = world.one("SELECT sum(in_flight_units) FROM app.channel WHERE pool_id = :id", id=world.pool_id)
+    assert int(in_flight) == len(accepted) * price
+    for n in accepted:
+        world.deliver(deals[n])
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: world.judge(deals[n], accepted=n % 3 != 0), accepted))
+    good = sum(n % 3 != 0 for n in accepted)
+    assert promised(world) == (0, good * price), "rejections free their reserve, acceptances earn once"
+
+
+def test_receipts_are_issued_in_order_and_the_operator_signs_exactly_their_claim(world: World) -> None:
+    domain = world.ctx.domains.channel
+    for agent in (world.agent, world.rival):
+        shown = world.read(lambda s, a=agent: page(s, world.ctx, a.address, Filter(), cursor=None, limit=100)).items
+        assert shown
+        running = 0
+        for receipt in sorted(shown, key=lambda r: r.total_claimed_units):
+            running += receipt.price_units
+            assert receipt.total_claimed_units == running <= receipt.max_claimable_units
+            entry = ClaimEntry(receipt.channel_id, receipt.max_claimable_units, receipt.total_claimed_units)
+            digest = ClaimBatch(claims=(entry,)).digest(domain)
+            assert recover(digest, receipt.operator_signature) == world.ctx.operator.address
+
+
+def test_a_verdict_of_a_stranger_and_a_late_rejection_change_nothing(world: World) -> None:
+    deal = world.deal(100_000)
+    world.place(deal, world.order(deal, POOL))
+    world.deliver(deal)
+    with pytest.raises(InvalidSignature):
+        world.judge(deal, accepted=True, signer=stranger())
+    with pytest.raises(InvalidSignature):
+        world.judge(deal, accepted=True, signer=world.agent)
+    world.clock.added += 601
+    with pytest.raises(SignatureExpired):
+        world.judge(deal, accepted=False)
+    world.judge(deal, accepted=True)
+    world.judge(deal, accepted=True)
+    assert world.state(deal) == "completed"
+    world.clock.added -= 601
+
+
+def test_an_announced_withdrawal_stops_orders_and_claims_everything_at_once(world: World) -> None:
+    deal = world.deal(100_000)
+    data = channel_abi.encode_initiate_pool_withdraw(world.session_key.address, world.ctx.operator.address, POOL)
+    world.send(world.buyer.address, world.ctx.deployment.payment_channel, data)
+    world.mirror()
+    with pytest.raises(PoolClosing):
+        world.place(deal, world.order(deal, POOL))
+    earned = promised(world)[1]
+    paid = world.usdc_of(world.agent.address) + world.usdc_of(world.rival.address)
+    assert sweeps.settle(world.machine) == 2
+    world.turn()
+    now = world.usdc_of(world.agent.address) + world.usdc_of(world.rival.address)
+    assert now - paid == earned
+    totals = world.one("SELECT sum(total_claimed_units) FROM chain.channel WHERE pool_id = :id", id=world.pool_id)
+    assert int(totals) == earned, "what is claimed on chain is what receipts say"
