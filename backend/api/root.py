@@ -31,6 +31,8 @@ async def _database(state: AppState) -> str:
 
 
 async def _redis(state: AppState) -> str:
+    if not state.ctx.settings.redis_url:
+        return "not configured"
     try:
         async with Redis.from_url(state.ctx.settings.redis_url, socket_timeout=CHECK_SECONDS) as client:
             await client.ping()
