@@ -117,6 +117,12 @@ async def collect(market: Market, direct: bool, rpc: str | None) -> None:
 
 async def _collect_directly(market: Market, rpc: str | None) -> None:
     chain, store = await market.chain(), await market.store()
+    if not (rpc or chain.rpc_url):
+        raise ClientError("The service does not answer; name an RPC with --rpc.")
+    try:
+        await AgentActions(market).collect_receipts()
+    except ClientError as error:
+        click.echo(f"Only receipts that are stored here are claimed: {error}", err=True)
     direct = DirectChain(rpc or chain.rpc_url, market.wallet, chain)
     paid = await direct.withdraw()
     click.echo(f"Withdrawn {format_usdc(paid)} USDC from escrows.")

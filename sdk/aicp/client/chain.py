@@ -21,6 +21,7 @@ from aicp.abi.typed_data import (
 from aicp.client.errors import ClientError, Mismatch
 from aicp.client.models import Contracts, Network
 from aicp.rules.constants import MARKETPLACE_SALT, Constants
+from aicp.rules.constants import Network as KnownNetwork
 from aicp.rules.constants import network as known_network
 from aicp.rules.deployment import Deployment, DeploymentFileError
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
@@ -31,10 +32,8 @@ class Chain:
     """Everything needed to sign for one deployment."""
 
     chain_id: int
-    public: bool
-    currency: str
     rpc_url: str
-    explorer: str | None
+    """What the service names; empty when there was no service to ask."""
     contracts: Contracts
     operators: frozenset[bytes]
     """Every operator key there ever was: old receipts stay with old keys."""
@@ -113,21 +112,56 @@ def chain_of(network: Network, published: Deployment | None = None) -> Chain:
     serving = [operator.address for operator in network.operators if operator.until is None]
     if not serving:
         raise ClientError("The service has no operator key in force.")
-    escrow, chain_id = network.contracts.escrow, network.chain_id
-    return Chain(
-        chain_id=chain_id,
-        public=known.public,
-        currency=known.currency,
+    return _chain(
+        network.contracts,
+        known,
         rpc_url=network.rpc_url,
-        explorer=network.explorer,
-        contracts=network.contracts,
         operators=frozenset(operator.address for operator in network.operators),
         current_operator=serving[-1],
+        clock_offset=0 if known.public else int(network.server_time.timestamp() - time.time()),
+    )
+
+
+def chain_of_deployment(published: Deployment) -> Chain:
+    """Return the chain of a deployment file alone, for when the service is gone. There is no RPC in it."""
+    serving = [operator.address for operator in published.operators if operator.until is None]
+    return _chain(
+        Contracts(
+            escrow=published.escrow,
+            payment_channel=published.payment_channel,
+            reputation=published.reputation,
+            usdc=published.usdc,
+            arbiter=published.arbiter,
+        ),
+        known_network(published.chain_id),
+        rpc_url="",
+        operators=frozenset(operator.address for operator in published.operators),
+        current_operator=serving[-1] if serving else ZERO_ADDRESS,
+        clock_offset=0,
+    )
+
+
+def _chain(
+    contracts: Contracts,
+    known: KnownNetwork,
+    *,
+    rpc_url: str,
+    operators: frozenset[bytes],
+    current_operator: bytes,
+    clock_offset: int,
+) -> Chain:
+    escrow, chain_id = contracts.escrow, known.chain_id
+    return Chain(
+        chain_id=chain_id,
+        rpc_url=rpc_url,
+        contracts=contracts,
+        operators=operators,
+        current_operator=current_operator,
         constants=known.constants,
         escrow=escrow_domain(chain_id, escrow),
-        channel=channel_domain(chain_id, network.contracts.payment_channel),
-        reputation=reputation_domain(chain_id, network.contracts.reputation),
+        channel=channel_domain(chain_id, contracts.payment_channel),
+        reputation=reputation_domain(chain_id, contracts.reputation),
         marketplace=marketplace_domain(chain_id, escrow),
-        token=token_domain(network.token.name, network.token.version, chain_id, network.contracts.usdc),
-        clock_offset=0 if known.public else int(network.server_time.timestamp() - time.time()),
+        token=token_domain(known.token_name, known.token_version, chain_id, contracts.usdc),
+        clock_offset=clock_offset,
     )

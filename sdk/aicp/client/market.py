@@ -16,8 +16,8 @@ import httpx
 
 from aicp.abi.typed_data import ReceiveWithAuthorization, TypedMessage, Withdrawal
 from aicp.client import models
-from aicp.client.chain import Chain, chain_of, read_deployment
-from aicp.client.errors import ClientError, Mismatch, NotEnough
+from aicp.client.chain import Chain, chain_of, chain_of_deployment, read_deployment
+from aicp.client.errors import ClientError, Mismatch, NotEnough, Unreachable
 from aicp.client.events import listen
 from aicp.client.store import Store, default_path
 from aicp.client.transport import Params, Transport
@@ -74,10 +74,15 @@ class Market:
         return self.wallet.address
 
     async def chain(self) -> Chain:
-        """Return the deployment, read and checked once."""
+        """Return the deployment, read and checked once; with a deployment file also when the service is gone."""
         if self._chain is None:
-            network = models.Network.read(await self.transport.get("/network"))
-            self._chain = chain_of(network, self._published)
+            try:
+                network = models.Network.read(await self.transport.public("/network"))
+                self._chain = chain_of(network, self._published)
+            except Unreachable:
+                if self._published is None:
+                    raise
+                self._chain = chain_of_deployment(self._published)
         return self._chain
 
     async def store(self) -> Store:

@@ -76,6 +76,13 @@ class Transport:
         """Return the JSON of a GET. With a wallet the session is sent; `auth` insists on one."""
         return (await self._send("GET", path, auth=auth, params=_clean(params))).json()
 
+    async def public(self, path: str) -> Any:
+        """Return the JSON of a GET that needs no session, without signing in: what we learn decides whether we sign."""
+        response = await self._attempts("GET", path)
+        if response.is_error:
+            raise _problem(response)
+        return response.json()
+
     async def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
     ) -> Any:
