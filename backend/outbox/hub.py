@@ -100,8 +100,11 @@ class EventHub:
                     now = dt.datetime.fromtimestamp(self._ctx.now(), tz=dt.UTC)
                     await self._db.write(lambda session, now=now: service.prune(session, now))  # type: ignore[misc]
                     pruned = time.monotonic()
-            except Unavailable as error:
-                LOG.warning("event_round_failed", detail=error.detail)
+            except Exception as error:  # the stream must outlive any single round
+                if isinstance(error, Unavailable):
+                    LOG.warning("event_round_failed", detail=error.detail)
+                else:
+                    LOG.exception("event_round_failed")
                 await asyncio.sleep(RETRY_SECONDS)
                 continue
             with contextlib.suppress(TimeoutError):

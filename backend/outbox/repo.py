@@ -6,6 +6,8 @@ import datetime as dt
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     Delete,
     Insert,
     Select,
@@ -14,6 +16,7 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    literal,
     select,
     text,
     update,
@@ -59,7 +62,7 @@ def oldest_seq() -> Select[int | None]:
 def give_numbers(ids: list[int], first: int) -> Update:
     """Number the events in the order of `ids`, counting from `first`."""
     order = select(
-        func.unnest(ids, type_=OutboxEvent.id.type).label("id"),
+        func.unnest(literal(ids, ARRAY(BigInteger))).label("id"),
         func.generate_series(first, first + len(ids) - 1).label("seq"),
     ).subquery()
     return update(OutboxEvent).where(OutboxEvent.id == order.c.id).values(seq=order.c.seq)
