@@ -22,6 +22,7 @@ from backend.payments.channels import lane
 from backend.payments.models import ClaimRow
 from backend.settlement import repo
 from backend.settlement.batch import Row, batch_message, grouped
+from backend.txm import repo as txm_repo
 from backend.txm import service as txm
 from backend.txm.machine import Machine
 from backend.txm.reverts import explain
@@ -105,16 +106,24 @@ def _would_be_taken(machine: Machine, row: Row) -> bool:
     return True
 
 
+def _sender(session: Session, machine: Machine) -> bytes | None:
+    """Return the key that sends claims: the first that is not quarantined."""
+    keys = machine.keys
+    known = session.execute(txm_repo.accounts(keys.chain_id, keys.addresses)).scalars()
+    usable = {account.address for account in known if account.quarantined_reason is None}
+    return next((address for address in keys.addresses if address in usable), None)
+
+
 def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
     ctx = machine.ctx
     ordered, groups = grouped(rows)
     signature = ctx.operator.sign(batch_message(ordered).digest(ctx.domains.channel))
     data = abi.encode_claim_batch(ctx.operator.address, groups, signature)
     receivers = list(dict.fromkeys(row.config.receiver for row in ordered))
-    sender = machine.keys.addresses[0]
 
     def run(session: Session) -> int:
-        if not session.execute(repo.try_lock()).scalar_one():
+        sender = _sender(session, machine)
+        if sender is None or not session.execute(repo.try_lock()).scalar_one():
             return 0
         ids = [row.channel_id for row in ordered]
         underway = dict(session.execute(repo.underway(ids)).tuples().all())

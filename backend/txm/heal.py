@@ -141,6 +141,9 @@ def _check_superseded(machine: Machine, row: Transaction) -> int:
 def _quarantine(session: Session, machine: Machine, address: bytes, reason: str) -> None:
     _log.error("a relayer key is quarantined", sender="0x" + address.hex(), reason=reason)
     session.execute(repo.quarantine(machine.keys.chain_id, address, reason))
+    # what only this key may send would wait for ever; whoever asked asks again with another key
+    for intent in session.execute(repo.queued_for(address)).scalars():
+        service.set_state(session, machine.ctx, intent, IntentState.FAILED, error_code="key_quarantined")
 
 
 def _skip_to(session: Session, machine: Machine, address: bytes, nonce: int) -> None:

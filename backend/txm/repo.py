@@ -145,6 +145,15 @@ def quarantine(chain_id: int, address: bytes, reason: str) -> Update:
     )
 
 
+def queued_for(address: bytes) -> Select[Intent]:
+    """Queued intents that only this key may send, locked."""
+    return (
+        select(Intent)
+        .where(Intent.account == address, Intent.state == IntentState.QUEUED.value)
+        .with_for_update(skip_locked=True)
+    )
+
+
 def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[Transaction]:
     """Transactions that are not final yet, in the order of their nonces."""
     return (
