@@ -125,34 +125,41 @@ class BodyLimit:
         if not announced.isascii() or not announced.isdigit() or int(announced) > limit:
             await refuse(TooLarge(max_bytes=limit), scope, receive, send)
             return
-        received = 0
-        refused = False
-        started = False
-
-        async def counted() -> Message:
-            nonlocal received, refused
-            message = await receive()
-            if message["type"] == "http.request":
-                received += len(message.get("body", b""))
-                if received > limit:
-                    refused = True
-                    raise TooLarge(max_bytes=limit)
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal started
-            if refused and not started:
-                return  # the app's own words about a body it could not read
-            started = True
-            await send(message)
-
+        body = _CountedBody(limit, receive, send)
         try:
-            await self._app(scope, counted, noted)
+            await self._app(scope, body.receive, body.send)
         except TooLarge:
-            if started:
+            if body.started:
                 raise
-        if refused and not started:
+        if body.refused and not body.started:
             await refuse(TooLarge(max_bytes=limit), scope, receive, send)
+
+
+class _CountedBody:
+    """Counts a streamed body; past the limit the app's own words about a body it could not read are dropped."""
+
+    def __init__(self, limit: int, receive: Receive, send: Send) -> None:
+        self.refused = False
+        self.started = False
+        self._limit = limit
+        self._received = 0
+        self._receive = receive
+        self._send = send
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+            if self._received > self._limit:
+                self.refused = True
+                raise TooLarge(max_bytes=self._limit)
+        return message
+
+    async def send(self, message: Message) -> None:
+        if self.refused and not self.started:
+            return
+        self.started = True
+        await self._send(message)
 
 
 class EntityTags:

@@ -45,7 +45,9 @@ def test_a_file_is_read_by_owner_and_parties_and_hidden_from_others(host: Host) 
     buyer, winner, loser = host.wallet(), host.wallet(), host.wallet()
     file = buyer.upload(b"id,price\n1,10\n", "prices.csv").json()
     task = buyer.post_task(input_files=[file["sha256"]])
-    assert [entry["name"] for entry in host.client().get(f"/tasks/{task['id']}").json()["input_summary"]] == ["prices.csv"]
+    assert [entry["name"] for entry in host.client().get(f"/tasks/{task['id']}").json()["input_summary"]] == [
+        "prices.csv"
+    ]
     path = f"/files/{file['sha256']}"
     bid, _ = winner.bid(task), loser.bid(task)
     assert buyer.http.get(path).content == b"id,price\n1,10\n"
@@ -163,8 +165,14 @@ def test_an_upload_above_the_limit_leaves_nothing(host: Host) -> None:
 @pytest.mark.parametrize(
     ("content_type", "body"),
     [
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\ncut'),
-        ("multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n1\r\n--x--\r\n'),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\ncut',
+        ),
+        (
+            "multipart/form-data; boundary=x",
+            b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\n1\r\n--x--\r\n',
+        ),
         ("multipart/form-data; boundary=x", b"nonsense"),
         ("multipart/form-data", b""),
         ("application/json", b"{}"),

@@ -217,12 +217,8 @@ def test_the_running_service_does_not_import_ape() -> None:
     assert found.stdout.strip() == "[]"
 
 
-def test_limits_count_by_account_and_by_ip_and_say_when_to_come_back(
-    fresh_pg_url: str, tmp_path: Path
-) -> None:
-    api, stop = start(
-        fresh_pg_url, tmp_path, writes_per_minute=3, anonymous_per_minute=4, siwe_nonces_per_minute=2
-    )
+def test_limits_count_by_account_and_by_ip_and_say_when_to_come_back(fresh_pg_url: str, tmp_path: Path) -> None:
+    api, stop = start(fresh_pg_url, tmp_path, writes_per_minute=3, anonymous_per_minute=4, siwe_nonces_per_minute=2)
     try:
         wallet = api.wallet()
         codes = [wallet.http.post("/agents/heartbeat").status_code for _ in range(4)]

@@ -6,8 +6,8 @@ import datetime as dt
 import hashlib
 
 import pytest
-from aicp.rules.primitives import checksum
 
+from aicp.rules.primitives import checksum
 from tests.fixtures.apihost import Host, Wallet, code_of
 
 pytestmark = pytest.mark.services
@@ -69,7 +69,9 @@ def test_the_nonce_survives_a_refused_message_but_not_its_time(host: Host) -> No
     late = dt.datetime.now(dt.UTC) + dt.timedelta(days=1)
     host.clock.added = host.ctx.settings.siwe_nonce_seconds + 1
     try:
-        answer = wallet.verify(wallet.message(nonce, expires_at=late.isoformat(timespec="seconds").replace("+00:00", "Z")))
+        answer = wallet.verify(
+            wallet.message(nonce, expires_at=late.isoformat(timespec="seconds").replace("+00:00", "Z"))
+        )
     finally:
         host.clock.added = 0
     assert (code_of(answer), answer.json()["claim"]) == ((401, "sign_in_refused"), "nonce")
@@ -111,7 +113,10 @@ def test_a_cookie_is_locked_to_the_host_and_needs_our_origin(host: Host) -> None
     assert host.client(**pair).get("/auth/session").status_code == 200
     own = host.ctx.settings.public_url
     assert code_of(host.client(**pair).post("/auth/ws-ticket")) == (403, "origin_refused")
-    assert code_of(host.client(**pair, Origin="https://evil.example").post("/auth/ws-ticket")) == (403, "origin_refused")
+    assert code_of(host.client(**pair, Origin="https://evil.example").post("/auth/ws-ticket")) == (
+        403,
+        "origin_refused",
+    )
     assert host.client(**pair, Origin=own).post("/auth/ws-ticket").status_code == 200
 
 
