@@ -72,7 +72,7 @@ def down(state_dir: Path) -> None:
     if runfile.is_held():
         os.kill(state.pid, signal.SIGTERM)
         deadline = time.monotonic() + STOP_TIMEOUT
-        while is_same_process(state.pid, state.started) and runfile.is_held():
+        while is_same_process(state.pid, state.started):
             if time.monotonic() > deadline:
                 raise click.ClickException(f"AICP (process {state.pid}) did not stop within {STOP_TIMEOUT:.0f} s.")
             time.sleep(0.05)

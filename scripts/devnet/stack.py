@@ -8,6 +8,7 @@ that are migrated stay, wallets that hold test USDC get none.
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -123,7 +124,9 @@ class Stack:
     def write_environment(self) -> None:
         """Keep the settings where commands in another terminal find them (mode 0600: it holds keys)."""
         path = self.config.state_dir / "env"
-        lines = [f"{name}={value}\n" for name, value in self.environment().items() if name.startswith("AICP_")]
+        lines = [
+            f"{name}={shlex.quote(value)}\n" for name, value in self.environment().items() if name.startswith("AICP_")
+        ]
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             file.writelines(lines)
 
