@@ -13,6 +13,7 @@ from backend.errors import (
     AuthorizationLive,
     ChainBehind,
     InvalidSignature,
+    LimitExceeded,
     NotFound,
     SignatureExpired,
     TermsMismatch,
@@ -200,3 +201,31 @@ def test_an_agent_who_does_not_answer_loses_the_deal_and_terms_that_lapse_are_co
     assert world.write(lambda s: terms.renew_for_buyer(s, world.ctx, deal.id, world.buyer.address))
     assert world.state(deal) == "awaiting_acceptance"
     assert world.terms_row(deal).escrow_id != old
+
+
+def test_an_authorization_that_expires_unsent_moves_nothing_and_the_buyer_signs_again(world: World) -> None:
+    held = funds(world)
+    deal = world.deal(13 * USDC)
+    world.accept(deal)
+    world.pay(deal, world.authorization(deal, lifetime=60))
+    assert world.state(deal) == "funding"
+    world.clock.added += 61
+    world.turn(rounds=1)
+    assert world.state(deal) == "awaiting_payment"
+    assert world.one("SELECT state FROM txm.intent WHERE reference->>'deal_id' = :id", id=str(deal.id)) == "expired"
+    assert held == funds(world)
+    world.pay(deal)
+    world.until(lambda: world.state(deal) == "assigned", "assigned")
+    assert held - funds(world) == 13 * USDC
+
+
+def test_past_the_days_gas_the_answer_is_to_send_it_yourself(world: World, monkeypatch) -> None:
+    deal = world.deal(13 * USDC)
+    world.accept(deal)
+    before = stored(world)
+    monkeypatch.setattr(world.ctx.settings, "relayed_gas_per_day", 1)
+    with pytest.raises(LimitExceeded) as refused:
+        world.pay(deal)
+    assert "Send it yourself" in refused.value.what_to_do
+    assert stored(world) == before
+    assert world.state(deal) == "awaiting_payment"
