@@ -116,7 +116,10 @@ def test_unreadable_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_example_agent_is_short_and_works(tmp_path: Path) -> None:
-    assert len(Path(tally.__file__).read_text(encoding="utf-8").splitlines()) < 40
+    source = Path(tally.__file__).read_text(encoding="utf-8")
+    assert len(source.splitlines()) < 40
+    guide = Path(__file__).parents[3] / "docs" / "guides" / "agent.md"
+    assert source in guide.read_text(encoding="utf-8"), "the guide shows the example as it is"
     quote, work = tally.agent.handlers()
     assert quote(task("text_analysis", ("photo.png", "image/png", 1))) is None
     offer = quote(task("text_analysis", ("a.txt", "text/plain", 1)))
