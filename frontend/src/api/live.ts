@@ -11,8 +11,8 @@ export type LiveStatus = 'connecting' | 'live' | 'reconnecting' | 'paused'
 /** The state of the event stream, for the badge. */
 export const useLiveStatus = create<{ status: LiveStatus }>(() => ({ status: 'connecting' }))
 
-/** How often to read again by hand: never while the stream is live, often while it is not. */
-export const usePolling = (): number | false => (useLiveStatus().status === 'live' ? false : 4000)
+/** Milliseconds between reads by hand: often while the stream is away; seldom while it is live, in case an event was lost. */
+export const usePolling = (): number => (useLiveStatus().status === 'live' ? 20_000 : 4000)
 
 const FIRST_DELAY_MS = 500
 const LAST_DELAY_MS = 15_000

@@ -22,6 +22,8 @@ describe('reduceLive', () => {
   it('starts at the greeting and follows events; holes are events for others', () => {
     const { state, effects } = run(hello(10), bidEvent(12), bidEvent(15))
     expect(state.last).toBe(15)
+    // answers read before the stream began are read again
+    expect(effects[0]).toEqual([{ do: 'invalidate-all' }])
     expect(effects[1]?.[0]).toMatchObject({ do: 'patch-bid', taskId: 't' })
   })
 

@@ -58,9 +58,9 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
 export function reduceLive(state: LiveState, event: ServerEvent): { state: LiveState; effects: LiveEffect[] } {
   if (event.type === 'heartbeat') return { state, effects: [] }
   if (event.type === 'hello') {
-    const first = state.last === null
-    if (!first && !event.gap) return { state, effects: [] }
-    return { state: { last: event.seq, recent: [] }, effects: event.gap ? [{ do: 'invalidate-all' }] : [] }
+    if (state.last !== null && !event.gap) return { state, effects: [] }
+    // what was read before the stream began may have missed events, just as after a gap
+    return { state: { last: event.seq, recent: [] }, effects: [{ do: 'invalidate-all' }] }
   }
   if (state.recent.includes(event.seq)) return { state, effects: [] }
   const late = state.last !== null && event.seq < state.last

@@ -5,9 +5,17 @@ import { endpoints } from './endpoints'
 import { keys } from './keys'
 import type { SessionOut } from './types'
 
+/** Whether this browser has signed in: the session's cookie is out of a script's sight, and asking for nothing is an error. */
+const MARK = 'aicp.signed-in'
+
 /** The signed-in session of this browser, null when there is none. */
 export function useSession() {
-  return useQuery({ queryKey: keys.session, queryFn: endpoints.session, staleTime: 60_000, retry: 1 })
+  return useQuery({
+    queryKey: keys.session,
+    queryFn: async () => (localStorage.getItem(MARK) === null ? null : endpoints.session()),
+    staleTime: 60_000,
+    retry: 1,
+  })
 }
 
 /** Signs in with an EIP-4361 text; `sign` asks the wallet. */
@@ -24,7 +32,9 @@ export async function signIn(address: Address, sign: (message: string) => Promis
     issuedAt: new Date(nonce.issued_at),
     expirationTime: new Date(nonce.expires_at),
   })
-  return endpoints.verify({ message, signature: await sign(message) })
+  const session = await endpoints.verify({ message, signature: await sign(message) })
+  localStorage.setItem(MARK, session.address)
+  return session
 }
 
 /** Ends the session here and at the service, and forgets what only it could read. */
@@ -32,6 +42,7 @@ export function useSignOut() {
   const client = useQueryClient()
   return async () => {
     await endpoints.logout()
+    localStorage.removeItem(MARK)
     client.setQueryData(keys.session, null)
     for (const key of [keys.deals(), keys.pools, keys.sessionKey, keys.transactions, keys.receipts()])
       client.removeQueries({ queryKey: key })

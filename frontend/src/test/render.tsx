@@ -19,6 +19,8 @@ interface Options {
 
 /** Renders inside everything a page expects: network, a mock wallet holding the buyer's address, queries, a route. */
 export async function show(ui: ReactNode, { path = '*', at = '/', features, connected = false }: Options = {}) {
+  // whether there is a session is then up to the mocked service
+  localStorage.setItem('aicp.signed-in', buyer.address)
   const chain = chainOf(network)
   const config = createConfig({
     chains: [chain],

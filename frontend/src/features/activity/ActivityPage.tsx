@@ -157,7 +157,7 @@ function Transactions() {
   const query = useQuery({
     queryKey: keys.transactions,
     queryFn: () => endpoints.transactions(filter),
-    refetchInterval: polling || 10_000,
+    refetchInterval: polling,
   })
   return (
     <List

@@ -72,7 +72,7 @@ export function BalanceCard({ account }: { account: string }) {
   const balances = useQuery({
     queryKey: keys.balances(account),
     queryFn: () => endpoints.balances(account),
-    refetchInterval: polling || 10_000,
+    refetchInterval: polling,
   })
   const step = useCollect()
   if (balances.isError)

@@ -189,7 +189,7 @@ export function DealPage() {
     queryKey: keys.deal(dealId),
     queryFn: () => endpoints.deal(dealId),
     enabled: reader !== undefined,
-    refetchInterval: polling || 15_000,
+    refetchInterval: polling,
   })
   if (session.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
   if (!reader) return <SignInFirst />

@@ -83,7 +83,7 @@ function Figures({ totals }: { totals: TotalsOut | undefined }) {
 function StatusLine() {
   const network = useNetwork()
   const polling = usePolling()
-  const status = useQuery({ queryKey: keys.status, queryFn: endpoints.status, refetchInterval: polling || 10_000 })
+  const status = useQuery({ queryKey: keys.status, queryFn: endpoints.status, refetchInterval: polling })
   const ok = status.data?.state === 'ok'
   return (
     <p className="flex flex-wrap items-center gap-2 text-muted">
@@ -126,7 +126,7 @@ function OpenAuctions() {
 /** The start page: what this is, live figures, open auctions, how it works. Needs no wallet. */
 export function LandingPage() {
   const polling = usePolling()
-  const totals = useQuery({ queryKey: keys.totals, queryFn: endpoints.totals, refetchInterval: polling || 15_000 })
+  const totals = useQuery({ queryKey: keys.totals, queryFn: endpoints.totals, refetchInterval: polling })
   useEffect(() => {
     document.title = 'AICP'
   }, [])

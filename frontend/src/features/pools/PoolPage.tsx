@@ -282,7 +282,7 @@ export function PoolPage() {
     queryKey: keys.pools,
     queryFn: endpoints.pools,
     enabled: payer !== undefined,
-    refetchInterval: polling || 10_000,
+    refetchInterval: polling,
   })
   const remembered = useSessionKeyAddress(payer)
   const stored = pools.data ?? []
