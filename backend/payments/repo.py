@@ -6,7 +6,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Update, func, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Insert, Select, Update, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
@@ -150,8 +150,3 @@ def receipts(
         there = tuple_(literal(after[0], Receipt.created_at.type), literal(after[1], Receipt.id.type))
         statement = statement.where(tuple_(Receipt.created_at, Receipt.id) > there)
     return statement
-
-
-def totals() -> Select[int]:
-    """Sum of everything ever earned."""
-    return select(func.coalesce(func.sum(Channel.earned_units), 0))
