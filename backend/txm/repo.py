@@ -84,12 +84,6 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
     )
 
 
-def open_count() -> Select[int]:
-    """How many intents are neither final nor given up."""
-    states = [IntentState.QUEUED.value, IntentState.SENT.value, IntentState.MINED.value]
-    return select(func.count()).select_from(Intent).where(Intent.state.in_(states))
-
-
 def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
     """Insert a relayer account unless it is known."""
     return (

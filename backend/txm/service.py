@@ -112,8 +112,3 @@ def get(session: Session, intent_id: uuid.UUID) -> Intent:
 def history(session: Session, prefix: str) -> list[Intent]:
     """Return the intents whose key begins with `prefix`, newest first."""
     return list(session.execute(repo.intents_like(prefix)).scalars())
-
-
-def open_intents(session: Session) -> int:
-    """Return how many intents are neither final nor given up."""
-    return session.execute(repo.open_count()).scalar_one()
