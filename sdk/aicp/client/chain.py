@@ -19,7 +19,7 @@ from aicp.abi.typed_data import (
     token_domain,
 )
 from aicp.client.errors import ClientError, Mismatch
-from aicp.client.models import Contracts, Network
+from aicp.client.service import Contracts, Network
 from aicp.rules.constants import MARKETPLACE_SALT, Constants
 from aicp.rules.constants import Network as KnownNetwork
 from aicp.rules.constants import network as known_network

@@ -19,15 +19,17 @@ from aicp.client import models
 from aicp.client.chain import Chain, chain_of, chain_of_deployment, read_deployment
 from aicp.client.errors import ClientError, Mismatch, NotEnough, Unreachable
 from aicp.client.events import listen
+from aicp.client.service import Network
 from aicp.client.store import Store, default_path
 from aicp.client.transport import Params, Transport
 from aicp.client.wallet import Wallet
+from aicp.client.wire import Model
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 PAGE: Final = 100
 _POLL_SECONDS: Final = 0.5
 
-M = TypeVar("M", bound=models.Model)
+M = TypeVar("M", bound=Model)
 
 
 class Market:
@@ -77,7 +79,7 @@ class Market:
         """Return the deployment, read and checked once; with a deployment file also when the service is gone."""
         if self._chain is None:
             try:
-                network = models.Network.read(await self.transport.public("/network"))
+                network = Network.read(await self.transport.public("/network"))
                 self._chain = chain_of(network, self._published)
             except Unreachable:
                 if self._published is None:

@@ -8,128 +8,13 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
-from typing import Annotated, Any, Generic, Literal, Self, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError
+from pydantic import Field
 
-from aicp.client.errors import Mismatch
+from aicp.client.wire import Address, Hash, Model, Signature, Units
 from aicp.rules.documents import FileEntry
-from aicp.rules.primitives import checksum, hex0x, parse_address, parse_bytes, parse_hash, parse_units
 from aicp.rules.route import Path
-
-
-def _units(value: object) -> int:
-    if isinstance(value, str):
-        return parse_units(value)
-    if type(value) is int and value >= 0:
-        return value
-    raise ValueError("amounts are decimal strings of base units")
-
-
-def _address(value: object) -> object:
-    return parse_address(value) if isinstance(value, str) else value
-
-
-def _hash(value: object) -> object:
-    return parse_hash(value) if isinstance(value, str) else value
-
-
-def _bytes(value: object) -> object:
-    return parse_bytes(value) if isinstance(value, str) else value
-
-
-Address = Annotated[bytes, BeforeValidator(_address), PlainSerializer(checksum, return_type=str)]
-Hash = Annotated[bytes, BeforeValidator(_hash), PlainSerializer(hex0x, return_type=str)]
-Signature = Annotated[bytes, BeforeValidator(_bytes), PlainSerializer(hex0x, return_type=str)]
-Units = Annotated[int, BeforeValidator(_units), PlainSerializer(str, return_type=str)]
-
-
-class Model(BaseModel):
-    """Base of all answers."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    @classmethod
-    def read(cls, answer: Any) -> Self:
-        """Read an answer of the service. Raises Mismatch when it is not of this shape."""
-        try:
-            return cls.model_validate(answer)
-        except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise Mismatch(f"The service answered no proper {cls.__name__}: {where}: {first['msg']}.") from error
-
-
-Item = TypeVar("Item")
-
-
-class Page(Model, Generic[Item]):
-    """One page of a list; `next_cursor` is None on the last."""
-
-    items: list[Item]
-    next_cursor: str | None = None
-
-
-class Nonce(Model):
-    nonce: str
-    domain: str
-    uri: str
-    statement: str
-    chain_id: int
-    issued_at: dt.datetime
-    expires_at: dt.datetime
-
-
-class Session(Model):
-    address: Address
-    chain_id: int
-    scopes: list[str]
-    expires_at: dt.datetime
-    token: str | None = None
-
-
-class Ticket(Model):
-    ticket: str
-    expires_at: dt.datetime
-
-
-class Contracts(Model):
-    escrow: Address
-    payment_channel: Address
-    reputation: Address
-    usdc: Address
-    arbiter: Address
-
-
-class Token(Model):
-    symbol: str
-    name: str
-    version: str
-    decimals: int
-
-
-class Operator(Model):
-    """An operator key and the time it serves; `until` is None while it does."""
-
-    address: Address
-    from_time: dt.datetime
-    until: dt.datetime | None = None
-
-
-class Network(Model):
-    """What must be known to sign for a deployment; `constants` is compared with our own before use."""
-
-    chain_id: int
-    name: str
-    currency: str
-    rpc_url: str
-    explorer: str | None
-    public: bool
-    contracts: Contracts
-    token: Token
-    operators: list[Operator]
-    constants: dict[str, Any]
-    server_time: dt.datetime
 
 
 class StoredFile(Model):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 from aicp.client.errors import Mismatch
-from aicp.client.models import Nonce
+from aicp.client.service import Nonce
 from aicp.rules.documents import rfc3339
 from aicp.rules.primitives import checksum
 

@@ -18,7 +18,7 @@ from typing import Any, Final
 import httpx
 
 from aicp.client.errors import ClientError, ProblemError, Unreachable
-from aicp.client.models import Nonce, Session, Ticket
+from aicp.client.service import Nonce, Session, Ticket
 from aicp.client.siwe import check_domain, sign_in_text
 from aicp.client.wallet import Wallet
 

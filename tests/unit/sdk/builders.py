@@ -20,6 +20,7 @@ from aicp.abi.typed_data import (
 )
 from aicp.client import models
 from aicp.client.chain import Chain, chain_of
+from aicp.client.service import Network
 from aicp.client.wallet import Wallet
 from aicp.rules.bids import bids_root
 from aicp.rules.constants import MARKETPLACE_SALT, network
@@ -77,7 +78,7 @@ def network_json() -> dict[str, Any]:
 
 
 def chain() -> Chain:
-    return chain_of(models.Network.read(network_json()))
+    return chain_of(Network.read(network_json()))
 
 
 def document(budget_units: int = 25_000_000) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from siwe import SiweMessage
 
 from aicp.client import transport as transport_module
 from aicp.client.errors import ClientError, Mismatch, ProblemError, Unreachable
-from aicp.client.models import Nonce
+from aicp.client.service import Nonce
 from aicp.client.siwe import check_domain, sign_in_text
 from aicp.client.transport import Transport
 from aicp.rules.primitives import checksum

@@ -11,6 +11,7 @@ import pytest
 from aicp.client import models
 from aicp.client.chain import chain_of, read_deployment
 from aicp.client.errors import ClientError, Mismatch, TermsRefused
+from aicp.client.service import Network
 from aicp.client.verify import (
     agreed_terms,
     check_acceptance,
@@ -184,22 +185,22 @@ def test_a_service_that_departs_from_the_published_rules_is_refused(section: str
     changed = network_json()
     changed[section][name] = value
     with pytest.raises(Mismatch):
-        chain_of(models.Network.read(changed))
+        chain_of(Network.read(changed))
 
 
 def test_on_a_public_network_usdc_is_usdc() -> None:
     changed = network_json() | {"chain_id": 137, "constants": {}}
     with pytest.raises(Mismatch, match="as USDC"):
-        chain_of(models.Network.read(changed))
+        chain_of(Network.read(changed))
 
 
 def test_unknown_chains_and_retired_operators_are_refused() -> None:
     with pytest.raises(ClientError, match="no published rules"):
-        chain_of(models.Network.read(network_json() | {"chain_id": 5}))
+        chain_of(Network.read(network_json() | {"chain_id": 5}))
     changed = network_json()
     changed["operators"][0]["until"] = "2026-01-01T00:00:00Z"
     with pytest.raises(ClientError, match="operator"):
-        chain_of(models.Network.read(changed))
+        chain_of(Network.read(changed))
 
 
 def test_a_deployment_file_pins_the_contracts(tmp_path: Path) -> None:
@@ -215,10 +216,10 @@ def test_a_deployment_file_pins_the_contracts(tmp_path: Path) -> None:
     }
     published = json.loads((FIXTURES / "deployment.json").read_text(encoding="utf-8"))
     path.write_text(json.dumps(published | {"contracts": contracts}), encoding="utf-8")
-    chain_of(models.Network.read(network_json()), read_deployment(path))
+    chain_of(Network.read(network_json()), read_deployment(path))
     path.write_text(json.dumps(published | {"contracts": contracts | {"escrow": MALLORY}}), encoding="utf-8")
     with pytest.raises(Mismatch, match="as escrow"):
-        chain_of(models.Network.read(network_json()), read_deployment(path))
+        chain_of(Network.read(network_json()), read_deployment(path))
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(ClientError, match="deployment file"):
         read_deployment(path)
