@@ -36,7 +36,7 @@ export function Stat({ label, value, note }: { label: string; value: ReactNode; 
     <div className="min-w-0 rounded-card border border-line bg-surface p-4">
       <dt className="text-xs text-muted">{label}</dt>
       <dd>
-        <div className="mt-0.5 truncate text-xl font-semibold tracking-tight sm:text-2xl">{value}</div>
+        <div className="mt-0.5 truncate text-xl tabular-nums font-semibold tracking-tight sm:text-2xl">{value}</div>
         <div className="mt-0.5 text-xs text-muted">{note}</div>
       </dd>
     </div>

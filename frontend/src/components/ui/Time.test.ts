@@ -21,6 +21,7 @@ describe('times', () => {
   it('speaks of past and future', () => {
     expect(relativeTime(0, 180_000)).toBe('3 minutes ago')
     expect(relativeTime(7_200_000, 0)).toBe('in 2 hours')
+    expect(relativeTime(2000, 0)).toBe('now')
   })
 
   it('counts by the clock of the service', () => {

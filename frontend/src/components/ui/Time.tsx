@@ -11,7 +11,9 @@ const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto' })
 
 /** "3 minutes ago", "in 2 hours". */
 export function relativeTime(targetMs: number, nowMs: number): string {
-  const seconds = Math.round((targetMs - nowMs) / 1000)
+  const exact = Math.round((targetMs - nowMs) / 1000)
+  // clocks of chain and service differ by seconds; what has just happened is not "in 2 seconds"
+  const seconds = exact > 0 && exact <= 5 ? 0 : exact
   const [unit, size] = STEPS.find(([, length]) => Math.abs(seconds) >= length) ?? ['second', 1]
   return RELATIVE.format(Math.trunc(seconds / size), unit)
 }
@@ -41,6 +43,9 @@ function useTick(everyMs: number): number {
   }, [everyMs])
   return now
 }
+
+/** Unix seconds by the service's clock, ticking. */
+export const useServerNow = () => Math.floor(useTick(1000) / 1000)
 
 /** A time as it reads now, with the full one on hover. */
 export function RelativeTime({ at }: { at: string }) {

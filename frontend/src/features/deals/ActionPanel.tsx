@@ -139,17 +139,24 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
   }
 }
 
+/** What the other side could do at any time; no news. */
+const BY_THE_WAY = new Set<Action['name']>(['refund', 'return', 'start'])
+
 /** Who may do what now, why not, how long, and what happens if nobody does. */
 export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer' | 'agent'; steps: Steps }) {
   const mine = deal.actions.filter((action) => action.who === role)
-  const theirs = deal.actions.filter((action) => action.who !== role && action.allowed)
+  const theirs = deal.actions.filter((action) => action.who !== role && action.allowed && !BY_THE_WAY.has(action.name))
   // an order that waits for a pool is shown with the way to the pool
   const now = mine.filter((action) => action.allowed || action.name === 'order')
   const waits = mine.filter((action) => action.name === 'wait')
   const later = mine.filter((action) => !action.allowed && action.name !== 'order' && action.name !== 'wait')
   return (
     <Card title="What happens now">
-      <div aria-live="polite" className="grid gap-4">
+      {/* the sentences alone are read out: the clocks beside them change every second */}
+      <p aria-live="polite" className="sr-only">
+        {[...now, ...waits, ...theirs].map((action) => action.reason).join(' ')}
+      </p>
+      <div className="grid gap-4">
         {now.map((action) => (
           <div key={action.name} className="grid justify-items-start gap-2">
             <p>{action.reason}</p>
@@ -162,14 +169,18 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
         ))}
         {theirs.map((action) => (
           <Notice key={action.name} tone="info">
-            {role === 'buyer' ? 'The agent' : 'The buyer'}: {action.reason}
+            {action.reason}
             <Clock action={action} />
           </Notice>
         ))}
         {now.length + waits.length + theirs.length === 0 && (
           <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
         )}
-        {deal.ended_reason && <Notice tone="warn">{deal.ended_reason}</Notice>}
+        {deal.ended_reason && (
+          <Notice tone={deal.state === 'completed' ? 'ok' : 'warn'}>
+            <span className="inline-block first-letter:uppercase">{deal.ended_reason}.</span>
+          </Notice>
+        )}
         {later.length > 0 && (
           <details className="text-sm">
             <summary className="text-muted">Not possible now</summary>

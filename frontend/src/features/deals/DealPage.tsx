@@ -7,7 +7,7 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useSession } from '@/api/session'
-import type { DealOut } from '@/api/types'
+import type { DealOut, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
@@ -18,7 +18,7 @@ import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
-import { PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { ChainNote, TxLink } from '@/components/web3/TxLink'
 import { ActionPanel } from './ActionPanel'
 import { useDealActions } from './lib/useDealActions'
@@ -54,8 +54,8 @@ function Parties({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
 function Money({ deal }: { deal: DealOut }) {
   const facts: [string, ReactNode][] = [
     ['Price', <Amount key="price" units={deal.price_units} className="font-semibold" />],
-    ['Fee, paid by the agent', <Amount key="fee" units={deal.fee_units} />],
   ]
+  if (deal.path === 'escrow') facts.push(['Fee, paid by the agent', <Amount key="fee" units={deal.fee_units} />])
   if (deal.escrow) {
     facts.push([
       'Escrow',
@@ -67,7 +67,7 @@ function Money({ deal }: { deal: DealOut }) {
       facts.push(['Released', <Amount key="released" units={deal.escrow.released_units} />])
     if (deal.escrow.refunded_units !== '0')
       facts.push(['Refunded', <Amount key="refunded" units={deal.escrow.refunded_units} />])
-    if (deal.escrow.challenge_ends_at)
+    if (deal.live && deal.escrow.challenge_ends_at)
       facts.push(['Time to check ends', <Countdown key="clock" until={deal.escrow.challenge_ends_at} over="over" />])
     if (deal.escrow.chain) facts.push(['Newest entry', <ChainNote key="chain" chain={deal.escrow.chain} />])
   }
@@ -79,7 +79,7 @@ function Money({ deal }: { deal: DealOut }) {
     facts.push([
       'Last transaction',
       <span key="intent" className="inline-flex items-center gap-2">
-        <Badge tone={deal.last_intent.state === 'failed' ? 'bad' : 'info'}>{deal.last_intent.state}</Badge>
+        <IntentStateBadge state={deal.last_intent.state as IntentOut['state']} />
         {deal.last_intent.tx_hash && <TxLink hash={deal.last_intent.tx_hash} />}
       </span>,
     ])

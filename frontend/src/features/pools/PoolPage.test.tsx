@@ -1,6 +1,6 @@
 import { screen } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import { pool, session } from '@/test/fixtures'
+import { NOW, pool, session } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { poolParts } from './lib/pool'
@@ -31,6 +31,18 @@ describe('PoolPage', () => {
     await user.type(field, '50.000001')
     await user.click(await screen.findByRole('button', { name: 'Open pool' }))
     expect(screen.getByText(/A pool holds at most 50.00 USDC/)).toBeVisible()
+  })
+
+  it('lets the payer finish a withdrawal whose time is over, and not before', async () => {
+    const leaving = { ...pool, pending_withdraw_units: '1000000' }
+    server.use(answers('/auth/session', session), answers('/pools', [{ ...leaving, finalize_at: NOW + 900 }]))
+    const early = await show(<PoolPage />, { connected: true })
+    expect(await screen.findByRole('button', { name: 'Cancel withdrawal' })).toBeEnabled()
+    expect(screen.queryByRole('button', { name: 'Finish withdrawal' })).toBeNull()
+    early.unmount()
+    server.use(answers('/pools', [{ ...leaving, finalize_at: NOW - 1 }]))
+    await show(<PoolPage />, { connected: true })
+    expect(await screen.findByRole('button', { name: 'Finish withdrawal' })).toBeEnabled()
   })
 
   it('says what failed', async () => {

@@ -1,6 +1,8 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { WalletMinimal } from 'lucide-react'
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
+import type { Address as Account } from 'viem'
+import { paymentChannelAbi } from '@/abi/generated'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
@@ -12,10 +14,11 @@ import { useNetwork } from '@/chain/network'
 import { ensureSessionKey, loadSessionKey } from '@/chain/sessionKey'
 import { SheetClosed } from '@/chain/signing'
 import { useReader } from '@/chain/useAccess'
+import { useTx } from '@/chain/useTx'
 import { Card } from '@/components/ui/Card'
 import { AmountField } from '@/components/ui/Field'
 import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
-import { Countdown, formatDuration } from '@/components/ui/Time'
+import { Countdown, formatDuration, useServerNow } from '@/components/ui/Time'
 import { toast } from '@/components/ui/toast'
 import { Address } from '@/components/web3/Address'
 import { Amount, amountText } from '@/components/web3/Amount'
@@ -97,6 +100,40 @@ function DepositForm({ payer, pool }: { payer: string | undefined; pool: PoolOut
   )
 }
 
+/** A withdrawal under way; once its time is over, anyone may finish it, and the payer can do so from his wallet. */
+function PendingWithdrawal({ pool, pending, children }: { pool: PoolOut; pending: bigint; children: ReactNode }) {
+  const { contracts } = useNetwork()
+  const tx = useTx()
+  const now = useServerNow()
+  const due = pool.finalize_at !== null && pool.finalize_at <= now
+  const finish = () =>
+    tx.mutate(
+      {
+        abi: paymentChannelAbi,
+        address: contracts.payment_channel as Account,
+        functionName: 'finalizePoolWithdraw',
+        args: [pool.payer, pool.payer_authorizer, pool.operator],
+      },
+      { onSuccess: () => toast('ok', 'Withdrawal finished', `${amountText(pending)} are in your wallet.`) },
+    )
+  return (
+    <div className="grid gap-3">
+      <Notice tone="warn">
+        {amountText(pending)} leave the pool
+        {pool.finalize_at !== null && !due && (
+          <>
+            {' '}
+            in <Countdown until={pool.finalize_at} over="a moment" />
+          </>
+        )}
+        {due && ' as soon as the withdrawal is finished'}. Until then it takes no new orders.
+      </Notice>
+      {due && <ConnectionButton label="Finish withdrawal" onAct={finish} busy={tx.isPending} error={tx.error} />}
+      {children}
+    </div>
+  )
+}
+
 function WithdrawForm({ pool }: { pool: PoolOut }) {
   const network = useNetwork()
   const [text, setText] = useState(formatUsdc(BigInt(pool.available_units)))
@@ -107,17 +144,7 @@ function WithdrawForm({ pool }: { pool: PoolOut }) {
   const pending = BigInt(pool.pending_withdraw_units)
   if (pending > 0n)
     return (
-      <div className="grid gap-3">
-        <Notice tone="warn">
-          {amountText(pending)} leave the pool
-          {pool.finalize_at && (
-            <>
-              {' '}
-              in <Countdown until={pool.finalize_at} over="a moment" />
-            </>
-          )}
-          . Until then it takes no new orders.
-        </Notice>
+      <PendingWithdrawal pool={pool} pending={pending}>
         <ConnectionButton
           tone="secondary"
           label="Cancel withdrawal"
@@ -125,7 +152,7 @@ function WithdrawForm({ pool }: { pool: PoolOut }) {
           busy={step.isPending}
           error={step.error}
         />
-      </div>
+      </PendingWithdrawal>
     )
   const act = () => {
     const amount = parseUsdc(text)
