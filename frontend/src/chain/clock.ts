@@ -11,3 +11,6 @@ export const serverNowMs = () => Date.now() + offsetMs
 
 /** Unix seconds by the service's clock. */
 export const serverNow = () => Math.floor(serverNowMs() / 1000)
+
+/** How far this clock may be behind the service's: it tells whole seconds, and its answer takes time to arrive. */
+export const CLOCK_SLACK_SECONDS = 5

@@ -14,7 +14,7 @@ import { Amount, amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { FaucetButton } from './FaucetButton'
 
-const STEP_SECONDS = 900
+const STEP_SECONDS = 600
 
 async function collect(network: NetworkOut, balances: BalancesOut) {
   const amount = BigInt(balances.escrow_ledger_units)

@@ -1,7 +1,9 @@
 import { screen, waitFor, within } from '@testing-library/react'
 import { describe, expect, it, vi } from 'vitest'
 import type { DealOut } from '@/api/types'
+import { serverNow } from '@/chain/clock'
 import { useSheet } from '@/chain/signing'
+import { escrowId } from '@/chain/typedData'
 import { balances, makeDeal, makeDelivered, network, session, timeline } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
@@ -85,6 +87,20 @@ describe('DealPage', () => {
     expect(await within(sheet).findByText(sentence)).toBeVisible()
     expect(within(sheet).getByRole('button', { name: 'Sign in wallet' })).toBeDisabled()
     await user.click(within(sheet).getByRole('button', { name: 'Cancel' }))
+  })
+
+  it('takes terms composed a moment ahead of its own clock', async () => {
+    const deal = structuredClone(await makeDeal('escrow'))
+    if (!deal.escrow) throw new Error('no escrow')
+    const { terms } = deal.escrow
+    const acceptBy = serverNow() + network.constants.accept_window_seconds + 2
+    Object.assign(terms, { accept_by: acceptBy, deliver_by: acceptBy + 3600 })
+    deal.escrow.escrow_id = escrowId(network, terms)
+    setUp(deal)
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: /^Pay/ }))
+    expect(await screen.findByRole('button', { name: 'Sign in wallet' })).toBeEnabled()
+    await user.click(screen.getByRole('button', { name: 'Cancel' }))
   })
 
   it('says so when the award leaves out a bid', async () => {

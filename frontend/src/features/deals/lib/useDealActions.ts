@@ -12,7 +12,7 @@ import { cancelSheet, payableUntil, paySheet, releaseSheet } from './sheets'
 import { verifyEscrow } from './verify'
 
 /** A signature of a signed step stays valid this long, so that the relayer has time and nothing lingers. */
-const STEP_SECONDS = 900
+const STEP_SECONDS = 600
 
 async function needKey(chainId: number, buyer: string) {
   const key = await loadSessionKey(chainId, buyer)

@@ -2,7 +2,7 @@ import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress } from 
 import { endpoints } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
 import { bidsRoot } from '@/chain/bids'
-import { serverNow } from '@/chain/clock'
+import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
 import { type Agreed, checkTerms, TERM_PROBLEMS, type TermProblem } from '@/chain/terms'
 import {
   bidHash,
@@ -88,7 +88,7 @@ export async function verifyEscrow(network: NetworkOut, deal: DealOut, buyer: st
     deliverWithinSeconds: deliverWithin(deal),
     jobHash: jobHash(deal.task_hash as Hex, deal.award.bid_hash as Hex, deal.award.bids_root as Hex),
     arbiters: [network.contracts.arbiter],
-    now: serverNow(),
+    now: serverNow() + CLOCK_SLACK_SECONDS,
   }
   const found = checkTerms(terms, agreed, network.constants)
   if (!equal(escrowId(network, terms), id)) found.push('escrow_id_differs')

@@ -1,7 +1,7 @@
 import type { Hex } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import type { NetworkOut, PoolOut } from '@/api/types'
-import { serverNow } from '@/chain/clock'
+import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
 import { randomBytes32 } from '@/chain/random'
 import { askSignature } from '@/chain/signing'
 import { poolDepositNonce, poolId, signingRequest } from '@/chain/typedData'
@@ -40,7 +40,7 @@ export async function deposit(network: NetworkOut, payer: string, sessionKey: st
     throw new Error(`Your wallet holds ${amountText(balances.usdc_units)}, less than the deposit. Nothing was signed.`)
   const pool = poolId(network, { payer, payerAuthorizer: sessionKey, operator })
   const salt = randomBytes32()
-  const validBefore = serverNow() + network.constants.authorization_lifetime_seconds
+  const validBefore = serverNow() + network.constants.authorization_lifetime_seconds - CLOCK_SLACK_SECONDS
   const delay = formatDuration(network.constants.pool_withdraw_delay_seconds)
   const signature = await askSignature({
     title: `Deposit ${amountText(amountUnits)} into your pool`,
@@ -76,7 +76,7 @@ export async function deposit(network: NetworkOut, payer: string, sessionKey: st
   })
 }
 
-const STEP_SECONDS = 900
+const STEP_SECONDS = 600
 
 /** Starts a withdrawal from a pool, or takes one back. */
 export async function withdraw(network: NetworkOut, pool: PoolOut, amountUnits: bigint, cancel: boolean) {
