@@ -1,5 +1,7 @@
 import type { QueryClient } from '@tanstack/react-query'
 import { create } from 'zustand'
+import { sentenceOf } from '@/chain/errors'
+import { toast } from '@/components/ui/toast'
 import { ProblemError } from './client'
 import { endpoints } from './endpoints'
 import { keys } from './keys'
@@ -35,6 +37,15 @@ function apply(client: QueryClient, effect: LiveEffect) {
       break
     }
   }
+}
+
+/** Says at once when something the reader has signed did not go through. */
+function tell(event: ServerEvent) {
+  if (event.type !== 'intent.changed') return
+  const sentence = event.error_code && sentenceOf(event.error_code)
+  if (event.state === 'failed')
+    toast('bad', 'A transaction for you failed', sentence ?? 'See Activity for what happened.')
+  if (event.state === 'expired') toast('bad', 'A signature expired unused', 'Nothing has moved; sign again.')
 }
 
 /**
@@ -94,6 +105,7 @@ export function startLive(client: QueryClient, signedIn: boolean): () => void {
         const step = reduceLive(state, event)
         state = step.state
         for (const effect of step.effects) apply(client, effect)
+        if (step.effects.length > 0) tell(event)
       }
       opened.onclose = () => {
         if (socket !== opened) return

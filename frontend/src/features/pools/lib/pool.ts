@@ -81,6 +81,8 @@ const STEP_SECONDS = 600
 /** Starts a withdrawal from a pool, or takes one back. */
 export async function withdraw(network: NetworkOut, pool: PoolOut, amountUnits: bigint, cancel: boolean) {
   const validUntil = serverNow() + STEP_SECONDS
+  // the contract reads a cancellation as one of amount 0
+  const signedUnits = cancel ? 0n : amountUnits
   const delay = formatDuration(network.constants.pool_withdraw_delay_seconds)
   const signature = await askSignature({
     title: cancel ? 'Keep the money in the pool' : `Withdraw ${amountText(amountUnits)}`,
@@ -100,14 +102,14 @@ export async function withdraw(network: NetworkOut, pool: PoolOut, amountUnits: 
       : 'Agents claim what they have earned first; meanwhile the pool takes no new orders.',
     request: signingRequest('PoolWithdraw', network, {
       poolId: pool.pool_id as Hex,
-      amount: amountUnits,
+      amount: signedUnits,
       cancel,
       nonce: pool.nonce,
       validUntil,
     }),
   })
   return endpoints.withdrawPool(pool.pool_id, {
-    amount_units: amountUnits.toString(),
+    amount_units: signedUnits.toString(),
     cancel,
     nonce: pool.nonce,
     valid_until: validUntil,
