@@ -114,12 +114,12 @@ def test_escrow_then_pool_then_audit(
     usdc = chain.contracts["usdc"]
 
     def receiver() -> list[int]:
-        return chain.call("payment_channel", "receivers(address,address)", micro["agent"], usdc)
+        return chain.call("paymentChannel", "receivers(address,address)", micro["agent"], usdc)
 
     claimed = until(receiver, lambda words: words[0] == words[1] >= total, "claimed and settled")
     assert claimed[0] == total
     channel = chain.call(
-        "payment_channel", "channels(bytes32)", bytes.fromhex(micro["channel"]["channel_id"].removeprefix("0x"))
+        "paymentChannel", "channels(bytes32)", bytes.fromhex(micro["channel"]["channel_id"].removeprefix("0x"))
     )
     assert channel[1] == total
 
