@@ -87,7 +87,13 @@ def accept(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     message = Acceptance(escrow_id=row.escrow_id, valid_until=given.valid_until)
     require_signer(message, ctx.domains.escrow, given.signature, deal.agent)
     need = required_stake(deal.price_units, ctx.constants.stake_bps)
-    free = views.stake(session, deal.agent, Finality.SEEN).free_units
+    # one stake backs one escrow: what other accepted deals will lock when they are paid is not free any more
+    session.execute(repo.lock_stake_promises(deal.agent))
+    promised = sum(
+        required_stake(price, ctx.constants.stake_bps)
+        for price in session.execute(repo.prices_promised(deal.agent, deal.id)).scalars()
+    )
+    free = max(views.stake(session, deal.agent, Finality.SEEN).free_units - promised, 0)
     if free < need:
         raise StakeShort(
             f"This escrow locks {format_usdc(need)} USDC of stake; {format_usdc(free)} USDC are free.",

@@ -15,7 +15,6 @@ from backend.domain.task_states import TaskState
 from backend.tasks import service as tasks
 from indexer import views
 
-AT_ONCE = 500
 _WAITING = (TaskState.AWAITING_ACCEPTANCE, TaskState.AWAITING_PAYMENT)
 
 
@@ -23,7 +22,7 @@ def waiting_deals(session: Session) -> list[uuid.UUID]:
     """Return the deals that wait for a signature."""
     found: list[uuid.UUID] = []
     for path in ("escrow", "channel"):
-        found += session.execute(repo.live_ids(path, _WAITING, AT_ONCE)).scalars()
+        found += session.execute(repo.live_ids(path, _WAITING)).scalars()
     return found
 
 

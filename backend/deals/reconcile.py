@@ -45,7 +45,6 @@ LIVE_STATES: Final = (
     TaskState.DELIVERED,
     TaskState.DISPUTED,
 )
-AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +59,7 @@ class Chain:
 
 def live_deals(session: Session) -> list[uuid.UUID]:
     """Return the escrow deals that may have to follow the chain."""
-    return list(session.execute(repo.live_ids("escrow", LIVE_STATES, AT_ONCE)).scalars())
+    return list(session.execute(repo.live_ids("escrow", LIVE_STATES)).scalars())
 
 
 def reconcile_deals(session: Session, ctx: Context) -> int:

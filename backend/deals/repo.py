@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, exists, literal, or_, select, tuple_
+from sqlalchemy import Select, and_, exists, func, literal, or_, select, tuple_
 
 from backend.agents.models import Agent
 from backend.auctions.models import Award, Bid
@@ -24,14 +24,30 @@ def by_id(deal_id: uuid.UUID) -> Select[Deal]:
     return select(Deal).where(Deal.id == deal_id).execution_options(populate_existing=True)
 
 
-def live_ids(path: str, states: Sequence[TaskState], limit: int) -> Select[uuid.UUID]:
-    """Live deals of a path whose task is in one of the states, the longest waiting first."""
+def live_ids(path: str, states: Sequence[TaskState]) -> Select[uuid.UUID]:
+    """All live deals of a path whose task is in one of the states: a limit would let idle ones starve the others."""
     return (
         select(Deal.id)
         .join(Task, Task.id == Deal.task_id)
         .where(Deal.live, Deal.path == path, Task.state.in_([state.value for state in states]))
         .order_by(Task.state_since)
-        .limit(limit)
+    )
+
+
+def lock_stake_promises(agent: bytes) -> Select[Any]:
+    """Let the acceptances of an agent follow one another until the transaction ends."""
+    return select(func.pg_advisory_xact_lock(func.hashtextextended(f"stake:{agent.hex()}", 0)))
+
+
+def prices_promised(agent: bytes, but: uuid.UUID) -> Select[int]:
+    """Prices of the agent's other escrow deals that are accepted and not yet funded."""
+    states = [TaskState.AWAITING_PAYMENT.value, TaskState.FUNDING.value]
+    return (
+        select(Deal.price_units)
+        .join(Task, Task.id == Deal.task_id)
+        .join(EscrowTerms, EscrowTerms.deal_id == Deal.id)
+        .where(Deal.live, Deal.agent == agent, Deal.id != but, Task.state.in_(states))
+        .where(EscrowTerms.lapsed_at.is_(None), EscrowTerms.acceptance_signature.is_not(None))
     )
 
 

@@ -18,6 +18,7 @@ from aicp.abi.typed_data import MicroOrder as OrderMessage
 from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.db.times import moment
+from backend.deals import authorizations
 from backend.deals import repo as deals_repo
 from backend.deals.escrow_steps import manifest_hash, store_deliverable
 from backend.deals.models import Deal
@@ -76,6 +77,8 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     if deal.path != "channel":
         raise WrongState("This deal is paid by escrow.")
     require_state(deal, task, S.AWAITING_PAYMENT)
+    # an escrow payment signed for an earlier bid of this task may still be carried out: never both
+    authorizations.require_none_live(session, ctx, task.id, b"")
     order_hash = require_signer(message, ctx.domains.marketplace, given.signature, way.voucher_signer)
     _check_terms(session, ctx, deal, given)
     _check_pool(session, ctx, deal, way, given)

@@ -85,6 +85,8 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         raise SignatureExpired(valid_until=given.valid_until)
     if given.nonce != row.nonce:
         raise TermsMismatch("The pool's nonce is another one.", nonce=row.nonce)
+    if given.cancel != (given.amount_units == 0):
+        raise InvalidInput("A withdrawal names an amount above 0; cancelling one carries 0.")
     message = PoolWithdraw(
         pool_id=pool, amount=given.amount_units, cancel=given.cancel, nonce=given.nonce, valid_until=given.valid_until
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -109,6 +110,13 @@ def page(
     return Page(items=tasks_out(session, ctx, shown), next_cursor=following)
 
 
+PUBLIC_EVIDENCE: Final = frozenset(
+    {"bid_hash", "award_id", "escrow_id", "order_hash", "deliverable_hash", "tx_hash", "block_number", "block_hash"}
+    | {"log_index", "finality", "warning"}
+)
+"""What strangers may read of the facts behind a move: names of things, never signatures or amounts."""
+
+
 def history(session: Session, task: Task) -> list[TransitionOut]:
     """Return every move of a task, oldest first."""
     return [
@@ -116,7 +124,7 @@ def history(session: Session, task: Task) -> list[TransitionOut]:
             source=None if row.source is None else TaskState(row.source),
             target=TaskState(row.target),
             reason=row.reason,
-            evidence=row.evidence,
+            evidence={key: value for key, value in row.evidence.items() if key in PUBLIC_EVIDENCE},
             at=row.at,
         )
         for row in session.execute(repo.history(task.id)).scalars()

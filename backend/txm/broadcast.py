@@ -17,7 +17,7 @@ from backend.db.times import moment
 from backend.txm import repo
 from backend.txm.classify import SendOutcome, classify, combined
 from backend.txm.heal import replace_by_noop
-from backend.txm.machine import BATCH, REBROADCAST_SECONDS, Machine
+from backend.txm.machine import REBROADCAST_SECONDS, Machine
 from backend.txm.models import Attempt, Transaction
 from backend.txm.states import TxState
 
@@ -26,7 +26,7 @@ _log = structlog.get_logger("txm.broadcast")
 
 def _due(session: Session, now: dt.datetime, machine: Machine) -> list[tuple[Transaction, Attempt]]:
     """Return transactions without a receipt whose newest bytes were not sent lately, in nonce order."""
-    rows = session.execute(repo.unfinal(machine.keys.chain_id, machine.keys.addresses, BATCH)).scalars().all()
+    rows = session.execute(repo.unmined(machine.keys.chain_id, machine.keys.addresses)).scalars().all()
     newest: dict[uuid.UUID, Attempt] = {}
     for attempt in session.execute(repo.attempts_of([row.id for row in rows])).scalars():
         newest[attempt.tx_id] = attempt
@@ -34,7 +34,7 @@ def _due(session: Session, now: dt.datetime, machine: Machine) -> list[tuple[Tra
     due: list[tuple[Transaction, Attempt]] = []
     for row in rows:
         sent_at = newest[row.id].last_broadcast_at
-        if row.state != TxState.MINED.value and (sent_at is None or sent_at <= lately):
+        if sent_at is None or sent_at <= lately:
             due.append((row, newest[row.id]))
     return due
 

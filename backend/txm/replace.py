@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from backend.db.times import moment
 from backend.txm import repo
 from backend.txm.fees import Fees, bump
-from backend.txm.machine import BATCH, NOOP_GAS, Machine
+from backend.txm.machine import NOOP_GAS, Machine
 from backend.txm.models import Attempt, Transaction
 from backend.txm.signer import Call
 from backend.txm.states import TxState
@@ -22,11 +22,11 @@ _log = structlog.get_logger("txm.replace")
 
 def _waiting(session: Session, machine: Machine) -> list[tuple[Transaction, Attempt]]:
     """Return the unmined transactions with their newest attempt, in nonce order."""
-    rows = session.execute(repo.unfinal(machine.keys.chain_id, machine.keys.addresses, BATCH)).scalars().all()
+    rows = session.execute(repo.unmined(machine.keys.chain_id, machine.keys.addresses)).scalars().all()
     newest: dict[uuid.UUID, Attempt] = {}
     for attempt in session.execute(repo.attempts_of([row.id for row in rows])).scalars():
         newest[attempt.tx_id] = attempt
-    return [(row, newest[row.id]) for row in rows if row.state != TxState.MINED.value]
+    return [(row, newest[row.id]) for row in rows]
 
 
 def bump_stuck(machine: Machine) -> int:

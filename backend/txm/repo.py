@@ -162,6 +162,19 @@ def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[Tra
     )
 
 
+def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
+    """Transactions without a receipt, in the order of their nonces; at most 16 a key, so no limit is needed."""
+    return (
+        select(Transaction)
+        .where(
+            Transaction.chain_id == chain_id,
+            Transaction.account.in_(addresses),
+            Transaction.state.in_([TxState.SIGNED.value, TxState.ACCEPTED.value]),
+        )
+        .order_by(Transaction.account, Transaction.nonce)
+    )
+
+
 def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     """One transaction with its row locked, or nothing while another worker holds it."""
     return (

@@ -98,7 +98,16 @@ class Driver:
         if not await self._actions.ensure_stake(deal.price_units, limit_units=limit):
             self._say_once(f"deal {deal.id} is not accepted: it needs more stake than the limit")
             return
-        await self._actions.accept(deal)
+        try:
+            await self._actions.accept(deal)
+        except ProblemError as refused:
+            if refused.code != "stake_short":
+                raise
+            # our other accepted deals count on the stake that is free now; this one needs its own
+            if not await self._actions.add_stake(_missing_stake(refused), limit_units=limit):
+                self._say_once(f"deal {deal.id} is not accepted: it needs more stake than the limit")
+                return
+            await self._actions.accept(deal)
         _log.info("accepted '%s'", deal.title)
 
     async def _deadline(self, deal: Deal) -> int:
@@ -181,3 +190,8 @@ class Driver:
         direct = DirectChain(rpc_url, self._actions.market.wallet, chain)
         await direct.submit(terms, deal.deliverable.deliverable_hash)
         _log.warning("'%s' was submitted directly", deal.title)
+
+
+def _missing_stake(refused: ProblemError) -> int:
+    """Return how much stake a `stake_short` refusal asks for."""
+    return int(refused.document["need_units"]) - int(refused.document["free_units"])

@@ -130,12 +130,20 @@ class AgentActions:
         """
         chain, held = await self.market.chain(), await self.market.balances()
         missing = required_stake(amount_units, chain.constants.stake_bps) - held.stake_free_units
-        if missing <= 0:
-            return True
-        if held.staked_units + missing > limit_units:
+        return missing <= 0 or await self.add_stake(missing, limit_units=limit_units)
+
+    async def add_stake(self, units: int, *, limit_units: int) -> bool:
+        """Stake more and wait until it is mined; return False when that would raise our stake above `limit_units`.
+
+        Raises NotEnough when the wallet is short.
+        """
+        held = await self.market.balances()
+        if held.staked_units + units > limit_units:
             return False
-        intent = await self.stake(missing)
+        intent = await self.stake(units)
         await self.market.wait_landed(intent.id)
+        # mined is not yet mirrored; what the service counts with is the mirror
+        await self.market.wait_balances(lambda now: now.staked_units >= held.staked_units + units)
         return True
 
     # escrow -----------------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import hashlib
 import secrets
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self, TypeVar
@@ -152,6 +152,14 @@ class Market:
         """Return what an address owns here, by default ours."""
         account = checksum(address or self.address)
         return models.Balances.read(await self.transport.get(f"/accounts/{account}/balances"))
+
+    async def wait_balances(self, good: Callable[[models.Balances], bool], *, timeout: float = 60.0) -> None:  # noqa: ASYNC109
+        """Wait until our balances satisfy a condition. Raises ClientError when it takes too long."""
+        deadline = time.monotonic() + timeout
+        while not good(await self.balances()):
+            if time.monotonic() > deadline:
+                raise ClientError(f"The balances have not changed after {timeout:.0f} s.")
+            await asyncio.sleep(_POLL_SECONDS)
 
     async def route(self, price_units: int, *, escrow_only: bool, deliver_within_seconds: int) -> models.Route:
         """Return which way a price would be paid, as the service explains it."""

@@ -73,13 +73,13 @@ class PoolActions:
         )
         message = PoolWithdraw(
             pool_id=pool.pool_id,
-            amount=units,
+            amount=0 if cancel else units,
             cancel=cancel,
             nonce=pool.nonce,
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
         )
         body = {
-            "amount_units": str(units),
+            "amount_units": str(message.amount),
             "cancel": cancel,
             "nonce": pool.nonce,
             "valid_until": message.valid_until,
