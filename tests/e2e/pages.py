@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -66,6 +67,7 @@ def award_best(page: Page, *, bids: int) -> str:
     """Wait for the bids, award the best one; return the deal's id."""
     buttons = page.get_by_role("button", name=re.compile("^Award to "))
     expect(buttons).to_have_count(bids)
+    shoot(page, "auction")
     buttons.first.click()
     page.wait_for_url(re.compile(r"/deals/[0-9a-f-]{36}$"))
     return page.url.rsplit("/", 1)[1]
@@ -100,3 +102,15 @@ def open_pool(page: Page, amount: str) -> None:
 def session_token(page: Page) -> dict[str, str]:
     """The session cookie, for reads of the API in the name of the page's user."""
     return {cookie["name"]: cookie["value"] for cookie in page.context.cookies()}
+
+
+SHOTS = Path(os.environ.get("AICP_SHOTS", "test-results/shots"))
+
+
+def shoot(page: Page, name: str) -> None:
+    """Keep the page as it looks now, in both themes, and check that it does not scroll sideways."""
+    for theme in ("light", "dark"):
+        page.emulate_media(color_scheme=theme)
+        page.screenshot(path=SHOTS / f"{name}-{theme}.png", full_page=True)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
+    page.emulate_media(color_scheme="light")

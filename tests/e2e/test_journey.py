@@ -86,6 +86,7 @@ def test_escrow_then_pool_then_audit(
     expect(content).to_contain_text("region")
     expect(result).to_contain_text("hash verified")
 
+    pages.shoot(page, "deal")
     pages.release(page)
     expect(pages.main(page).get_by_text(re.compile("completed", re.IGNORECASE)).first).to_be_visible(timeout=90_000)
 
@@ -122,6 +123,10 @@ def test_escrow_then_pool_then_audit(
         "paymentChannel", "channels(bytes32)", bytes.fromhex(micro["channel"]["channel_id"].removeprefix("0x"))
     )
     assert channel[1] == total
+
+    page.goto("/pool")
+    expect(pages.main(page).get_by_role("heading", name="Your pool")).to_be_visible()
+    pages.shoot(page, "pool")
 
     # the auditor finds nothing; then one row of the mirror is corrupted and he names it
     clean = audit(devnet)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,13 +20,12 @@ ROUTES = {
     "pool": "/pool",
     "activity": "/activity",
 }
-SHOTS = Path(os.environ.get("AICP_SHOTS", "test-results/shots"))
 AXE_RUN = "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})).violations"
 
 
 def check(page: Page, name: str) -> None:
     """Look at one page: axe, overflow, screenshot."""
-    page.screenshot(path=SHOTS / f"{name}.png", full_page=True)
+    page.screenshot(path=pages.SHOTS / f"{name}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} scrolls sideways"
     page.evaluate(AXE.read_text(encoding="utf-8"))
     violations = page.evaluate(AXE_RUN)

@@ -13,3 +13,12 @@ export function setTheme(theme: Theme) {
   localStorage.setItem(KEY, theme)
   useTheme.setState({ theme })
 }
+
+/** Follows the system while the reader has not chosen a theme here. Call once; a reader's own choice always wins. */
+export function followSystemTheme() {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', ({ matches }) => {
+    if (localStorage.getItem(KEY) !== null) return
+    document.documentElement.classList.toggle('dark', matches)
+    useTheme.setState({ theme: matches ? 'dark' : 'light' })
+  })
+}
