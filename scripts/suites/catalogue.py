@@ -54,9 +54,9 @@ CHECK = Suite(
 
 UNIT = Suite(
     "unit",
-    180,
+    240,
     (
-        _pytest("unit", "tests/unit"),
+        _pytest("unit", "tests/unit", "-n", "2"),
         Runner(
             name="vitest",
             command=(
@@ -88,7 +88,7 @@ CONTRACTS = Suite(
 
 FORGE = Suite(
     "forge",
-    120,
+    180,
     (
         Runner(
             name="forge",
@@ -99,7 +99,7 @@ FORGE = Suite(
     ),
 )
 
-INTEGRATION = Suite("integration", 300, (_pytest("integration", "tests/integration"),))
-E2E = Suite("e2e", 240, (_pytest("e2e", "tests/e2e"),))
+INTEGRATION = Suite("integration", 420, (_pytest("integration", "tests/integration"),))
+E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 SUITES = (CHECK, UNIT, CONTRACTS, FORGE, INTEGRATION, E2E)

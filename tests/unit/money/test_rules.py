@@ -26,7 +26,16 @@ from backend.domain.micro import (
     order_problem,
     raised_ceiling,
 )
-from backend.domain.settlement import Claimable, ClaimReason, chosen, claim_reason, gas_cost_units
+from backend.domain.settlement import (
+    MAX_ROWS,
+    Claimable,
+    ClaimReason,
+    chosen,
+    claim_gas,
+    claim_reason,
+    gas_cost_units,
+    settle_gas,
+)
 from backend.domain.task_states import TaskState, may_move
 from backend.txm.classify import SendOutcome, classify, combined
 from backend.txm.fees import Fees, bump, market
@@ -175,7 +184,8 @@ def test_a_row_is_claimed_when_it_is_worth_its_gas(row, reason) -> None:
 def test_threatened_rows_go_first_and_a_batch_is_bounded() -> None:
     rows = [_row(10**6 + n, number=n) for n in range(1, 400)] + [_row(5, pending=True, number=999)]
     picked = chosen(rows, now=NOW, gas_price_wei=10**9, constants=POLYGON)
-    assert len(picked) == 200
+    assert len(picked) == MAX_ROWS
+    assert max(claim_gas(MAX_ROWS), settle_gas(MAX_ROWS)) < 2**24, "a transaction's gas is capped (EIP-7825)"
     assert picked[0][1] is ClaimReason.WITHDRAWAL
 
 
