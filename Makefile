@@ -60,9 +60,9 @@ openapi: dev-packages ## write the API description and the types the pages read 
 
 lock: packages ## resolve the lock files again from pyproject.toml and package.json
 	@$(call timed,\
-	  .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
-	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url -o requirements/run.lock && \
-	  .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url -o requirements/run.lock && \
+	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error)
 
 clean: ## forget chain, database, files and logs of `make up`
