@@ -73,8 +73,10 @@ def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) 
         to=ctx.deployment.payment_channel,
         data=data,
         expires_at=moment(given.valid_before),
-        reference={"pool_id": hex0x(pool), "amount_units": str(given.amount_units)},
-    )
+        reference={
+            "pool_id": hex0x(pool), "amount_units": str(given.amount_units), "nonce": hex0x(message.nonce),
+        },
+    )  # fmt: skip
     return intent_out(session, intent)
 
 

@@ -77,7 +77,9 @@ async def show_pools(market: Market) -> None:
 async def deposit(market: Market, amount: int) -> None:
     """Put AMOUNT USDC into the pool; the first time this makes the session key that spends it."""
     intent = await PoolActions(market).deposit(amount)
-    await _landed(market, intent, f"Depositing {format_usdc(amount)} USDC.")
+    # a deposit that was still under way is taken up first, whatever was asked for now
+    sent = int(intent.reference["amount_units"])
+    await _landed(market, intent, f"Depositing {format_usdc(sent)} USDC.")
 
 
 @pool.command()

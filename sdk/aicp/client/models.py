@@ -245,8 +245,14 @@ class Channel(Model):
     claimed_units: Units
 
 
+class ChainRef(Model):
+    """Where on the chain a statement comes from."""
+
+    block_number: int
+
+
 class Pool(Model):
-    """A buyer's deposit for small payments."""
+    """A buyer's deposit for small payments. `chain` is its last event in the newest block known."""
 
     pool_id: Hash
     payer: Address
@@ -262,6 +268,7 @@ class Pool(Model):
     claimed_units: Units
     available_units: Units
     channels: list[Channel]
+    chain: ChainRef
 
 
 class Config(Model):

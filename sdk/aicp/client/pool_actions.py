@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import Any, Final
 
 from aicp.abi.typed_data import MicroOrder, MicroVerdict, PoolWithdraw, Voucher
@@ -10,13 +11,14 @@ from aicp.client import models
 from aicp.client.chain import Chain
 from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError
 from aicp.client.market import Market, new_salt
-from aicp.client.store import SignedOrder
+from aicp.client.store import SignedDeposit, SignedOrder
 from aicp.client.verify import check_deal, check_deliverable, check_order, own_pool_id, require
 from aicp.client.wallet import Wallet
 from aicp.rules.ids import channel_id, marketplace_config, pool_deposit_nonce
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _ORDER_ATTEMPTS: Final = 3
+_RECENT_TRANSACTIONS: Final = 200
 
 
 class PoolActions:
@@ -41,28 +43,89 @@ class PoolActions:
         return next((pool for pool in await self.market.pools() if pool.pool_id == wanted), None)
 
     async def deposit(self, units: int) -> models.Intent:
-        """Open or top up our pool by one signature, without gas. The signature commits to session key and operator."""
-        chain = await self.market.chain()
+        """Open or top up our pool by one signature, without gas. The signature commits to session key and operator.
+
+        A deposit of ours that is still under way, or whose answer was lost, is taken up instead of signing another one:
+        the intent's reference says what is deposited. While an earlier signature may still be used, every new one
+        carries the same nonce, which the token takes once.
+        """
+        chain, store = await self.market.chain(), await self.market.store()
         if not 0 < units <= chain.constants.pool_cap_units:
             raise NotEnough(f"A deposit is above 0 and at most {format_usdc(chain.constants.pool_cap_units)} USDC.")
-        await self.market.require_usdc(units)
         operator = chain.current_operator
         session = await self.session_key(operator)
-        pool, salt = own_pool_id(self.market.address, session.address, operator, chain), new_salt()
-        valid_before = chain.now() + chain.constants.authorization_lifetime_seconds
-        signature = await self.market.authorize(
-            chain.contracts.payment_channel, units, pool_deposit_nonce(pool, salt), valid_before
-        )
+        pool, now = own_pool_id(self.market.address, session.address, operator, chain), chain.now()
+        kept = store.deposit(pool)
+        known = None if kept is None else await self._intent_of(kept)
+        if kept is not None and known is not None and not known.dead:
+            if kept.intent_id is None:
+                store.put_deposit(replace(kept, intent_id=known.id))
+                return known
+            if not known.landed:
+                return known
+            kept = None  # carried out, and we knew it: this is another deposit
+        if kept is None or kept.valid_before <= now:
+            kept, known = SignedDeposit(pool_id=pool, salt=new_salt(), units=units, valid_before=0), None
+        if kept.valid_before == 0 or known is not None:
+            lifetime = chain.constants.authorization_lifetime_seconds
+            kept = replace(kept, units=units, valid_before=now + lifetime, intent_id=None)
+        await self.market.require_usdc(kept.units)
+        store.put_deposit(kept)
+        return await self._send_deposit(kept, session, operator)
+
+    async def _send_deposit(self, kept: SignedDeposit, session: Wallet, operator: bytes) -> models.Intent:
+        chain, store = await self.market.chain(), await self.market.store()
+        nonce = pool_deposit_nonce(kept.pool_id, kept.salt)
+        signature = await self.market.authorize(chain.contracts.payment_channel, kept.units, nonce, kept.valid_before)
         body = {
             "payer_authorizer": checksum(session.address),
             "operator": checksum(operator),
-            "amount_units": str(units),
+            "amount_units": str(kept.units),
             "valid_after": 0,
-            "valid_before": valid_before,
-            "salt": hex0x(salt),
+            "valid_before": kept.valid_before,
+            "salt": hex0x(kept.salt),
             "signature": signature,
         }
-        return models.Intent.read(await self.market.transport.post("/pools/deposit", body))
+        intent = models.Intent.read(await self.market.transport.post("/pools/deposit", body))
+        store.put_deposit(replace(kept, intent_id=intent.id))
+        return intent
+
+    async def _intent_of(self, kept: SignedDeposit) -> models.Intent | None:
+        """Return the intent of a kept deposit: one that is or may be carried out before one that is dead."""
+        if kept.intent_id is not None:
+            try:
+                return await self.market.intent(kept.intent_id)
+            except ProblemError as error:
+                if error.code != "not_found":
+                    raise
+        nonce, found = hex0x(pool_deposit_nonce(kept.pool_id, kept.salt)), None
+        async for intent in self.market.transactions():
+            if intent.kind == "pool_deposit" and intent.reference.get("nonce") == nonce:
+                if not intent.dead:
+                    return intent
+                found = found or intent
+        return found
+
+    async def deposit_underway(self) -> bool:
+        """Return whether a deposit into our pool is on its way: not mined, not mirrored or not final yet."""
+        chain, store = await self.market.chain(), await self.market.store()
+        session = store.session_key(chain.chain_id, self.market.address, chain.current_operator)
+        if session is None:
+            return False
+        pool = await self.pool()
+        if pool is not None and pool.balance_latest_units > pool.balance_final_units:
+            return True
+        mirrored = -1 if pool is None else pool.chain.block_number
+        wanted = hex0x(own_pool_id(self.market.address, session.address, chain.current_operator, chain))
+        left = _RECENT_TRANSACTIONS
+        async for intent in self.market.transactions():
+            ours = intent.kind == "pool_deposit" and intent.reference.get("pool_id") == wanted and not intent.dead
+            if ours and (intent.block_number is None or intent.block_number > mirrored):
+                return True
+            left -= 1
+            if left == 0:
+                break
+        return False
 
     async def withdraw(self, pool: models.Pool, units: int, *, cancel: bool = False) -> models.Intent:
         """Ask money of a pool back, or cancel a pending withdrawal. It is paid after the pool's delay."""

@@ -148,27 +148,19 @@ class Purchase:
     async def _order(self, deal: Deal) -> None:
         pool = await self.pools.pool()
         if pool is None or pool.available_units < deal.price_units:
+            # a deposit of ours may be sent, mined or mirrored and not final: another one would be a second one
+            if await self.pools.deposit_underway():
+                self.say("Waiting until the deposit is final")
+                return
             units = max(self.wishes.pool_units, deal.price_units) if self.wishes.pool_units else 0
             if units == 0:
                 raise NotEnough("The pool does not cover this task; deposit with `aicp wallet pool deposit`.")
-            self.say(f"Depositing {format_usdc(units)} USDC into the pool")
             intent = await self.pools.deposit(units)
+            self.say(f"Depositing {format_usdc(int(intent.reference['amount_units']))} USDC into the pool")
             await self.market.wait_landed(intent.id)
-            await self._wait_available(deal.price_units)
-            deal = await self.market.deal(deal.id)
+            return
         await self.pools.order(deal)
         self.say(f"Ordered for {format_usdc(deal.price_units)} USDC from the pool, without gas")
-
-    async def _wait_available(self, units: int) -> None:
-        deadline = time.monotonic() + 120.0
-        while True:
-            pool = await self.pools.pool()
-            if pool is not None and pool.available_units >= units:
-                return
-            if time.monotonic() > deadline:
-                raise ClientError("The deposit is mined but not final yet; take the task up again in a while.")
-            self.say("Waiting until the deposit is final")
-            await asyncio.sleep(_POLL_SECONDS)
 
     async def _judge(self, deal: Deal) -> bool:
         await self._download(deal)

@@ -1,11 +1,13 @@
-"""The client's durable memory: receipts, signed orders and session keys, in one SQLite file only its owner can read.
+"""The client's durable memory: receipts, signed orders and deposits, session keys, in one file only its owner can read.
 
 Goals and invariants:
 - a receipt is on disk before the service is told that we have it; it is money, and its holder needs nobody to claim it;
 - an order is on disk before it is sent. A crash in between leaves one order too many in the book, which only loosens
   the bound on ceilings; the same order is sent again, never a second one for the same deal;
 - a ceiling never exceeds the sum of the orders in the book, whatever the service says is needed;
-- a session key is on disk before money is put behind it.
+- a session key is on disk before money is put behind it;
+- the nonce of a pool deposit is on disk before it is signed, and stays until that deposit is known to be carried out or
+  can no longer be: the token takes a nonce once, so a deposit repeated after a lost answer pays once.
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
 
@@ -36,6 +38,9 @@ CREATE TABLE IF NOT EXISTS session_key (
     chain_id INTEGER NOT NULL, payer BLOB NOT NULL, operator BLOB NOT NULL, private_key BLOB NOT NULL,
     PRIMARY KEY (chain_id, payer, operator)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS pool_deposit (
+    pool_id BLOB PRIMARY KEY, salt BLOB NOT NULL, units TEXT NOT NULL, valid_before INTEGER NOT NULL, intent_id TEXT
+) STRICT;
 """
 
 
@@ -49,6 +54,20 @@ class SignedOrder:
     price_units: int
     deliver_by: int
     evaluate_by: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedDeposit:
+    """A deposit into a pool as it was last signed; pool and salt make the token's nonce.
+
+    `intent_id` is what the service called it, None until its answer arrived. Unix seconds.
+    """
+
+    pool_id: bytes
+    salt: bytes
+    units: int
+    valid_before: int
+    intent_id: uuid.UUID | None = None
 
 
 def default_path(address: bytes, chain_id: int) -> Path:
@@ -139,6 +158,34 @@ class Store:
         with self._transaction() as db:
             rows = db.execute("SELECT price_units FROM micro_order WHERE channel_id = ?", (channel_id,)).fetchall()
         return sum(int(price) for (price,) in rows)
+
+    def put_deposit(self, deposit: SignedDeposit) -> None:
+        """Remember a pool's deposit under way; the same salt again updates it, another one replaces it."""
+        with self._transaction() as db:
+            db.execute(
+                "INSERT OR REPLACE INTO pool_deposit VALUES (?, ?, ?, ?, ?)",
+                (
+                    deposit.pool_id,
+                    deposit.salt,
+                    str(deposit.units),
+                    deposit.valid_before,
+                    None if deposit.intent_id is None else str(deposit.intent_id),
+                ),
+            )
+
+    def deposit(self, pool_id: bytes) -> SignedDeposit | None:
+        """Return the last deposit signed for a pool."""
+        with self._transaction() as db:
+            row = db.execute("SELECT * FROM pool_deposit WHERE pool_id = ?", (pool_id,)).fetchone()
+        if row is None:
+            return None
+        return SignedDeposit(
+            pool_id=row[0],
+            salt=row[1],
+            units=int(row[2]),
+            valid_before=row[3],
+            intent_id=None if row[4] is None else uuid.UUID(row[4]),
+        )
 
     def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
         """Return the session key of a payer's pool with this operator, if there is one."""

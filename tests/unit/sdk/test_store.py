@@ -3,12 +3,13 @@ from __future__ import annotations
 import sqlite3
 import stat
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from aicp.client import models
-from aicp.client.store import SignedOrder, Store
+from aicp.client.store import SignedDeposit, SignedOrder, Store
 from aicp.rules.primitives import keccak
 from tests.unit.sdk.builders import BUYER, OPERATOR, address, receipt_json
 
@@ -76,3 +77,14 @@ def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(sqlite3.Error):
         half()
     assert store.session_key(1, b"\x00", b"\x00") is None
+
+
+def test_the_deposit_of_a_pool_is_kept_with_its_nonce(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    sent = SignedDeposit(pool_id=b"\x07" * 32, salt=keccak(b"salt"), units=5_000_000, valid_before=900)
+    assert store.deposit(sent.pool_id) is None
+    store.put_deposit(sent)
+    assert Store(store.path).deposit(sent.pool_id) == sent
+    known = replace(sent, intent_id=uuid.UUID(int=9))
+    store.put_deposit(known)
+    assert store.deposit(sent.pool_id) == known
