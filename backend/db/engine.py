@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
 
+from backend.db.redact import redact_errors
 from backend.errors import Unavailable
 
 T = TypeVar("T")
@@ -61,7 +62,7 @@ def _limits(application: str) -> dict[str, str]:
 
 def make_async_engine(url: str, *, application: str = "aicp-api", pool_size: int = POOL_SIZE) -> AsyncEngine:
     """Return the engine of the API process."""
-    return create_async_engine(
+    engine = create_async_engine(
         async_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -70,12 +71,14 @@ def make_async_engine(url: str, *, application: str = "aicp-api", pool_size: int
         hide_parameters=True,  # parameters hold task texts, and errors are logged
         connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": _limits(application)},
     )
+    redact_errors(engine.sync_engine)
+    return engine
 
 
 def make_sync_engine(url: str, *, application: str = "aicp-worker", pool_size: int = POOL_SIZE) -> Engine:
     """Return the engine of a worker process; build it after the fork."""
     options = " ".join(f"-c {name}={value}" for name, value in _limits(application).items())
-    return create_engine(
+    engine = create_engine(
         sync_url(url),
         pool_size=pool_size,
         max_overflow=0,
@@ -84,6 +87,8 @@ def make_sync_engine(url: str, *, application: str = "aicp-worker", pool_size: i
         hide_parameters=True,
         connect_args={"connect_timeout": POOL_WAIT_SECONDS, "options": options},
     )
+    redact_errors(engine)
+    return engine
 
 
 def sqlstate_of(error: DBAPIError) -> str | None:
