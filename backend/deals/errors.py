@@ -7,3 +7,7 @@ from backend.errors import Conflict
 
 class StakeShort(Conflict):
     code, title = "stake_short", "The agent's free stake does not cover this escrow."
+
+
+class SubmissionUnderway(Conflict):
+    code, title = "submission_underway", "A result of this deal is on its way to the chain already."

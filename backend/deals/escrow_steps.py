@@ -29,7 +29,7 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.deals import authorizations, repo, terms
-from backend.deals.errors import StakeShort
+from backend.deals.errors import StakeShort, SubmissionUnderway
 from backend.deals.models import Deal, DealAction, Deliverable, EscrowTerms
 from backend.deals.schemas import (
     AcceptanceIn,
@@ -208,13 +208,13 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     """Take the agent's result and relay its submission; the task is delivered once the chain says so.
 
     A result that was submitted straight from the wallet is only attached. Raises TermsMismatch, SignatureExpired,
-    InvalidSignature, UnknownFile, WrongState.
+    InvalidSignature, UnknownFile, SubmissionUnderway, WrongState.
     """
     deal, task = lock(session, deal_id, agent, role="agent")
     row = _terms_of(session, deal, given.escrow_id)
     digest = manifest_hash(given.manifest)
     known = session.get(Deliverable, (deal.id, digest))
-    if known is not None and known.signature == given.signature:
+    if known is not None and known.signature == given.signature and task.state != S.DELIVERED:
         return deal
     message = Submission(escrow_id=row.escrow_id, deliverable_hash=digest, valid_until=given.valid_until)
     state = require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
@@ -227,6 +227,7 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
         _require_time(given.valid_until, ctx)
         if ctx.now() >= row.deliver_by:
             raise SignatureExpired("The delivery time is over.", deliver_by=row.deliver_by)
+        _require_none_underway(session, row.escrow_id)
         data = abi.encode_submit_with_signature(terms.from_json(row.terms), digest, given.valid_until, given.signature)
         expires = moment(min(given.valid_until, row.deliver_by))
         intent_id = _relay(session, ctx, deal, row, kind="submit", actor=deal.agent, data=data, expires_at=expires).id
@@ -236,6 +237,13 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     )  # fmt: skip
     tasks.announce_deal(session, task, deal.id, "result handed in")
     return deal
+
+
+def _require_none_underway(session: Session, escrow_id: bytes) -> None:
+    """Raise SubmissionUnderway while the relayer has a submission of this escrow that may still be carried out."""
+    for intent in txm.history(session, f"submit:{escrow_id.hex()}:"):
+        if IntentState(intent.state) not in NOT_CARRIED_OUT:
+            raise SubmissionUnderway(what_to_do="Wait until it is mined or has failed.", intent_id=str(intent.id))
 
 
 def _relay(

@@ -101,6 +101,16 @@ def terms(escrow_id: bytes) -> Select[EscrowTerms]:
     return select(EscrowTerms).where(EscrowTerms.escrow_id == escrow_id)
 
 
+def escrow_ids() -> Select[bytes]:
+    """The ids of all escrows that terms of ours were composed for."""
+    return select(EscrowTerms.escrow_id)
+
+
+def deals_of_escrows(escrow_ids: Sequence[bytes]) -> Select[bytes, uuid.UUID]:
+    """Escrow ids with the deals they pay."""
+    return select(EscrowTerms.escrow_id, EscrowTerms.deal_id).where(EscrowTerms.escrow_id.in_(escrow_ids))
+
+
 def current_terms(deal_id: uuid.UUID) -> Select[EscrowTerms]:
     """The terms of a deal that have not lapsed."""
     return select(EscrowTerms).where(EscrowTerms.deal_id == deal_id, EscrowTerms.lapsed_at.is_(None))

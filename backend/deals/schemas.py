@@ -51,6 +51,8 @@ class EscrowOut(Model):
     released_units: UnitsText
     refunded_units: UnitsText
     challenge_ends_at: UnixTime | None
+    deliverable_hash: HashText | None
+    """What the agent has submitted, by the mirror; a result shown beside it is the one of this hash."""
     outcome: str | None
     chain: ChainRef | None
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from aicp.rules.fees import fee
-from aicp.rules.primitives import Finality
+from aicp.rules.primitives import Finality, parse_hash
 from backend.auctions.view import award_out, bid_by_hash
 from backend.context import Context
 from backend.deals import repo, terms
@@ -64,16 +64,25 @@ def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) 
         released_units=0 if chain is None else chain.released_units,
         refunded_units=0 if chain is None else chain.refunded_units,
         challenge_ends_at=None if chain is None else chain.challenge_ends_at,
+        deliverable_hash=None if chain is None else chain.deliverable_hash,
         outcome=None if chain is None else chain.outcome,
         chain=None if chain is None else chain_ref(chain.origin),
     )
 
 
-def _deliverable(session: Session, deal: Deal) -> DeliverableOut | None:
-    row = session.execute(repo.deliverables(deal.id)).scalars().first()
+def _deliverable(session: Session, deal: Deal, escrow: EscrowOut | None) -> DeliverableOut | None:
+    """Return the result the chain names, else the newest handed in; none while we lack what the chain names."""
+    named = None if escrow is None else escrow.deliverable_hash
+    rows = session.execute(repo.deliverables(deal.id)).scalars()
+    row = next((row for row in rows if named is None or row.deliverable_hash == named), None)
     if row is None:
         return None
-    attached = files.task_files(session, deal.task_id, "result", deal.id)
+    listed = {(file["name"], parse_hash(file["sha256"])) for file in row.manifest["files"]}
+    attached = [
+        file
+        for file in files.task_files(session, deal.task_id, "result", deal.id)
+        if (file.name, file.sha256) in listed
+    ]
     return DeliverableOut(
         deliverable_hash=row.deliverable_hash,
         manifest=row.manifest,
@@ -136,7 +145,7 @@ def deal_out(session: Session, ctx: Context, deal: Deal, min_finality: Finality 
         input_files=[files.file_out(file) for file in files.task_files(session, task.id, "input")],
         escrow=escrow,
         channel=channel,
-        deliverable=_deliverable(session, deal),
+        deliverable=_deliverable(session, deal, escrow),
         actions=actions_of(facts) if current else [],
         last_intent=last,
         created_at=deal.created_at,

@@ -1603,6 +1603,8 @@ export interface components {
             chain_status: "none" | "funded" | "accepted" | "submitted" | "closed";
             /** Challenge Ends At */
             challenge_ends_at: number | null;
+            /** Deliverable Hash */
+            deliverable_hash: string | null;
             /** 32 bytes as hex */
             escrow_id: string;
             /** Outcome */

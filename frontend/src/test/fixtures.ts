@@ -251,6 +251,7 @@ export async function makeDeal(
             released_units: '0',
             refunded_units: '0',
             challenge_ends_at: null,
+            deliverable_hash: null,
             outcome: null,
             chain: null,
           }

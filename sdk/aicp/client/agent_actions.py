@@ -187,8 +187,13 @@ class AgentActions:
     async def _submit(self, deal: models.Deal, made: Manifest, digest: bytes) -> models.Deal:
         chain = await self.market.chain()
         terms = check_escrow(deal, chain)
+        # a signature the relayer lost is not relayed again: the next one differs by its expiry
+        lost = deal.last_intent is not None and deal.last_intent.kind == "submit"
+        lifetime = chain.constants.authorization_lifetime_seconds
         message = Submission(
-            escrow_id=terms.digest(chain.escrow), deliverable_hash=digest, valid_until=terms.deliver_by
+            escrow_id=terms.digest(chain.escrow),
+            deliverable_hash=digest,
+            valid_until=chain.now() + lifetime if lost else terms.deliver_by,
         )
         body = {
             "escrow_id": hex0x(message.escrow_id),

@@ -19,6 +19,7 @@ from aicp.client.verify import (
     check_acceptance,
     check_award,
     check_bid,
+    check_deliverable,
     check_document,
     check_escrow,
     require,
@@ -137,9 +138,15 @@ class BuyerActions:
         return await self._act(deal, "authorization", body)
 
     async def release(self, deal: models.Deal) -> models.Deal:
-        """Accept the result of an escrow deal: release the whole price to the agent."""
+        """Accept the result of an escrow deal: release the whole price to the agent.
+
+        Before anything is submitted this pays in advance; after that the result shown must be the submitted one, else
+        Mismatch is raised.
+        """
         chain = await self.market.chain()
         terms = check_escrow(deal, chain)
+        if deal.state == "delivered" or (deal.escrow and deal.escrow.deliverable_hash is not None):
+            check_deliverable(deal, chain)
         message = Release(
             escrow_id=terms.digest(chain.escrow),
             cumulative_released=terms.amount - (deal.escrow.refunded_units if deal.escrow else 0),

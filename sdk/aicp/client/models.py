@@ -130,6 +130,7 @@ class EscrowSide(Model):
     released_units: Units
     refunded_units: Units
     challenge_ends_at: int | None
+    deliverable_hash: Hash | None
     outcome: str | None
 
 

@@ -7,6 +7,7 @@ at most once: an escrow's id is the payment's nonce, and an order is kept before
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 import uuid
 from collections.abc import Callable
@@ -184,21 +185,27 @@ class Purchase:
         return False
 
     async def _download(self, deal: Deal) -> None:
-        if self._downloaded or self.wishes.results is None:
+        """Fetch and hash the result the agent has signed for: into the wished folder, else only to check it."""
+        if self._downloaded or (self.wishes.results is None and not self.wishes.accept):
             return
-        chain, folder = await self.market.chain(), self.wishes.results
-        check_deliverable(deal, chain)
+        check_deliverable(deal, await self.market.chain())
         if deal.deliverable is None:
             return
-        folder.mkdir(parents=True, exist_ok=True)
-        for file in deal.deliverable.manifest.files:
-            await self.market.download(file, folder / Path(file.name).name)
+        files = deal.deliverable.manifest.files
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = self.wishes.results or Path(scratch)
+            folder.mkdir(parents=True, exist_ok=True)
+            for file in files:
+                await self.market.download(file, folder / Path(file.name).name)
         self._downloaded = True
-        self.say(f"{len(deal.deliverable.manifest.files)} result files are in {folder}")
+        if self.wishes.results is not None:
+            self.say(f"{len(files)} result files are in {self.wishes.results}")
 
     async def _finish(self, task: Task) -> None:
-        if task.state == "completed" and task.deal_id is not None:
-            await self._download(await self.market.deal(task.deal_id))
+        if task.state == "completed" and task.deal_id is not None and self.wishes.results is not None:
+            deal = await self.market.deal(task.deal_id)
+            if deal.deliverable is not None:  # who paid in advance may never get one
+                await self._download(deal)
         self.say(_SENTENCES.get(task.state, f"The task is {task.state}."))
 
 

@@ -205,13 +205,19 @@ def check_order(deal: models.Deal, chain: Chain) -> MicroOrder:
 
 
 def check_deliverable(deal: models.Deal, chain: Chain) -> bytes:
-    """Return the deliverable's hash, recomputed from its manifest and signed by the agent, for the buyer."""
-    found = deal.deliverable
+    """Return the deliverable's hash, recomputed from its manifest, for the buyer.
+
+    It must be the one the agent has signed for: by its delivery below $10, else by its submission on chain.
+    """
+    found, on_chain = deal.deliverable, deal.escrow.deliverable_hash if deal.escrow else None
     if found is None:
+        require(on_chain is None, "The agent submitted a result on chain whose files the service does not have.")
         raise Mismatch("Nothing was delivered yet. Nothing was signed.")
     entries = [file.entry() for file in found.manifest.files]
     digest = deliverable_hash(manifest(entries, found.manifest.salt))
     require(digest == found.deliverable_hash, "The manifest does not match the deliverable's hash.")
+    if deal.path == "escrow":
+        require(on_chain == digest, "The result is not the one the agent has submitted on chain.")
     if deal.path == "channel":
         order = check_order(deal, chain)
         message = MicroDelivery(order_hash=order.digest(chain.marketplace), deliverable_hash=digest)

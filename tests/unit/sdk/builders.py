@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
+from hashlib import sha256
 from typing import Any
 
 from aicp.abi.typed_data import (
@@ -24,7 +25,7 @@ from aicp.client.service import Network
 from aicp.client.wallet import Wallet
 from aicp.rules.bids import bids_root
 from aicp.rules.constants import MARKETPLACE_SALT, network
-from aicp.rules.documents import FileEntry, job_hash, task_document, task_hash
+from aicp.rules.documents import FileEntry, deliverable_hash, job_hash, manifest, task_document, task_hash
 from aicp.rules.ids import channel_id, escrow_id, marketplace_config
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, keccak
 from aicp.rules.terms import compose_terms
@@ -221,6 +222,7 @@ def escrow_json(made: Chain, award: dict[str, Any], units: int) -> dict[str, Any
         "released_units": "0",
         "refunded_units": "0",
         "challenge_ends_at": None,
+        "deliverable_hash": None,
         "outcome": None,
         "chain": None,
     }
@@ -307,3 +309,22 @@ def deal(path: str, units: int = 25_000_000, **changes: Any) -> models.Deal:
             target, place = target[place], part
         target[place] = value
     return models.Deal.read(made)
+
+
+RESULT = b"column,mean\nunits,4\n"
+
+
+def delivered_json(on_chain: bytes | None = None) -> dict[str, Any]:
+    """Return an escrow deal with `RESULT` handed in; the chain names it, or `on_chain`."""
+    entry = FileEntry(name="result.csv", sha256=sha256(RESULT).digest(), size=len(RESULT), media_type="text/csv")
+    made = manifest([entry], keccak(b"result salt"))
+    digest = deliverable_hash(made)
+    delivered = deal_json("escrow", state="delivered")
+    delivered["escrow"] |= {"chain_status": "submitted", "deliverable_hash": hex0x(on_chain or digest)}
+    delivered["deliverable"] = {
+        "deliverable_hash": hex0x(digest),
+        "manifest": made,
+        "signature": "0x",
+        "files": [entry.to_json()],
+    }
+    return delivered

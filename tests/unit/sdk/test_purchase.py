@@ -5,12 +5,24 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
+from aicp.client import AgentActions, BuyerActions, Mismatch, models
 from aicp.client.purchase import Purchase, Wishes
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
-from tests.unit.sdk.builders import BUYER, OPERATOR, chain, deal, deal_json
+from tests.unit.sdk.builders import (
+    AGENT,
+    BUYER,
+    FILE,
+    OPERATOR,
+    RESULT,
+    chain,
+    deal,
+    deal_json,
+    delivered_json,
+)
 from tests.unit.sdk.test_actions import Recorder, market, still_clock
 
 __all__ = ["still_clock"]
@@ -92,3 +104,65 @@ async def test_a_pool_that_covers_the_price_is_ordered_from(tmp_path: Path) -> N
     recorder.answers["/pools"] = [pool_json(session.address, 400_000, 400_000, block=7)]
     await Purchase(own, Wishes(), lambda _: None)._pay(made)
     assert [path for path, _ in recorder.posts] == [f"/deals/{made.id}/order"]
+
+
+class WithFiles(Recorder):
+    """Serves the bytes of every file beside the answers of its table."""
+
+    def __init__(self, content: bytes, **answers: Any) -> None:
+        super().__init__(**answers)
+        self.content = content
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "GET" and "/files/" in request.url.path:
+            return httpx.Response(200, content=self.content)
+        return super().__call__(request)
+
+
+async def judge(recorder: Recorder, found: dict[str, Any], tmp_path: Path) -> list[str]:
+    made = models.Deal.read(found)
+    recorder.answers[f"/deals/{made.id}/release"] = found
+    said: list[str] = []
+    await Purchase(market(BUYER, recorder, tmp_path), Wishes(accept=True), said.append)._judge(made)
+    return said
+
+
+@pytest.mark.asyncio
+async def test_a_result_is_released_when_its_bytes_are_those_submitted_on_chain(tmp_path: Path) -> None:
+    recorder = WithFiles(RESULT)
+    await judge(recorder, delivered_json(), tmp_path)
+    assert [path.rsplit("/", 1)[1] for path, _ in recorder.posts] == ["release"]
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("content", "found", "reason"),
+    [
+        (RESULT.replace(b"4", b"5"), delivered_json(), "bytes"),
+        (RESULT, delivered_json(on_chain=b"\x07" * 32), "submitted on chain"),
+        (RESULT, delivered_json() | {"deliverable": None}, "does not have"),
+    ],
+)
+async def test_a_result_that_is_not_the_submitted_one_is_not_released(
+    tmp_path: Path, content: bytes, found: dict[str, Any], reason: str
+) -> None:
+    recorder = WithFiles(content)
+    with pytest.raises(Mismatch, match=reason):
+        await judge(recorder, found, tmp_path)
+    if reason != "bytes":
+        with pytest.raises(Mismatch, match=reason):
+            await BuyerActions(market(BUYER, recorder, tmp_path)).release(models.Deal.read(found))
+    assert recorder.posts == []
+
+
+@pytest.mark.asyncio
+async def test_the_agent_signs_a_lost_hand_in_anew(tmp_path: Path) -> None:
+    made, files = deal("escrow"), [models.StoredFile.read(FILE.to_json())]
+    ref = {"id": str(made.id), "kind": "submit", "state": "expired", "tx_hash": None, "error_code": None}
+    recorder = Recorder(**{f"/deals/{made.id}/submission": deal_json("escrow")})
+    actions = AgentActions(market(AGENT, recorder, tmp_path))
+    await actions.deliver(made, files, bytes(32))
+    await actions.deliver(made.model_copy(update={"last_intent": models.IntentRef.read(ref)}), files, bytes(32))
+    first, second = (body for _, body in recorder.posts)
+    assert first["manifest"] == second["manifest"]
+    assert first["signature"] != second["signature"], "the same signature would not be relayed again"

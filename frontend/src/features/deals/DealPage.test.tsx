@@ -149,4 +149,17 @@ describe('DealPage', () => {
     await user.click(await screen.findByRole('button', { name: 'Download report.json' }))
     expect(await screen.findByRole('alert')).toHaveTextContent('its hash differs')
   })
+
+  it('warns of a result that is not the one submitted on chain', async () => {
+    const deal = await makeDelivered('escrow')
+    if (!deal.escrow) throw new Error('no escrow')
+    deal.escrow.deliverable_hash = `0x${'7'.repeat(64)}`
+    setUp(deal)
+    const first = await open(deal)
+    expect(await screen.findByText('hash differs')).toBeVisible()
+    first.unmount()
+    setUp({ ...deal, deliverable: null })
+    await open(deal)
+    expect(await screen.findByText(/its files are not here/)).toBeVisible()
+  })
 })

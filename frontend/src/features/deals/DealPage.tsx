@@ -12,7 +12,7 @@ import { Page } from '@/app/Page'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
-import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
 import { Countdown } from '@/components/ui/Time'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
@@ -148,7 +148,14 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
           <ActionPanel deal={deal} role={role} steps={steps} />
-          {deal.deliverable && <ResultFiles deliverable={deal.deliverable} />}
+          {deal.deliverable && (
+            <ResultFiles deliverable={deal.deliverable} submitted={deal.escrow?.deliverable_hash ?? null} />
+          )}
+          {!deal.deliverable && deal.escrow?.deliverable_hash && (
+            <Notice tone="bad">
+              The agent submitted a result on chain, but its files are not here. Do not release before you have them.
+            </Notice>
+          )}
           <Card title="Timeline">
             {timeline.isPending && <SkeletonRows label="Loading the timeline" />}
             {timeline.isError && <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />}

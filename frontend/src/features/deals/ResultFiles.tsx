@@ -73,9 +73,13 @@ function FileRow({ file, checked }: { file: FileOut; checked: boolean }) {
   )
 }
 
-/** The delivered files; each is hashed here before it is shown or saved. */
-export function ResultFiles({ deliverable }: { deliverable: DeliverableOut }) {
-  const matches = deliverableHash(deliverable.manifest) === deliverable.deliverable_hash
+/**
+ * The delivered files; each is hashed here before it is shown or saved. `submitted` is the hash the agent has submitted
+ * on chain, null until then and below $10.
+ */
+export function ResultFiles({ deliverable, submitted }: { deliverable: DeliverableOut; submitted: string | null }) {
+  const hash = deliverableHash(deliverable.manifest)
+  const matches = hash === deliverable.deliverable_hash && (submitted === null || submitted === hash)
   const listed = (file: FileOut) =>
     matches && deliverable.manifest.files.some((entry) => entry.sha256 === file.sha256 && entry.name === file.name)
   return (
