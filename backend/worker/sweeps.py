@@ -2,43 +2,102 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from pathlib import Path
+from typing import Final, TypeVar
 
 import structlog
+from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
-from backend.keeper.service import keep_escrows
+from backend.keeper import service as keeper
 from backend.payments import clocks
 from backend.settlement.service import settle as settle_channels
 from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
 from backend.txm.sweep import sweep
+from indexer import views
 
 _log = structlog.get_logger("worker")
 T = TypeVar("T")
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+SILENT_AFTER: Final = 3
+"""After so many rows in a row without an answer of the database, the others wait for the next round."""
+FRAMES: Final = 4
 
 
 def _acted(session: Session, *, act: Callable[[Session, Context, T], bool], ctx: Context, item: T) -> bool:
     return act(session, ctx, item)
 
 
+def _id_of(item: object) -> str:
+    match item:
+        case keeper.DueCall():
+            return item.key
+        case bytes():
+            return hex0x(item)
+        case uuid.UUID():
+            return str(item)
+        case _:
+            raise TypeError(f"a {type(item).__name__} has no id to log")
+
+
+def _what(error: Exception) -> dict[str, object]:
+    """Return what a log may say of an error: its kind and place, never its text, which may quote what people wrote."""
+    frames = traceback.extract_tb(error.__traceback__)[-FRAMES:]
+    where = [f"{_short(frame.filename)}:{frame.lineno} {frame.name}" for frame in frames]
+    code = error.code if isinstance(error, Problem) else None
+    return {"error": type(error).__name__, "code": code, "where": where}
+
+
+def _short(filename: str) -> str:
+    path = Path(filename)
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
 def _each(machine: Machine, items: list[T], act: Callable[[Session, Context, T], bool]) -> int:
-    """Act on each item in a transaction of its own; one that fails is logged and does not stop the others."""
-    done = 0
+    """Act on each item in a transaction of its own; one that fails, however, is logged and stops none of the others.
+
+    Raises Unavailable when the database has answered several in a row with nothing.
+    """
+    done = silent = 0
     for item in items:
         try:
             done += machine.db.write(partial(_acted, act=act, ctx=machine.ctx, item=item))
-        except Unavailable:
+            silent = 0
+        except SoftTimeLimitExceeded:
             raise
-        except Problem as problem:
-            _log.error("a step was refused", item=str(item), code=problem.code, detail=problem.detail)
+        except Unavailable as error:
+            silent += 1
+            _log.warning("the database did not finish a step", item=_id_of(item), **_what(error))
+            if silent == SILENT_AFTER:
+                raise
+        except Exception as error:  # noqa: BLE001  # whatever a row holds, the others must go on
+            silent = 0
+            _log.error("a step failed", item=_id_of(item), **_what(error))
+    return done
+
+
+def _independently(steps: Mapping[str, Callable[[], int]]) -> int:
+    """Take every step, whatever becomes of the others; return how much was done."""
+    done = 0
+    for name, step in steps.items():
+        try:
+            done += step()
+        except SoftTimeLimitExceeded:
+            raise
+        except Exception as error:  # noqa: BLE001  # one clock that fails must not stop the others
+            _log.error("a clock failed", step=name, **_what(error))
     return done
 
 
@@ -52,13 +111,40 @@ def reconcile(machine: Machine) -> int:
     return _each(machine, machine.db.read(deals.live_deals), deals.reconcile_deal)
 
 
+Pages = Callable[[Session, Context, keeper.Place | None], list[keeper.DueCall]]
+
+
+def _ask_all(machine: Machine, pages: Pages) -> int:
+    """Ask for every due call, page by page."""
+    done, after = 0, None
+    while True:
+        page = machine.db.read(partial(_page, pages=pages, ctx=machine.ctx, after=after))
+        done += _each(machine, page, keeper.ask)
+        if len(page) < keeper.AT_ONCE:
+            return done
+        after = page[-1].place
+
+
+def _page(session: Session, *, pages: Pages, ctx: Context, after: keeper.Place | None) -> list[keeper.DueCall]:
+    return pages(session, ctx, after)
+
+
 def keep(machine: Machine) -> int:
-    """Do what clocks decide; return how much was done."""
+    """Do what clocks decide; return how much was done. A clock that fails stops no other."""
     ctx, db = machine.ctx, machine.db
-    done = db.write(lambda s: keep_escrows(s, ctx))
-    done += _each(machine, db.read(lambda s: clocks.due(s, ctx)), clocks.run_out)
-    done += _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting)
-    return done + db.write(lambda s: expire_due(s, ctx))
+    escrows = {
+        reason.value: partial(_ask_all, machine, partial(keeper.due_escrows, reason=reason))
+        for reason in views.DueReason
+    }
+    return _independently(
+        {
+            **escrows,
+            "orders": lambda: _each(machine, db.read(lambda s: clocks.due(s, ctx)), clocks.run_out),
+            "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
+            "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
+            "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
+        }
+    )
 
 
 def settle(machine: Machine) -> int:

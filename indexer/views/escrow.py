@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, and_, case, or_, select
+from sqlalchemy import BigInteger, ColumnElement, LargeBinary, RowMapping, Select, and_, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -83,37 +83,44 @@ def ledger_balance(s: Session, contract: bytes, account: bytes, min_finality: Fi
     return s.execute(statement).scalar_one_or_none() or 0
 
 
-def due_escrows(s: Session, now: int) -> list[DueEscrow]:
-    """Return the escrows whose clock ran out at or before `now` (unix seconds), oldest clock first.
+_CLOCKS: dict[DueReason, tuple[EscrowStatus, ColumnElement[Any]]] = {
+    DueReason.CHALLENGE_OVER: (EscrowStatus.SUBMITTED, escrows.c.challenge_ends_at),
+    DueReason.DELIVER_BY_OVER: (EscrowStatus.ACCEPTED, escrows.c.deliver_by),
+    DueReason.ACCEPT_BY_OVER: (EscrowStatus.FUNDED, escrows.c.accept_by),
+}
 
-    An escrow is due by its state at `safe`, and only if the newest block has not moved it on since: submitted with the
-    challenge over, accepted with `deliver_by` over, funded with `accept_by` over.
+
+def due_escrows(
+    s: Session,
+    now: int,
+    reason: DueReason,
+    *,
+    among: Select[Any],
+    after: tuple[int, bytes] | None = None,
+    limit: int,
+) -> list[DueEscrow]:
+    """Return a page of the escrows whose clock `reason` ran out at or before `now` (unix seconds), oldest clock first.
+
+    Only escrows whose id is in `among` are looked at: anyone may fund any number of escrows, nobody has to read them.
+    `after` is (due_at, escrow id) of the last row of the page before. An escrow is due by its state at `safe`, and only
+    if the newest block has not moved it on since: submitted with the challenge over, accepted with `deliver_by` over,
+    funded with `accept_by` over.
     """
-    due_at = case(
-        (escrows.c.status == EscrowStatus.SUBMITTED, escrows.c.challenge_ends_at),
-        (escrows.c.status == EscrowStatus.ACCEPTED, escrows.c.deliver_by),
-        (escrows.c.status == EscrowStatus.FUNDED, escrows.c.accept_by),
-    )
+    status, due_at = _CLOCKS[reason]
     statement = (
         _with_terms()
         .add_columns(due_at.label("due_at"))
         .where(
-            escrows.c.status != EscrowStatus.CLOSED,
+            escrows.c.status == status,
             due_at <= now,
+            escrows.c.escrow_id.in_(among),
             escrows.c.block_number <= bound(Finality.SAFE),
             and_(events.c.block_number == escrows.c.block_number, events.c.log_index == escrows.c.log_index),
-            or_(escrows.c.status != EscrowStatus.SUBMITTED, escrows.c.challenge_ends_at.is_not(None)),
         )
         .order_by(due_at, escrows.c.escrow_id)
+        .limit(limit)
     )
-    return [
-        DueEscrow(reason=_REASON[row["status"]], due_at=row["due_at"], escrow=_row(row))
-        for row in s.execute(statement).mappings()
-    ]
-
-
-_REASON: dict[str, DueReason] = {
-    EscrowStatus.SUBMITTED: DueReason.CHALLENGE_OVER,
-    EscrowStatus.ACCEPTED: DueReason.DELIVER_BY_OVER,
-    EscrowStatus.FUNDED: DueReason.ACCEPT_BY_OVER,
-}
+    if after is not None:
+        place = tuple_(literal(after[0], BigInteger), literal(after[1], LargeBinary))
+        statement = statement.where(tuple_(due_at, escrows.c.escrow_id) > place)
+    return [DueEscrow(reason=reason, due_at=row["due_at"], escrow=_row(row)) for row in s.execute(statement).mappings()]

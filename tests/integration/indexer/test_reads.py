@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 from aicp.abi import payment_channel as channel_abi
 from aicp.rules.primitives import ZERO_ADDRESS, Finality
 from indexer import views
+from indexer.projections.escrow import escrow as escrows
 from indexer.projections.payment_channel import pool as pools
 from indexer.runner import Runner
-from indexer.views import DueReason
+from indexer.views import DueEscrow, DueReason
 from tests.fixtures.chainlab import USDC, Lab
 from tests.integration.indexer.conftest import settle
 
@@ -82,6 +83,11 @@ def test_an_orphaned_withdrawal_still_counts_until_its_height_is_final(
     assert headroom(engine) == 5 * USDC
 
 
+def all_due(session: Session, now: int) -> list[DueEscrow]:
+    among = select(escrows.c.escrow_id)
+    return [due for reason in DueReason for due in views.due_escrows(session, now, reason, among=among, limit=100)]
+
+
 def test_due_escrows_by_each_clock(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
     lab.stake()
     lab.fund(funded := lab.terms())
@@ -95,21 +101,46 @@ def test_due_escrows_by_each_clock(lab: Lab, engine: Engine, new_runner: NewRunn
     runner = new_runner()
     settle(runner)
     with Session(engine) as session:
-        before_safe = {due.escrow.escrow_id for due in views.due_escrows(session, accepted.deliver_by)}
+        before_safe = {due.escrow.escrow_id for due in all_due(session, accepted.deliver_by)}
     lab.chain.mine(2)
     settle(runner)
     ids = {lab.id_of(terms) for terms in (funded, accepted, submitted)}
     assert before_safe <= ids
     with Session(engine) as session:
-        assert views.due_escrows(session, submitted_at + 59) == []
-        [first] = views.due_escrows(session, submitted_at + 60)
+        assert all_due(session, submitted_at + 59) == []
+        [first] = all_due(session, submitted_at + 60)
         assert (first.reason, first.due_at) == (DueReason.CHALLENGE_OVER, submitted_at + 60)
-        due = views.due_escrows(session, accepted.deliver_by)
+        due = all_due(session, accepted.deliver_by)
         assert [(d.escrow.escrow_id, d.reason) for d in due] == [
             (lab.id_of(submitted), DueReason.CHALLENGE_OVER),
-            (lab.id_of(funded), DueReason.ACCEPT_BY_OVER),
             (lab.id_of(accepted), DueReason.DELIVER_BY_OVER),
+            (lab.id_of(funded), DueReason.ACCEPT_BY_OVER),
         ]
+
+
+def test_due_escrows_are_asked_for_by_whose_they_are_and_in_pages(
+    lab: Lab, engine: Engine, new_runner: NewRunner
+) -> None:
+    terms = [lab.terms() for _ in range(5)]
+    for one in terms:
+        lab.fund(one)
+    lab.chain.mine(2)
+    settle(new_runner())
+    late, dust = 2**40, lab.id_of(terms[0])
+    ours = select(escrows.c.escrow_id).where(escrows.c.escrow_id != dust)
+    seen: list[bytes] = []
+    after: tuple[int, bytes] | None = None
+    with Session(engine) as session:
+        while True:
+            page = views.due_escrows(
+                session, late, DueReason.ACCEPT_BY_OVER, among=ours, after=after, limit=2
+            )  # fmt: skip
+            assert len(page) <= 2
+            if not page:
+                break
+            seen += [due.escrow.escrow_id for due in page]
+            after = (page[-1].due_at, page[-1].escrow.escrow_id)
+    assert sorted(seen) == sorted(lab.id_of(one) for one in terms[1:]), "each of ours once, the stranger's never"
 
 
 def test_every_write_is_told_after_its_commit(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
@@ -143,7 +174,7 @@ def test_reads_run_over_asyncpg_as_well(lab: Lab, engine: Engine, new_runner: Ne
                 totals = await session.run_sync(views.totals)
                 await session.run_sync(views.stake, lab.agent, Finality.FINAL)
                 await session.run_sync(views.escrow, bytes(32), Finality.SAFE)
-                await session.run_sync(views.due_escrows, 2**40)
+                await session.run_sync(all_due, 2**40)
                 assert pool.balance_final_units == totals.pool_balance_units
                 return status.head_number, (await session.execute(expression)).scalar_one(), pool.nonce
         finally:
