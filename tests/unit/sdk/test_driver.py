@@ -1,0 +1,102 @@
+"""The agent's driver stakes what another accepted deal counts on, and cancelling a withdrawal names no amount."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from aicp.abi.signing import recover
+from aicp.abi.typed_data import PoolWithdraw
+from aicp.agent.agent import Agent, Options
+from aicp.agent.driver import Driver
+from aicp.client import AgentActions, PoolActions, models
+from aicp.client.verify import own_pool_id
+from aicp.rules.primitives import checksum, hex0x
+from tests.unit.sdk.builders import AGENT, BUYER, NOW, OPERATOR, chain, deal, deal_json
+from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
+from tests.unit.sdk.test_purchase import pool_json
+
+__all__ = ["still_clock"]
+
+
+class PromisedStake(Recorder):
+    """Refuses acceptances until the agent has staked: its free stake is promised to another deal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.staked = 10_000_000
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v1")
+        answer = super().__call__(request)
+        if path.endswith("/balances"):
+            held = balances(usdc_units="30000000", staked_units=str(self.staked), stake_free_units=str(self.staked))
+            return httpx.Response(200, json=held | {"address": checksum(AGENT.address)})
+        if path == "/stakes":
+            self.staked += int(self.posts[-1][1]["amount_units"])
+            return httpx.Response(200, json=self.intent())
+        if path.startswith("/transactions/"):
+            return httpx.Response(200, json=self.intent())
+        if path.endswith("/acceptance"):
+            if self.staked >= 13_000_000:
+                return httpx.Response(200, json=deal_json("escrow"))
+            refused = {"code": "stake_short", "detail": "Short.", "need_units": "5000000", "free_units": "2000000"}
+            return httpx.Response(409, json=refused)
+        return answer
+
+    @staticmethod
+    def intent() -> dict[str, Any]:
+        return {
+            "id": "0197f3a0-0000-7000-8000-000000000009",
+            "kind": "stake",
+            "state": "mined",
+            "on_behalf_of": checksum(AGENT.address),
+            "tx_hash": None,
+            "block_number": 5,
+            "error_code": None,
+            "error_detail": None,
+            "reference": {},
+        }
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(("limit", "steps"), [(13_000_000, 3), (12_999_999, 1)])
+async def test_stake_promised_to_another_deal_is_added_within_the_limit(tmp_path: Path, limit: int, steps: int) -> None:
+    service = PromisedStake()
+    driver = Driver(
+        deal("escrow").id,
+        agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(market(AGENT, service, tmp_path)),
+        options=Options(stake_limit_units=limit),
+        folder=tmp_path,
+        slots=asyncio.Semaphore(1),
+    )
+    await driver._accept(deal("escrow", escrow__acceptance_signature=None))  # one step of `run`
+    made = [path.rsplit("/", 1)[1] for path, _ in service.posts]
+    assert made == ["acceptance", "stakes", "acceptance"][:steps]
+    if steps == 3:
+        assert service.posts[1][1]["amount_units"] == "3000000", "what is needed minus what is free"
+
+
+@pytest.mark.asyncio
+async def test_cancelling_a_withdrawal_is_signed_with_no_amount(tmp_path: Path) -> None:
+    service = Recorder()
+    own = market(BUYER, service, tmp_path)
+    session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    pool = models.Pool.read(pool_json(session.address, 5_000_000, 5_000_000, block=7))
+    service.answers[f"/pools/{hex0x(pool.pool_id)}/withdrawal"] = PromisedStake.intent()
+    await PoolActions(own).withdraw(pool, 3_000_000, cancel=True)
+    [(_, body)] = service.posts
+    assert (body["amount_units"], body["cancel"]) == ("0", True)
+    message = PoolWithdraw(
+        pool_id=own_pool_id(BUYER.address, session.address, OPERATOR.address, chain()),
+        amount=0,
+        cancel=True,
+        nonce=0,
+        valid_until=NOW + 900,
+    )
+    assert recover(message.digest(chain().channel), bytes.fromhex(body["signature"][2:])) == BUYER.address
