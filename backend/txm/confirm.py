@@ -20,40 +20,66 @@ from backend.txm.machine import BATCH, Machine
 from backend.txm.models import Attempt, Intent, Transaction
 from backend.txm.reverts import explain
 from backend.txm.rpc import NodeError, NodeUnreachable, TxReceipt
-from backend.txm.states import IntentState, TxState
+from backend.txm.states import UNFINAL, IntentState, TxState
 
 _log = structlog.get_logger("txm.confirm")
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What the chain says of a transaction: its receipt, if any, and whether it can no longer change."""
+    """What the chain says of a transaction: its receipt, if any, and whether it can no longer change.
 
+    `known_block` is the block we took it to be mined in when we asked, None where we knew of none.
+    """
+
+    known_block: bytes | None
     receipt: TxReceipt | None
     final: bool
 
 
 def confirm(machine: Machine) -> int:
-    """Look for the receipts of everything unfinal and write down what changed; return how many changed."""
-    rows = machine.db.read(
-        lambda s: list(s.execute(repo.unfinal(machine.keys.chain_id, machine.keys.addresses, BATCH)).scalars())
-    )
+    """Look for the receipts of everything unfinal and write down what changed; return how many changed.
+
+    First what has no receipt yet, then, page by page, what has one: however much waits for finality, nothing starves.
+    """
+    finalized = machine.rpc.finalized_number()
+    rows = machine.db.read(partial(_unmined, machine=machine))
+    changed = _look_up(machine, rows, finalized)
+    after: tuple[int, uuid.UUID] | None = None
+    while True:
+        rows = machine.db.read(partial(_mined, machine=machine, after=after))
+        changed += _look_up(machine, rows, finalized)
+        if len(rows) < BATCH:
+            return changed
+        last = rows[-1]
+        assert last.block_number is not None
+        after = (last.block_number, last.id)
+
+
+def _unmined(session: Session, *, machine: Machine) -> list[Transaction]:
+    return list(session.execute(repo.unmined(machine.keys.chain_id, machine.keys.addresses)).scalars())
+
+
+def _mined(session: Session, *, machine: Machine, after: tuple[int, uuid.UUID] | None) -> list[Transaction]:
+    page = repo.mined(machine.keys.chain_id, machine.keys.addresses, after, BATCH)
+    return list(session.execute(page).scalars())
+
+
+def _look_up(machine: Machine, rows: list[Transaction], finalized: int | None) -> int:
     if not rows:
         return 0
     attempts = machine.db.read(lambda s: list(s.execute(repo.attempts_of([row.id for row in rows])).scalars()))
     found = machine.rpc.receipts([attempt.hash for attempt in attempts])
-    finalized = machine.rpc.finalized_number()
     by_tx: dict[uuid.UUID, list[Attempt]] = {}
     for attempt in attempts:
         by_tx.setdefault(attempt.tx_id, []).append(attempt)
     changed = 0
     for row in rows:
         receipt = next((found[a.hash] for a in by_tx.get(row.id, []) if a.hash in found), None)
-        finding = Finding(receipt, receipt is not None and _is_final(machine, receipt, finalized))
+        finding = Finding(row.block_hash, receipt, receipt is not None and _is_final(machine, receipt, finalized))
         if _is_news(row, finding):
             detail = _why(machine, row, receipt) if receipt is not None and not receipt.succeeded else None
-            machine.db.write(partial(apply, machine=machine, tx_id=row.id, finding=finding, failure=detail))
-            changed += 1
+            changed += machine.db.write(partial(apply, machine=machine, tx_id=row.id, finding=finding, failure=detail))
     return changed
 
 
@@ -88,11 +114,14 @@ def _why(machine: Machine, row: Transaction, receipt: TxReceipt) -> tuple[str, s
 
 def apply(
     session: Session, machine: Machine, tx_id: uuid.UUID, finding: Finding, failure: tuple[str, str] | None
-) -> None:
-    """Write a finding to the transaction and its intent, in one commit."""
+) -> bool:
+    """Write a finding to the transaction and its intent, in one commit; return whether it still held.
+
+    The finding is older than the lock: another worker may have ended the transaction, or seen it in another block.
+    """
     row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
-    if row is None:
-        return
+    if row is None or row.state not in UNFINAL or row.block_hash != finding.known_block:
+        return False
     intent = None
     if row.intent_id is not None:
         intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
@@ -100,7 +129,7 @@ def apply(
     receipt = finding.receipt
     if receipt is None:
         _back_to_accepted(session, machine, row, intent)
-        return
+        return True
     row.block_number, row.block_hash, row.mined_hash = receipt.block_number, receipt.block_hash, receipt.tx_hash
     if not finding.final:
         row.state = TxState.MINED.value
@@ -108,6 +137,7 @@ def apply(
         row.state = TxState.FINAL.value if receipt.succeeded else TxState.FAILED_ONCHAIN.value
     if intent is not None:
         _tell_intent(session, machine, intent, finding, failure)
+    return True
 
 
 def _back_to_accepted(session: Session, machine: Machine, row: Transaction, intent: Intent | None) -> None:

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.db.times import moment
 from backend.txm import repo, service
 from backend.txm.fees import Fees
-from backend.txm.machine import BATCH, NOOP_GAS, Machine
+from backend.txm.machine import NOOP_GAS, Machine
 from backend.txm.models import Attempt, RelayAccount, Transaction
 from backend.txm.prepare import store_first_attempt
 from backend.txm.signer import Call
@@ -28,7 +28,7 @@ def register_keys(machine: Machine) -> None:
     )
     for address in machine.keys.addresses:
         if address not in known:
-            nonce = machine.rpc.nonce(address)
+            nonce = machine.rpc.highest_nonce(address)
             machine.db.write(partial(_register, chain_id=chain_id, address=address, nonce=nonce))
 
 
@@ -73,19 +73,31 @@ def replace_by_noop(machine: Machine, tx_id: uuid.UUID, reason: str) -> None:
 
 
 def fill_holes(machine: Machine) -> int:
-    """Sign a no-op for every nonce below the account's next that no row uses; return how many."""
+    """Sign a no-op for every nonce below the account's next that no row uses; return how many.
+
+    Only above the first nonce we have given out: what a node that lags does not count below it was used all the same.
+    """
     fees: Fees | None = None
     filled = 0
     for account in _accounts(machine):
         mined = machine.rpc.nonce(account.address)
         if mined >= account.next_nonce:
             continue
-        used = machine.db.read(partial(_used_nonces, machine=machine, account=account, low=mined))
-        for nonce in sorted(set(range(mined, account.next_nonce)) - used):
+        first = machine.db.read(partial(_first_nonce, machine=machine, account=account))
+        if first is None:
+            continue
+        low = max(mined, first)
+        used = machine.db.read(partial(_used_nonces, machine=machine, account=account, low=low))
+        for nonce in sorted(set(range(low, account.next_nonce)) - used):
             fees = fees or machine.market_fees()
             _log.error("a nonce without a transaction is filled", sender="0x" + account.address.hex(), nonce=nonce)
             filled += machine.db.write(partial(_fill, machine=machine, address=account.address, nonce=nonce, fees=fees))
     return filled
+
+
+def _first_nonce(session: Session, *, machine: Machine, account: RelayAccount) -> int | None:
+    nonce: int | None = session.execute(repo.lowest_nonce(machine.keys.chain_id, account.address)).scalar_one()
+    return nonce
 
 
 def _used_nonces(session: Session, *, machine: Machine, account: RelayAccount, low: int) -> set[int]:
@@ -111,31 +123,63 @@ def _accounts(machine: Machine) -> list[RelayAccount]:
 def find_foreign_use(machine: Machine) -> int:
     """Notice nonces of our keys that somebody else has used; return how many.
 
-    A nonce below the finalised count, with no receipt for any of our attempts, was used by an outsider: the key is
-    quarantined and the intent goes back to the queue, once. A count above our own next nonce means the same.
+    What a node does not know proves nothing: it may lag behind the others. A nonce counts as taken only when a final
+    block shows a transaction of our key with this nonce that none of our attempts is; then the key is quarantined and
+    the intent goes back to the queue, once. A count at a final block above our own next nonce means the same.
     """
+    finalized = machine.rpc.finalized_number()
+    if finalized is None:
+        return 0
     found = 0
     for account in _accounts(machine):
-        final_count = machine.rpc.nonce(account.address, "finalized")
-        if final_count > account.next_nonce:
-            machine.db.write(partial(_skip_to, machine=machine, address=account.address, nonce=final_count))
-        rows = machine.db.read(partial(_unfinal, machine=machine, address=account.address))
-        for row in rows:
-            if row.nonce < final_count and row.state != TxState.MINED.value:
-                found += _check_superseded(machine, row)
+        count = machine.rpc.nonce_at(account.address, finalized)
+        if count is None:
+            continue
+        if count > account.next_nonce:
+            machine.db.write(partial(_skip_to, machine=machine, address=account.address, nonce=count))
+        for row in machine.db.read(partial(_unmined, machine=machine, address=account.address)):
+            if row.nonce < count:
+                found += _check_superseded(machine, row, finalized)
     return found
 
 
-def _unfinal(session: Session, *, machine: Machine, address: bytes) -> list[Transaction]:
-    return list(session.execute(repo.unfinal(machine.keys.chain_id, [address], BATCH)).scalars())
+def _unmined(session: Session, *, machine: Machine, address: bytes) -> list[Transaction]:
+    return list(session.execute(repo.unmined(machine.keys.chain_id, [address])).scalars())
 
 
-def _check_superseded(machine: Machine, row: Transaction) -> int:
-    hashes = machine.db.read(lambda s: [a.hash for a in s.execute(repo.attempts_of([row.id])).scalars()])
-    if machine.rpc.receipts(hashes):
+def _check_superseded(machine: Machine, row: Transaction, finalized: int) -> int:
+    number = _block_that_used(machine, row, finalized)
+    used_by = None if number is None else machine.rpc.sent_in_final(number, row.account).get(row.nonce)
+    if used_by is None:
+        _log.warning("a nonce is used and no node shows by what", sender="0x" + row.account.hex(), nonce=row.nonce)
         return 0
-    machine.db.write(lambda s: _supersede(s, machine, row.id))
-    return 1
+    return machine.db.write(lambda s: _supersede(s, machine, row.id, used_by))
+
+
+def _block_that_used(machine: Machine, row: Transaction, finalized: int) -> int | None:
+    """Return the block with the row's nonce, at or below `finalized` where it is used; None when no node knows.
+
+    Goes back in growing steps, then halves: recent state is what every node keeps.
+    """
+    used, unused, step = finalized, finalized - 1, 1
+    while unused >= 0:
+        count = machine.rpc.nonce_at(row.account, unused)
+        if count is None:
+            return None
+        if count <= row.nonce:
+            break
+        step *= 2
+        used, unused = unused, max(unused - step, -1)
+    while used - unused > 1:
+        middle = (used + unused) // 2
+        count = machine.rpc.nonce_at(row.account, middle)
+        if count is None:
+            return None
+        if count > row.nonce:
+            used = middle
+        else:
+            unused = middle
+    return used
 
 
 def _quarantine(session: Session, machine: Machine, address: bytes, reason: str) -> None:
@@ -150,22 +194,27 @@ def _skip_to(session: Session, machine: Machine, address: bytes, nonce: int) -> 
     account = session.execute(repo.account_locked(machine.keys.chain_id, address)).scalar_one()
     if account.next_nonce < nonce:
         account.next_nonce = nonce
+        if session.execute(repo.lowest_nonce(machine.keys.chain_id, address)).scalar_one() is None:
+            return  # registered from a node that lagged, and nothing of it signed yet
         _quarantine(session, machine, address, "the chain counts more transactions of this key than we have signed")
 
 
-def _supersede(session: Session, machine: Machine, tx_id: uuid.UUID) -> None:
+def _supersede(session: Session, machine: Machine, tx_id: uuid.UUID, used_by: bytes) -> int:
     row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
     if row is None or row.state not in {TxState.SIGNED.value, TxState.ACCEPTED.value}:
-        return
+        return 0
+    if used_by in {attempt.hash for attempt in session.execute(repo.attempts_of([row.id])).scalars()}:
+        return 0  # our own, whose receipt some node does not show yet
     row.state = TxState.SUPERSEDED.value
     row.updated_at = moment(machine.ctx.now())
     session.flush()
-    _quarantine(session, machine, row.account, f"nonce {row.nonce} was used by somebody else")
+    _quarantine(session, machine, row.account, f"nonce {row.nonce} was used by 0x{used_by.hex()}, not ours")
     if row.intent_id is None:
-        return
+        return 1
     intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
     again = session.execute(repo.superseded_count(intent.id)).scalar_one() < 2 and intent.account is None
     if again:
         service.set_state(session, machine.ctx, intent, IntentState.QUEUED, tx_hash=None)
     else:
         service.set_state(session, machine.ctx, intent, IntentState.FAILED, error_code="superseded")
+    return 1

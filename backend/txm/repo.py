@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import aliased
 
 from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
-from backend.txm.states import IN_FLIGHT, UNFINAL, IntentState, TxState
+from backend.txm.states import IN_FLIGHT, IntentState, TxState
 
 
 def new_intent(values: dict[str, Any]) -> Insert:
@@ -148,20 +148,6 @@ def queued_for(address: bytes) -> Select[Intent]:
     )
 
 
-def unfinal(chain_id: int, addresses: Sequence[bytes], limit: int) -> Select[Transaction]:
-    """Transactions that are not final yet, in the order of their nonces."""
-    return (
-        select(Transaction)
-        .where(
-            Transaction.chain_id == chain_id,
-            Transaction.account.in_(addresses),
-            Transaction.state.in_(UNFINAL),
-        )
-        .order_by(Transaction.account, Transaction.nonce)
-        .limit(limit)
-    )
-
-
 def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
     """Transactions without a receipt, in the order of their nonces; at most 16 a key, so no limit is needed."""
     return (
@@ -169,10 +155,30 @@ def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
         .where(
             Transaction.chain_id == chain_id,
             Transaction.account.in_(addresses),
-            Transaction.state.in_([TxState.SIGNED.value, TxState.ACCEPTED.value]),
+            Transaction.state.in_(IN_FLIGHT),
         )
         .order_by(Transaction.account, Transaction.nonce)
     )
+
+
+def mined(
+    chain_id: int, addresses: Sequence[bytes], after: tuple[int, uuid.UUID] | None, limit: int
+) -> Select[Transaction]:
+    """A page of the transactions with a receipt that is not final, oldest block first; `after` is (block, id)."""
+    statement = (
+        select(Transaction)
+        .where(
+            Transaction.chain_id == chain_id,
+            Transaction.account.in_(addresses),
+            Transaction.state == TxState.MINED.value,
+        )
+        .order_by(Transaction.block_number, Transaction.id)
+        .limit(limit)
+    )
+    if after is not None:
+        place = tuple_(literal(after[0], Transaction.block_number.type), literal(after[1], Transaction.id.type))
+        statement = statement.where(tuple_(Transaction.block_number, Transaction.id) > place)
+    return statement
 
 
 def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
@@ -207,6 +213,11 @@ def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
 def superseded_count(intent_id: uuid.UUID) -> Select[int]:
     """How many nonces of an intent were taken by somebody else."""
     return select(func.count()).where(Transaction.intent_id == intent_id, Transaction.state == TxState.SUPERSEDED.value)
+
+
+def lowest_nonce(chain_id: int, address: bytes) -> Select[Any]:
+    """The first nonce of the account we have given out; what is below it was used before our time."""
+    return select(func.min(Transaction.nonce)).where(Transaction.chain_id == chain_id, Transaction.account == address)
 
 
 def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select[int]:

@@ -172,6 +172,44 @@ class Rpc:
         """Return how many transactions of the account are in the chain up to the tag."""
         return int(self.call("eth_getTransactionCount", _hex(account), tag), 16)
 
+    def highest_nonce(self, account: bytes) -> int:
+        """Return the highest count any node knows: one that lags knows less. Raises NodeUnreachable when none does."""
+        counts: list[int] = []
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": (_hex(account), "latest")}
+        for node in tuple(self._nodes):
+            try:
+                counts.append(int(_result(node.post(body)), 16))
+            except (NodeError, NodeUnreachable):
+                continue
+        if not counts:
+            raise NodeUnreachable("no node counts transactions")
+        return max(counts)
+
+    def nonce_at(self, account: bytes, number: int) -> int | None:
+        """Return how many transactions of the account are in the chain up to a block, None where nobody knows it."""
+        try:
+            answer = self.call("eth_getTransactionCount", _hex(account), hex(number))
+        except NodeError:
+            return None
+        return None if answer is None else int(answer, 16)
+
+    def sent_in_final(self, number: int, account: bytes) -> dict[int, bytes]:
+        """Return nonces and hashes of the account's transactions in a block that the node which shows it calls final.
+
+        Empty when the node does not have the block, or does not know it to be final.
+        """
+        finalized, block = self.batch(
+            [("eth_getBlockByNumber", ("finalized", False)), ("eth_getBlockByNumber", (hex(number), True))]
+        )
+        known = isinstance(finalized, dict) and isinstance(block, dict)
+        if not known or int(finalized["number"], 16) < number or int(block["number"], 16) != number:
+            return {}
+        return {
+            int(tx["nonce"], 16): bytes.fromhex(tx["hash"][2:])
+            for tx in block["transactions"]
+            if tx["from"].lower() == _hex(account)
+        }
+
     def balance(self, account: bytes) -> int:
         """Return the account's native balance in wei."""
         return int(self.call("eth_getBalance", _hex(account), "latest"), 16)

@@ -38,7 +38,7 @@ def assigned(world: World) -> Deal:
 
 
 def dust(world: World, like: Deal, number: int) -> list[bytes]:
-    """Let a stranger fund escrows of a price of his own, due before any of ours; return their ids as the mirror has it."""
+    """Let a stranger fund escrows with the clocks of one of ours; return their ids."""
     escrow, before = world.ctx.deployment.escrow, {row[0] for row in world.sql("SELECT escrow_id FROM chain.escrow")}
     agreed = terms.from_json(world.terms_row(like).terms)
     world.send(world.rival.address, world.ctx.deployment.usdc, usdc_abi.encode_approve(escrow, 10 * USDC))
