@@ -98,6 +98,10 @@ class InvalidSignature(Problem):
     status, code, title = 400, "invalid_signature", "The signature does not belong to the expected signer."
 
 
+class ContractWalletRefused(Problem):
+    status, code, title = 400, "contract_wallet_refused", "This step takes signatures of plain keys only."
+
+
 class SignatureExpired(Problem):
     status, code, title = 400, "signature_expired", "The signature's time has passed."
 

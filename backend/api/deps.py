@@ -17,9 +17,11 @@ from sqlalchemy.orm import Session
 
 from backend.api.state import AppState, app_state, client_ip
 from backend.auth import service as auth
+from backend.auth.contract_wallets import require_vouched
 from backend.auth.schemas import Scope
 from backend.auth.service import Caller
 from backend.context import Context
+from backend.domain.signatures import NotByKey, vouched_for
 from backend.errors import Forbidden, InvalidInput, Unauthenticated
 from backend.outbox import service as outbox
 
@@ -112,7 +114,10 @@ class ReadRunner:
 
 
 class WriteRunner:
-    """`await write(fn)`: one transaction, committed before the answer, repeatable under an Idempotency-Key."""
+    """`await write(fn)`: one transaction, committed before the answer, repeatable under an Idempotency-Key.
+
+    A signature the caller's key has not made is put to the caller's contract, if it is one, between two transactions.
+    """
 
     def __init__(
         self,
@@ -121,6 +126,7 @@ class WriteRunner:
         caller: OptionalSession,
         idempotency_key: Annotated[str | None, Header()] = None,
     ) -> None:
+        self._ctx = state.ctx
         if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters.")
         self._request = request
@@ -129,6 +135,16 @@ class WriteRunner:
         self._key = idempotency_key
 
     async def __call__(self, fn: Callable[[Session], T]) -> T:
+        try:
+            return await self._run(fn)
+        except NotByKey as refused:
+            if self._caller is None or refused.claim.account != self._caller.address:
+                raise
+            await require_vouched(self._ctx, refused)
+            with vouched_for(refused.claim):
+                return await self._run(fn)
+
+    async def _run(self, fn: Callable[[Session], T]) -> T:
         if self._key is None or self._caller is None:
             return await self._db.write(fn)
         return await self._once(fn, self._key, self._caller.address)

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import Award as AwardMessage
 from aicp.abi.typed_data import Bid as BidMessage
 from aicp.abi.typed_data import BidReceipt, BidWithdrawal
@@ -26,6 +25,7 @@ from backend.db.ids import new_id
 from backend.db.times import moment, unix
 from backend.deals.models import Deal
 from backend.deals.service import open_deal
+from backend.domain.signatures import require_account
 from backend.domain.task_states import BIDDABLE, TaskState
 from backend.errors import (
     AuctionClosed,
@@ -33,7 +33,6 @@ from backend.errors import (
     BidReplayed,
     Conflict,
     Forbidden,
-    InvalidSignature,
     NotFound,
     SignatureExpired,
     WrongState,
@@ -43,16 +42,6 @@ from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
 MAX_BID_LIFE_SECONDS: Final = 30 * 86400
-
-
-def check_signer(digest: bytes, signature: bytes, expected: bytes) -> None:
-    """Check that `expected` signed the digest. Raises InvalidSignature."""
-    try:
-        signer = recover(digest, signature)
-    except SignatureError as error:
-        raise InvalidSignature(f"The signature is malformed: {error}.") from error
-    if signer != expected:
-        raise InvalidSignature(expected=hex0x(expected), recovered=hex0x(signer))
 
 
 def _check_fits(ctx: Context, task: Task, bid: BidMessage) -> None:
@@ -94,7 +83,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         salt=posted.salt,
     )
     bid_hash = message.digest(ctx.domains.marketplace)
-    check_signer(bid_hash, posted.signature, agent)
+    require_account(bid_hash, posted.signature, agent)
     if session.execute(repo.by_hash(bid_hash)).scalar_one_or_none() is not None:
         raise BidReplayed(bid_hash=hex0x(bid_hash), what_to_do="Sign a new bid with another salt.")
     _check_fits(ctx, task, message)
@@ -139,7 +128,7 @@ def withdraw(
     bid = session.execute(repo.by_hash(bid_hash)).scalar_one_or_none()
     if bid is None or bid.task_id != task.id or bid.agent != agent:
         raise NotFound("There is no such bid of yours.")
-    check_signer(BidWithdrawal(bid_hash=bid_hash).digest(ctx.domains.marketplace), signature, agent)
+    require_account(BidWithdrawal(bid_hash=bid_hash).digest(ctx.domains.marketplace), signature, agent)
     if bid.withdrawn_at is not None:
         return view.bid_by_hash(session, ctx, bid_hash)
     if session.execute(repo.winning_live_deal(bid_hash)).scalar_one():

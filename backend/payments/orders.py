@@ -25,7 +25,7 @@ from backend.deals.models import Deal
 from backend.deals.schemas import DeliveryIn, OrderIn, ReturnIn, VerdictIn
 from backend.deals.service import end, lock, require_state
 from backend.domain.micro import OrderProblem, OrderTerms, available, claim_is_safe, need, order_problem, raised_ceiling
-from backend.domain.signatures import require_signer
+from backend.domain.signatures import require_key
 from backend.domain.task_states import TaskState
 from backend.errors import (
     CeilingTooLow,
@@ -79,7 +79,7 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     require_state(deal, task, S.AWAITING_PAYMENT)
     # an escrow payment signed for an earlier bid of this task may still be carried out: never both
     authorizations.require_none_live(session, ctx, task.id, b"")
-    order_hash = require_signer(message, ctx.domains.marketplace, given.signature, way.voucher_signer)
+    order_hash = require_key(message, ctx.domains.marketplace, given.signature, way.voucher_signer)
     _check_terms(session, ctx, deal, given)
     _check_pool(session, ctx, deal, way, given)
     pool, channel = _open(session, deal, way)
@@ -167,7 +167,7 @@ def _raise_ceiling(session: Session, ctx: Context, way: Lane, channel: Channel, 
     if offered is None or raised_ceiling(channel.ceiling_units, offered.max_claimable_units) == channel.ceiling_units:
         return
     message = Voucher(channel_id=way.channel_id, max_claimable_amount=offered.max_claimable_units)
-    require_signer(message, ctx.domains.channel, offered.signature, way.voucher_signer)
+    require_key(message, ctx.domains.channel, offered.signature, way.voucher_signer)
     session.execute(repo.new_voucher(way.channel_id, offered.max_claimable_units, offered.signature))
     channel.ceiling_units = offered.max_claimable_units
     channel.ceiling_signature = offered.signature
@@ -203,7 +203,7 @@ def deliver(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, gi
     if ctx.now() >= order.deliver_by:
         raise SignatureExpired("The delivery time is over.", deliver_by=order.deliver_by)
     message = MicroDelivery(order_hash=order.order_hash, deliverable_hash=digest)
-    require_signer(message, ctx.domains.marketplace, given.signature, deal.agent)
+    require_key(message, ctx.domains.marketplace, given.signature, deal.agent)
     store_deliverable(session, ctx, deal, given.manifest, signature=given.signature, valid_until=None, intent_id=None)
     order.state = "delivered"
     session.flush()
@@ -235,7 +235,7 @@ def judge(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     way = lane(
         ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=deal.agent, operator=pool.operator
     )
-    require_signer(message, ctx.domains.marketplace, given.signature, way.voucher_signer)
+    require_key(message, ctx.domains.marketplace, given.signature, way.voucher_signer)
     if not given.accepted and ctx.now() >= order.evaluate_by:
         raise SignatureExpired("Silence has accepted the result.", evaluate_by=order.evaluate_by)
     order.verdict_accepted, order.verdict_reason = given.accepted, given.reason
@@ -275,7 +275,7 @@ def give_back(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, 
         return deal
     require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
     message = MicroReturn(order_hash=order.order_hash)
-    require_signer(message, ctx.domains.marketplace, given.signature, deal.agent)
+    require_key(message, ctx.domains.marketplace, given.signature, deal.agent)
     order.return_signature = given.signature
     void(session, order)
     evidence = {"signature": hex0x(given.signature)}

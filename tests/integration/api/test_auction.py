@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from typing import Any
 
 import pytest
@@ -10,8 +9,7 @@ import pytest
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import Award, BidReceipt
 from aicp.rules.bids import bids_root
-from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_bytes, parse_hash
-from backend.auctions import service as auctions
+from aicp.rules.primitives import hex0x, parse_bytes, parse_hash
 from backend.context import Context
 from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.tasks import service as tasks
@@ -236,13 +234,3 @@ def test_receipt_numbers_have_no_holes_under_concurrency(host: Host) -> None:
     with ThreadPoolExecutor(6) as pool:
         seqs = sorted(pool.map(lambda agent: int(agent.bid(task)["seq"]), agents))
     assert seqs == [1, 2, 3, 4, 5, 6]
-
-
-def test_the_signer_check_knows_one_signer(host: Host) -> None:
-    wallet, digest = Wallet(host), secrets.token_bytes(32)
-    signature = host.ctx.operator.sign(digest)
-    auctions.check_signer(digest, signature, host.ctx.operator.address)
-    for expected in (wallet.address, ZERO_ADDRESS):
-        with pytest.raises(auctions.InvalidSignature):
-            auctions.check_signer(digest, signature, expected)
-    assert checksum(wallet.address)

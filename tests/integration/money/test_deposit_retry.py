@@ -9,15 +9,12 @@ from typing import TypeVar
 
 import httpx
 import pytest
-from limits.aio.storage import MemoryStorage
 
-from aicp.client import Market, PoolActions, Wallet
+from aicp.client import PoolActions, Wallet
 from aicp.client import transport as transport_module
 from aicp.client.errors import Unreachable
-from backend.api.app import create_app
-from backend.api.limits import RateLimits
-from backend.db.engine import Database, make_async_engine
 from tests.fixtures.moneylab import USDC, World
+from tests.fixtures.sdkhost import open_market
 
 pytestmark = pytest.mark.services
 T = TypeVar("T")
@@ -29,14 +26,11 @@ class LosesAnswers(httpx.AsyncBaseTransport):
     def __init__(self, inner: httpx.AsyncBaseTransport) -> None:
         self.inner = inner
         self.losing = False
-        self.deposits: list[bytes] = []
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self.inner.handle_async_request(request)
-        if request.url.path.endswith("/pools/deposit"):
-            self.deposits.append(await request.aread())
-            if self.losing:
-                raise httpx.ReadError("the answer is lost", request=request)
+        if self.losing and request.url.path.endswith("/pools/deposit"):
+            raise httpx.ReadError("the answer is lost", request=request)
         return answer
 
 
@@ -46,23 +40,18 @@ class Buyer:
     def __init__(self, world: World, store: Path) -> None:
         self.world, self.store = world, store
         self.losing = False
-        self.deposits: list[bytes] = []
 
     def run(self, act: Callable[[PoolActions], Awaitable[T]]) -> T:
         return asyncio.run(self._run(act))
 
     async def _run(self, act: Callable[[PoolActions], Awaitable[T]]) -> T:
-        db = Database(make_async_engine(self.world.database_url))
-        limits = RateLimits(self.world.ctx.settings, MemoryStorage())
-        app = create_app(self.world.ctx, db, limits=limits)
-        carrier = LosesAnswers(httpx.ASGITransport(app))
-        carrier.losing, carrier.deposits = self.losing, self.deposits
-        url, wallet = self.world.ctx.settings.public_url, Wallet(self.world.buyer.key)
-        async with Market(url, wallet, store=self.store, http=httpx.AsyncClient(transport=carrier)) as market:
-            try:
-                return await act(PoolActions(market))
-            finally:
-                await db.engine.dispose()
+        def carrier(inner: httpx.AsyncBaseTransport) -> LosesAnswers:
+            made = LosesAnswers(inner)
+            made.losing = self.losing
+            return made
+
+        async with open_market(self.world, Wallet(self.world.buyer.key), self.store, carrier) as market:
+            return await act(PoolActions(market))
 
 
 def intents(world: World) -> int:

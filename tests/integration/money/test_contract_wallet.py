@@ -1,0 +1,136 @@
+"""A contract wallet (ERC-1271) signs in, posts, pays and releases as a buyer; what only plain keys sign it is told."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from pathlib import Path
+
+import pytest
+
+from aicp.abi import usdc as usdc_abi
+from aicp.client import AgentActions, BuyerActions, Market, PoolActions, ProblemError, Wallet, models
+from tests.fixtures.contract_wallet import ContractWallet
+from tests.fixtures.moneylab import USDC, World
+from tests.fixtures.sdkhost import open_market
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module")
+def wallet(world: World) -> ContractWallet:
+    made = ContractWallet(secrets.token_bytes(32), secrets.token_bytes(20))
+    made.install(world.chain.rpc)
+    data = usdc_abi.encode_transfer(made.address, 100 * USDC)
+    world.send(world.buyer.address, world.ctx.deployment.usdc, data)
+    world.stake(world.agent, 100 * USDC)
+    return made
+
+
+def impostor(wallet: ContractWallet) -> ContractWallet:
+    """Return somebody who claims the wallet's address and signs with a key of his own."""
+    return ContractWallet(secrets.token_bytes(32), wallet.address)
+
+
+def sessions(world: World, address: bytes) -> int:
+    return int(world.one("SELECT count(*) FROM app.session WHERE address = :a", a=address))
+
+
+async def post(market: Market) -> models.Task:
+    return await BuyerActions(market).post_task(
+        title="Describe a table", description="Types.", capability="data_analysis", budget_units=12 * USDC
+    )
+
+
+def state(world: World, task: models.Task) -> str:
+    return str(world.one("SELECT state FROM app.task WHERE id = :id", id=task.id))
+
+
+def intents(world: World) -> int:
+    return int(world.one("SELECT count(*) FROM txm.intent"))
+
+
+def test_a_contract_wallet_signs_in_and_nobody_else_as_it(world: World, wallet: ContractWallet, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_market(world, impostor(wallet), tmp_path / "impostor") as market:
+            with pytest.raises(ProblemError) as refused:
+                await market.transport.session()
+            assert refused.value.code == "invalid_signature"
+        assert sessions(world, wallet.address) == 0
+        async with open_market(world, wallet, tmp_path / "wallet") as market:
+            assert (await market.transport.session()).address == wallet.address
+
+    asyncio.run(run())
+    assert sessions(world, wallet.address) == 1
+
+
+def test_an_address_without_a_contract_does_not_sign_in_by_another_key(world: World, tmp_path: Path) -> None:
+    empty = ContractWallet(secrets.token_bytes(32), secrets.token_bytes(20))
+
+    async def run() -> None:
+        async with open_market(world, empty, tmp_path / "empty") as market:
+            with pytest.raises(ProblemError) as refused:
+                await market.transport.session()
+            assert refused.value.code == "invalid_signature"
+
+    asyncio.run(run())
+
+
+def test_a_contract_wallet_pays_into_escrow_and_releases(world: World, wallet: ContractWallet, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            buyer = BuyerActions(market)
+            task = await post(market)
+            async with open_market(world, Wallet(world.agent.key), tmp_path / "agent") as theirs:
+                agent = AgentActions(theirs)
+                seen = await theirs.task(task.id)
+                bid = await agent.bid(seen, amount_units=12 * USDC, eta_seconds=60, valid_until=world.clock() + 3600)
+                award = await buyer.award(task, bid)
+                await agent.accept(await agent.own_deal(award.deal_id))
+                deal = await market.deal(award.deal_id)
+                before = intents(world)
+                forged = market.transport.wallet
+                market.transport.wallet = impostor(wallet)
+                with pytest.raises(ProblemError) as refused:
+                    await buyer.pay(deal)
+                assert refused.value.code == "invalid_signature"
+                assert intents(world) == before
+                market.transport.wallet = forged
+                await buyer.pay(deal)
+                world.until(lambda: state(world, task) == "assigned", "assigned")
+                assert world.usdc_of(wallet.address) == 88 * USDC
+                await buyer.release(await market.deal(deal.id))
+                world.until(lambda: state(world, task) == "completed", "completed")
+
+    asyncio.run(run())
+    assert world.ledger_of(world.agent.address) >= 11 * USDC
+
+
+def test_a_contract_wallet_deposits_into_a_pool(world: World, wallet: ContractWallet, tmp_path: Path) -> None:
+    held = world.usdc_of(wallet.address)
+
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            intent = await PoolActions(market).deposit(2 * USDC)
+            world.until(lambda: world.intent_state(intent.id) == "final", "the deposit is final")
+
+    asyncio.run(run())
+    assert held - world.usdc_of(wallet.address) == 2 * USDC
+
+
+def test_a_contract_wallet_is_told_that_bids_need_a_plain_key(
+    world: World, wallet: ContractWallet, tmp_path: Path
+) -> None:
+    task = world.post(12 * USDC)
+
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            seen = await market.task(task.id)
+            with pytest.raises(ProblemError) as refused:
+                await AgentActions(market).bid(
+                    seen, amount_units=11 * USDC, eta_seconds=60, valid_until=world.clock() + 3600
+                )
+            assert (refused.value.status, refused.value.code) == (400, "contract_wallet_refused")
+
+    asyncio.run(run())
+    assert world.one("SELECT count(*) FROM app.bid WHERE task_id = :id", id=task.id) == 0
