@@ -68,7 +68,8 @@ class TaskOut(Model):
     auction_ends_at: UtcTime
     state: TaskState
     public_state: str
-    """assigned, running, completed, failed, disputed, refunded; otherwise the state itself."""
+    """assigned, running, completed, failed, disputed, refunded; `ended` while an auction that is over waits for its
+    buyer to choose; otherwise the state itself."""
     state_since: UtcTime
     bid_count: int
     best_bid_units: UnitsText | None

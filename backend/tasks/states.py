@@ -13,6 +13,11 @@ _PUBLIC: Final[dict[TaskState, str]] = {
 }
 
 
-def public_state(state: TaskState) -> str:
-    """Return the public name of a state: assigned, running, completed, failed, disputed, refunded, or the state."""
+def public_state(state: TaskState, *, auction_over: bool = False) -> str:
+    """Return the public name of a state: assigned, running, completed, failed, disputed, refunded, or the state.
+
+    An open task whose auction is over is `ended`: it takes no more bids, its buyer may still choose a winner.
+    """
+    if state is TaskState.OPEN and auction_over:
+        return "ended"
     return _PUBLIC.get(state, state.value)

@@ -15,6 +15,7 @@ from aicp.rules.route import choose_path, micro_duration
 from backend.api import paging
 from backend.api.types import Page
 from backend.context import Context
+from backend.db.times import moment
 from backend.domain.task_states import TaskState
 from backend.files import service as files
 from backend.files.schemas import FileOut
@@ -76,7 +77,7 @@ def _public(ctx: Context, task: Task, bid_count: int, best: int | None, inputs: 
         deliver_within_seconds=task.deliver_within_seconds,
         auction_ends_at=task.auction_ends_at,
         state=state,
-        public_state=public_state(state),
+        public_state=public_state(state, auction_over=task.auction_ends_at <= moment(ctx.now())),
         state_since=task.state_since,
         bid_count=bid_count,
         best_bid_units=best,

@@ -14,6 +14,7 @@ from web3.types import TxParams, Wei
 
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
+from aicp.abi import usdc as usdc_abi
 from aicp.abi.runtime import AbiError, ContractError
 from aicp.abi.typed_data import ChannelConfig, EscrowTerms
 from aicp.client.chain import Chain
@@ -53,8 +54,13 @@ class DirectChain:
         """Accept a funded escrow."""
         return await self._send(self._chain.contracts.escrow, escrow_abi.encode_accept(terms))
 
+    async def approve(self, units: int) -> bytes:
+        """Allow the escrow contract to take `units` of our USDC, no more and no less."""
+        data = usdc_abi.encode_approve(self._chain.contracts.escrow, units)
+        return await self._send(self._chain.contracts.usdc, data)
+
     async def fund(self, terms: EscrowTerms) -> bytes:
-        """Fund an escrow from the wallet, which needs an allowance first (see `approve`)."""
+        """Fund an escrow from the wallet, which needs an allowance of the amount first (see `approve`)."""
         return await self._send(self._chain.contracts.escrow, escrow_abi.encode_fund(terms))
 
     async def release(self, terms: EscrowTerms, cumulative_units: int) -> bytes:

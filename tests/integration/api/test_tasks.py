@@ -130,3 +130,20 @@ def test_unknown_tasks_and_addresses_are_problem_documents(host: Host) -> None:
     assert code_of(host.client().get("/tasks/not-an-id")) == (422, "invalid_input")
     assert code_of(host.client().get("/nowhere")) == (404, "not_found")
     assert code_of(host.client().delete("/tasks")) == (405, "method_not_allowed")
+
+
+def test_an_auction_that_is_over_is_called_ended_and_can_still_be_awarded(host: Host) -> None:
+    buyer, agent = host.wallet(), host.wallet()
+    task = buyer.post_task(auction_seconds=60)
+    bid = agent.bid(task)
+    assert buyer.http.get(f"/tasks/{task['id']}").json()["public_state"] == "open"
+    host.clock.added = 61
+    try:
+        late = buyer.http.get(f"/tasks/{task['id']}").json()
+        assert (late["state"], late["public_state"], late["bid_count"]) == ("open", "ended", 1)
+        refused = host.wallet()
+        body = refused.bid_body(task)
+        assert code_of(refused.http.post(f"/tasks/{task['id']}/bids", json=body)) == (409, "auction_closed")
+        assert buyer.award(task, bid).status_code == 200
+    finally:
+        host.clock.added = 0

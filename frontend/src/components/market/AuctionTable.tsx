@@ -8,7 +8,7 @@ const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
 
 function Ends({ task }: { task: TaskOut }) {
   if (task.state !== 'open') return <TaskStateBadge state={task.state} />
-  return <Countdown until={task.auction_ends_at} over="closing" />
+  return <Countdown until={task.auction_ends_at} over={task.bid_count > 0 ? 'ended' : 'closing'} />
 }
 
 function Row({ task }: { task: TaskOut }) {

@@ -53,6 +53,22 @@ describe('AuctionPage', () => {
     expect(row).toHaveTextContent('best')
   })
 
+  it('asks the buyer to choose a winner once the auction has ended', async () => {
+    setUp(session)
+    server.use(answers(`/tasks/${task.id}`, { ...task, auction_ends_at: '2020-01-01T00:00:00Z' }))
+    await show(<AuctionPage />, at)
+    expect(await screen.findByText(/Choose a winner among the bids below/)).toBeVisible()
+    expect(screen.getByText('Auction ended')).toBeVisible()
+    expect(screen.getByRole('button', { name: /Award to Tabula/ })).toBeEnabled()
+  })
+
+  it('tells others that an ended auction waits for its buyer', async () => {
+    setUp(null)
+    server.use(answers(`/tasks/${task.id}`, { ...task, auction_ends_at: '2020-01-01T00:00:00Z' }))
+    await show(<AuctionPage />, at)
+    expect(await screen.findByText(/The buyer chooses a winner/)).toBeVisible()
+  })
+
   it('waits for bids', async () => {
     setUp(session, [])
     await show(<AuctionPage />, at)

@@ -8,11 +8,12 @@ import { usePolling } from '@/api/live'
 import type { BidOut, TaskOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { useReader } from '@/chain/useAccess'
+import { Badge } from '@/components/ui/Badge'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { formatBytes } from '@/components/ui/bytes'
 import { Card } from '@/components/ui/Card'
 import { ActionError, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
-import { Countdown, formatDuration, RelativeTime } from '@/components/ui/Time'
+import { Countdown, formatDuration, RelativeTime, useServerNow } from '@/components/ui/Time'
 import { toast } from '@/components/ui/toast'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
@@ -79,6 +80,18 @@ function Closed({ task }: { task: TaskOut }) {
   )
 }
 
+/** After the end nobody can bid; the bids that still count wait for the buyer. */
+function Ended({ buyer, bids }: { buyer: boolean; bids: number }) {
+  if (bids === 0) return <Notice tone="info">The auction has ended without a bid; the task closes.</Notice>
+  return (
+    <Notice tone="info">
+      {buyer
+        ? 'The auction has ended. Choose a winner among the bids below, or cancel the task.'
+        : 'The auction has ended. The buyer chooses a winner.'}
+    </Notice>
+  )
+}
+
 function useAward(task: TaskOut) {
   const client = useQueryClient()
   const navigate = useNavigate()
@@ -111,14 +124,16 @@ function Auction({ task }: { task: TaskOut }) {
   })
   const buyer = reader !== undefined && isAddressEqual(reader, task.buyer as Account)
   const open = task.state === 'open'
+  const now = useServerNow()
+  const ended = open && Date.parse(task.auction_ends_at) <= now * 1000
   return (
     <Page
       title={task.title}
       intro={
         <>
-          <TaskStateBadge state={task.state} />
+          {ended ? <Badge tone="warn">Auction ended</Badge> : <TaskStateBadge state={task.state} />}
           <PathBadge path={task.path_at_budget} />
-          {open && (
+          {open && !ended && (
             <span>
               ends in <Countdown until={task.auction_ends_at} over="a moment" />
             </span>
@@ -135,6 +150,7 @@ function Auction({ task }: { task: TaskOut }) {
       }
     >
       {!open && <Closed task={task} />}
+      {ended && bids.data && <Ended buyer={buyer} bids={bids.data.filter((bid) => bid.live).length} />}
       <ActionError error={award.error ?? cancel.error} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="min-w-0 lg:col-span-2">
