@@ -10,6 +10,7 @@ from backend.deals import models as deals
 from backend.files import models as files
 from backend.outbox import models as outbox
 from backend.payments import models as payments
+from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
 from backend.wallet import models as wallet
@@ -24,6 +25,7 @@ __all__ = [
     "files",
     "outbox",
     "payments",
+    "settlement",
     "tasks",
     "txm",
     "wallet",

@@ -2,7 +2,9 @@
 
 The claim and the settlement that pays it are two intents of one commit with the same fixed sender, so the settlement
 is always mined after the claim. Claimed totals are read from the mirror only: a batch that was lost, failed or mined
-in part is simply found unclaimed again. One builder at a time; a crash before the commit leaves nothing.
+in part is simply found unclaimed again, and a receiver whom a settlement has not paid is found unpaid again. Who
+cannot be paid (a token may refuse an address) is left alone for a growing while. One builder at a time; a crash before
+the commit leaves nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from aicp.abi import payment_channel as abi
 from backend.context import Context
 from backend.db.engine import SyncDatabase
 from backend.db.ids import new_id
-from backend.db.times import unix
+from backend.db.times import moment, unix
 from backend.domain.settlement import MAX_ROWS, Claimable, chosen, claim_gas, settle_gas
 from backend.payments.channels import lane
 from backend.payments.models import ClaimRow
@@ -119,7 +121,7 @@ def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
     ordered, groups = grouped(rows)
     signature = ctx.operator.sign(batch_message(ordered).digest(ctx.domains.channel))
     data = abi.encode_claim_batch(ctx.operator.address, groups, signature)
-    receivers = list(dict.fromkeys(row.config.receiver for row in ordered))
+    wanted = list(dict.fromkeys(row.config.receiver for row in ordered))
 
     def run(session: Session) -> int:
         sender = _sender(session, machine)
@@ -139,12 +141,61 @@ def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
             session.add(
                 ClaimRow(intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units)
             )
-        txm.enqueue(
-            session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
-            to=ctx.deployment.payment_channel, data=abi.encode_settle_many(receivers), expires_at=None,
-            reference={"batch": batch, "receivers": len(receivers)}, account=sender,
-            gas_limit=settle_gas(len(receivers)),
-        )  # fmt: skip
+        resting = set(session.execute(repo.resting(wanted, moment(ctx.now()))).scalars())
+        _pay(session, ctx, [receiver for receiver in wanted if receiver not in resting], sender, batch)
         return len(ordered)
 
     return db.write(run)
+
+
+def _pay(session: Session, ctx: Context, receivers: list[bytes], sender: bytes, batch: str) -> None:
+    """Ask for one settlement of the receivers, and write the try down with it."""
+    if not receivers:
+        return
+    intent = txm.enqueue(
+        session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
+        to=ctx.deployment.payment_channel, data=abi.encode_settle_many(receivers), expires_at=None,
+        reference={"batch": batch, "receivers": len(receivers)}, account=sender, gas_limit=settle_gas(len(receivers)),
+    )  # fmt: skip
+    paid = dict(session.execute(repo.settled_units(receivers)).tuples().all())
+    for receiver in receivers:
+        session.execute(repo.tried(receiver, int(paid.get(receiver, 0)), moment(ctx.now()), intent.id))
+
+
+def pay_unpaid(machine: Machine) -> int:
+    """Settle again for receivers whom a settlement has skipped, or whose settlement was lost; return for how many.
+
+    A receiver whose payment would revert costs no gas, only a simulation after a growing pause. Raises NodeUnreachable.
+    """
+    ctx, db = machine.ctx, machine.db
+    operator = ctx.operator.address
+    found = db.read(lambda s: s.execute(repo.unpaid(operator, moment(ctx.now()), MAX_ROWS)).tuples().all())
+    payable = {receiver for receiver, _ in found if _could_be_paid(machine, receiver)}
+
+    def run(session: Session) -> int:
+        sender = _sender(session, machine)
+        if sender is None or not session.execute(repo.try_lock()).scalar_one():
+            return 0
+        now = moment(ctx.now())
+        among = [receiver for receiver, _ in found]
+        # asked again under the lock: another worker may have just asked for them
+        rows = session.execute(repo.unpaid(operator, now, MAX_ROWS, among)).tuples().all()
+        for receiver, paid in rows:
+            if receiver not in payable:
+                session.execute(repo.tried(receiver, int(paid), now, None))
+        again = [receiver for receiver, _ in rows if receiver in payable]
+        _pay(session, ctx, again, sender, str(new_id()))
+        return len(again)
+
+    return db.write(run) if found else 0
+
+
+def _could_be_paid(machine: Machine, receiver: bytes) -> bool:
+    data = abi.encode_settle(receiver, machine.ctx.deployment.usdc)
+    try:
+        machine.rpc.eth_call(sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data)
+    except NodeError as error:
+        code, _ = explain(error)
+        _log.error("a receiver cannot be paid for now", receiver="0x" + receiver.hex(), code=code)
+        return False
+    return True

@@ -20,7 +20,7 @@ from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
 from backend.keeper import service as keeper
 from backend.payments import clocks
-from backend.settlement.service import settle as settle_channels
+from backend.settlement import service as settlement
 from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
@@ -148,9 +148,11 @@ def keep(machine: Machine) -> int:
 
 
 def settle(machine: Machine) -> int:
-    """Claim and pay what the policy chooses; return how many rows."""
+    """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed."""
     try:
-        return settle_channels(machine)
+        claimed = settlement.settle(machine)
+        settlement.pay_unpaid(machine)
     except (NodeUnreachable, NodeError) as error:
         _log.warning("the chain node does not answer", error=str(error))
         return 0
+    return claimed

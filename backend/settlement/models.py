@@ -1,0 +1,29 @@
+"""What has been tried to pay receivers what the chain has claimed for them."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy import CheckConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import AddressColumn, Base, CreatedAt, Moment, UnitsColumn
+
+
+class Payout(Base):
+    """The newest try to pay a receiver; one row a receiver, written with the intent that carries the try."""
+
+    __tablename__ = "payout"
+
+    receiver: Mapped[AddressColumn] = mapped_column(primary_key=True)
+    settled_units: Mapped[UnitsColumn]
+    """What the chain had paid the receiver when this was tried: more than that, and the try has worked."""
+    tries: Mapped[int]
+    """How often it was tried while nothing more was paid."""
+    not_before: Mapped[Moment]
+    """Until then a receiver who was not paid is left alone."""
+    intent_id: Mapped[uuid.UUID | None]
+    """Absent where a simulation has already shown that the receiver cannot be paid."""
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("tries > 0", name="tries"), {"schema": "app"})
