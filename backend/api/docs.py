@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from html import escape
-from typing import Any
+from typing import Any, Final
 
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem;color-scheme:light dark}"
     "code,pre{font:13px/1.45 ui-monospace,monospace}pre{overflow:auto;padding:.6rem;border:1px solid #8885}"
     "summary{cursor:pointer;padding:.25rem 0}b{display:inline-block;min-width:4rem}"
 )
+
+POLICY: Final = (
+    "default-src 'none'; base-uri 'none'; frame-ancestors 'none'; "
+    f"style-src 'sha256-{base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()}'"
+)
+"""The content policy of this page: its one style sheet by hash, and nothing else."""
 
 
 def _name(schema: dict[str, Any]) -> str:

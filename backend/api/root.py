@@ -83,6 +83,6 @@ def root_router() -> APIRouter:
     @router.get("/docs")
     async def documentation(request: Request) -> Response:
         """Return the API description as a page."""
-        return HTMLResponse(docs.render(request.app.openapi()))
+        return HTMLResponse(docs.render(request.app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
 
     return router
