@@ -49,6 +49,9 @@ class Constants:
     settle_age_seconds: int
     settle_gas_multiple: int
     native_price_units: int
+    """Planning price of one native coin, by which gas is weighed against what a claim is worth: 0.50 USDC for POL,
+    3,000 USDC for ETH. Round figures for settlement timing only, never for what anybody is paid; compare them with the
+    reference feeds of the chain (Chainlink POL/USD, ETH/USD; https://docs.chain.link/data-feeds) before deploying."""
     pool_default_units: int
     pool_cap_units: int
     assigned_safe_after_seconds: int

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from aicp.rules.constants import network
+from aicp.rules.constants import known_chain_ids, network
 from backend.domain.escrow_deal import (
     BEFORE_WORK,
     ChainFact,
@@ -161,6 +161,17 @@ def test_gas_is_priced_exactly_and_rounded_up() -> None:
     # 25,000 gas at 100 gwei and $0.40 a coin are 0.0025 coins, one tenth of a cent
     assert gas_cost_units(25_000, 100 * 10**9, 400_000) == 1_000
     assert gas_cost_units(1, 1, 1) == 1
+
+
+@pytest.mark.parametrize("chain_id", known_chain_ids())
+def test_gas_is_priced_in_the_networks_own_coin(chain_id) -> None:
+    prices = {"POL": 500_000, "ETH": 3_000_000_000}
+    known = network(chain_id)
+    assert known.constants.native_price_units == prices[known.currency]
+    # 25,000 gas at 1 gwei are 0.000025 coins
+    assert (
+        gas_cost_units(25_000, 10**9, known.constants.native_price_units) == {"POL": 13, "ETH": 75_000}[known.currency]
+    )
 
 
 @pytest.mark.parametrize(
