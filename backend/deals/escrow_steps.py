@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from functools import partial
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -132,7 +133,6 @@ def authorize(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, 
     )  # fmt: skip
     require_signer(message, ctx.domains.token, given.signature, deal.buyer)
     authorizations.require_none_live(session, ctx, task.id, row.escrow_id)
-    charge(session, ctx, deal.buyer, "fund")
     acceptance = abi.Acceptance(valid_until=row.acceptance_valid_until, signature=row.acceptance_signature)
     intent = txm.enqueue(
         session,
@@ -144,6 +144,7 @@ def authorize(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, 
         data=abi.encode_fund_with_authorization(agreed, given.valid_before, given.signature, acceptance),
         expires_at=moment(given.valid_before),
         reference={"deal_id": str(deal.id), "escrow_id": hex0x(row.escrow_id)},
+        when_new=partial(charge, session, ctx, deal.buyer, "fund"),
     )
     authorizations.store(session, ctx, deal, row.escrow_id, given, intent)
     evidence = {"escrow_id": hex0x(row.escrow_id), "signature": hex0x(given.signature), "intent": str(intent.id)}
@@ -257,7 +258,6 @@ def _relay(
     data: bytes,
     expires_at: dt.datetime,
 ) -> Intent:
-    charge(session, ctx, actor, kind)
     return txm.enqueue(
         session,
         ctx,
@@ -268,6 +268,7 @@ def _relay(
         data=data,
         expires_at=expires_at,
         reference={"deal_id": str(deal.id), "escrow_id": hex0x(row.escrow_id)},
+        when_new=partial(charge, session, ctx, actor, kind),
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy.orm import Session
 
 from aicp.abi import payment_channel as abi
@@ -57,7 +59,6 @@ def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) 
         valid_before=given.valid_before, nonce=pool_deposit_nonce(pool, given.salt),
     )  # fmt: skip
     require_signer(message, ctx.domains.token, given.signature, payer)
-    charge(session, ctx, payer, "pool_deposit")
     session.execute(repo.new_pool(pool, payer, given.payer_authorizer, given.operator))
     data = abi.encode_deposit_pool_with_authorization(
         payer, given.payer_authorizer, given.operator, given.amount_units, given.valid_after, given.valid_before,
@@ -76,6 +77,7 @@ def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) 
         reference={
             "pool_id": hex0x(pool), "amount_units": str(given.amount_units), "nonce": hex0x(message.nonce),
         },
+        when_new=partial(charge, session, ctx, payer, "pool_deposit"),
     )  # fmt: skip
     return intent_out(session, intent)
 
@@ -93,7 +95,6 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         pool_id=pool, amount=given.amount_units, cancel=given.cancel, nonce=given.nonce, valid_until=given.valid_until
     )
     require_signer(message, ctx.domains.channel, given.signature, payer)
-    charge(session, ctx, payer, "pool_withdraw")
     if given.cancel:
         data = abi.encode_cancel_pool_withdraw_with_signature(
             payer, row.payer_authorizer, row.operator, given.nonce, given.valid_until, given.signature
@@ -114,5 +115,6 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         data=data,
         expires_at=moment(given.valid_until),
         reference={"pool_id": hex0x(pool), "amount_units": str(given.amount_units)},
+        when_new=partial(charge, session, ctx, payer, "pool_withdraw"),
     )
     return intent_out(session, intent)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -42,10 +43,12 @@ def enqueue(
     reference: dict[str, Any],
     account: bytes | None = None,
     gas_limit: int | None = None,
+    when_new: Callable[[], None] | None = None,
 ) -> Intent:
     """Ask for a call to be mined once; the same key and call again return the same intent.
 
     `expires_at` is the earliest expiry of the signatures in `data`. Raises IdempotencyMismatch for another call.
+    `when_new` runs in the same transaction for the one request that makes the intent, and for no repeat of it.
     """
     digest = intent_hash(to, data, account)
     now = moment(ctx.now())
@@ -71,6 +74,8 @@ def enqueue(
     if intent.intent_hash != digest:
         raise IdempotencyMismatch("This step was asked for before with another call.")
     if intent.id == values["id"]:
+        if when_new is not None:
+            when_new()
         announce(session, intent)
         session.execute(repo.ring())
     return intent

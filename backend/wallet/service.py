@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -62,7 +63,6 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
     held = views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN)
     if held < given.amount_units:
         raise Conflict("The ledger holds less than that.", balance_units=str(held))
-    charge(session, ctx, account, "withdraw")
     data = escrow.encode_withdraw_with_signature(
         account, given.to, given.amount_units, given.valid_until, given.signature
     )
@@ -76,6 +76,7 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
         data=data,
         expires_at=moment(given.valid_until),
         reference={"account": checksum(account), "to": checksum(given.to), "amount_units": str(given.amount_units)},
+        when_new=partial(charge, session, ctx, account, "withdraw"),
     )
     return intent_out(session, intent)
 
@@ -91,7 +92,6 @@ def stake(session: Session, ctx: Context, agent: bytes, given: StakeIn) -> Inten
         valid_before=given.valid_before, nonce=stake_nonce(agent, given.salt),
     )  # fmt: skip
     require_signer(message, ctx.domains.token, given.signature, agent)
-    charge(session, ctx, agent, "stake")
     data = reputation.encode_stake_with_authorization(
         agent, given.amount_units, given.valid_after, given.valid_before, int.from_bytes(given.salt, "big"),
         given.signature,
@@ -106,6 +106,7 @@ def stake(session: Session, ctx: Context, agent: bytes, given: StakeIn) -> Inten
         data=data,
         expires_at=moment(given.valid_before),
         reference={"agent": checksum(agent), "amount_units": str(given.amount_units)},
+        when_new=partial(charge, session, ctx, agent, "stake"),
     )
     return intent_out(session, intent)
 

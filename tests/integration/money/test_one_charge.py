@@ -7,8 +7,10 @@ import pytest
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
-from backend.deals import service, terms
+from aicp.abi.typed_data import Release
+from backend.deals import escrow_steps, service, terms
 from backend.deals.errors import StakeShort
+from backend.deals.schemas import ReleaseIn
 from backend.errors import (
     AuthorizationLive,
     ChainBehind,
@@ -217,6 +219,31 @@ def test_an_authorization_that_expires_unsent_moves_nothing_and_the_buyer_signs_
     world.pay(deal)
     world.until(lambda: world.state(deal) == "assigned", "assigned")
     assert held - funds(world) == 13 * USDC
+
+
+def test_a_repeated_release_reserves_its_gas_once(world: World) -> None:
+    deal = world.deal(11 * USDC)
+    world.accept(deal)
+    world.pay(deal)
+    world.until(lambda: world.state(deal) == "assigned", "assigned")
+    row = world.terms_row(deal)
+    until = world.clock() + 900
+    message = Release(escrow_id=row.escrow_id, cumulative_released=deal.price_units, valid_until=until)
+    given = ReleaseIn(
+        escrow_id=row.escrow_id, cumulative_released_units=deal.price_units, valid_until=until,
+        signature=world.buyer.sign(message, world.ctx.domains.escrow),
+    )  # fmt: skip
+
+    def reserved() -> int:
+        return int(world.one("SELECT sum(gas) FROM app.relayed_gas WHERE address = :a", a=world.buyer.address))
+
+    before = reserved()
+    world.write(lambda s: escrow_steps.release(s, world.ctx, deal.id, world.buyer.address, given))
+    once = reserved()
+    assert once > before
+    for _ in range(3):
+        world.write(lambda s: escrow_steps.release(s, world.ctx, deal.id, world.buyer.address, given))
+    assert reserved() == once
 
 
 def test_past_the_days_gas_the_answer_is_to_send_it_yourself(world: World, monkeypatch) -> None:
