@@ -11,8 +11,8 @@ from backend.api.deps import Ctx, CurrentSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.wallet import chain, service
-from backend.wallet.schemas import BalancesOut, IntentOut, StakeIn, WithdrawalIn
+from backend.wallet import chain, faucet, service
+from backend.wallet.schemas import BalancesOut, FaucetIn, IntentOut, StakeIn, WithdrawalIn
 
 router = APIRouter(tags=["wallet"])
 
@@ -38,6 +38,12 @@ async def withdraw(body: WithdrawalIn, write: Write, ctx: Ctx, caller: CurrentSe
 async def stake(body: StakeIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
     """Relay a signed stake."""
     return await write(lambda s: service.stake(s, ctx, caller.address, body))
+
+
+@router.post("/wallet/faucet")
+async def give(body: FaucetIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Relay the local token's faucet for the caller, once a minute; 404 wherever the USDC is real."""
+    return await write(lambda s: faucet.give(s, ctx, caller.address, body))
 
 
 @router.get("/transactions")

@@ -21,6 +21,7 @@ _GAS: Final[dict[str, int]] = {
     "pool_withdraw": 90_000,
     "withdraw": 110_000,
     "stake": 160_000,
+    "faucet": 80_000,
 }
 """Gas units reserved for a relayed call of each kind."""
 

@@ -46,6 +46,12 @@ class StakeIn(Model):
     signature: BytesText
 
 
+class FaucetIn(Model):
+    """How much test USDC the caller asks for; at most 10,000 USDC a call."""
+
+    amount_units: UnitsText
+
+
 class AttemptOut(Model):
     """One signed transaction that was, or may be, broadcast."""
 

@@ -1,4 +1,4 @@
-"""`aicp wallet show|pool|collect|stake`."""
+"""`aicp wallet show|faucet|pool|collect|stake`."""
 
 from __future__ import annotations
 
@@ -41,6 +41,16 @@ async def show(market: Market) -> None:
         ("receipts paid out", held.channel_settled_units),
     ):
         click.echo(f"  {label:19}{format_usdc(units):>16} USDC")
+
+
+@wallet.command()
+@click.argument("amount", type=USDC, default="1000")
+@wallet_options
+@signing
+async def faucet(market: Market, amount: int) -> None:
+    """Get AMOUNT test USDC, by default 1000: on the local chain only, without gas, once a minute."""
+    intent = await market.faucet(amount)
+    await _landed(market, intent, f"The faucet gives {format_usdc(amount)} USDC to {checksum(market.address)}.")
 
 
 @wallet.group()

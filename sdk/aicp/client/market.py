@@ -279,6 +279,10 @@ class Market:
         }
         return models.Intent.read(await self.transport.post("/withdrawals", body))
 
+    async def faucet(self, units: int) -> models.Intent:
+        """Ask the local chain's token for test USDC, without gas. Raises ProblemError where there is no faucet."""
+        return models.Intent.read(await self.transport.post("/wallet/faucet", {"amount_units": str(units)}))
+
 
 def new_salt() -> bytes:
     """Return 32 random bytes."""
