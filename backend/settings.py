@@ -60,6 +60,8 @@ class Settings(BaseSettings):
     max_bytes_per_address: int = 1 << 30
     relayed_gas_per_day: int = 5_000_000
     """Gas units an address may have relayed in a day; past it the answer is 429 with "send it yourself"."""
+    session_key_units_per_day: int = 50_000_000
+    """Base units of USDC one session key may order in 24 hours, so that a stolen one costs no more than that."""
     rpc_timeout_seconds: float = 10.0
     sweep_seconds: float = 1.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.errors import Conflict
+from backend.errors import Conflict, Problem
 
 
 class PoolClosing(Conflict):
@@ -11,3 +11,7 @@ class PoolClosing(Conflict):
 
 class RetiredOperator(Conflict):
     code, title = "operator_retired", "The operator of this pool or deal no longer serves here."
+
+
+class SessionKeyCap(Problem):
+    status, code, title = 403, "session_key_cap", "The session key has ordered all it may within 24 hours."

@@ -1,8 +1,9 @@
 """Orders of a session key: reserve, deliver, judge, give back.
 
 Invariants: receipts and reserves of a pool never exceed what the chain and the mirror say it holds (one conditional
-UPDATE in the same commit); an order is taken only under a ceiling that covers it and all before it; what was reserved
-ends as exactly one of a receipt or nothing. Lock order: task, pool, channel.
+UPDATE in the same commit); a session key orders no more than its daily cap (summed under the pool's lock); an order is
+taken only under a ceiling that covers it and all before it; what was reserved ends as exactly one of a receipt or
+nothing. Lock order: task, pool, channel.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import MicroDelivery, MicroReturn, MicroVerdict, Voucher
 from aicp.abi.typed_data import MicroOrder as OrderMessage
-from aicp.rules.primitives import hex0x
+from aicp.rules.primitives import format_usdc, hex0x
 from backend.context import Context
 from backend.db.times import moment
 from backend.deals import authorizations
@@ -39,7 +40,7 @@ from backend.errors import (
 from backend.outbox.service import emit
 from backend.payments import repo
 from backend.payments.channels import Lane, lane
-from backend.payments.errors import PoolClosing, RetiredOperator
+from backend.payments.errors import PoolClosing, RetiredOperator, SessionKeyCap
 from backend.payments.models import Channel, MicroOrder, Pool
 from backend.payments.receipts import earn, void
 from backend.payments.schemas import VoucherIn
@@ -48,6 +49,7 @@ from backend.tasks.models import Task
 from indexer import views
 
 S = TaskState
+_CAP_SECONDS: Final = 24 * 3600
 _SENTENCES: Final[dict[OrderProblem, str]] = {
     OrderProblem.PRICE_DIFFERS: "The order's price is not the amount of the bid.",
     OrderProblem.BID_EXPIRED: "The bid is no longer valid.",
@@ -60,8 +62,8 @@ _SENTENCES: Final[dict[OrderProblem, str]] = {
 def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, given: OrderIn) -> Deal:
     """Take an order, raise the ceiling where a voucher comes with it, and reserve the price. A repeat changes nothing.
 
-    Raises TermsMismatch, SignatureExpired, InvalidSignature, CeilingTooLow, VoucherAbovePool, PoolClosing,
-    RetiredOperator, ChainBehind, NotFound, WrongState. Whatever it raises, nothing is stored.
+    Raises TermsMismatch, SignatureExpired, InvalidSignature, CeilingTooLow, VoucherAbovePool, SessionKeyCap,
+    PoolClosing, RetiredOperator, ChainBehind, NotFound, WrongState. Whatever it raises, nothing is stored.
     """
     deal, task = lock(session, deal_id, buyer, role="buyer")
     way = lane(
@@ -83,6 +85,7 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     _check_terms(session, ctx, deal, given)
     _check_pool(session, ctx, deal, way, given)
     pool, channel = _open(session, deal, way)
+    _check_cap(session, ctx, pool, given.price_units)
     _raise_ceiling(session, ctx, way, channel, given.voucher)
     needed = need(
         earned_units=channel.earned_units, in_flight_units=channel.in_flight_units, price_units=given.price_units
@@ -160,6 +163,19 @@ def _open(session: Session, deal: Deal, way: Lane) -> tuple[Pool, Channel]:
     pool = session.execute(repo.pool_locked(way.pool_id)).scalar_one()
     session.execute(repo.new_channel(way.channel_id, way.pool_id, config.receiver))
     return pool, session.execute(repo.channel_locked(way.channel_id)).scalar_one()
+
+
+def _check_cap(session: Session, ctx: Context, pool: Pool, price_units: int) -> None:
+    """Keep the session key within its daily cap; the caller holds the pool's lock, so no other order is in between."""
+    since = moment(ctx.now() - _CAP_SECONDS)
+    ordered = int(session.execute(repo.ordered_since(pool.payer, pool.payer_authorizer, since)).scalar_one())
+    cap = ctx.settings.session_key_units_per_day
+    if ordered + price_units > cap:
+        raise SessionKeyCap(
+            f"The session key may order {format_usdc(cap)} USDC in 24 hours; {format_usdc(ordered)} are ordered.",
+            what_to_do="Wait until earlier orders are a day old, or pay larger work by escrow.",
+            cap_units=str(cap), ordered_units=str(ordered), price_units=str(price_units),
+        )  # fmt: skip
 
 
 def _raise_ceiling(session: Session, ctx: Context, way: Lane, channel: Channel, offered: VoucherIn | None) -> None:

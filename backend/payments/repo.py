@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Update, literal, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Insert, Select, Update, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
@@ -104,6 +105,20 @@ def new_voucher(channel_id: bytes, ceiling_units: int, signature: bytes) -> Inse
 def order_of_deal(deal_id: uuid.UUID) -> Select[MicroOrder]:
     """The order that pays a deal, read anew."""
     return select(MicroOrder).where(MicroOrder.deal_id == deal_id).execution_options(populate_existing=True)
+
+
+def ordered_since(payer: bytes, payer_authorizer: bytes, since: datetime) -> Select[Any]:
+    """Sum of the prices a session key has ordered after a moment, in base units; void orders cost nothing."""
+    return (
+        select(func.coalesce(func.sum(MicroOrder.price_units), 0))
+        .join(Pool, Pool.pool_id == MicroOrder.pool_id)
+        .where(
+            Pool.payer == payer,
+            Pool.payer_authorizer == payer_authorizer,
+            MicroOrder.state != "void",
+            MicroOrder.created_at > since,
+        )
+    )
 
 
 def orders_due(now: int, margin: int, limit: int) -> Select[MicroOrder]:

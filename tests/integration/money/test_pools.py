@@ -19,7 +19,7 @@ from backend.errors import (
     TermsMismatch,
     VoucherAbovePool,
 )
-from backend.payments.errors import PoolClosing
+from backend.payments.errors import PoolClosing, SessionKeyCap
 from backend.payments.receipts import Filter, page
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World, stranger
@@ -164,6 +164,63 @@ def test_a_verdict_of_a_stranger_and_a_late_rejection_change_nothing(world: Worl
     world.judge(deal, accepted=True)
     assert world.state(deal) == "completed"
     world.clock.added -= 601
+
+
+def ordered_today(world: World) -> int:
+    """What counts against the cap; a rejected order is void and does not."""
+    return int(world.one("SELECT coalesce(sum(price_units), 0) FROM app.micro_order WHERE state <> 'void'"))
+
+
+def test_a_session_key_orders_up_to_its_daily_cap_and_not_a_unit_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.ctx.settings, "session_key_units_per_day", ordered_today(world) + 50_000)
+    above = world.deal(50_001)
+    before, reserved = counts(world), promised(world)
+    with pytest.raises(SessionKeyCap) as refused:
+        world.place(above, world.order(above, POOL))
+    assert (refused.value.status, refused.value.code) == (403, "session_key_cap")
+    assert (counts(world), promised(world)) == (before, reserved), "nothing is stored"
+    exact = world.deal(50_000)
+    given = world.order(exact, POOL)
+    world.place(exact, given)
+    world.place(exact, given)
+    smallest = world.deal(10_000)
+    with pytest.raises(SessionKeyCap):
+        world.place(smallest, world.order(smallest, POOL))
+    world.deliver(exact)
+    world.judge(exact, accepted=False)
+    world.place(smallest, world.order(smallest, POOL))
+
+
+def test_the_cap_looks_back_one_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.ctx.settings, "session_key_units_per_day", 10_000)
+    deal = world.deal(10_000)
+    with pytest.raises(SessionKeyCap):
+        world.place(deal, world.order(deal, POOL))
+    world.sql("UPDATE app.micro_order SET created_at = created_at - interval '1 day'")
+    try:
+        world.place(deal, world.order(deal, POOL))
+    finally:
+        world.sql(
+            "UPDATE app.micro_order SET created_at = created_at + interval '1 day' WHERE deal_id <> :id", id=deal.id
+        )
+
+
+def test_racing_orders_of_several_agents_never_pass_the_cap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.ctx.settings, "session_key_units_per_day", ordered_today(world) + 30_000)
+    deals = [world.deal(10_000, agent=(world.agent, world.rival)[n % 2]) for n in range(8)]
+    given = [world.order(deal, POOL) for deal in deals]
+
+    def attempt(n: int) -> bool:
+        try:
+            world.place(deals[n], given[n])
+        except SessionKeyCap:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sum(pool.map(attempt, range(8))) == 3
 
 
 def test_an_announced_withdrawal_stops_orders_and_claims_everything_at_once(world: World) -> None:
