@@ -14,5 +14,6 @@ export const keys = {
   receipts: (filter?: object) => (filter ? (['receipts', filter] as const) : (['receipts'] as const)),
   balances: (address?: string) => (address ? (['balances', address] as const) : (['balances'] as const)),
   transactions: ['transactions'] as const,
+  deposit: (payer: string) => ['transactions', 'deposit', payer] as const,
   agents: ['agents'] as const,
 }

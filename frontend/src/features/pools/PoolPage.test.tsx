@@ -1,6 +1,6 @@
 import { screen } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import { NOW, pool, session } from '@/test/fixtures'
+import { buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { poolParts } from './lib/pool'
@@ -43,6 +43,27 @@ describe('PoolPage', () => {
     server.use(answers('/pools', [{ ...leaving, finalize_at: NOW - 1 }]))
     await show(<PoolPage />, { connected: true })
     expect(await screen.findByRole('button', { name: 'Finish withdrawal' })).toBeEnabled()
+  })
+
+  it('offers to send a signed deposit again whose answer was lost, and no other one', async () => {
+    const kept = {
+      payer_authorizer: sessionKey.address,
+      operator: operator.address,
+      amount_units: '5000000',
+      valid_after: 0,
+      valid_before: NOW + 600,
+      salt: `0x${'1'.repeat(64)}`,
+      signature: `0x${'1b'.repeat(65)}`,
+    }
+    localStorage.setItem(`aicp.deposit.31337:${buyer.address.toLowerCase()}`, JSON.stringify(kept))
+    server.use(
+      answers('/auth/session', session),
+      answers('/pools', []),
+      answers('/transactions', { items: [], next_cursor: null }),
+    )
+    await show(<PoolPage />, { connected: true })
+    expect(await screen.findByRole('button', { name: 'Send deposit again' })).toBeEnabled()
+    expect(screen.queryByLabelText('First deposit')).toBeNull()
   })
 
   it('says what failed', async () => {

@@ -26,7 +26,8 @@ import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { ChainNote } from '@/components/web3/TxLink'
 import { BalanceBar } from './BalanceBar'
-import { deposit, withdraw } from './lib/pool'
+import { deposit, depositStanding } from './lib/deposit'
+import { withdraw } from './lib/pool'
 
 /** Address of this browser's session key for an account; null when there is none, undefined while it is looked up. */
 function useSessionKeyAddress(payer: string | undefined): string | null | undefined {
@@ -49,6 +50,8 @@ function usePoolStep<V>(done: string, run: (variables: V) => Promise<IntentOut>)
         if (error instanceof SheetClosed) return null
         throw error
       }),
+    // a lost answer changes what this browser knows, too
+    onError: () => client.invalidateQueries({ queryKey: keys.transactions }),
     onSuccess: (intent) => {
       if (!intent) return
       for (const key of [keys.sessionKey, keys.pools, keys.transactions, keys.balances()])
@@ -58,11 +61,24 @@ function usePoolStep<V>(done: string, run: (variables: V) => Promise<IntentOut>)
   })
 }
 
+/** The deposit this account has signed here and whose fate is open; undefined while that is not known. */
+function useDepositStanding(payer: string | undefined) {
+  const network = useNetwork()
+  const polling = usePolling()
+  return useQuery({
+    queryKey: keys.deposit(payer ?? ''),
+    queryFn: () => depositStanding(network, payer ?? ''),
+    enabled: payer !== undefined,
+    refetchInterval: polling,
+  }).data
+}
+
 function DepositForm({ payer, pool }: { payer: string | undefined; pool: PoolOut | undefined }) {
   const network = useNetwork()
   const { constants } = network
   const [text, setText] = useState(formatUsdc(BigInt(constants.pool_default_units)))
   const [error, setError] = useState<string | null>(null)
+  const standing = useDepositStanding(payer)
   const step = usePoolStep<bigint>(pool ? 'Top-up signed' : 'Pool deposit signed', async (amount) => {
     if (!payer) throw new Error('Sign in first.')
     const key = await ensureSessionKey(network.chain_id, payer)
@@ -81,6 +97,27 @@ function DepositForm({ payer, pool }: { payer: string | undefined; pool: PoolOut
     setError(problem)
     if (problem === null && amount !== null) step.mutate(amount)
   }
+  if (standing?.state === 'underway')
+    return (
+      <Notice tone="info">
+        {amountText(standing.amount_units)} are on their way into your pool. It can be topped up once they have arrived.
+      </Notice>
+    )
+  if (standing)
+    return (
+      <div className="grid gap-3">
+        <Notice tone="warn">
+          You signed a deposit of {amountText(standing.amount_units)}, and the service does not know it yet. The same
+          signature is sent again; nothing is signed or paid twice.
+        </Notice>
+        <ConnectionButton
+          label="Send deposit again"
+          onAct={() => step.mutate(BigInt(standing.amount_units))}
+          busy={step.isPending}
+          error={step.error}
+        />
+      </div>
+    )
   return (
     <div className="grid gap-3">
       <AmountField

@@ -1,10 +1,9 @@
 import type { Hex } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import type { NetworkOut, PoolOut } from '@/api/types'
-import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
-import { randomBytes32 } from '@/chain/random'
+import { serverNow } from '@/chain/clock'
 import { askSignature } from '@/chain/signing'
-import { poolDepositNonce, poolId, signingRequest } from '@/chain/typedData'
+import { signingRequest } from '@/chain/typedData'
 import { formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 
@@ -30,50 +29,6 @@ export function poolParts(pool: PoolOut): {
   const reserved = BigInt(pool.reserved_units)
   const free = balance > earned + reserved ? balance - earned - reserved : 0n
   return { claimed, earned, reserved, free, total: claimed + earned + reserved + free }
-}
-
-/** Deposits into the pool of the account and its session key by one signature; opens it when it is the first. */
-export async function deposit(network: NetworkOut, payer: string, sessionKey: string, amountUnits: bigint) {
-  const operator = liveOperator(network)
-  const balances = await endpoints.balances(payer)
-  if (BigInt(balances.usdc_units) < amountUnits)
-    throw new Error(`Your wallet holds ${amountText(balances.usdc_units)}, less than the deposit. Nothing was signed.`)
-  const pool = poolId(network, { payer, payerAuthorizer: sessionKey, operator })
-  const salt = randomBytes32()
-  const validBefore = serverNow() + network.constants.authorization_lifetime_seconds - CLOCK_SLACK_SECONDS
-  const delay = formatDuration(network.constants.pool_withdraw_delay_seconds)
-  const signature = await askSignature({
-    title: `Deposit ${amountText(amountUnits)} into your pool`,
-    intro: 'One signature. The money stays yours in the contract; small tasks are paid from it by your session key.',
-    rows: [
-      { label: 'You deposit', value: amountUnits.toString(), kind: 'amount' },
-      { label: 'Held by (PaymentChannel)', value: network.contracts.payment_channel, kind: 'address' },
-      { label: 'Session key of this browser', value: sessionKey, kind: 'address' },
-      { label: 'Operator', value: operator, kind: 'address' },
-      { label: 'Signature expires', value: String(validBefore), kind: 'time' },
-      { label: 'Pool id', value: pool, kind: 'hash' },
-    ],
-    checks: ['Pool id recomputed: only this session key can promise money from it.'],
-    problems: [],
-    next: `A relayer sends it and pays the gas. You can withdraw what is not promised; that takes ${delay}.`,
-    request: signingRequest('ReceiveWithAuthorization', network, {
-      from: payer,
-      to: network.contracts.payment_channel,
-      value: amountUnits,
-      validAfter: 0n,
-      validBefore: BigInt(validBefore),
-      nonce: poolDepositNonce(pool, salt),
-    }),
-  })
-  return endpoints.depositPool({
-    payer_authorizer: sessionKey,
-    operator,
-    amount_units: amountUnits.toString(),
-    valid_after: 0,
-    valid_before: validBefore,
-    salt,
-    signature,
-  })
 }
 
 const STEP_SECONDS = 600
