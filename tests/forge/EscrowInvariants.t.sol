@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Escrow} from "../../contracts/Escrow.sol";
 import {Reputation} from "../../contracts/Reputation.sol";
+import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {EscrowState, Status, Terms} from "../../contracts/types/EscrowTypes.sol";
 import {Stake} from "../../contracts/types/StakeTypes.sol";
@@ -12,14 +12,14 @@ import {EscrowHandler} from "./handlers/EscrowHandler.sol";
 contract EscrowInvariants {
     EscrowHandler private _handler;
     MockUSDC private _usdc;
-    Escrow private _escrow;
+    IEscrow private _escrow;
     Reputation private _reputation;
 
     function setUp() public {
         _handler = new EscrowHandler();
         (address usdc, address escrow, address reputation) = _handler.world();
         _usdc = MockUSDC(usdc);
-        _escrow = Escrow(escrow);
+        _escrow = IEscrow(escrow);
         _reputation = Reputation(reputation);
     }
 
