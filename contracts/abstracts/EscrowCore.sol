@@ -234,9 +234,10 @@ abstract contract EscrowCore is
             outcome: Outcome(word.ruling()),
             settledValue: word.released()
         });
-        (uint96 toClient, uint96 toPool) =
-            StakeMath.slashed(result.lockAmount, result.outcome, word.refunded(), terms.amount);
-        if (toClient + toPool > 0) {
+        if (StakeMath.severity(result.outcome) > 0) {
+            // Outcomes of some severity end with a refund, and a slash of it is rounded up: it is never zero.
+            (uint96 toClient, uint96 toPool) =
+                StakeMath.slashed(result.lockAmount, result.outcome, word.refunded(), terms.amount);
             return abi.encodeCall(IReputation.slash, (result, terms.client, toClient, toPool));
         }
         uint96 cap = result.outcome == Outcome.Completed

@@ -208,9 +208,13 @@ def test_rule__reverts_for_others_than_the_arbiter(world, arbitrator):
 
 
 def test_rule__reverts_when_the_ruling_is_unknown(world, arbitrator):
-    disputed(world, arbitrator)
-    with ape.reverts(world.escrow.Escrow_InvalidRuling):
+    terms = disputed(world, arbitrator)
+    with ape.reverts():  # the arbitrator passes Escrow's error on, which is none of its own
         arbitrator.giveRuling(0, 3, sender=world.owner)
+    assert world.status(terms) == DISPUTED
+    arbitrator.decide(0, 3, sender=world.owner)
+    with ape.reverts(world.escrow.Escrow_InvalidRuling):
+        world.escrow.execute(terms.tuple(), sender=world.stranger)
 
 
 def test_rule__records_and_moves_nothing(world, arbitrator):

@@ -41,11 +41,11 @@ contract EscrowGasTest is DisputeBase {
         snapshot = VM.snapshotState();
         VM.prank(terms.client);
         escrow.release(terms, AMOUNT);
-        _below("release to the balance, with fee", 73_000);
+        _below("release to the balance, with fee", 71_000);
         VM.revertToState(snapshot);
         VM.prank(terms.client);
         escrow.releaseAndPay(terms, AMOUNT);
-        _below("release and pay, with fee", 88_000);
+        _below("release and pay, with fee", 90_000);
         VM.revertToState(snapshot);
         VM.prank(terms.provider);
         escrow.refundAndPay(terms, AMOUNT);

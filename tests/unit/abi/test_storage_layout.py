@@ -27,7 +27,7 @@ def _functions(name: str, build: Build) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_the_extension_has_the_first_slots_of_escrow(build: Build) -> None:
     main, extension = build.contracts["Escrow"].storage, build.contracts["EscrowExtension"].storage
     assert tuple(name for _, _, name, _ in extension) == SHARED
@@ -35,7 +35,7 @@ def test_the_extension_has_the_first_slots_of_escrow(build: Build) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_no_function_is_in_both_bodies(build: Build) -> None:
     assert _functions("Escrow", build) & _functions("EscrowExtension", build) == set()
     assert _functions("Escrow", build) | _functions("EscrowExtension", build) == {
@@ -46,7 +46,7 @@ def test_no_function_is_in_both_bodies(build: Build) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_layouts_are_as_written_down(build: Build) -> None:
     written = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     for name, layout in written.items():
