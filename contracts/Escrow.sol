@@ -12,7 +12,7 @@ import {IEscrowMain} from "./interfaces/IEscrowMain.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {TermsLib} from "./libraries/TermsLib.sol";
 import {Acceptance, EscrowConfig, EscrowState, Outcome, RoleSignature, Status, Terms} from "./types/EscrowTypes.sol";
-import {EscrowWord, EscrowWordLib} from "./types/EscrowWord.sol";
+import {EscrowWord} from "./types/EscrowWord.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
@@ -22,16 +22,16 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 /// @notice See `IEscrow`.
 ///
 /// ```
-///  None --fund*--> Funded --accept (stake locked)--> Accepted --submit--> Submitted --dispute--> Challenged --respond--+
-///                    |                                  |                    |     client, bond    |  provider, bond   |
-///                    | cancel: client,                  | reclaim: anyone    | clock: anyone       | claimDefault:     |
-///                    | anyone from acceptBy             | from deliverBy     |                     | anyone from clock |
-///                    v                                  v                    v                     v                   |
-///                  Closed <-- release, quorum (from Accepted, Submitted), refund, split (from all but Ruled) --        |
-///                    ^                                                                                                 |
-///                    +------ resolveStalled: anyone from clock; execute: anyone ---- Disputed <------------------------+
-///                    |                                                                  |
-///                    +------ execute: anyone ------------------- Ruled <--rule: arbiter-+
+/// None --fund*--> Funded --accept (stake locked)--> Accepted --submit--> Submitted --dispute--> Challenged --respond-+
+///                   |                                  |                    |     client, bond    |  provider, bond  |
+///                   | cancel: client,                  | reclaim: anyone    | clock: anyone       | claimDefault:    |
+///                   | anyone from acceptBy             | from deliverBy     |                     | anyone from clock|
+///                   v                                  v                    v                     v                  |
+///                 Closed <-- release, quorum (from Accepted, Submitted), refund, split (from all but Ruled) --       |
+///                   ^                                                                                                |
+///                   +------ resolveStalled: anyone from clock; execute: anyone ---- Disputed <-----------------------+
+///                   |                                                                  |
+///                   +------ execute: anyone ------------------- Ruled <--rule: arbiter-+
 /// ```
 ///
 /// @dev Money in this contract is the sum of what open escrows still hold, of the balances, of the fees not yet booked

@@ -108,8 +108,8 @@ abstract contract EscrowCore is
         _finish(id, terms, moved, outcome);
     }
 
-    /// @dev Raises the released total; the fee is the difference of cumulative fees. The caller of this function pays or
-    /// credits `net` to the provider and adds `fee` to the fees.
+    /// @dev Raises the released total; the fee is the difference of cumulative fees. The caller of this function pays
+    /// or credits `net` to the provider and adds `fee` to the fees.
     function _bookRelease(bytes32 id, Terms calldata terms, EscrowWord word, uint96 amount)
         internal
         returns (EscrowWord, uint96 net, uint96 fee)

@@ -83,7 +83,8 @@ abstract contract EscrowSteps is
 
     /// @dev Interaction: lock the provider's stake, or revert with Reputation's reason.
     function _lockStake(bytes32 id, Terms calldata terms) internal {
-        IReputation(_reputation()).lock({agent: terms.provider, escrowId: id, amount: StakeMath.required(terms.amount)});
+        uint96 stake = StakeMath.required(terms.amount);
+        IReputation(_reputation()).lock({agent: terms.provider, escrowId: id, amount: stake});
     }
 
     /*////////////////////////////////////////////////////////////////////////
