@@ -1,44 +1,110 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Reputation} from "./Reputation.sol";
+import {Balances} from "./abstracts/Balances.sol";
 import {EscrowCore} from "./abstracts/EscrowCore.sol";
-import {IEscrow} from "./interfaces/IEscrow.sol";
+import {EscrowSteps} from "./abstracts/EscrowSteps.sol";
+import {GuardedInflow} from "./abstracts/GuardedInflow.sol";
+import {Ledger} from "./abstracts/Ledger.sol";
+import {IEscrowExtension} from "./interfaces/IEscrowExtension.sol";
+import {IEscrowMain} from "./interfaces/IEscrowMain.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {TermsLib} from "./libraries/TermsLib.sol";
 import {Acceptance, EscrowConfig, EscrowState, Outcome, RoleSignature, Status, Terms} from "./types/EscrowTypes.sol";
-import {EscrowWord, EscrowWordLib} from "./types/EscrowWord.sol";
-import {Address} from "@openzeppelin/contracts/utils/Address.sol";
+import {EscrowWord} from "./types/EscrowWord.sol";
+import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
+import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
+import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
 /// @title Escrow
 /// @notice See `IEscrow`.
 ///
 /// ```
-///  None --fund*--> Funded --accept (stake locked)--> Accepted --submit--> Submitted
-///                    |                                  |                    |
-///                    | cancel: client,                  | reclaim: anyone    | releaseAfterChallenge:
-///                    | anyone from acceptBy             | from deliverBy     | anyone after the clock
-///                    v                                  v                    v
-///                  Closed <--- release, quorum (from Accepted or Submitted), refund, split (from any) ---
+/// None --fund*--> Funded --accept (stake locked)--> Accepted --submit--> Submitted --dispute--> Challenged --respond-+
+///                   |                                  |                    |     client, bond    |  provider, bond  |
+///                   | cancel: client,                  | reclaim: anyone    | clock: anyone       | claimDefault:    |
+///                   | anyone from acceptBy             | from deliverBy     |                     | anyone from clock|
+///                   v                                  v                    v                     v                  |
+///                 Closed <-- release, quorum (from Accepted, Submitted), refund, split (from all but Ruled) --       |
+///                   ^                                                                                                |
+///                   +------ resolveStalled: anyone from clock; execute: anyone ---- Disputed <-----------------------+
+///                   |                                                                  |
+///                   +------ execute: anyone ------------------- Ruled <--rule: arbiter-+
 /// ```
 ///
-/// @dev Money in this contract is the sum of what open escrows still hold and of the balances. Every exit writes its
-/// word and its balances before it calls Reputation, and needs nothing of that call: a failing Reputation leaves the
-/// STAKE_LOCKED flag set, `settleStake` repeats the report later. No upgrade, no rescue, no pause of exits.
+/// @dev Money in this contract is the sum of what open escrows still hold, of the balances, of the fees not yet booked
+/// into one, and of the clients' bonds. Every exit writes its word and its balances before it calls Reputation, and
+/// needs nothing of that call: a failing Reputation leaves the STAKE_LOCKED flag set, `settleStake` repeats the report
+/// later. No upgrade, no rescue of the token, no pause of exits.
 ///
-/// The constructor creates Reputation (see there), so deploying this one contract deterministically fixes both.
+/// The code is in two bodies, for one would be above the size limit: what this contract does not know it runs from
+/// `extension`, an immutable address, on its own storage and under its own re-entrancy guard. Both bodies inherit
+/// `EscrowCore` first, so the slots are the same, and no selector is in both.
+///
+/// The constructor creates Reputation (see there), and takes only an extension made for the same configuration, so
+/// deploying extension and Escrow deterministically fixes all three.
 contract Escrow is
-    EscrowCore // 9 inherited components
+    EscrowSteps, // 6 inherited components
+    IEscrowMain, // 3 inherited components
+    Ledger, // 4 inherited components
+    Ownable2Step, // 1 inherited component
+    GuardedInflow // 2 inherited components
 {
     using TermsLib for Terms;
 
+    /// @inheritdoc IEscrowMain
+    address public immutable override reputation;
+    /// @inheritdoc IEscrowMain
+    address public immutable override extension;
+    /// @inheritdoc IEscrowMain
+    uint16 public immutable override maxFeeBps;
+
     /// @param config What this deployment fixes
-    constructor(EscrowConfig memory config) EscrowCore(config) {}
+    /// @param extension_ An `EscrowExtension` made for the same configuration
+    constructor(EscrowConfig memory config, address extension_)
+        EscrowCore(config)
+        EIP712(DOMAIN_NAME, DOMAIN_VERSION)
+        Ownable(config.admin)
+        GuardedInflow(config.guardian)
+    {
+        // Check: the second body is there and has the same immutables.
+        if (extension_.code.length == 0 || IEscrowExtension(extension_).configHash() != keccak256(abi.encode(config))) {
+            revert Errors.Escrow_WrongExtension(extension_);
+        }
+        if (config.feeBps > config.maxFeeBps) revert Errors.Escrow_FeeAboveCap(config.feeBps, config.maxFeeBps);
+        if (config.feeRecipient == address(0)) revert Errors.Escrow_ZeroAddress();
+        extension = extension_;
+        maxFeeBps = config.maxFeeBps;
+        reputation = address(
+            new Reputation({
+                token_: config.token, guardian_: config.guardian, unbondingPeriod_: uint40(config.unbondingPeriod)
+            })
+        );
+        _feeBps = config.feeBps;
+        _fees.recipient = config.feeRecipient;
+        emit FeeChanged({feeBps: config.feeBps});
+        emit FeeRecipientChanged({feeRecipient: config.feeRecipient});
+    }
+
+    /// @notice Everything else is in the extension. Takes no native token.
+    fallback() external {
+        address target = extension;
+        assembly {
+            calldatacopy(0, 0, calldatasize())
+            let success := delegatecall(gas(), target, 0, calldatasize(), 0, 0)
+            returndatacopy(0, 0, returndatasize())
+            if iszero(success) { revert(0, returndatasize()) }
+            return(0, returndatasize())
+        }
+    }
 
     /*////////////////////////////////////////////////////////////////////////
                                      FUNDING
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function fund(Terms calldata terms) external override nonReentrant whenInflowsOpen returns (bytes32 id) {
         id = _open(terms);
         _requireClient(id, terms);
@@ -46,7 +112,7 @@ contract Escrow is
         _pull(terms.client, terms.amount);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function fundFromBalance(Terms calldata terms) external override nonReentrant whenInflowsOpen returns (bytes32 id) {
         id = _open(terms);
         _requireClient(id, terms);
@@ -55,7 +121,7 @@ contract Escrow is
         emit BalanceSpent({account: terms.client, id: id, amount: terms.amount});
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function fundWithAuthorization(
         Terms calldata terms,
         uint256 validBefore,
@@ -84,7 +150,7 @@ contract Escrow is
                                       WORK
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function accept(Terms calldata terms) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         _requireProvider(id, terms);
@@ -92,7 +158,7 @@ contract Escrow is
         _lockStake(id, terms);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function acceptWithSignature(Terms calldata terms, Acceptance calldata acceptance) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         _checkAcceptance(id, terms, acceptance);
@@ -100,14 +166,14 @@ contract Escrow is
         _lockStake(id, terms);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function submit(Terms calldata terms, bytes32 deliverableHash) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         _requireProvider(id, terms);
         _submit(id, terms, word, deliverableHash);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function submitWithSignature(
         Terms calldata terms,
         bytes32 deliverableHash,
@@ -123,14 +189,14 @@ contract Escrow is
                                      RELEASE
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function release(Terms calldata terms, uint96 cumulative) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         _requireClient(id, terms);
         _release(id, terms, word, cumulative);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function releaseWithSignature(Terms calldata terms, uint96 cumulative, uint40 validUntil, bytes calldata signature)
         external
         override
@@ -141,7 +207,7 @@ contract Escrow is
         _release(id, terms, word, cumulative);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function releaseWithQuorum(
         Terms calldata terms,
         uint96 cumulative,
@@ -153,7 +219,20 @@ contract Escrow is
         _release(id, terms, word, cumulative);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
+    function releaseAndPay(Terms calldata terms, uint96 cumulative) external override nonReentrant {
+        (bytes32 id, EscrowWord word) = _load(terms);
+        _requireClient(id, terms);
+        uint96 step = _releaseStep(id, terms, word, cumulative);
+        uint96 net;
+        uint96 fee;
+        (word, net, fee) = _bookRelease(id, terms, word, step);
+        if (fee > 0) _fees.accrued += fee;
+        _finish(id, terms, word, Outcome.Completed);
+        _payOrCredit(terms.provider, net);
+    }
+
+    /// @inheritdoc IEscrowMain
     function releaseAfterChallenge(Terms calldata terms) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         // Check: a deliverable is in and the client let the clock run out.
@@ -166,14 +245,14 @@ contract Escrow is
                                  MONEY GOES BACK
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function refund(Terms calldata terms, uint96 cumulative) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         _requireProvider(id, terms);
         _refund(id, terms, word, cumulative);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function refundWithSignature(Terms calldata terms, uint96 cumulative, uint40 validUntil, bytes calldata signature)
         external
         override
@@ -184,7 +263,16 @@ contract Escrow is
         _refund(id, terms, word, cumulative);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
+    function refundAndPay(Terms calldata terms, uint96 cumulative) external override nonReentrant {
+        (bytes32 id, EscrowWord word) = _load(terms);
+        _requireProvider(id, terms);
+        (uint96 step, Outcome outcome) = _refundStep(id, terms, word, cumulative);
+        _finish(id, terms, _bookRefund(id, word, step), outcome);
+        _payOrCredit(terms.client, step);
+    }
+
+    /// @inheritdoc IEscrowMain
     function cancel(Terms calldata terms) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         // Check: the client at any time, anyone once the provider can no longer accept.
@@ -192,7 +280,7 @@ contract Escrow is
         _cancel(id, terms, word);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function cancelWithSignature(Terms calldata terms, uint40 validUntil, bytes calldata signature)
         external
         override
@@ -203,7 +291,7 @@ contract Escrow is
         _cancel(id, terms, word);
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function reclaim(Terms calldata terms) external override nonReentrant {
         (bytes32 id, EscrowWord word) = _load(terms);
         // Check: accepted, and nothing was submitted in time.
@@ -212,76 +300,120 @@ contract Escrow is
         _move(id, terms, word, 0, _left(terms, word), Outcome.Missed);
     }
 
-    /// @inheritdoc IEscrow
-    function split(
-        Terms calldata terms,
-        uint96 toProvider,
-        uint96 toClient,
-        uint40 validUntil,
-        bytes calldata clientSignature,
-        bytes calldata providerSignature
-    ) external override nonReentrant {
-        (bytes32 id, EscrowWord word) = _load(terms);
-        // Check: the escrow is open and the parts are exactly what is left.
-        _requireOpen(id, word);
-        uint96 left = _left(terms, word);
-        uint256 requested = uint256(toProvider) + toClient;
-        if (requested != left) revert Errors.Escrow_SplitMismatch(id, requested, left);
-        // Check: both parties signed.
-        bytes32 structHash = TermsLib.split(id, toProvider, toClient, validUntil);
-        _checkSignature(terms.client, structHash, validUntil, clientSignature);
-        _checkSignature(terms.provider, structHash, validUntil, providerSignature);
-        emit EscrowSplit({id: id, toProvider: toProvider, toClient: toClient});
-        _move(id, terms, word, toProvider, toClient, Outcome.Settled);
-    }
-
-    /// @inheritdoc IEscrow
-    function settleStake(Terms calldata terms) external override nonReentrant {
-        (bytes32 id, EscrowWord word) = _load(terms);
-        // Check: closed, and the report is still owed.
-        if (word.status() != Status.Closed || !word.hasFlag(EscrowWordLib.STAKE_LOCKED)) {
-            revert Errors.Escrow_StakeNotPending(id);
-        }
-        // Effect: the report is no longer owed.
-        word = word.withoutFlag(EscrowWordLib.STAKE_LOCKED);
-        _words[id] = word;
-        // Interaction: report, or revert with Reputation's reason.
-        Address.functionCall(reputation, _report(id, terms, word));
-    }
-
     /*////////////////////////////////////////////////////////////////////////
                                  ADMINISTRATION
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function setFee(uint16 feeBps_) external override onlyOwner {
         // Check: below the cap.
         if (feeBps_ > maxFeeBps) revert Errors.Escrow_FeeAboveCap(feeBps_, maxFeeBps);
         // Effect: for escrows funded from now on.
-        feeBps = feeBps_;
+        _feeBps = feeBps_;
         emit FeeChanged({feeBps: feeBps_});
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function setFeeRecipient(address feeRecipient_) external override onlyOwner {
         // Check: fees have somewhere to go.
         if (feeRecipient_ == address(0)) revert Errors.Escrow_ZeroAddress();
+        // Effect: what waits for the old one is his.
+        address former = _fees.recipient;
+        uint256 waiting = _gather(former);
+        if (waiting > 0) _credit(former, waiting);
         // Effect: for all fees from now on.
-        feeRecipient = feeRecipient_;
+        _fees.recipient = feeRecipient_;
         emit FeeRecipientChanged({feeRecipient: feeRecipient_});
+    }
+
+    /// @inheritdoc IEscrowMain
+    function rescueToken(address token_, address to) external override onlyOwner nonReentrant {
+        // Check: never the token people entrust here.
+        if (token_ == _token) revert Errors.Escrow_TokenNotRescuable(token_);
+        if (to == address(0)) revert Errors.Escrow_ZeroAddress();
+        // Interaction: send it on.
+        uint256 amount = SafeTransferLib.safeTransferAll(token_, to);
+        emit TokenRescued({token: token_, to: to, amount: amount});
     }
 
     /*////////////////////////////////////////////////////////////////////////
                                       VIEWS
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function escrowId(Terms calldata terms) external view override returns (bytes32) {
-        return _hashTypedDataV4(terms.hash());
+        return _digest(terms.hash());
     }
 
-    /// @inheritdoc IEscrow
+    /// @inheritdoc IEscrowMain
     function stateOf(bytes32 id) external view override returns (EscrowState memory) {
         return _words[id].decode();
+    }
+
+    /// @inheritdoc IEscrowMain
+    function feeBps() external view override returns (uint16) {
+        return _feeBps;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function feeRecipient() external view override returns (address) {
+        return _fees.recipient;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function minChallengePeriod() external view override returns (uint32) {
+        return _minChallengePeriod;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function maxChallengePeriod() external view override returns (uint32) {
+        return _maxChallengePeriod;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function maxAcceptWindow() external view override returns (uint32) {
+        return _maxAcceptWindow;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function maxDeliverWindow() external view override returns (uint32) {
+        return _maxDeliverWindow;
+    }
+
+    /// @inheritdoc IEscrowMain
+    function maxDisputeTimeout() external view override returns (uint32) {
+        return _maxDisputeTimeout;
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                    INTERNALS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @dev Interaction: pays a wallet; if the token refuses, the money joins the balance and blocks nobody.
+    function _payOrCredit(address account, uint96 amount) private {
+        if (amount == 0) return;
+        if (_tryPush(account, amount)) emit Withdrawn({account: account, to: account, amount: amount});
+        else _credit(account, amount);
+    }
+
+    function _digest(bytes32 structHash) internal view override returns (bytes32) {
+        return _hashTypedDataV4(structHash);
+    }
+
+    function _reputation() internal view override returns (address) {
+        return reputation;
+    }
+
+    function _gather(address account) internal override(Balances, EscrowCore) returns (uint256) {
+        return EscrowCore._gather(account);
+    }
+
+    function _balanceOf(address account) internal view override(Balances, EscrowCore) returns (uint256) {
+        return EscrowCore._balanceOf(account);
+    }
+
+    /// @dev The admin may unpause beside the guardian.
+    function _inflowAdmin() internal view override returns (address) {
+        return owner();
     }
 }

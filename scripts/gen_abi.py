@@ -12,6 +12,7 @@ import argparse
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _MODULES = (
     ("arbiter", "DisputeArbiter", "IDisputeArbiter", "arbiter"),
     ("usdc", "MockUSDC", "IERC3009", "usdc"),
 )
+_EXTENSIONS = {"Escrow": "EscrowExtension"}  # contract: second code body, whose functions callers find on the contract
 _DEPLOYABLE_DIRECTORIES = ("contracts/", "contracts/collectors/")
 
 
@@ -52,6 +54,25 @@ def _formatted(path: Path, source: str) -> str:
 def _is_deployable(contract: Contract) -> bool:
     directory = contract.source.rpartition("/")[0] + "/"
     return bool(contract.bytecode) and (directory in _DEPLOYABLE_DIRECTORIES or contract.name == "MockUSDC")
+
+
+def _united(contracts: dict[str, Contract]) -> dict[str, Contract]:
+    """Give contracts with a second code body the ABI of both, as it is at their address."""
+    found = dict(contracts)
+    for name, extension in _EXTENSIONS.items():
+        if name in contracts and extension in contracts:
+            found[name] = replace(contracts[name], abi=union_abi(contracts[name].abi, contracts[extension].abi))
+    return found
+
+
+def union_abi(abi: list[dict[str, Any]], extension: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return an ABI with what only the extension has behind it. Raises ValueError when both have a function."""
+    added = [entry for entry in extension if entry["type"] != "constructor" and entry not in abi]
+    names = {entry["name"] for entry in abi if entry["type"] == "function"}
+    twice = names & {entry["name"] for entry in added if entry["type"] == "function"}
+    if twice:
+        raise ValueError(f"in both code bodies: {sorted(twice)}")
+    return [*abi, *added]
 
 
 def _artifact(contract: Contract) -> str:
@@ -85,14 +106,15 @@ def outputs(build: Build) -> dict[Path, str]:
     messages = typed_data.load(document)
     found: dict[Path, str] = {}
     abis: dict[str, list[dict[str, Any]]] = {}
+    contracts = _united(build.contracts)
     for module, contract, interface, typescript in _MODULES:
-        compiled = build.contracts.get(contract) or build.contracts.get(interface)
+        compiled = contracts.get(contract) or contracts.get(interface)
         if compiled is None:
             continue
         path = ABI / f"{module}.py"
         found[path] = _formatted(path, emit_python.module(contract, compiled.abi, messages))
         abis[typescript] = compiled.abi
-    for compiled in build.contracts.values():
+    for compiled in contracts.values():
         if _is_deployable(compiled):
             found[ABI / "artifacts" / f"{compiled.name}.json"] = _artifact(compiled)
     found[ABI / "typed_data.py"] = _formatted(ABI / "typed_data.py", typed_data.module(document))

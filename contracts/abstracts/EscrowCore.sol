@@ -1,33 +1,36 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reputation} from "../Reputation.sol";
-import {IEscrow} from "../interfaces/IEscrow.sol";
+import {IEscrowEvents} from "../interfaces/IEscrowEvents.sol";
 import {IReputation} from "../interfaces/IReputation.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {FeeMath} from "../libraries/FeeMath.sol";
 import {SignatureLib} from "../libraries/SignatureLib.sol";
 import {StakeMath} from "../libraries/StakeMath.sol";
 import {TermsLib} from "../libraries/TermsLib.sol";
-import {Acceptance, EscrowConfig, Outcome, Role, RoleSignature, Status, Terms} from "../types/EscrowTypes.sol";
+import {DisputeState, EscrowConfig, FeeState, Outcome, Status, Terms} from "../types/EscrowTypes.sol";
 import {EscrowWord, EscrowWordLib} from "../types/EscrowWord.sol";
 import {StakeResult} from "../types/StakeTypes.sol";
+import {Balances} from "./Balances.sol";
 import {Funding} from "./Funding.sol";
-import {GuardedInflow} from "./GuardedInflow.sol";
-import {Ledger} from "./Ledger.sol";
-import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
-import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
-import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {InflowGate} from "./InflowGate.sol";
 
 /// @title EscrowCore
-/// @notice What the functions of Escrow are made of: state changes, checks, and the report to Reputation.
+/// @notice What both code bodies of Escrow share: the storage and its layout, the state changes that move money, the
+/// checks, and the report to Reputation.
+///
+/// @dev Every variable the extension may touch is declared here or in a base of this contract, and both bodies inherit
+/// this first, so their slots are the same; Escrow's own variables follow behind. No external function.
 abstract contract EscrowCore is
-    IEscrow, // 2 inherited components
-    Ledger, // 4 inherited components
-    Ownable2Step, // 1 inherited component
-    GuardedInflow // 1 inherited component
+    IEscrowEvents, // 0 inherited components
+    Funding, // 0 inherited components
+    Balances, // 1 inherited component
+    InflowGate // 0 inherited components
 {
     using TermsLib for Terms;
+
+    string internal constant DOMAIN_NAME = "AICP Escrow";
+    string internal constant DOMAIN_VERSION = "1";
 
     /// @dev Gas given to Reputation when an escrow closes: twice what its dearest report takes under Polygon's prices.
     uint256 private constant REPORT_GAS = 200_000;
@@ -35,53 +38,30 @@ abstract contract EscrowCore is
     /// @dev Gas that must be left before a report: the 63/64 rule, and what follows a failed one.
     uint256 private constant REPORT_RESERVE = REPORT_GAS + REPORT_GAS / 63 + 20_000;
 
-    /// @inheritdoc IEscrow
-    address public immutable override reputation;
-    /// @inheritdoc IEscrow
-    uint16 public immutable override maxFeeBps;
-    /// @inheritdoc IEscrow
-    uint32 public immutable override minChallengePeriod;
-    /// @inheritdoc IEscrow
-    uint32 public immutable override maxChallengePeriod;
-    /// @inheritdoc IEscrow
-    uint32 public immutable override maxAcceptWindow;
-    /// @inheritdoc IEscrow
-    uint32 public immutable override maxDeliverWindow;
-    /// @inheritdoc IEscrow
-    uint32 public immutable override maxDisputeTimeout;
+    uint32 internal immutable _minChallengePeriod;
+    uint32 internal immutable _maxChallengePeriod;
+    uint32 internal immutable _maxAcceptWindow;
+    uint32 internal immutable _maxDeliverWindow;
+    uint32 internal immutable _maxDisputeTimeout;
 
-    /// @inheritdoc IEscrow
-    /// @dev Shares its slot with `inflowsPaused`.
-    uint16 public override feeBps;
-    /// @inheritdoc IEscrow
-    address public override feeRecipient;
+    /// @dev Shares its slot with the flag of {InflowGate}.
+    uint16 internal _feeBps;
+
+    FeeState internal _fees;
 
     mapping(bytes32 id => EscrowWord word) internal _words;
 
+    mapping(bytes32 id => DisputeState state) internal _disputes;
+
+    mapping(address arbiter => mapping(uint256 disputeId => bytes32 id)) internal _escrowOf;
+
     /// @param config What this deployment fixes
-    constructor(EscrowConfig memory config)
-        Funding(config.token)
-        EIP712("AICP Escrow", "1")
-        Ownable(config.admin)
-        GuardedInflow(config.guardian)
-    {
-        maxFeeBps = config.maxFeeBps;
-        minChallengePeriod = config.minChallengePeriod;
-        maxChallengePeriod = config.maxChallengePeriod;
-        maxAcceptWindow = config.maxAcceptWindow;
-        maxDeliverWindow = config.maxDeliverWindow;
-        maxDisputeTimeout = config.maxDisputeTimeout;
-        reputation = address(
-            new Reputation({
-                token_: config.token, guardian_: config.guardian, unbondingPeriod_: uint40(config.unbondingPeriod)
-            })
-        );
-        if (config.feeBps > config.maxFeeBps) revert Errors.Escrow_FeeAboveCap(config.feeBps, config.maxFeeBps);
-        if (config.feeRecipient == address(0)) revert Errors.Escrow_ZeroAddress();
-        feeBps = config.feeBps;
-        feeRecipient = config.feeRecipient;
-        emit FeeChanged({feeBps: config.feeBps});
-        emit FeeRecipientChanged({feeRecipient: config.feeRecipient});
+    constructor(EscrowConfig memory config) Funding(config.token) {
+        _minChallengePeriod = config.minChallengePeriod;
+        _maxChallengePeriod = config.maxChallengePeriod;
+        _maxAcceptWindow = config.maxAcceptWindow;
+        _maxDeliverWindow = config.maxDeliverWindow;
+        _maxDisputeTimeout = config.maxDisputeTimeout;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -93,63 +73,16 @@ abstract contract EscrowCore is
         // Check: the terms are sound here and now.
         terms.checkParties();
         _checkWindows(terms);
-        if (terms.feeBps != feeBps) revert Errors.Escrow_FeeMismatch(terms.feeBps, feeBps);
+        if (terms.feeBps != _feeBps) revert Errors.Escrow_FeeMismatch(terms.feeBps, _feeBps);
         // Check: never funded.
-        id = _hashTypedDataV4(terms.hash());
+        id = _digest(terms.hash());
         if (EscrowWord.unwrap(_words[id]) != 0) revert Errors.Escrow_AlreadyExists(id);
         // Effect: open it.
         _words[id] = EscrowWord.wrap(0).withStatus(Status.Funded);
         emit EscrowFunded({id: id, client: terms.client, provider: terms.provider, terms: terms});
     }
 
-    /// @dev Funded to Accepted. The stake is locked by the caller of this function in the same transaction.
-    function _markAccepted(bytes32 id, Terms calldata terms, EscrowWord word) internal {
-        // Check: funded, and in time.
-        _requireStatus(id, word, Status.Funded);
-        if (block.timestamp >= terms.acceptBy) revert Errors.Escrow_DeadlinePassed(id, terms.acceptBy);
-        // Effect: accepted, with a stake to settle at the end.
-        _words[id] = word.withStatus(Status.Accepted).withFlag(EscrowWordLib.ACCEPTED | EscrowWordLib.STAKE_LOCKED);
-        emit EscrowAccepted({id: id, stake: StakeMath.required(terms.amount)});
-    }
-
-    /// @dev Accepted to Submitted.
-    function _submit(bytes32 id, Terms calldata terms, EscrowWord word, bytes32 deliverableHash) internal {
-        // Check: at work, and in time.
-        _requireStatus(id, word, Status.Accepted);
-        if (block.timestamp >= terms.deliverBy) revert Errors.Escrow_DeadlinePassed(id, terms.deliverBy);
-        // Effect: start the clock.
-        uint40 endsAt = uint40(block.timestamp + terms.challengePeriod);
-        _words[id] = word.withStatus(Status.Submitted).withClock(endsAt);
-        emit WorkSubmitted({id: id, deliverableHash: deliverableHash, challengeEndsAt: endsAt});
-    }
-
-    /// @dev Raises the released total.
-    function _release(bytes32 id, Terms calldata terms, EscrowWord word, uint96 cumulative) internal {
-        // Check: at work or submitted.
-        Status status = word.status();
-        if (status != Status.Accepted && status != Status.Submitted) revert Errors.Escrow_WrongStatus(id, status);
-        uint96 step = _step(id, word.released(), cumulative, terms.amount - word.refunded());
-        _move(id, terms, word, step, 0, Outcome.Completed);
-    }
-
-    /// @dev Raises the refunded total.
-    function _refund(bytes32 id, Terms calldata terms, EscrowWord word, uint96 cumulative) internal {
-        _requireOpen(id, word);
-        uint96 step = _step(id, word.refunded(), cumulative, terms.amount - word.released());
-        Outcome outcome = Outcome.Returned;
-        if (word.status() == Status.Funded) outcome = Outcome.Cancelled;
-        if (word.status() == Status.Accepted && block.timestamp >= terms.deliverBy) outcome = Outcome.Missed;
-        _move(id, terms, word, 0, step, outcome);
-    }
-
-    /// @dev Funded to Closed.
-    function _cancel(bytes32 id, Terms calldata terms, EscrowWord word) internal {
-        _requireStatus(id, word, Status.Funded);
-        _move(id, terms, word, 0, _left(terms, word), Outcome.Cancelled);
-    }
-
-    /// @dev The only place where escrowed money moves: into balances, never out of the contract. Closes the escrow with
-    /// `outcome` when nothing is left.
+    /// @dev Moves escrowed money into balances, and closes the escrow with `outcome` when nothing is left.
     function _move(
         bytes32 id,
         Terms calldata terms,
@@ -158,32 +91,82 @@ abstract contract EscrowCore is
         uint96 toClient,
         Outcome outcome
     ) internal {
-        // Effect: credit the provider, and the fee as the difference of cumulative fees.
+        EscrowWord moved = word;
         if (toProvider > 0) {
-            uint96 before = word.released();
-            uint256 fee = FeeMath.ofStep(before, before + toProvider, terms.feeBps);
-            word = word.withReleased(before + toProvider);
-            _credit(terms.provider, toProvider - fee);
-            if (fee > 0) _credit(feeRecipient, fee);
-            emit EscrowReleased({id: id, amount: toProvider, fee: uint96(fee)});
+            uint96 net;
+            uint96 fee;
+            (moved, net, fee) = _bookRelease(id, terms, moved, toProvider);
+            // Effect: credit provider and fee recipient.
+            _credit(terms.provider, net);
+            if (fee > 0) _fees.accrued += fee;
         }
-        // Effect: credit the client.
         if (toClient > 0) {
-            word = word.withRefunded(word.refunded() + toClient);
+            moved = _bookRefund(id, moved, toClient);
+            // Effect: credit the client.
             _credit(terms.client, toClient);
-            emit EscrowRefunded({id: id, amount: toClient});
         }
+        _finish(id, terms, moved, outcome);
+    }
+
+    /// @dev Raises the released total; the fee is the difference of cumulative fees. The caller of this function pays
+    /// or credits `net` to the provider and adds `fee` to the fees.
+    function _bookRelease(bytes32 id, Terms calldata terms, EscrowWord word, uint96 amount)
+        internal
+        returns (EscrowWord, uint96 net, uint96 fee)
+    {
+        uint96 before = word.released();
+        fee = uint96(FeeMath.ofStep(before, before + amount, terms.feeBps));
+        emit EscrowReleased({id: id, amount: amount, fee: fee});
+        return (word.withReleased(before + amount), amount - fee, fee);
+    }
+
+    /// @dev Raises the refunded total. The caller of this function pays or credits `amount` to the client.
+    function _bookRefund(bytes32 id, EscrowWord word, uint96 amount) internal returns (EscrowWord) {
+        emit EscrowRefunded({id: id, amount: amount});
+        return word.withRefunded(word.refunded() + amount);
+    }
+
+    /// @dev Stores the word; if nothing is left, closes the escrow before. The only place where escrows end, but for
+    /// {IEscrowExtension-releaseBatch}.
+    function _finish(bytes32 id, Terms calldata terms, EscrowWord word, Outcome outcome) internal {
         if (_left(terms, word) > 0) {
             _words[id] = word;
             return;
         }
-        // Effect: close, taking for granted that the report succeeds.
-        bool owed = word.hasFlag(EscrowWordLib.STAKE_LOCKED);
-        word = word.withStatus(Status.Closed).withOutcome(outcome).withoutFlag(EscrowWordLib.STAKE_LOCKED);
-        _words[id] = word;
+        if (word.status() > Status.Submitted) _returnBond(id, terms, word.status() != Status.Challenged, outcome);
+        if (word.hasFlag(EscrowWordLib.STAKE_LOCKED)) {
+            // Interaction: report to Reputation.
+            _tryReport(id, terms, _close(id, word, outcome));
+        } else {
+            _close(id, word, outcome);
+        }
+    }
+
+    /// @dev Effect: closes, taking for granted that the report succeeds.
+    function _close(bytes32 id, EscrowWord word, Outcome outcome) internal returns (EscrowWord closed) {
+        closed = word.withStatus(Status.Closed).withRuling(uint8(outcome)).withoutFlag(EscrowWordLib.STAKE_LOCKED);
+        _words[id] = closed;
         emit EscrowClosed({id: id});
-        // Interaction: report to Reputation.
-        if (owed) _tryReport(id, terms, word);
+    }
+
+    /// @dev Effect: the client's bond goes to who won; in halves if nobody did, an odd unit to the client; back to the
+    /// client if no arbiter was ever asked.
+    function _returnBond(bytes32 id, Terms calldata terms, bool created, Outcome outcome) internal {
+        uint96 bond = _disputes[id].clientBond;
+        if (bond == 0) return;
+        _disputes[id].clientBond = 0;
+        uint96 toProvider;
+        if (created && outcome == Outcome.Won) toProvider = bond;
+        else if (created && outcome != Outcome.Lost) toProvider = bond / 2;
+        uint96 toClient = bond - toProvider;
+        if (toProvider > 0) {
+            _credit(terms.provider, toProvider);
+            emit BondReturned({id: id, account: terms.provider, amount: toProvider});
+        }
+        if (toClient > 0) {
+            _credit(terms.client, toClient);
+            emit BondReturned({id: id, account: terms.client, amount: toClient});
+        }
     }
 
     /// @dev Reports the end to Reputation with a fixed amount of gas. A failure is noted and blocks nothing; a caller
@@ -193,25 +176,39 @@ abstract contract EscrowCore is
         // Check: the report gets all of its gas.
         if (gasleft() < REPORT_RESERVE) revert Errors.Escrow_InsufficientGas(gasleft(), REPORT_RESERVE);
         // Interaction: report.
-        (bool success,) = reputation.call{gas: REPORT_GAS}(report);
+        (bool success,) = _reputation().call{gas: REPORT_GAS}(report);
         if (success) return;
         // Effect: still owed.
         _words[id] = word.withFlag(EscrowWordLib.STAKE_LOCKED);
         emit StakeSettlementFailed({id: id});
     }
 
-    /// @dev Interaction: lock the provider's stake, or revert with Reputation's reason.
-    function _lockStake(bytes32 id, Terms calldata terms) internal {
-        IReputation(reputation).lock({agent: terms.provider, escrowId: id, amount: StakeMath.required(terms.amount)});
+    /// @dev What waits for the fee recipient joins his balance.
+    function _gather(address account) internal virtual override returns (uint256 amount) {
+        if (account != _fees.recipient) return 0;
+        amount = _fees.accrued;
+        _fees.accrued = 0;
     }
 
     /*////////////////////////////////////////////////////////////////////////
                               INTERNALS: CHECKS AND READS
     ////////////////////////////////////////////////////////////////////////*/
 
+    /// @dev EIP-712 digest in the domain of Escrow's address, whichever body runs.
+    function _digest(bytes32 structHash) internal view virtual returns (bytes32);
+
+    /// @dev The contract that holds the agents' stakes.
+    function _reputation() internal view virtual returns (address);
+
+    /// @dev A balance, and what waits for it.
+    function _balanceOf(address account) internal view virtual override returns (uint256 amount) {
+        amount = super._balanceOf(account);
+        if (account == _fees.recipient) amount += _fees.accrued;
+    }
+
     /// @dev Id and word of the escrow with these terms.
     function _load(Terms calldata terms) internal view returns (bytes32 id, EscrowWord word) {
-        id = _hashTypedDataV4(terms.hash());
+        id = _digest(terms.hash());
         word = _words[id];
     }
 
@@ -237,9 +234,10 @@ abstract contract EscrowCore is
             outcome: Outcome(word.ruling()),
             settledValue: word.released()
         });
-        (uint96 toClient, uint96 toPool) =
-            StakeMath.slashed(result.lockAmount, result.outcome, word.refunded(), terms.amount);
-        if (toClient + toPool > 0) {
+        if (StakeMath.severity(result.outcome) > 0) {
+            // Outcomes of some severity end with a refund, and a slash of it is rounded up: it is never zero.
+            (uint96 toClient, uint96 toPool) =
+                StakeMath.slashed(result.lockAmount, result.outcome, word.refunded(), terms.amount);
             return abi.encodeCall(IReputation.slash, (result, terms.client, toClient, toPool));
         }
         uint96 cap = result.outcome == Outcome.Completed
@@ -252,10 +250,10 @@ abstract contract EscrowCore is
     function _checkWindows(Terms calldata terms) internal view {
         uint256 nowSeconds = block.timestamp;
         if (
-            terms.acceptBy <= nowSeconds || terms.acceptBy > nowSeconds + maxAcceptWindow
-                || terms.deliverBy <= terms.acceptBy || terms.deliverBy > nowSeconds + maxDeliverWindow
-                || terms.challengePeriod < minChallengePeriod || terms.challengePeriod > maxChallengePeriod
-                || terms.disputeTimeout > maxDisputeTimeout
+            terms.acceptBy <= nowSeconds || terms.acceptBy > nowSeconds + _maxAcceptWindow
+                || terms.deliverBy <= terms.acceptBy || terms.deliverBy > nowSeconds + _maxDeliverWindow
+                || terms.challengePeriod < _minChallengePeriod || terms.challengePeriod > _maxChallengePeriod
+                || terms.disputeTimeout > _maxDisputeTimeout
         ) revert Errors.Escrow_InvalidWindow();
     }
 
@@ -271,15 +269,10 @@ abstract contract EscrowCore is
         if (word.status() != expected) revert Errors.Escrow_WrongStatus(id, word.status());
     }
 
-    /// @dev Funded, Accepted or Submitted.
+    /// @dev Funded to Disputed.
     function _requireOpen(bytes32 id, EscrowWord word) internal pure {
         Status status = word.status();
-        if (status == Status.None || status > Status.Submitted) revert Errors.Escrow_WrongStatus(id, status);
-    }
-
-    function _checkAcceptance(bytes32 id, Terms calldata terms, Acceptance calldata acceptance) internal view {
-        uint40 validUntil = acceptance.validUntil;
-        _checkSignature(terms.provider, TermsLib.acceptance(id, validUntil), validUntil, acceptance.signature);
+        if (status == Status.None || status > Status.Disputed) revert Errors.Escrow_WrongStatus(id, status);
     }
 
     /// @dev `signer` signed the struct in this contract's domain, and it still counts.
@@ -288,36 +281,8 @@ abstract contract EscrowCore is
         view
     {
         if (block.timestamp > validUntil) revert Errors.Escrow_SignatureExpired(validUntil);
-        if (!SignatureLib.isValid(signer, _hashTypedDataV4(structHash), signature)) {
+        if (!SignatureLib.isValid(signer, _digest(structHash), signature)) {
             revert Errors.Escrow_InvalidSignature(signer);
         }
-    }
-
-    /// @dev Enough different roles signed, one of them not the provider.
-    function _checkQuorum(
-        bytes32 id,
-        Terms calldata terms,
-        bytes32 structHash,
-        uint40 validUntil,
-        RoleSignature[] calldata signatures
-    ) internal view {
-        bool independent;
-        for (uint256 i = 0; i < signatures.length; ++i) {
-            Role role = signatures[i].role;
-            address signer = terms.signerOf(role);
-            // Check: ascending roles, so that nobody counts twice; the parties of valid terms are all different.
-            if (i > 0 && role <= signatures[i - 1].role) revert Errors.Escrow_DuplicateSigner(id, signer);
-            _checkSignature(signer, structHash, validUntil, signatures[i].signature);
-            if (role != Role.Provider) independent = true;
-        }
-        // Check: enough of them, and never the provider for himself.
-        if (terms.quorum == 0 || signatures.length < terms.quorum || !independent) {
-            revert Errors.Escrow_QuorumNotMet(id, signatures.length, terms.quorum);
-        }
-    }
-
-    /// @dev The admin may unpause beside the guardian.
-    function _inflowAdmin() internal view override returns (address) {
-        return owner();
     }
 }

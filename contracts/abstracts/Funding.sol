@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {IERC3009} from "../interfaces/IERC3009.sol";
 import {Errors} from "../libraries/Errors.sol";
+import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
 /// @title Funding
@@ -47,5 +48,17 @@ abstract contract Funding {
     /// @dev Pays `amount` base units to `to`.
     function _push(address to, uint256 amount) internal {
         SafeTransferLib.safeTransfer(_token, to, amount);
+    }
+
+    /// @dev Pays `amount` base units to `to` if the token lets it; false if it does not, and nothing moved.
+    function _tryPush(address to, uint256 amount) internal returns (bool success) {
+        bytes memory data = abi.encodeCall(IERC20.transfer, (to, amount));
+        address token_ = _token;
+        // Interaction: pay. At most one word of the answer is read; the token is a contract, so an empty one is a yes.
+        assembly ("memory-safe") {
+            mstore(0x00, 1)
+            success := call(gas(), token_, 0, add(data, 0x20), mload(data), 0x00, 0x20)
+            success := and(success, eq(mload(0x00), 1))
+        }
     }
 }

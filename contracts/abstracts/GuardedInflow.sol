@@ -3,24 +3,18 @@ pragma solidity 0.8.37;
 
 import {IGuardedInflow} from "../interfaces/IGuardedInflow.sol";
 import {Errors} from "../libraries/Errors.sol";
+import {InflowGate} from "./InflowGate.sol";
 
 /// @title GuardedInflow
 /// @notice See {IGuardedInflow}.
 ///
 /// @dev Inherit this last: the flag then shares a slot with the first small variables of the contract.
-abstract contract GuardedInflow is IGuardedInflow {
+abstract contract GuardedInflow is
+    IGuardedInflow,
+    InflowGate // 0 inherited components
+{
     /// @inheritdoc IGuardedInflow
     address public immutable override guardian;
-
-    /// @inheritdoc IGuardedInflow
-    bool public override inflowsPaused;
-
-    /// @dev Marks the functions that take new money in, and no others.
-    modifier whenInflowsOpen() {
-        // Check: new money is welcome.
-        if (inflowsPaused) revert Errors.Guarded_InflowsPaused();
-        _;
-    }
 
     constructor(address guardian_) {
         if (guardian_ == address(0)) revert Errors.Guarded_ZeroAddress();
@@ -32,7 +26,7 @@ abstract contract GuardedInflow is IGuardedInflow {
         // Check: the caller is the guardian.
         if (msg.sender != guardian) revert Errors.Guarded_CallerNotGuardian(msg.sender);
         // Effect: pause.
-        inflowsPaused = true;
+        _inflowsPaused = true;
         emit InflowsPaused({by: msg.sender});
     }
 
@@ -43,8 +37,13 @@ abstract contract GuardedInflow is IGuardedInflow {
             revert Errors.Guarded_CallerNotGuardian(msg.sender);
         }
         // Effect: unpause.
-        inflowsPaused = false;
+        _inflowsPaused = false;
         emit InflowsUnpaused({by: msg.sender});
+    }
+
+    /// @inheritdoc IGuardedInflow
+    function inflowsPaused() external view override returns (bool) {
+        return _inflowsPaused;
     }
 
     /// @dev The account that may unpause beside the guardian.

@@ -4,22 +4,20 @@ pragma solidity 0.8.37;
 import {ILedger} from "../interfaces/ILedger.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SignatureLib} from "../libraries/SignatureLib.sol";
+import {Balances} from "./Balances.sol";
 import {Funding} from "./Funding.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
-import {ReentrancyGuardTransient} from "solady/utils/ReentrancyGuardTransient.sol";
 
 /// @title Ledger
 /// @notice See {ILedger}.
 abstract contract Ledger is
     ILedger, // 1 inherited component
     Funding, // 0 inherited components
-    EIP712, // 1 inherited component
-    ReentrancyGuardTransient // 0 inherited components
+    Balances, // 1 inherited component
+    EIP712 // 1 inherited component
 {
     bytes32 private constant WITHDRAWAL_TYPEHASH =
         keccak256("Withdrawal(address account,address to,uint96 amount,uint256 nonce,uint40 validUntil)");
-
-    mapping(address account => uint256 amount) private _balances;
 
     /// @inheritdoc ILedger
     mapping(address account => uint256 nonce) public override withdrawalNonce;
@@ -64,7 +62,7 @@ abstract contract Ledger is
 
     /// @inheritdoc ILedger
     function balanceOf(address account) external view override returns (uint256) {
-        return _balances[account];
+        return _balanceOf(account);
     }
 
     /// @inheritdoc ILedger
@@ -81,22 +79,6 @@ abstract contract Ledger is
                                     INTERNALS
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev Adds to a balance. Amounts are backed by tokens, so their sum cannot overflow.
-    function _credit(address account, uint256 amount) internal {
-        _balances[account] += amount;
-    }
-
-    /// @dev Takes from a balance or reverts.
-    function _debit(address account, uint256 amount) internal {
-        uint256 balance = _balances[account];
-        // Check: the balance suffices.
-        if (amount > balance) revert Errors.Ledger_InsufficientBalance(account, balance, amount);
-        // Effect: take it.
-        unchecked {
-            _balances[account] = balance - amount;
-        }
-    }
-
     /// @dev The whole road out.
     function _withdraw(address account, address to, uint96 amount) private {
         // Check: there is an amount and somebody to pay.
@@ -107,10 +89,5 @@ abstract contract Ledger is
         emit Withdrawn({account: account, to: to, amount: amount});
         // Interaction: pay.
         _push(to, amount);
-    }
-
-    /// @dev Transient storage on every chain: all supported ones run Cancun or later.
-    function _useTransientReentrancyGuardOnlyOnMainnet() internal pure override returns (bool) {
-        return false;
     }
 }

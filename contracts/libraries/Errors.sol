@@ -38,6 +38,8 @@ library Errors {
     error Escrow_InvalidSignature(address expected);
     /// @notice The challenge period still runs.
     error Escrow_ChallengeActive(bytes32 id, uint40 endsAt);
+    /// @notice The period in which this was possible is over.
+    error Escrow_ChallengeOver(bytes32 id, uint40 endedAt);
     /// @notice The deadline that opens this exit is not reached.
     error Escrow_DeadlineNotReached(bytes32 id, uint40 deadline);
     /// @notice The deadline for this step has passed.
@@ -54,8 +56,38 @@ library Errors {
     error Escrow_InvalidWindow();
     /// @notice No stake of this escrow waits to be settled.
     error Escrow_StakeNotPending(bytes32 id);
-    /// @notice Less gas is left than the stake settlement is entitled to.
+    /// @notice Less gas is left than the call that follows is entitled to.
     error Escrow_InsufficientGas(uint256 have, uint256 need);
+    /// @notice Only the arbiter of a dispute may call this.
+    error Escrow_CallerNotArbiter(bytes32 id, address caller);
+    /// @notice Only client or provider may do this.
+    error Escrow_CallerNotParty(bytes32 id, address caller);
+    /// @notice The terms name no arbiter.
+    error Escrow_NoArbiter(bytes32 id);
+    /// @notice The arbiter gives no usable answer.
+    error Escrow_ArbiterFailed(address arbiter);
+    /// @notice A bond dearer than the price is not taken from a balance; its owner signs an authorization for it.
+    error Escrow_BondAboveAmount(bytes32 id, uint96 bond, uint96 amount);
+    /// @notice The arbiter took something else than its fee.
+    error Escrow_ArbiterFeeMismatch(bytes32 id, uint256 balance, uint256 expected);
+    /// @notice The arbiter's number of the dispute is too large, or in use.
+    error Escrow_DisputeIdTaken(address arbiter, uint256 disputeId);
+    /// @notice There is no final ruling yet.
+    error Escrow_NotRuled(bytes32 id);
+    /// @notice Rulings are 0, 1 and 2.
+    error Escrow_InvalidRuling(uint256 ruling);
+    /// @notice This side has rated before.
+    error Escrow_AlreadyRated(bytes32 id, address by);
+    /// @notice Nobody can rate what was never accepted.
+    error Escrow_NotAccepted(bytes32 id);
+    /// @notice Scores are 0 to 100.
+    error Escrow_ScoreOutOfRange(uint8 score);
+    /// @notice This token is never taken out by the admin.
+    error Escrow_TokenNotRescuable(address token);
+    /// @notice The extension was made for another configuration, or is none.
+    error Escrow_WrongExtension(address extension);
+    /// @notice The extension works on the storage of Escrow only.
+    error Escrow_DirectCall();
 
     /*////////////////////////////////////////////////////////////////////////
                                LEDGER AND INFLOWS

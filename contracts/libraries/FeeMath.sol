@@ -8,12 +8,20 @@ library FeeMath {
     uint256 internal constant BPS = 10_000;
 
     /// @notice Fee on a cumulative amount, in base units, rounded down.
-    function cumulative(uint256 amount, uint256 feeBps) internal pure returns (uint256) {
-        return (amount * feeBps) / BPS;
+    function cumulative(uint96 amount, uint16 feeBps) internal pure returns (uint256) {
+        // 96 and 16 bits make 112.
+        unchecked {
+            return (uint256(amount) * feeBps) / BPS;
+        }
     }
 
     /// @notice Fee of the step from `before` to `afterwards` base units released in total.
-    function ofStep(uint256 before, uint256 afterwards, uint256 feeBps) internal pure returns (uint256) {
-        return cumulative(afterwards, feeBps) - cumulative(before, feeBps);
+    ///
+    /// @dev `before` is not above `afterwards`.
+    function ofStep(uint96 before, uint96 afterwards, uint16 feeBps) internal pure returns (uint256) {
+        // The cumulative fee never falls.
+        unchecked {
+            return cumulative(afterwards, feeBps) - cumulative(before, feeBps);
+        }
     }
 }

@@ -15,7 +15,10 @@ library StakeMath {
 
     /// @notice Base units of stake an escrow over `amount` locks, rounded up.
     function required(uint96 amount) internal pure returns (uint96) {
-        return uint96((uint256(amount) * STAKE_BPS + FeeMath.BPS - 1) / FeeMath.BPS);
+        // 96 and 11 bits make 107.
+        unchecked {
+            return uint96((uint256(amount) * STAKE_BPS + FeeMath.BPS - 1) / FeeMath.BPS);
+        }
     }
 
     /// @notice Share of the lock an outcome costs when the whole price was refunded, in basis points.
@@ -50,7 +53,10 @@ library StakeMath {
 
     /// @notice Highest bonus of a completed escrow: 5% of the required stake, but not above half of the fee it paid.
     function bonusCap(uint96 lockAmount, uint256 feePaid) internal pure returns (uint96) {
-        uint256 share = (uint256(lockAmount) * BONUS_BPS) / FeeMath.BPS;
-        return uint96(share < feePaid / 2 ? share : feePaid / 2);
+        // 96 and 9 bits make 105; the smaller of the two is below the lock.
+        unchecked {
+            uint256 share = (uint256(lockAmount) * BONUS_BPS) / FeeMath.BPS;
+            return uint96(share < feePaid / 2 ? share : feePaid / 2);
+        }
     }
 }

@@ -14,6 +14,13 @@ library TermsLib {
     );
     bytes32 private constant ACCEPTANCE_TYPEHASH = keccak256("Acceptance(bytes32 escrowId,uint40 validUntil)");
     bytes32 private constant CANCELLATION_TYPEHASH = keccak256("Cancellation(bytes32 escrowId,uint40 validUntil)");
+    bytes32 private constant FUND_TYPEHASH = keccak256("Fund(bytes32 escrowId,uint40 validUntil)");
+    bytes32 private constant RESPONSE_TYPEHASH = keccak256("Response(bytes32 escrowId,uint40 validUntil)");
+    bytes32 private constant DISPUTE_TYPEHASH =
+        keccak256("Dispute(bytes32 escrowId,bytes32 evidenceHash,uint40 validUntil)");
+    bytes32 private constant RATING_TYPEHASH =
+        keccak256("Rating(bytes32 escrowId,uint8 score,bytes32 commentHash,uint40 validUntil)");
+    bytes32 private constant WITNESS_TYPEHASH = keccak256("EscrowFundWitness(bytes32 escrowId)");
     bytes32 private constant SUBMISSION_TYPEHASH =
         keccak256("Submission(bytes32 escrowId,bytes32 deliverableHash,uint40 validUntil)");
     bytes32 private constant RELEASE_TYPEHASH =
@@ -23,14 +30,59 @@ library TermsLib {
     bytes32 private constant SPLIT_TYPEHASH =
         keccak256("Split(bytes32 escrowId,uint96 toProvider,uint96 toClient,uint40 validUntil)");
 
-    /// @notice Struct hash of `EscrowTerms`.
-    function hash(Terms calldata terms) internal pure returns (bytes32) {
-        return keccak256(abi.encode(TERMS_TYPEHASH, terms));
+    /// @dev What Permit2 needs to know of the witness type: the end of its own type string.
+    string internal constant WITNESS_TYPE =
+        "EscrowFundWitness witness)EscrowFundWitness(bytes32 escrowId)TokenPermissions(address token,uint256 amount)";
+
+    /// @dev Bytes of `Terms` in calldata: 13 words.
+    uint256 private constant TERMS_SIZE = 13 * 32;
+
+    /// @notice Struct hash of `EscrowTerms`, straight from calldata.
+    ///
+    /// @dev Words with dirty upper bits hash to an id that nothing can fund, as funding reads every field by its type.
+    function hash(Terms calldata terms) internal pure returns (bytes32 result) {
+        bytes32 typehash = TERMS_TYPEHASH;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, typehash)
+            calldatacopy(add(free, 0x20), terms, TERMS_SIZE)
+            result := keccak256(free, add(TERMS_SIZE, 0x20))
+        }
     }
 
     /// @notice Struct hash of `Acceptance`.
     function acceptance(bytes32 id, uint40 validUntil) internal pure returns (bytes32) {
         return keccak256(abi.encode(ACCEPTANCE_TYPEHASH, id, validUntil));
+    }
+
+    /// @notice Struct hash of `Fund`.
+    function fund(bytes32 id, uint40 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(FUND_TYPEHASH, id, validUntil));
+    }
+
+    /// @notice Struct hash of `Response`.
+    function response(bytes32 id, uint40 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(RESPONSE_TYPEHASH, id, validUntil));
+    }
+
+    /// @notice Struct hash of `Dispute`.
+    function dispute(bytes32 id, bytes32 evidenceHash, uint40 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(DISPUTE_TYPEHASH, id, evidenceHash, validUntil));
+    }
+
+    /// @notice Struct hash of `Rating`.
+    function rating(bytes32 id, uint8 score, bytes32 commentHash, uint40 validUntil) internal pure returns (bytes32) {
+        return keccak256(abi.encode(RATING_TYPEHASH, id, score, commentHash, validUntil));
+    }
+
+    /// @notice Struct hash of `EscrowFundWitness`, which Permit2 puts into the client's signature.
+    function witness(bytes32 id) internal pure returns (bytes32) {
+        return keccak256(abi.encode(WITNESS_TYPEHASH, id));
+    }
+
+    /// @notice ERC-3009 nonce of the bond of one party.
+    function bondNonce(bytes32 id, address party) internal pure returns (bytes32) {
+        return keccak256(abi.encode(id, "bond", party));
     }
 
     /// @notice Struct hash of `Cancellation`.

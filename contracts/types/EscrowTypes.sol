@@ -7,9 +7,9 @@ pragma solidity 0.8.37;
 /// @custom:value Funded Money is in, the provider has not accepted.
 /// @custom:value Accepted The provider's stake is locked and he is at work.
 /// @custom:value Submitted A deliverable is in and the challenge clock runs.
-/// @custom:value Challenged The client disputes and the provider may answer (reserved).
-/// @custom:value Disputed An arbiter decides (reserved).
-/// @custom:value Ruled A ruling is recorded and waits for execution (reserved).
+/// @custom:value Challenged The client disputes and the provider may answer until the clock.
+/// @custom:value Disputed An arbiter decides; from the clock on anyone may end it without him.
+/// @custom:value Ruled A ruling is recorded and waits for execution.
 /// @custom:value Closed Everything is released or refunded. Final.
 enum Status {
     None,
@@ -29,10 +29,10 @@ enum Status {
 /// @custom:value Settled Split by both signatures.
 /// @custom:value Returned The provider gave back before the deadline, or after he had submitted.
 /// @custom:value Missed Nothing was submitted by the delivery deadline.
-/// @custom:value Lost A dispute went to the client (reserved).
-/// @custom:value Won A dispute went to the provider (reserved).
-/// @custom:value Tie A dispute ended without a winner (reserved).
-/// @custom:value Stalled The arbiter did not answer in time (reserved).
+/// @custom:value Lost A dispute went to the client.
+/// @custom:value Won A dispute went to the provider.
+/// @custom:value Tie A dispute ended without a winner.
+/// @custom:value Stalled The arbiter did not answer in time.
 /// @custom:value Cancelled Closed without the provider ever having accepted.
 enum Outcome {
     None,
@@ -100,11 +100,40 @@ struct RoleSignature {
     bytes signature;
 }
 
+/// @notice A signature of an ERC-3009 authorization that pays a bond.
+///
+/// @param validBefore Unix second before which it counts
+/// @param signature The party's signature for the token; empty means the bond comes from the party's balance
+struct BondAuthorization {
+    uint256 validBefore;
+    bytes signature;
+}
+
+/// @notice What an escrow keeps of its dispute. One storage slot.
+///
+/// @param clientBond Base units the client put up, 0 once paid out
+/// @param disputeId Number of the dispute at the arbiter, meaningful from Disputed on
+struct DisputeState {
+    // slot 0
+    uint96 clientBond;
+    uint160 disputeId;
+}
+
+/// @notice Where fees go and what waits there. One storage slot.
+///
+/// @param recipient Account the fees are credited to
+/// @param accrued Base units that are part of the recipient's balance and not yet booked there
+struct FeeState {
+    // slot 0
+    address recipient;
+    uint96 accrued;
+}
+
 /// @notice The state word of an escrow, decoded.
 ///
 /// @param released Base units credited to the provider so far, fee included
 /// @param refunded Base units credited to the client so far
-/// @param clock End of the challenge period as unix seconds, 0 before the submission
+/// @param clock End of the current period as unix seconds: challenge, response or arbitration; 0 before the submission
 /// @param status See `Status`
 /// @param ruling Ruling of the arbiter while Ruled, the `Outcome` once Closed
 /// @param flags Bit 0 rated by client, bit 1 rated by provider, bit 2 stake locked, bit 3 once accepted

@@ -74,6 +74,10 @@ library EscrowWordLib {
         return EscrowWord.wrap((EscrowWord.unwrap(word) & ~(uint256(0xff) << 240)) | (uint256(value) << 240));
     }
 
+    function withRuling(EscrowWord word, uint8 value) internal pure returns (EscrowWord) {
+        return EscrowWord.wrap((EscrowWord.unwrap(word) & ~(uint256(0xff) << 240)) | (uint256(value) << 240));
+    }
+
     function withFlag(EscrowWord word, uint8 flag) internal pure returns (EscrowWord) {
         return EscrowWord.wrap(EscrowWord.unwrap(word) | (uint256(flag) << 248));
     }

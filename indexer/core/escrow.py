@@ -20,7 +20,8 @@ _MOVES = (
 )  # fmt: skip
 _SILENT = (
     abi.InflowsPaused | abi.InflowsUnpaused | abi.OwnershipTransferStarted | abi.OwnershipTransferred
-    | abi.EIP712DomainChanged
+    | abi.EIP712DomainChanged | abi.DisputeRaised | abi.DisputeJoined | abi.DisputeDefaulted | abi.Ruling
+    | abi.BondPosted | abi.Rated | abi.RowSkipped | abi.TokenRescued
 )  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]
             parties = [ledger.ledger_key(contracts.escrow, party) for party in (event.client, event.provider)]
             # a slash of this escrow credits the client in Reputation, maybe in the same batch
             return [(Escrow, event.id), *parties, ledger.ledger_key(contracts.reputation, event.client)]
-        case abi.BalanceSpent():
+        case abi.BalanceSpent() | abi.BondReturned():
             return [ledger.ledger_key(contracts.escrow, event.account)]
         case abi.Withdrawn():
             return [ledger.ledger_key(contracts.escrow, event.account)]
@@ -60,6 +61,8 @@ def apply(event: object, place: Place, workspace: Workspace, contracts: Contract
             _funded(event, place, workspace)
         case abi.BalanceSpent():
             ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "spent", event.id)
+        case abi.BondReturned():
+            ledger.move(workspace, place, contracts.escrow, event.account, event.amount, "bond_returned", event.id)
         case abi.Withdrawn():
             ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "withdrawn", None)
             workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)

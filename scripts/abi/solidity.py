@@ -28,6 +28,8 @@ class Contract:
     abi: list[dict[str, Any]]
     bytecode: str
     runtime: str
+    storage: tuple[tuple[int, int, str, str], ...] = ()
+    """Slot, offset, name and type of every variable, in order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,12 @@ def _input(root: Path) -> dict[str, Any]:
             "optimizer": {"enabled": True, "runs": settings.optimizer_runs},
             "evmVersion": settings.evm_version,
             "viaIR": settings.via_ir,
-            "outputSelection": {"*": {"": ["ast"], "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object"]}},
+            "outputSelection": {
+                "*": {
+                    "": ["ast"],
+                    "*": ["abi", "evm.bytecode.object", "evm.deployedBytecode.object", "storageLayout"],
+                }
+            },
         },
     }
 
@@ -114,6 +121,14 @@ def _enums(node: Any) -> dict[str, tuple[str, ...]]:
         for child in node.get("nodes", ()):
             found |= _enums(child)
     return found
+
+
+def _storage(layout: dict[str, Any]) -> tuple[tuple[int, int, str, str], ...]:
+    types = layout.get("types") or {}
+    return tuple(
+        (int(part["slot"]), part["offset"], part["label"], types[part["type"]]["label"])
+        for part in layout.get("storage", ())
+    )
 
 
 def _hex(code: dict[str, Any]) -> str:
@@ -138,9 +153,11 @@ def compile_contracts(root: Path = ROOT) -> Build:
     contracts: dict[str, Contract] = {}
     enums: dict[str, tuple[str, ...]] = {}
     for source in sorted(name for name in output["sources"] if name.startswith("contracts/")):
-        enums |= _enums(output["sources"][source]["ast"])
+        if not source.startswith("contracts/mocks/"):  # what only tests deploy needs no names in Python
+            enums |= _enums(output["sources"][source]["ast"])
         for name, raw in output["contracts"].get(source, {}).items():
             evm = raw["evm"]
             code, runtime = _hex(evm["bytecode"]), _hex(evm["deployedBytecode"])
-            contracts[name] = Contract(name, source, raw["abi"], code, runtime)
+            layout = _storage(raw.get("storageLayout", {}))
+            contracts[name] = Contract(name, source, raw["abi"], code, runtime, layout)
     return Build(contracts, enums)

@@ -99,13 +99,15 @@ def plan_for(network: Network, config: DeployConfig) -> Plan:
         max_dispute_timeout=bounds.max_dispute_timeout_seconds,
         unbonding_period=bounds.unbonding_seconds,
     )
-    deal = _step("Escrow", escrow.encode_constructor(settings))
+    # the second code body of Escrow is made for the same settings
+    extension = _step("EscrowExtension", settings.encode())
+    deal = _step("Escrow", escrow.encode_constructor(settings, extension.address))
     # address(0) lets the channel create its own ERC-3009 collector; there is no Permit2 collector yet
     channel = _step(
         "PaymentChannel", payment_channel.encode_constructor(token, config.guardian, ZERO_ADDRESS, ZERO_ADDRESS)
     )
     return Plan(
-        steps=(*steps, deal, channel),
+        steps=(*steps, extension, deal, channel),
         usdc=token,
         escrow=deal.address,
         reputation=first_child(deal.address),

@@ -5,8 +5,19 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ape.contracts import ContractContainer
+from ethpm_types import ContractType
 
+from scripts.gen_abi import union_abi
 from tests.contracts.world import USDC, ZERO, World
+
+
+def with_extension(project: Any) -> ContractContainer:
+    """Escrow with the functions of its second code body, as callers see it at its address."""
+    main, extension = project.Escrow.contract_type, project.EscrowExtension.contract_type
+    document = main.model_dump(mode="json", by_alias=True)
+    document["abi"] = union_abi(document["abi"], extension.model_dump(mode="json", by_alias=True)["abi"])
+    return ContractContainer(ContractType.model_validate(document))
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +26,9 @@ def world(accounts: Any, project: Any, chain: Any) -> World:
     owner, guardian, treasury, client, provider, verifier, operator, session, stranger = accounts[:9]
     usdc = owner.deploy(project.MockUSDC, owner)
     bounds = (60, 14 * 86400, 7 * 86400, 180 * 86400, 180 * 86400, 14 * 86400)
-    escrow = owner.deploy(project.Escrow, (usdc, owner, guardian, treasury, 250, 500, *bounds))
+    config = (usdc, owner, guardian, treasury, 250, 500, *bounds)
+    extension = owner.deploy(project.EscrowExtension, config)
+    escrow = owner.deploy(with_extension(project), config, extension)
     reputation = project.Reputation.at(escrow.reputation())
     channel = owner.deploy(project.PaymentChannel, usdc, guardian, ZERO, ZERO)
     collector = project.ERC3009DepositCollector.at(channel.erc3009Collector())

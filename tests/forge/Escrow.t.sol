@@ -107,7 +107,7 @@ contract EscrowTest is Base {
     }
 
     function testFuzz_bonus_is_below_half_the_fee(uint96 amount, uint16 bps) public pure {
-        uint256 fee = FeeMath.cumulative(amount, bound(bps, 0, 500));
+        uint256 fee = FeeMath.cumulative(amount, uint16(bound(bps, 0, 500)));
         uint96 bonus = StakeMath.bonusCap(StakeMath.required(amount), fee);
         check("half of the fee", uint256(bonus) * 2 <= fee);
     }

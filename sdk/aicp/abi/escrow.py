@@ -178,6 +178,41 @@ class EscrowState:
 
 
 @dataclass(frozen=True, slots=True)
+class BondAuthorization:
+    """`BondAuthorization(uint256 validBefore, bytes signature)`."""
+
+    valid_before: int
+    signature: bytes
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the struct from what the dynamic decoder gives."""
+        return cls(valid_before=values[0], signature=values[1])
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeState:
+    """`DisputeState(uint96 clientBond, uint160 disputeId)`."""
+
+    client_bond: int
+    dispute_id: int
+
+    def encode(self) -> bytes:
+        """Return the words of this struct. Raises EncodeError."""
+        return word_uint(self.client_bond, 96) + word_uint(self.dispute_id, 160)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the struct at a byte offset. Raises DecodeError."""
+        return cls(client_bond=read_uint(data, at, 96), dispute_id=read_uint(data, at + 32, 160))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the struct from what the dynamic decoder gives."""
+        return cls(client_bond=values[0], dispute_id=values[1])
+
+
+@dataclass(frozen=True, slots=True)
 class BalanceSpent:
     """`BalanceSpent(address indexed account, bytes32 indexed id, uint96 amount)`."""
 
@@ -193,6 +228,103 @@ class BalanceSpent:
         expect_topics(topics, cls.TOPIC, 3)
         expect_length(data, 32)
         return cls(account=read_address(topics[1], 0), id=read_bytes(topics[2], 0, 32), amount=read_uint(data, 0, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class BondPosted:
+    """`BondPosted(bytes32 indexed id, address indexed party, uint96 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("bd165fe0ad21b29c678dccdd5b7dced95718a33364b9f325f7bcf0c140445583")
+    NAME: ClassVar[str] = "BondPosted"
+    id: bytes
+    party: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(id=read_bytes(topics[1], 0, 32), party=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class BondReturned:
+    """`BondReturned(bytes32 indexed id, address indexed account, uint96 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("35c19e15831891daea89f90f31a8567ae69c9fb59e36a353e5c95d3a802413e3")
+    NAME: ClassVar[str] = "BondReturned"
+    id: bytes
+    account: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(id=read_bytes(topics[1], 0, 32), account=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeDefaulted:
+    """`DisputeDefaulted(bytes32 indexed id, address indexed winner)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("3de9daec783a146b87e62e0a72870c79395d93cff0e5bac8d3451f7208e28068")
+    NAME: ClassVar[str] = "DisputeDefaulted"
+    id: bytes
+    winner: bytes
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 0)
+        return cls(id=read_bytes(topics[1], 0, 32), winner=read_address(topics[2], 0))
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeJoined:
+    """`DisputeJoined(bytes32 indexed id, uint256 disputeId, uint40 decideBy)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("36f17f5c2e27b1aac58e4cc6116d07d9f2b5d8aa63b8196651c471e6f46546f8")
+    NAME: ClassVar[str] = "DisputeJoined"
+    id: bytes
+    dispute_id: int
+    decide_by: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 2)
+        expect_length(data, 64)
+        return cls(
+            id=read_bytes(topics[1], 0, 32), dispute_id=read_uint(data, 0, 256), decide_by=read_uint(data, 32, 40)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeRaised:
+    """`DisputeRaised(bytes32 indexed id, address indexed by, bytes32 evidenceHash, uint40 respondBy)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("c56d133fd035303c7b32882f42844765de3fabbb7edf8aa71e6ee4111a82c676")
+    NAME: ClassVar[str] = "DisputeRaised"
+    id: bytes
+    by: bytes
+    evidence_hash: bytes
+    respond_by: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 64)
+        return cls(
+            id=read_bytes(topics[1], 0, 32),
+            by=read_address(topics[2], 0),
+            evidence_hash=read_bytes(data, 0, 32),
+            respond_by=read_uint(data, 32, 40),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -421,6 +553,73 @@ class OwnershipTransferred:
 
 
 @dataclass(frozen=True, slots=True)
+class Rated:
+    """`Rated(bytes32 indexed id, address indexed rater, address indexed ratee, uint8 score, bytes32 commentHash, uint96 settledValue)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("b20c80f4988f11aeb68e351672c76ea1133fb91dbf1023d7f7797ed50cf00b07")
+    NAME: ClassVar[str] = "Rated"
+    id: bytes
+    rater: bytes
+    ratee: bytes
+    score: int
+    comment_hash: bytes
+    settled_value: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 4)
+        expect_length(data, 96)
+        return cls(
+            id=read_bytes(topics[1], 0, 32),
+            rater=read_address(topics[2], 0),
+            ratee=read_address(topics[3], 0),
+            score=read_uint(data, 0, 8),
+            comment_hash=read_bytes(data, 32, 32),
+            settled_value=read_uint(data, 64, 96),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RowSkipped:
+    """`RowSkipped(uint256 indexed index, bytes4 reason)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("1b0499b7b26488b35b3bef737469af0235af83eb9231f603b706a6d613520260")
+    NAME: ClassVar[str] = "RowSkipped"
+    index: int
+    reason: bytes
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 2)
+        expect_length(data, 32)
+        return cls(index=read_uint(topics[1], 0, 256), reason=read_bytes(data, 0, 4))
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """`Ruling(address indexed arbitrator, uint256 indexed disputeID, uint256 ruling)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("394027a5fa6e098a1191094d1719d6929b9abc535fcc0c8f448d6a4e75622276")
+    NAME: ClassVar[str] = "Ruling"
+    arbitrator: bytes
+    dispute_id: int
+    ruling: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(
+            arbitrator=read_address(topics[1], 0),
+            dispute_id=read_uint(topics[2], 0, 256),
+            ruling=read_uint(data, 0, 256),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class StakeSettlementFailed:
     """`StakeSettlementFailed(bytes32 indexed id)`."""
 
@@ -434,6 +633,24 @@ class StakeSettlementFailed:
         expect_topics(topics, cls.TOPIC, 2)
         expect_length(data, 0)
         return cls(id=read_bytes(topics[1], 0, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRescued:
+    """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
+    NAME: ClassVar[str] = "TokenRescued"
+    token: bytes
+    to: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(token=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +724,22 @@ class EscrowAlreadyExists(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowAlreadyRated(ContractError):
+    """`Escrow_AlreadyRated(bytes32 id, address by)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_AlreadyRated(bytes32,address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("e167ba4f")
+    id: bytes
+    by: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(id=read_bytes(body, 0, 32), by=read_address(body, 32))
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowAmountZero(ContractError):
     """`Escrow_AmountZero()`."""
 
@@ -521,11 +754,92 @@ class EscrowAmountZero(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowArbiterFailed(ContractError):
+    """`Escrow_ArbiterFailed(address arbiter)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_ArbiterFailed(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("934d13e9")
+    arbiter: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(arbiter=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowArbiterFeeMismatch(ContractError):
+    """`Escrow_ArbiterFeeMismatch(bytes32 id, uint256 balance, uint256 expected)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_ArbiterFeeMismatch(bytes32,uint256,uint256)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("f5d00b30")
+    id: bytes
+    balance: int
+    expected: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 96)
+        return cls(id=read_bytes(body, 0, 32), balance=read_uint(body, 32, 256), expected=read_uint(body, 64, 256))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowBondAboveAmount(ContractError):
+    """`Escrow_BondAboveAmount(bytes32 id, uint96 bond, uint96 amount)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_BondAboveAmount(bytes32,uint96,uint96)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("b8221c8e")
+    id: bytes
+    bond: int
+    amount: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 96)
+        return cls(id=read_bytes(body, 0, 32), bond=read_uint(body, 32, 96), amount=read_uint(body, 64, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowCallerNotArbiter(ContractError):
+    """`Escrow_CallerNotArbiter(bytes32 id, address caller)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_CallerNotArbiter(bytes32,address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("c1c73615")
+    id: bytes
+    caller: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowCallerNotClient(ContractError):
     """`Escrow_CallerNotClient(bytes32 id, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_CallerNotClient(bytes32,address)"
     SELECTOR: ClassVar[bytes] = bytes.fromhex("e0459ec4")
+    id: bytes
+    caller: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowCallerNotParty(ContractError):
+    """`Escrow_CallerNotParty(bytes32 id, address caller)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_CallerNotParty(bytes32,address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("5f97fb65")
     id: bytes
     caller: bytes
 
@@ -569,6 +883,22 @@ class EscrowChallengeActive(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowChallengeOver(ContractError):
+    """`Escrow_ChallengeOver(bytes32 id, uint40 endedAt)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_ChallengeOver(bytes32,uint40)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("4ca366f4")
+    id: bytes
+    ended_at: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(id=read_bytes(body, 0, 32), ended_at=read_uint(body, 32, 40))
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowDeadlineNotReached(ContractError):
     """`Escrow_DeadlineNotReached(bytes32 id, uint40 deadline)`."""
 
@@ -598,6 +928,36 @@ class EscrowDeadlinePassed(ContractError):
         body = expect_selector(data, cls.SELECTOR)
         expect_length(body, 64)
         return cls(id=read_bytes(body, 0, 32), deadline=read_uint(body, 32, 40))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowDirectCall(ContractError):
+    """`Escrow_DirectCall()`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_DirectCall()"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("edc158aa")
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 0)
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowDisputeIdTaken(ContractError):
+    """`Escrow_DisputeIdTaken(address arbiter, uint256 disputeId)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_DisputeIdTaken(address,uint256)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("e3fdc10f")
+    arbiter: bytes
+    dispute_id: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(arbiter=read_address(body, 0), dispute_id=read_uint(body, 32, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -665,6 +1025,21 @@ class EscrowInsufficientGas(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowInvalidRuling(ContractError):
+    """`Escrow_InvalidRuling(uint256 ruling)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_InvalidRuling(uint256)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("06385c5a")
+    ruling: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(ruling=read_uint(body, 0, 256))
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowInvalidSignature(ContractError):
     """`Escrow_InvalidSignature(address expected)`."""
 
@@ -694,6 +1069,36 @@ class EscrowInvalidWindow(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class EscrowNoArbiter(ContractError):
+    """`Escrow_NoArbiter(bytes32 id)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_NoArbiter(bytes32)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("be76d9a8")
+    id: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(id=read_bytes(body, 0, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowNotAccepted(ContractError):
+    """`Escrow_NotAccepted(bytes32 id)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_NotAccepted(bytes32)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("71eec895")
+    id: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(id=read_bytes(body, 0, 32))
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowNotIncreasing(ContractError):
     """`Escrow_NotIncreasing(bytes32 id, uint96 current, uint96 requested)`."""
 
@@ -708,6 +1113,21 @@ class EscrowNotIncreasing(ContractError):
         body = expect_selector(data, cls.SELECTOR)
         expect_length(body, 96)
         return cls(id=read_bytes(body, 0, 32), current=read_uint(body, 32, 96), requested=read_uint(body, 64, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowNotRuled(ContractError):
+    """`Escrow_NotRuled(bytes32 id)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_NotRuled(bytes32)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("509c9088")
+    id: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(id=read_bytes(body, 0, 32))
 
 
 @dataclass(frozen=True, slots=True)
@@ -758,6 +1178,21 @@ class EscrowReleaseExceedsAmount(ContractError):
         body = expect_selector(data, cls.SELECTOR)
         expect_length(body, 96)
         return cls(id=read_bytes(body, 0, 32), requested=read_uint(body, 32, 96), available=read_uint(body, 64, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowScoreOutOfRange(ContractError):
+    """`Escrow_ScoreOutOfRange(uint8 score)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_ScoreOutOfRange(uint8)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("8b6e52a4")
+    score: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(score=read_uint(body, 0, 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -820,6 +1255,36 @@ class EscrowStakeNotPending(ContractError):
         body = expect_selector(data, cls.SELECTOR)
         expect_length(body, 32)
         return cls(id=read_bytes(body, 0, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowTokenNotRescuable(ContractError):
+    """`Escrow_TokenNotRescuable(address token)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_TokenNotRescuable(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("945cd2e3")
+    token: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(token=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowWrongExtension(ContractError):
+    """`Escrow_WrongExtension(address extension)`."""
+
+    SIGNATURE: ClassVar[str] = "Escrow_WrongExtension(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("a0362f25")
+    extension: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(extension=read_address(body, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -1073,9 +1538,9 @@ class StringTooLong(ContractError):
         return cls(str=values[0])
 
 
-def encode_constructor(config: EscrowConfig) -> bytes:
+def encode_constructor(config: EscrowConfig, extension: bytes) -> bytes:
     """Return the arguments that follow the deploy bytecode. Raises EncodeError."""
-    return config.encode()
+    return config.encode() + word_address(extension)
 
 
 def encode_accept(terms: Terms) -> bytes:
@@ -1165,6 +1630,77 @@ def encode_cancel_with_signature(terms: Terms, valid_until: int, signature: byte
     )
 
 
+def encode_claim_default(terms: Terms) -> bytes:
+    """Return the calldata of `claimDefault((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
+    return bytes.fromhex("cde831e0") + terms.encode()
+
+
+def encode_config_hash() -> bytes:
+    """Return the calldata of `configHash()`. Raises EncodeError."""
+    return bytes.fromhex("e1f1176d")
+
+
+def decode_config_hash_result(data: bytes) -> bytes:
+    """Decode what `configHash` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
+def encode_dispute(terms: Terms, evidence_hash: bytes) -> bytes:
+    """Return the calldata of `dispute((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),bytes32)`. Raises EncodeError."""
+    return bytes.fromhex("7dbb8cef") + terms.encode() + word_bytes(evidence_hash, 32)
+
+
+def encode_dispute_with_signature(
+    terms: Terms, evidence_hash: bytes, valid_until: int, signature: bytes, bond: BondAuthorization
+) -> bytes:
+    """Return the calldata of `disputeWithSignature((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),bytes32,uint40,bytes,(uint256,bytes))`. Raises EncodeError."""
+    return bytes.fromhex("07ff81dd") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "bytes32",
+            "uint40",
+            "bytes",
+            "(uint256,bytes)",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            evidence_hash,
+            valid_until,
+            signature,
+            (
+                bond.valid_before,
+                bond.signature,
+            ),
+        ),
+    )
+
+
+def encode_disputes(id: bytes) -> bytes:
+    """Return the calldata of `disputes(bytes32)`. Raises EncodeError."""
+    return bytes.fromhex("11be1997") + word_bytes(id, 32)
+
+
+def decode_disputes_result(data: bytes) -> DisputeState:
+    """Decode what `disputes` returns. Raises DecodeError."""
+    expect_length(data, 64)
+    return DisputeState.read(data, 0)
+
+
 def encode_domain_separator() -> bytes:
     """Return the calldata of `domainSeparator()`. Raises EncodeError."""
     return bytes.fromhex("f698da25")
@@ -1230,6 +1766,33 @@ def decode_escrow_id_result(data: bytes) -> bytes:
     return read_bytes(data, 0, 32)
 
 
+def encode_escrow_of_dispute(arbiter: bytes, dispute_id: int) -> bytes:
+    """Return the calldata of `escrowOfDispute(address,uint256)`. Raises EncodeError."""
+    return bytes.fromhex("0238a4a0") + word_address(arbiter) + word_uint(dispute_id, 256)
+
+
+def decode_escrow_of_dispute_result(data: bytes) -> bytes:
+    """Decode what `escrowOfDispute` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
+def encode_execute(terms: Terms) -> bytes:
+    """Return the calldata of `execute((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
+    return bytes.fromhex("b415731a") + terms.encode()
+
+
+def encode_extension() -> bytes:
+    """Return the calldata of `extension()`. Raises EncodeError."""
+    return bytes.fromhex("2d5537b0")
+
+
+def decode_extension_result(data: bytes) -> bytes:
+    """Decode what `extension` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_address(data, 0)
+
+
 def encode_fee_bps() -> bytes:
     """Return the calldata of `feeBps()`. Raises EncodeError."""
     return bytes.fromhex("24a9d853")
@@ -1274,6 +1837,42 @@ def decode_fund_from_balance_result(data: bytes) -> bytes:
     return read_bytes(data, 0, 32)
 
 
+def encode_fund_from_balance_with_signature(terms: Terms, valid_until: int, signature: bytes) -> bytes:
+    """Return the calldata of `fundFromBalanceWithSignature((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint40,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("6fd77165") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "uint40",
+            "bytes",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            valid_until,
+            signature,
+        ),
+    )
+
+
+def decode_fund_from_balance_with_signature_result(data: bytes) -> bytes:
+    """Decode what `fundFromBalanceWithSignature` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
 def encode_fund_with_authorization(terms: Terms, valid_before: int, signature: bytes, acceptance: Acceptance) -> bytes:
     """Return the calldata of `fundWithAuthorization((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint256,bytes,(uint40,bytes))`. Raises EncodeError."""
     return bytes.fromhex("e53cfe7d") + encode_dynamic(
@@ -1311,6 +1910,88 @@ def encode_fund_with_authorization(terms: Terms, valid_before: int, signature: b
 
 def decode_fund_with_authorization_result(data: bytes) -> bytes:
     """Decode what `fundWithAuthorization` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
+def encode_fund_with_permit(
+    terms: Terms, value: int, deadline: int, permit_signature: bytes, valid_until: int, fund_signature: bytes
+) -> bytes:
+    """Return the calldata of `fundWithPermit((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint256,uint256,bytes,uint40,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("999f2080") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "uint256",
+            "uint256",
+            "bytes",
+            "uint40",
+            "bytes",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            value,
+            deadline,
+            permit_signature,
+            valid_until,
+            fund_signature,
+        ),
+    )
+
+
+def decode_fund_with_permit_result(data: bytes) -> bytes:
+    """Decode what `fundWithPermit` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
+def encode_fund_with_permit2(terms: Terms, nonce: int, deadline: int, signature: bytes) -> bytes:
+    """Return the calldata of `fundWithPermit2((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint256,uint256,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("fecd031e") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "uint256",
+            "uint256",
+            "bytes",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            nonce,
+            deadline,
+            signature,
+        ),
+    )
+
+
+def decode_fund_with_permit2_result(data: bytes) -> bytes:
+    """Decode what `fundWithPermit2` returns. Raises DecodeError."""
     expect_length(data, 32)
     return read_bytes(data, 0, 32)
 
@@ -1430,6 +2111,49 @@ def decode_pending_owner_result(data: bytes) -> bytes:
     return read_address(data, 0)
 
 
+def encode_rate(terms: Terms, score: int, comment_hash: bytes) -> bytes:
+    """Return the calldata of `rate((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint8,bytes32)`. Raises EncodeError."""
+    return bytes.fromhex("7bc80f2c") + terms.encode() + word_uint(score, 8) + word_bytes(comment_hash, 32)
+
+
+def encode_rate_with_signature(
+    terms: Terms, rater: bytes, score: int, comment_hash: bytes, valid_until: int, signature: bytes
+) -> bytes:
+    """Return the calldata of `rateWithSignature((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),address,uint8,bytes32,uint40,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("8db40d62") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "address",
+            "uint8",
+            "bytes32",
+            "uint40",
+            "bytes",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            rater,
+            score,
+            comment_hash,
+            valid_until,
+            signature,
+        ),
+    )
+
+
 def encode_reclaim(terms: Terms) -> bytes:
     """Return the calldata of `reclaim((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
     return bytes.fromhex("05e213cc") + terms.encode()
@@ -1438,6 +2162,11 @@ def encode_reclaim(terms: Terms) -> bytes:
 def encode_refund(terms: Terms, cumulative: int) -> bytes:
     """Return the calldata of `refund((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint96)`. Raises EncodeError."""
     return bytes.fromhex("14930a2b") + terms.encode() + word_uint(cumulative, 96)
+
+
+def encode_refund_and_pay(terms: Terms, cumulative: int) -> bytes:
+    """Return the calldata of `refundAndPay((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint96)`. Raises EncodeError."""
+    return bytes.fromhex("5027930a") + terms.encode() + word_uint(cumulative, 96)
 
 
 def encode_refund_with_signature(terms: Terms, cumulative: int, valid_until: int, signature: bytes) -> bytes:
@@ -1480,6 +2209,38 @@ def encode_release(terms: Terms, cumulative: int) -> bytes:
 def encode_release_after_challenge(terms: Terms) -> bytes:
     """Return the calldata of `releaseAfterChallenge((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
     return bytes.fromhex("78c0511f") + terms.encode()
+
+
+def encode_release_and_pay(terms: Terms, cumulative: int) -> bytes:
+    """Return the calldata of `releaseAndPay((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint96)`. Raises EncodeError."""
+    return bytes.fromhex("a8dae4e8") + terms.encode() + word_uint(cumulative, 96)
+
+
+def encode_release_batch(rows: Sequence[Terms]) -> bytes:
+    """Return the calldata of `releaseBatch((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)[])`. Raises EncodeError."""
+    return bytes.fromhex("a1d6773e") + encode_dynamic(
+        ("(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)[]",),
+        (
+            [
+                (
+                    item.client,
+                    item.provider,
+                    item.verifier,
+                    item.arbiter,
+                    item.amount,
+                    item.fee_bps,
+                    item.quorum,
+                    item.accept_by,
+                    item.deliver_by,
+                    item.challenge_period,
+                    item.dispute_timeout,
+                    item.job_hash,
+                    item.salt,
+                )
+                for item in rows
+            ],
+        ),
+    )
 
 
 def encode_release_with_quorum(
@@ -1568,6 +2329,61 @@ def decode_reputation_result(data: bytes) -> bytes:
     """Decode what `reputation` returns. Raises DecodeError."""
     expect_length(data, 32)
     return read_address(data, 0)
+
+
+def encode_rescue_token(token: bytes, to: bytes) -> bytes:
+    """Return the calldata of `rescueToken(address,address)`. Raises EncodeError."""
+    return bytes.fromhex("4707d000") + word_address(token) + word_address(to)
+
+
+def encode_resolve_stalled(terms: Terms) -> bytes:
+    """Return the calldata of `resolveStalled((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
+    return bytes.fromhex("1e5765ee") + terms.encode()
+
+
+def encode_respond(terms: Terms) -> bytes:
+    """Return the calldata of `respond((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256))`. Raises EncodeError."""
+    return bytes.fromhex("5efb4d32") + terms.encode()
+
+
+def encode_respond_with_signature(terms: Terms, valid_until: int, signature: bytes, bond: BondAuthorization) -> bytes:
+    """Return the calldata of `respondWithSignature((address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256),uint40,bytes,(uint256,bytes))`. Raises EncodeError."""
+    return bytes.fromhex("796af949") + encode_dynamic(
+        (
+            "(address,address,address,address,uint96,uint16,uint8,uint40,uint40,uint32,uint32,bytes32,uint256)",
+            "uint40",
+            "bytes",
+            "(uint256,bytes)",
+        ),
+        (
+            (
+                terms.client,
+                terms.provider,
+                terms.verifier,
+                terms.arbiter,
+                terms.amount,
+                terms.fee_bps,
+                terms.quorum,
+                terms.accept_by,
+                terms.deliver_by,
+                terms.challenge_period,
+                terms.dispute_timeout,
+                terms.job_hash,
+                terms.salt,
+            ),
+            valid_until,
+            signature,
+            (
+                bond.valid_before,
+                bond.signature,
+            ),
+        ),
+    )
+
+
+def encode_rule(dispute_id: int, ruling: int) -> bytes:
+    """Return the calldata of `rule(uint256,uint256)`. Raises EncodeError."""
+    return bytes.fromhex("311a6c56") + word_uint(dispute_id, 256) + word_uint(ruling, 256)
 
 
 def encode_set_fee(fee_bps: int) -> bytes:
@@ -1735,6 +2551,11 @@ def decode_withdrawal_nonce_result(data: bytes) -> int:
 
 Event = (
     BalanceSpent
+    | BondPosted
+    | BondReturned
+    | DisputeDefaulted
+    | DisputeJoined
+    | DisputeRaised
     | EIP712DomainChanged
     | EscrowAccepted
     | EscrowClosed
@@ -1748,13 +2569,22 @@ Event = (
     | InflowsUnpaused
     | OwnershipTransferStarted
     | OwnershipTransferred
+    | Rated
+    | RowSkipped
+    | Ruling
     | StakeSettlementFailed
+    | TokenRescued
     | Withdrawn
     | WorkSubmitted
 )
 
 EVENTS: Final[dict[bytes, type[Event]]] = {
     BalanceSpent.TOPIC: BalanceSpent,
+    BondPosted.TOPIC: BondPosted,
+    BondReturned.TOPIC: BondReturned,
+    DisputeDefaulted.TOPIC: DisputeDefaulted,
+    DisputeJoined.TOPIC: DisputeJoined,
+    DisputeRaised.TOPIC: DisputeRaised,
     EIP712DomainChanged.TOPIC: EIP712DomainChanged,
     EscrowAccepted.TOPIC: EscrowAccepted,
     EscrowClosed.TOPIC: EscrowClosed,
@@ -1768,7 +2598,11 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     InflowsUnpaused.TOPIC: InflowsUnpaused,
     OwnershipTransferStarted.TOPIC: OwnershipTransferStarted,
     OwnershipTransferred.TOPIC: OwnershipTransferred,
+    Rated.TOPIC: Rated,
+    RowSkipped.TOPIC: RowSkipped,
+    Ruling.TOPIC: Ruling,
     StakeSettlementFailed.TOPIC: StakeSettlementFailed,
+    TokenRescued.TOPIC: TokenRescued,
     Withdrawn.TOPIC: Withdrawn,
     WorkSubmitted.TOPIC: WorkSubmitted,
 }
@@ -1777,26 +2611,42 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
     **BUILTIN_ERRORS,
     AddressEmptyCode.SELECTOR: AddressEmptyCode,
     EscrowAlreadyExists.SELECTOR: EscrowAlreadyExists,
+    EscrowAlreadyRated.SELECTOR: EscrowAlreadyRated,
     EscrowAmountZero.SELECTOR: EscrowAmountZero,
+    EscrowArbiterFailed.SELECTOR: EscrowArbiterFailed,
+    EscrowArbiterFeeMismatch.SELECTOR: EscrowArbiterFeeMismatch,
+    EscrowBondAboveAmount.SELECTOR: EscrowBondAboveAmount,
+    EscrowCallerNotArbiter.SELECTOR: EscrowCallerNotArbiter,
     EscrowCallerNotClient.SELECTOR: EscrowCallerNotClient,
+    EscrowCallerNotParty.SELECTOR: EscrowCallerNotParty,
     EscrowCallerNotProvider.SELECTOR: EscrowCallerNotProvider,
     EscrowChallengeActive.SELECTOR: EscrowChallengeActive,
+    EscrowChallengeOver.SELECTOR: EscrowChallengeOver,
     EscrowDeadlineNotReached.SELECTOR: EscrowDeadlineNotReached,
     EscrowDeadlinePassed.SELECTOR: EscrowDeadlinePassed,
+    EscrowDirectCall.SELECTOR: EscrowDirectCall,
+    EscrowDisputeIdTaken.SELECTOR: EscrowDisputeIdTaken,
     EscrowDuplicateSigner.SELECTOR: EscrowDuplicateSigner,
     EscrowFeeAboveCap.SELECTOR: EscrowFeeAboveCap,
     EscrowFeeMismatch.SELECTOR: EscrowFeeMismatch,
     EscrowInsufficientGas.SELECTOR: EscrowInsufficientGas,
+    EscrowInvalidRuling.SELECTOR: EscrowInvalidRuling,
     EscrowInvalidSignature.SELECTOR: EscrowInvalidSignature,
     EscrowInvalidWindow.SELECTOR: EscrowInvalidWindow,
+    EscrowNoArbiter.SELECTOR: EscrowNoArbiter,
+    EscrowNotAccepted.SELECTOR: EscrowNotAccepted,
     EscrowNotIncreasing.SELECTOR: EscrowNotIncreasing,
+    EscrowNotRuled.SELECTOR: EscrowNotRuled,
     EscrowQuorumNotMet.SELECTOR: EscrowQuorumNotMet,
     EscrowQuorumOutOfRange.SELECTOR: EscrowQuorumOutOfRange,
     EscrowReleaseExceedsAmount.SELECTOR: EscrowReleaseExceedsAmount,
+    EscrowScoreOutOfRange.SELECTOR: EscrowScoreOutOfRange,
     EscrowSelfDeal.SELECTOR: EscrowSelfDeal,
     EscrowSignatureExpired.SELECTOR: EscrowSignatureExpired,
     EscrowSplitMismatch.SELECTOR: EscrowSplitMismatch,
     EscrowStakeNotPending.SELECTOR: EscrowStakeNotPending,
+    EscrowTokenNotRescuable.SELECTOR: EscrowTokenNotRescuable,
+    EscrowWrongExtension.SELECTOR: EscrowWrongExtension,
     EscrowWrongStatus.SELECTOR: EscrowWrongStatus,
     EscrowZeroAddress.SELECTOR: EscrowZeroAddress,
     FailedCall.SELECTOR: FailedCall,
@@ -1823,14 +2673,25 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("70a08231"): "balanceOf",
     bytes.fromhex("97faa3bd"): "cancel",
     bytes.fromhex("065df7de"): "cancelWithSignature",
+    bytes.fromhex("cde831e0"): "claimDefault",
+    bytes.fromhex("e1f1176d"): "configHash",
+    bytes.fromhex("7dbb8cef"): "dispute",
+    bytes.fromhex("07ff81dd"): "disputeWithSignature",
+    bytes.fromhex("11be1997"): "disputes",
     bytes.fromhex("f698da25"): "domainSeparator",
     bytes.fromhex("84b0196e"): "eip712Domain",
     bytes.fromhex("735ab2a7"): "escrowId",
+    bytes.fromhex("0238a4a0"): "escrowOfDispute",
+    bytes.fromhex("b415731a"): "execute",
+    bytes.fromhex("2d5537b0"): "extension",
     bytes.fromhex("24a9d853"): "feeBps",
     bytes.fromhex("46904840"): "feeRecipient",
     bytes.fromhex("b4bd2600"): "fund",
     bytes.fromhex("6304528b"): "fundFromBalance",
+    bytes.fromhex("6fd77165"): "fundFromBalanceWithSignature",
     bytes.fromhex("e53cfe7d"): "fundWithAuthorization",
+    bytes.fromhex("999f2080"): "fundWithPermit",
+    bytes.fromhex("fecd031e"): "fundWithPermit2",
     bytes.fromhex("452a9320"): "guardian",
     bytes.fromhex("bd9e3f50"): "inflowsPaused",
     bytes.fromhex("8fd340ef"): "maxAcceptWindow",
@@ -1842,15 +2703,25 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("8da5cb5b"): "owner",
     bytes.fromhex("4ad307c8"): "pauseInflows",
     bytes.fromhex("e30c3978"): "pendingOwner",
+    bytes.fromhex("7bc80f2c"): "rate",
+    bytes.fromhex("8db40d62"): "rateWithSignature",
     bytes.fromhex("05e213cc"): "reclaim",
     bytes.fromhex("14930a2b"): "refund",
+    bytes.fromhex("5027930a"): "refundAndPay",
     bytes.fromhex("e02b56a7"): "refundWithSignature",
     bytes.fromhex("e19cb89a"): "release",
     bytes.fromhex("78c0511f"): "releaseAfterChallenge",
+    bytes.fromhex("a8dae4e8"): "releaseAndPay",
+    bytes.fromhex("a1d6773e"): "releaseBatch",
     bytes.fromhex("3c536bdf"): "releaseWithQuorum",
     bytes.fromhex("cfba52a1"): "releaseWithSignature",
     bytes.fromhex("715018a6"): "renounceOwnership",
     bytes.fromhex("c52164c6"): "reputation",
+    bytes.fromhex("4707d000"): "rescueToken",
+    bytes.fromhex("1e5765ee"): "resolveStalled",
+    bytes.fromhex("5efb4d32"): "respond",
+    bytes.fromhex("796af949"): "respondWithSignature",
+    bytes.fromhex("311a6c56"): "rule",
     bytes.fromhex("8e005553"): "setFee",
     bytes.fromhex("e74b981b"): "setFeeRecipient",
     bytes.fromhex("7a63a2e3"): "settleStake",

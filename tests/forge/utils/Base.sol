@@ -2,8 +2,10 @@
 pragma solidity 0.8.37;
 
 import {Escrow} from "../../../contracts/Escrow.sol";
+import {EscrowExtension} from "../../../contracts/EscrowExtension.sol";
 import {PaymentChannel} from "../../../contracts/PaymentChannel.sol";
 import {Reputation} from "../../../contracts/Reputation.sol";
+import {IEscrow} from "../../../contracts/interfaces/IEscrow.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {EscrowConfig, Terms} from "../../../contracts/types/EscrowTypes.sol";
 import {Vm} from "./Vm.sol";
@@ -24,7 +26,7 @@ abstract contract Base {
     address internal constant TREASURY = address(0xFEE);
 
     MockUSDC internal usdc;
-    Escrow internal escrow;
+    IEscrow internal escrow;
     Reputation internal reputation;
     PaymentChannel internal channel;
 
@@ -34,7 +36,7 @@ abstract contract Base {
     constructor() {
         VM.warp(1_800_000_000);
         usdc = new MockUSDC(address(this));
-        escrow = new Escrow(config());
+        escrow = IEscrow(address(new Escrow(config(), address(new EscrowExtension(config())))));
         reputation = Reputation(escrow.reputation());
         channel = new PaymentChannel(address(usdc), GUARDIAN, address(0), address(0));
     }

@@ -9,12 +9,22 @@ interface Vm {
         address emitter;
     }
 
+    struct Gas {
+        uint64 gasLimit;
+        uint64 gasTotalUsed;
+        uint64 gasMemoryUsed;
+        int64 gasRefunded;
+        uint64 gasRemaining;
+    }
+
     function addr(uint256 privateKey) external pure returns (address);
     function assume(bool condition) external pure;
     function etch(address target, bytes calldata code) external;
+    function expectRevert() external;
     function expectRevert(bytes calldata data) external;
     function expectRevert(bytes4 selector) external;
     function getRecordedLogs() external returns (Log[] memory logs);
+    function lastCallGas() external view returns (Gas memory gas);
     function prank(address sender) external;
     function recordLogs() external;
     function revertToState(uint256 id) external returns (bool);

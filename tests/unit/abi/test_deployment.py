@@ -66,7 +66,7 @@ def test_plan_is_a_function_of_code_and_configuration() -> None:
 def test_mock_usdc_is_in_no_plan_of_a_public_network() -> None:
     for chain_id in (1, 137, 80002, 11155111):
         plan = plan_for(network(chain_id), PUBLIC_CONFIG)
-        assert [step.name for step in plan.steps] == ["Escrow", "PaymentChannel"]
+        assert [step.name for step in plan.steps] == ["EscrowExtension", "Escrow", "PaymentChannel"]
         assert checksum(plan.usdc) == network(chain_id).usdc
 
 
@@ -125,7 +125,7 @@ def test_whoever_deploys_gets_the_same_addresses_also_without_the_factory(anvil:
     expected = (plan.usdc, plan.escrow, plan.payment_channel, plan.reputation, plan.erc3009_collector)
     assert _addresses(deployment) == expected
     assert said[0] == "deployment proxy"
-    assert len(said) == 4
+    assert len(said) == 5
 
 
 @pytest.mark.services

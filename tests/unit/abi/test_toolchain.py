@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from aicp.abi.bytecode import artifact
+from scripts.gen_abi import union_abi
 
 ROOT = Path(__file__).resolve().parents[3]
 SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.37"
 NODE_BIN = ROOT / "node_modules" / ".bin"
-DEPLOYABLE = ("Escrow", "PaymentChannel", "Reputation", "ERC3009DepositCollector", "MockUSDC")
+DEPLOYABLE = ("Escrow", "EscrowExtension", "PaymentChannel", "Reputation", "ERC3009DepositCollector", "MockUSDC")
 
 
 def _solc(*arguments: str, stdin: str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -110,6 +111,7 @@ def test_ape_and_forge_compile_the_committed_bytecode(tmp_path: Path) -> None:
     _run([str(NODE_BIN / "forge"), "build", "contracts"], project)
     _run([str(Path(sys.executable).with_name("ape")), "compile"], project)
     types = json.loads((project / ".build" / "__local__.json").read_text())["contractTypes"]
+    abis: dict[str, list[dict[str, object]]] = {}
     for name in DEPLOYABLE:
         committed = artifact(name)
         (path,) = (project / "out").glob(f"*/{name}.json")
@@ -117,7 +119,10 @@ def test_ape_and_forge_compile_the_committed_bytecode(tmp_path: Path) -> None:
         assert bytes.fromhex(forge["bytecode"]["object"][2:]) == committed.bytecode, name
         assert bytes.fromhex(forge["deployedBytecode"]["object"][2:]) == committed.runtime, name
         assert bytes.fromhex(types[name]["deploymentBytecode"]["bytecode"][2:]) == committed.bytecode, name
-        assert _sorted(forge["abi"]) == _sorted(committed.abi), name
+        abis[name] = forge["abi"]
+    abis["Escrow"] = union_abi(abis["Escrow"], abis["EscrowExtension"])
+    for name, abi in abis.items():
+        assert _sorted(abi) == _sorted(artifact(name).abi), name
 
 
 def test_contracts_fit_every_chain() -> None:
