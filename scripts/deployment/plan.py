@@ -100,7 +100,7 @@ def plan_for(network: Network, config: DeployConfig) -> Plan:
         unbonding_period=bounds.unbonding_seconds,
     )
     deal = _step("Escrow", escrow.encode_constructor(settings))
-    # address(0) lets the channel create its own ERC-3009 collector; there is no Permit2 collector yet
+    # address(0) lets the channel create its own collectors
     channel = _step(
         "PaymentChannel", payment_channel.encode_constructor(token, config.guardian, ZERO_ADDRESS, ZERO_ADDRESS)
     )
