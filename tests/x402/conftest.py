@@ -1,4 +1,4 @@
-"""One chain and one shop for all tests against the official packages."""
+"""One chain and two shops for all tests against the official packages."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from tests.fixtures.services import start_anvil
 from tests.x402.ground import Ground, build_ground
-from tests.x402.market import Market, open_market
+from tests.x402.market import Market, open_market, python_facilitator, typescript_facilitator
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +19,12 @@ def ground() -> Iterator[Ground]:
 
 
 @pytest.fixture(scope="session")
-def market(ground: Ground) -> Iterator[Market]:
-    with open_market(ground) as running:
-        yield running
+def python_market(ground: Ground) -> Iterator[Market]:
+    with python_facilitator(ground) as facilitators, open_market(ground, facilitators) as market:
+        yield market
+
+
+@pytest.fixture(scope="session")
+def typescript_market(ground: Ground) -> Iterator[Market]:
+    with typescript_facilitator(ground) as facilitators, open_market(ground, facilitators) as market:
+        yield market

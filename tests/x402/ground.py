@@ -46,9 +46,9 @@ class Ground:
     authorizer: LocalAccount
     receiver: str
 
-    def buyer(self, index: int) -> LocalAccount:
-        """Return a wallet with USDC, and the gas for its own withdrawal."""
-        account = account_of(10 + index)
+    def buyer(self) -> LocalAccount:
+        """Return a fresh wallet with USDC, and the gas for its own withdrawal."""
+        account = Account.create()
         self.chain.rpc("anvil_setBalance", account.address, hex(10**18))
         self.send(self.usdc.functions.mint(account.address, START), self.deployer)
         return account

@@ -1,16 +1,20 @@
-"""A shop that sells answers by the official packages: FastAPI middleware, server scheme, facilitator, channel manager."""
+"""A shop that sells answers by the official packages: middleware, server scheme, facilitator, channel manager."""
 
 from __future__ import annotations
 
+import json
+import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
+import httpx
 import uvicorn
 from fastapi import FastAPI
 from x402 import x402Facilitator, x402FacilitatorSync, x402ResourceServer
+from x402.http import FacilitatorConfig, HTTPFacilitatorClient, HTTPFacilitatorClientSync
 from x402.http.middleware.fastapi import payment_middleware
 from x402.http.types import PaymentOption, RouteConfig
 from x402.mechanisms.evm.batch_settlement.authorizer_signer import LocalAuthorizerSigner
@@ -24,7 +28,7 @@ from x402.mechanisms.evm.batch_settlement.server.scheme import (
 from x402.mechanisms.evm.signers import FacilitatorWeb3Signer
 from x402.schemas import AssetAmount
 
-from tests.fixtures.services import free_port, wait_for
+from tests.fixtures.services import CHAIN_ID, ROOT, free_port, wait_for
 from tests.x402.ground import NETWORK, PAYMENTS, PRICE, Ground
 
 WITHDRAW_DELAY = 900
@@ -48,8 +52,8 @@ def _route(ground: Ground, method: str) -> RouteConfig:
     return RouteConfig(accepts=option)
 
 
-def _application(ground: Ground, server: x402ResourceServer) -> FastAPI:
-    app = FastAPI()
+def _application(ground: Ground, server: x402ResourceServer, lifespan: Any) -> FastAPI:
+    app = FastAPI(lifespan=lifespan)
     routes = {f"GET /{method}": _route(ground, method.replace("erc", "eip")) for method in ("erc3009", "permit2")}
     pay = payment_middleware(routes, server)
 
@@ -65,23 +69,58 @@ def _application(ground: Ground, server: x402ResourceServer) -> FastAPI:
     return app
 
 
+@dataclass(frozen=True, slots=True)
+class Facilitators:
+    """One facilitator as the server wants it and as the channel manager wants it."""
+
+    of_server: Any
+    of_manager: Any
+    lifespan: Any = None
+
+
 @contextmanager
-def open_market(ground: Ground) -> Iterator[Market]:
-    """Serve until the block ends. Server and facilitator are parts of this process, on a thread of their own."""
+def python_facilitator(ground: Ground) -> Iterator[Facilitators]:
+    """PyPI's facilitator, a part of this process."""
     signer = FacilitatorWeb3Signer(private_key=ground.facilitator.key.hex(), rpc_url=ground.chain.url)
-    facilitator = BatchSettlementEvmFacilitator(signer)
+    scheme = BatchSettlementEvmFacilitator(signer)
+    yield Facilitators(x402Facilitator().register([NETWORK], scheme), x402FacilitatorSync().register([NETWORK], scheme))
+
+
+@contextmanager
+def typescript_facilitator(ground: Ground) -> Iterator[Facilitators]:
+    """npm's facilitator, a process of its own."""
+    settings = {"rpc": ground.chain.url, "chainId": CHAIN_ID, "key": ground.facilitator.key.to_0x_hex()}
+    command = ["node", "tests/x402/facilitator.mjs", json.dumps(settings)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        config = FacilitatorConfig(url=f"http://127.0.0.1:{int(process.stdout.readline())}")
+        with httpx.Client(timeout=20) as client:
+            of_server = HTTPFacilitatorClient(config)
+
+            @asynccontextmanager
+            async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+                async with of_server:
+                    yield
+
+            yield Facilitators(of_server, HTTPFacilitatorClientSync(replace(config, http_client=client)), lifespan)
+        process.terminate()
+
+
+@contextmanager
+def open_market(ground: Ground, facilitators: Facilitators) -> Iterator[Market]:
+    """Serve until the block ends, on a thread of its own."""
     scheme = BatchSettlementEvmScheme(
         ground.receiver,
         BatchSettlementEvmSchemeServerConfig(
             receiver_authorizer_signer=LocalAuthorizerSigner(ground.authorizer), withdraw_delay=WITHDRAW_DELAY
         ),
     )
-    server = x402ResourceServer(x402Facilitator().register([NETWORK], facilitator))
+    server = x402ResourceServer(facilitators.of_server)
     server.register(NETWORK, scheme)
     manager = BatchSettlementChannelManagerSync(
         ChannelManagerConfigSync(
             scheme=scheme,
-            facilitator=x402FacilitatorSync().register([NETWORK], facilitator),
+            facilitator=facilitators.of_manager,
             receiver=ground.receiver,
             token=ground.usdc.address,
             network=NETWORK,
@@ -89,7 +128,9 @@ def open_market(ground: Ground) -> Iterator[Market]:
     )
     port = free_port()
     running = uvicorn.Server(
-        uvicorn.Config(_application(ground, server), host="127.0.0.1", port=port, log_level="warning")
+        uvicorn.Config(
+            _application(ground, server, facilitators.lifespan), host="127.0.0.1", port=port, log_level="warning"
+        )
     )
     thread = threading.Thread(target=running.run, daemon=True)
     thread.start()
