@@ -2,9 +2,9 @@
 pragma solidity 0.8.37;
 
 import {IDepositCollector} from "../interfaces/IDepositCollector.sol";
-import {IERC2612} from "../interfaces/IERC2612.sol";
 import {IPermit2} from "../interfaces/IPermit2.sol";
 import {Errors} from "../libraries/Errors.sol";
+import {IERC20Permit} from "@openzeppelin/contracts/token/ERC20/extensions/IERC20Permit.sol";
 
 /// @title Permit2DepositCollector
 /// @notice Brings channel deposits signed as Permit2 `PermitWitnessTransferFrom` with this collector as spender.
@@ -61,7 +61,7 @@ contract Permit2DepositCollector is IDepositCollector {
     function _tryPermit(address payer, address token, bytes memory permit) private {
         (uint256 value, uint256 deadline, uint8 v, bytes32 r, bytes32 s) =
             abi.decode(permit, (uint256, uint256, uint8, bytes32, bytes32));
-        try IERC2612(token)
+        try IERC20Permit(token)
             .permit({owner: payer, spender: address(PERMIT2), value: value, deadline: deadline, v: v, r: r, s: s}) {}
             catch {}
     }

@@ -2,34 +2,30 @@
 pragma solidity 0.8.37;
 
 /// @title IPermit2
-/// @notice The part of Permit2 the protocol calls. Its address is the same on every chain.
+/// @notice The one function of Uniswap's Permit2 the protocol calls.
 interface IPermit2 {
+    /// @notice Token and most of it a signature gives away.
     struct TokenPermissions {
         address token;
         uint256 amount;
     }
 
+    /// @notice What is signed, beside the witness and the spender.
     struct PermitTransferFrom {
         TokenPermissions permitted;
         uint256 nonce;
         uint256 deadline;
     }
 
+    /// @notice What the spender asks for.
     struct SignatureTransferDetails {
         address to;
         uint256 requestedAmount;
     }
 
-    /// @notice Moves tokens of `owner` by his signature, which names the caller as spender and commits to `witness`.
-    ///
-    /// @param permit Token, most base units, unordered nonce, last valid unix second
-    /// @param transferDetails Where the tokens go and how many
-    /// @param owner Payer and signer
-    /// @param witness EIP-712 struct hash of what the money is for
-    /// @param witnessTypeString Rest of the type string, from the name of the witness on
-    /// @param signature 65 or 64 bytes, or what an ERC-1271 account understands
+    /// @notice Moves tokens of `owner`, who signed `permit` together with a witness for the caller as spender.
     function permitWitnessTransferFrom(
-        PermitTransferFrom memory permit,
+        PermitTransferFrom calldata permit,
         SignatureTransferDetails calldata transferDetails,
         address owner,
         bytes32 witness,

@@ -27,6 +27,9 @@ PRICE = 1_000
 PAYMENTS = 50
 START = 10_000_000
 SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.37"
+OPENZEPPELIN = "node_modules/@openzeppelin/contracts"
+PARTS = ("interfaces/IPermit2.sol", "libraries/SignatureLib.sol")
+INTERFACES = ("token/ERC20/IERC20.sol", "interfaces/IERC1271.sol")
 MULTICALL3 = (
     "import { multicall3Bytecode } from './node_modules/viem/_esm/constants/contracts.js';"
     "process.stdout.write(multicall3Bytecode)"
@@ -138,10 +141,10 @@ def multicall3() -> bytes:
 def compiled(name: str) -> bytes:
     """Compile one contract of `contracts/mocks` that is not among the committed artifacts."""
     path = f"contracts/mocks/{name}.sol"
-    sources = (path, "contracts/interfaces/IPermit2.sol", "node_modules/@openzeppelin/contracts/token/ERC20/IERC20.sol")
+    sources = (path, *(f"contracts/{part}" for part in PARTS), *(f"{OPENZEPPELIN}/{part}" for part in INTERFACES))
     settings = {
         "evmVersion": "cancun",
-        "remappings": ["@openzeppelin/contracts/=node_modules/@openzeppelin/contracts/"],
+        "remappings": [f"@openzeppelin/contracts/={OPENZEPPELIN}/"],
         "outputSelection": {path: {name: ["evm.bytecode.object"]}},
     }
     request = {
