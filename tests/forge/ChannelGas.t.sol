@@ -55,6 +55,79 @@ contract ChannelGasTest is Base {
         atMost("marginal row, repeated agents", gas, 14_500);
     }
 
+    function test_gas__deposits() public {
+        (ChannelConfig memory config, address payer) = (_config(CLIENT, 0), VM.addr(CLIENT));
+        address collector = channel.erc3009Collector();
+        bytes32 id = channel.getChannelId(config);
+        VM.prank(payer);
+        channel.deposit(config, 5e6, address(0), "");
+        VM.prank(payer);
+        channel.deposit(config, 5e6, address(0), "");
+        _atMost("channel deposit, transferFrom", 84_000);
+
+        bytes memory signature =
+            authorization(CLIENT, collector, 5e6, type(uint256).max, keccak256(abi.encode(id, uint256(1))));
+        bytes memory data = abi.encode(uint256(0), type(uint256).max, uint256(1), signature);
+        channel.deposit(config, 5e6, collector, data);
+        _atMost("channel deposit, ERC-3009 collector", 136_500);
+
+        VM.prank(payer);
+        channel.depositPool(VM.addr(SESSION), VM.addr(OPERATOR), 5e6);
+        _atMost("pool deposit, transferFrom", 84_000);
+
+        bytes32 nonce = keccak256(abi.encode(channel.getPoolId(payer, VM.addr(SESSION), VM.addr(OPERATOR)), uint256(1)));
+        signature = authorization(CLIENT, address(channel), 5e6, type(uint256).max, nonce);
+        channel.depositPoolWithAuthorization(
+            payer, VM.addr(SESSION), VM.addr(OPERATOR), 5e6, 0, type(uint256).max, 1, signature
+        );
+        _atMost("pool deposit, ERC-3009", 123_000);
+    }
+
+    function test_gas__ways_back() public {
+        address payer = VM.addr(CLIENT);
+        VM.prank(payer);
+        channel.initiatePoolWithdraw(VM.addr(SESSION), VM.addr(OPERATOR), 5e6);
+        _atMost("pool, initiate withdrawal", 33_000);
+        VM.warp(block.timestamp + 1 days);
+        channel.finalizePoolWithdraw(payer, VM.addr(SESSION), VM.addr(OPERATOR));
+        _atMost("pool, finalise withdrawal", 60_000);
+
+        ChannelConfig memory config = _config(CLIENT, 0);
+        VM.prank(payer);
+        channel.deposit(config, 5e6, address(0), "");
+        VM.prank(payer);
+        channel.initiateWithdraw(config, 5e6);
+        _atMost("channel, initiate withdrawal", 56_000);
+        VM.warp(1_900_000_000);
+        VM.prank(payer);
+        channel.finalizeWithdraw(config);
+        _atMost("channel, finalise withdrawal", 63_000);
+    }
+
+    function test_gas__claim_and_settle() public {
+        ChannelConfig memory config = _config(CLIENT, 0);
+        channel.settle(config.receiver, address(usdc));
+        VM.prank(VM.addr(CLIENT));
+        channel.deposit(config, 5e6, address(0), "");
+        bytes[] memory calls = new bytes[](2);
+        VoucherClaim[] memory rows = new VoucherClaim[](1);
+        bytes memory voucher = signed(SESSION, channel.getVoucherDigest(channel.getChannelId(config), 2e6));
+        rows[0] = VoucherClaim(Voucher(config, 2e6), voucher, 2e6);
+        calls[0] = abi.encodeCall(channel.claim, (rows));
+        calls[1] = abi.encodeCall(channel.settle, (config.receiver, address(usdc)));
+        VM.prank(config.receiver);
+        channel.multicall(calls);
+        _atMost("claim one voucher and settle, one transaction", 67_000);
+
+        _claimedUpTo(config, 3e6);
+        channel.settle(config.receiver, address(usdc));
+        _atMost("settle", 120_000);
+    }
+
+    function _atMost(string memory what, uint256 target) private {
+        atMost(what, GasVm(address(VM)).lastCallGas().gasTotalUsed, target);
+    }
+
     /// @dev Rows of a payer, each topping up what its agent claimed before.
     function _group(uint256 payer, uint256 rows) private view returns (Group memory) {
         bytes memory packed;
@@ -84,11 +157,13 @@ contract ChannelGasTest is Base {
     }
 
     function _claimed(ChannelConfig memory config) private {
+        _claimedUpTo(config, 1_000_000);
+    }
+
+    function _claimedUpTo(ChannelConfig memory config, uint128 total) private {
         VoucherClaim[] memory rows = new VoucherClaim[](1);
         bytes32 id = channel.getChannelId(config);
-        rows[0] = VoucherClaim(
-            Voucher(config, 1_000_000), signed(SESSION, channel.getVoucherDigest(id, 1_000_000)), 1_000_000
-        );
+        rows[0] = VoucherClaim(Voucher(config, total), signed(SESSION, channel.getVoucherDigest(id, total)), total);
         VM.prank(VM.addr(OPERATOR));
         channel.claim(rows);
     }
