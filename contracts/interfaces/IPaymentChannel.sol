@@ -210,8 +210,8 @@ interface IPaymentChannel is IGuardedInflow {
         bytes calldata signature
     ) external;
 
-    /// @notice Puts `amount` into the payer's pool by his Permit2 signature over exactly `amount`, with this contract as
-    /// spender and the witness `PoolDepositWitness(bytes32 poolId)`. Anyone may send it.
+    /// @notice Puts `amount` into the payer's pool by his Permit2 signature over exactly `amount`, with this contract
+    /// as spender and the witness `PoolDepositWitness(bytes32 poolId)`. Anyone may send it.
     ///
     /// Requirements: as {depositPool}; the checks of Permit2 and an allowance of the payer for it.
     /// Emits {PoolDeposited}.
