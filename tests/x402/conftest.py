@@ -14,8 +14,10 @@ from tests.x402.market import Market, open_market, python_facilitator, typescrip
 @pytest.fixture(scope="session")
 def ground() -> Iterator[Ground]:
     chain = start_anvil("--hardfork", "cancun")
-    yield build_ground(chain)
-    chain.close()
+    try:
+        yield build_ground(chain)
+    finally:
+        chain.close()
 
 
 @pytest.fixture(scope="session")
