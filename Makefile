@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PORT ?= 8000
 VENV := .venv/bin
-SUITES := check unit contracts forge integration e2e
+SUITES := check unit contracts forge x402 integration e2e
 
 # runs a command and prints how long the target took, whatever the outcome
 define timed
@@ -42,6 +42,9 @@ contracts: dev-packages ## contract tests (Ape on anvil)
 
 forge: dev-packages ## fuzz tests of the contracts
 	@$(call timed,$(VENV)/python -m scripts.suites forge)
+
+x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
+	@$(call timed,$(VENV)/python -m scripts.suites x402)
 
 integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
 	@$(call timed,$(VENV)/python -m scripts.suites integration)

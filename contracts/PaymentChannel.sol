@@ -7,11 +7,12 @@ import {GuardedInflow} from "./abstracts/GuardedInflow.sol";
 import {IPaymentChannel} from "./interfaces/IPaymentChannel.sol";
 import {ChannelHash} from "./libraries/ChannelHash.sol";
 import {Errors} from "./libraries/Errors.sol";
-import {Row, RowLib} from "./libraries/RowLib.sol";
+import {GroupTerms, RowLib} from "./libraries/RowLib.sol";
 import {SignatureLib} from "./libraries/SignatureLib.sol";
-import {ChannelConfig, ChannelState, Group, SkipReason, VoucherClaim} from "./types/ChannelTypes.sol";
+import {ChannelConfig, Group, SkipReason, VoucherClaim} from "./types/ChannelTypes.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
 /// @title PaymentChannel
 /// @notice Claims under vouchers, one by one or packed. See `IPaymentChannel`.
@@ -32,7 +33,7 @@ contract PaymentChannel is
     /// @param token_ USDC of the network
     /// @param guardian_ May pause deposits
     /// @param erc3009Collector_ Collector of ERC-3009 deposits; address(0) lets this constructor create its own
-    /// @param permit2Collector_ Collector of Permit2 deposits; address(0) for none
+    /// @param permit2Collector_ Collector of Permit2 deposits; address(0) lets this constructor create its own
     constructor(address token_, address guardian_, address erc3009Collector_, address permit2Collector_)
         Funding(token_)
         EIP712("x402 Batch Settlement", "1")
@@ -86,15 +87,31 @@ contract PaymentChannel is
         // Check: there are groups, and the operator attests them.
         if (groups.length == 0) revert Errors.EmptyBatch();
         bytes32 separator = _domainSeparatorV4();
+        bytes32[] memory ids = RowLib.channelIds(operator, groups, _token, separator);
         if (operatorSignature.length == 0) {
             if (msg.sender != operator || operator == address(0)) revert Errors.NotAuthorizedToClaim();
         } else {
-            bytes32 digest = ChannelHash.digest(separator, RowLib.batchHash(operator, groups, _token, separator));
+            bytes32 digest = ChannelHash.digest(separator, RowLib.batchHash(groups, ids));
             if (!SignatureLib.isValid(operator, digest, operatorSignature)) revert Errors.InvalidSignature();
         }
+        uint256 cursor = RowLib.cursorOf(ids);
         for (uint256 g = 0; g < groups.length; ++g) {
-            _claimGroup(operator, g, groups[g], separator);
+            cursor = _claimGroup(operator, g, groups[g], separator, cursor);
         }
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                     RESCUE
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IPaymentChannel
+    function rescueToken(address token_, address to, uint256 amount) external override nonReentrant {
+        // Check: the guardian asks for a token that has no business here.
+        if (msg.sender != guardian) revert Errors.Guarded_CallerNotGuardian(msg.sender);
+        if (token_ == _token) revert Errors.UnsupportedToken(token_);
+        emit TokenRescued({token: token_, to: to, amount: amount});
+        // Interaction: send it.
+        SafeTransferLib.safeTransfer(token_, to, amount);
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -121,7 +138,9 @@ contract PaymentChannel is
 
     /// @inheritdoc IPaymentChannel
     function getGroupsDigest(address operator, Group[] calldata groups) external view override returns (bytes32) {
-        return _hashTypedDataV4(RowLib.batchHash(operator, groups, _token, _domainSeparatorV4()));
+        bytes32 separator = _domainSeparatorV4();
+        bytes32[] memory ids = RowLib.channelIds(operator, groups, _token, separator);
+        return ChannelHash.digest(separator, RowLib.batchHash(groups, ids));
     }
 
     /// @inheritdoc IPaymentChannel
@@ -142,21 +161,22 @@ contract PaymentChannel is
     function _claim(VoucherClaim calldata row, bool attested) private {
         ChannelConfig calldata config = row.voucher.channel;
         bytes32 channelId = getChannelId(config);
-        ChannelState memory state = channels[channelId];
+        (uint256 slot, uint256 balance, uint256 claimed) = _loadChannel(channelId);
         // Check: something new, under the ceiling, and signed.
-        if (row.totalClaimed <= state.totalClaimed) return;
+        if (row.totalClaimed <= claimed) return;
         if (row.totalClaimed > row.voucher.maxClaimableAmount) revert Errors.ClaimExceedsCeiling();
-        if (row.totalClaimed > state.balance && !attested) revert Errors.ClaimExceedsBalance();
+        if (row.totalClaimed > balance && !attested) revert Errors.ClaimExceedsBalance();
         _checkVoucher(config, getVoucherDigest(channelId, row.voucher.maxClaimableAmount), row.signature);
         // Effect: draw what is missing.
-        if (row.totalClaimed > state.balance) {
+        if (row.totalClaimed > balance) {
             _checkConfig(config);
-            _draw(config, row.totalClaimed - state.balance);
-            if (state.balance == 0 && state.totalClaimed == 0) {
-                emit ChannelCreated({channelId: channelId, config: config});
-            }
+            _draw(config, row.totalClaimed - balance);
+            if (balance == 0) emit ChannelCreated({channelId: channelId, config: config});
+            balance = row.totalClaimed;
         }
-        _apply(channelId, config.receiver, state, row.totalClaimed);
+        // Effect: claimed.
+        _storeChannel(slot, balance, row.totalClaimed);
+        _promise(channelId, config.receiver, row.totalClaimed - claimed, row.totalClaimed);
     }
 
     /// @dev Takes what a channel lacks from the one pool its config names.
@@ -176,15 +196,14 @@ contract PaymentChannel is
         if (!valid) revert Errors.InvalidSignature();
     }
 
-    /// @dev Effect: the channel has claimed `totalClaimed`, and the receiver may be paid the difference.
-    function _apply(bytes32 channelId, address receiver, ChannelState memory state, uint256 totalClaimed) private {
-        uint128 amount = uint128(totalClaimed) - state.totalClaimed;
-        if (totalClaimed > state.balance) state.balance = uint128(totalClaimed);
-        state.totalClaimed = uint128(totalClaimed);
-        channels[channelId] = state;
-        _receivers[receiver].totalClaimed += amount;
+    /// @dev Effect: the receiver may be paid `amount` more.
+    function _promise(bytes32 channelId, address receiver, uint256 amount, uint256 totalClaimed) private {
+        _creditReceiver(receiver, amount);
         emit Claimed({
-            channelId: channelId, sender: msg.sender, claimAmount: amount, newTotalClaimed: uint128(totalClaimed)
+            channelId: channelId,
+            sender: msg.sender,
+            claimAmount: uint128(amount),
+            newTotalClaimed: uint128(totalClaimed)
         });
     }
 
@@ -192,61 +211,84 @@ contract PaymentChannel is
                               INTERNALS: PACKED ROWS
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev All rows of one payer. The pool is read once and written once.
-    function _claimGroup(address operator, uint256 index, Group calldata group, bytes32 separator) private {
-        bytes memory preimage = RowLib.template(group, operator, _token);
+    /// @dev All rows of one payer. The pool is read once and written once. `cursor` walks along the channel ids.
+    function _claimGroup(address operator, uint256 index, Group calldata group, bytes32 separator, uint256 cursor)
+        private
+        returns (uint256)
+    {
         bytes32 poolId = getPoolId(group.payer, group.payerAuthorizer, operator);
         uint256 balance = pools[poolId].balance;
-        uint256 drawn;
+        GroupTerms memory terms = GroupTerms({
+            separator: separator,
+            signer: group.payerAuthorizer == address(0) ? group.payer : group.payerAuthorizer,
+            isDelayInRange: _isDelayInRange(group.withdrawDelay),
+            available: balance
+        });
         uint256 rows = RowLib.count(group);
-        Row memory row;
-        for (uint256 i = 0; i < rows; ++i) {
-            RowLib.read(group, i, preimage, separator, row);
-            (SkipReason reason, uint256 shortage) = _tryClaim(operator, group, row, balance - drawn, separator);
-            if (reason == SkipReason.None) drawn += shortage;
-            else emit RowSkipped({group: index, row: i, reason: reason});
+        uint256 offset = RowLib.start(group);
+        for (uint256 i = 0; i < rows;) {
+            SkipReason reason = _tryClaim(operator, group, terms, RowLib.idAt(cursor), offset);
+            if (reason != SkipReason.None) emit RowSkipped({group: index, row: i, reason: reason});
+            unchecked {
+                (i, cursor, offset) = (i + 1, cursor + 32, offset + RowLib.SIZE);
+            }
         }
         if (RowLib.hasTail(group)) emit RowSkipped({group: index, row: rows, reason: SkipReason.TrailingBytes});
-        if (drawn > 0) _drawPool(poolId, balance, drawn);
+        if (terms.available < balance) _drawPool(poolId, balance, balance - terms.available);
+        return cursor;
     }
 
     /// @dev One packed row: the same checks as `_claim`, told instead of thrown.
-    function _tryClaim(address operator, Group calldata group, Row memory row, uint256 poolBalance, bytes32 separator)
-        private
-        returns (SkipReason reason, uint256 shortage)
-    {
-        ChannelState memory state = channels[row.channelId];
+    function _tryClaim(
+        address operator,
+        Group calldata group,
+        GroupTerms memory terms,
+        bytes32 channelId,
+        uint256 offset
+    ) private returns (SkipReason) {
+        (uint256 total, uint256 ceiling) = RowLib.amounts(offset);
+        (uint256 slot, uint256 balance, uint256 claimed) = _loadChannel(channelId);
         // Check: something new, under the ceiling.
-        if (row.totalClaimed <= state.totalClaimed) return (SkipReason.Stale, 0);
-        if (row.totalClaimed > row.maxClaimable) return (SkipReason.AboveCeiling, 0);
+        if (total <= claimed) return SkipReason.Stale;
+        if (total > ceiling) return SkipReason.AboveCeiling;
+        address receiver = RowLib.receiver(offset);
         // Check: what the channel lacks is in the pool, and may go there.
-        if (row.totalClaimed > state.balance) {
-            shortage = row.totalClaimed - state.balance;
-            if (row.receiver == address(0) || !_isDelayInRange(group.withdrawDelay)) return (SkipReason.BadChannel, 0);
-            if (shortage > poolBalance) return (SkipReason.Insufficient, 0);
+        uint256 shortage = total > balance ? total - balance : 0;
+        if (shortage > 0) {
+            if (receiver == address(0) || !terms.isDelayInRange) return SkipReason.BadChannel;
+            if (shortage > terms.available) return SkipReason.Insufficient;
         }
         // Check: signed by the payer's key.
-        if (!_isVoucherSigned(group, row, separator)) return (SkipReason.BadSignature, 0);
-        // Effect: as in full.
-        if (shortage > 0 && state.balance == 0 && state.totalClaimed == 0) _emitCreated(operator, group, row);
-        _apply(row.channelId, row.receiver, state, row.totalClaimed);
+        bytes32 digest = ChannelHash.digest(terms.separator, ChannelHash.voucher(channelId, ceiling));
+        if (!_isSigned(terms.signer, digest, offset)) return SkipReason.BadSignature;
+        // Effect: draw what is missing.
+        if (shortage > 0) {
+            if (balance == 0) _emitCreated(operator, group, channelId, receiver);
+            balance = total;
+        }
+        // Effect: claimed. The checks above keep both differences positive.
+        _storeChannel(slot, balance, total);
+        unchecked {
+            terms.available -= shortage;
+            _promise(channelId, receiver, total - claimed, total);
+        }
+        return SkipReason.None;
     }
 
     /// @dev Plain accounts only: no code is called from a batch.
-    function _isVoucherSigned(Group calldata group, Row memory row, bytes32 separator) private pure returns (bool) {
-        bytes32 digest = ChannelHash.digest(separator, ChannelHash.voucher(row.channelId, row.maxClaimable));
-        address signer = SignatureLib.recoverCompact(digest, row.r, row.vs);
-        address expected = group.payerAuthorizer == address(0) ? group.payer : group.payerAuthorizer;
-        return signer != address(0) && signer == expected;
+    function _isSigned(address expected, bytes32 digest, uint256 offset) private pure returns (bool) {
+        (bytes32 r, bytes32 vs) = RowLib.signature(offset);
+        address signer = SignatureLib.recoverCompact(digest, r, vs);
+        return signer == expected && signer != address(0);
     }
 
-    function _emitCreated(address operator, Group calldata group, Row memory row) private {
+    function _emitCreated(address operator, Group calldata group, bytes32 channelId, address receiver) private {
         emit ChannelCreated({
-            channelId: row.channelId,
+            channelId: channelId,
             config: ChannelConfig({
                 payer: group.payer,
                 payerAuthorizer: group.payerAuthorizer,
-                receiver: row.receiver,
+                receiver: receiver,
                 receiverAuthorizer: operator,
                 token: _token,
                 withdrawDelay: group.withdrawDelay,

@@ -2,6 +2,7 @@
 pragma solidity 0.8.37;
 
 import {ERC3009DepositCollector} from "../collectors/ERC3009DepositCollector.sol";
+import {Permit2DepositCollector} from "../collectors/Permit2DepositCollector.sol";
 import {IDepositCollector} from "../interfaces/IDepositCollector.sol";
 import {IPaymentChannel} from "../interfaces/IPaymentChannel.sol";
 import {ChannelHash} from "../libraries/ChannelHash.sol";
@@ -45,7 +46,8 @@ abstract contract ChannelLedger is
     constructor(address erc3009Collector_, address permit2Collector_) {
         erc3009Collector =
             erc3009Collector_ == address(0) ? address(new ERC3009DepositCollector(address(this))) : erc3009Collector_;
-        permit2Collector = permit2Collector_;
+        permit2Collector =
+            permit2Collector_ == address(0) ? address(new Permit2DepositCollector(address(this))) : permit2Collector_;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -71,14 +73,12 @@ abstract contract ChannelLedger is
         }
         // Effect: add it.
         bytes32 channelId = getChannelId(config);
-        ChannelState memory state = channels[channelId];
-        if (amount > type(uint128).max - state.balance) revert Errors.DepositOverflow();
-        if (state.balance == 0 && state.totalClaimed == 0) {
-            emit ChannelCreated({channelId: channelId, config: config});
-        }
-        state.balance += amount;
-        channels[channelId] = state;
-        emit Deposited({channelId: channelId, sender: msg.sender, amount: amount, newBalance: state.balance});
+        (uint256 slot, uint256 balance, uint256 totalClaimed) = _loadChannel(channelId);
+        if (amount > type(uint128).max - balance) revert Errors.DepositOverflow();
+        if (balance == 0) emit ChannelCreated({channelId: channelId, config: config});
+        balance += amount;
+        _storeChannel(slot, balance, totalClaimed);
+        emit Deposited({channelId: channelId, sender: msg.sender, amount: amount, newBalance: uint128(balance)});
         // Interaction: pull the tokens.
         if (collector == address(0)) _pull(msg.sender, amount);
         else IDepositCollector(collector).collect(config.payer, _token, amount, channelId, collectorData);
@@ -209,6 +209,38 @@ abstract contract ChannelLedger is
     /*////////////////////////////////////////////////////////////////////////
                                     INTERNALS
     ////////////////////////////////////////////////////////////////////////*/
+
+    /// @dev One read for both totals.
+    function _loadChannel(bytes32 channelId) internal view returns (uint256 slot, uint256 held, uint256 claimed) {
+        ChannelState storage state = channels[channelId];
+        assembly ("memory-safe") {
+            slot := state.slot
+            let word := sload(slot)
+            held := and(word, 0xffffffffffffffffffffffffffffffff)
+            claimed := shr(128, word)
+        }
+    }
+
+    /// @dev One write for both totals, which the callers keep below 2^128.
+    function _storeChannel(uint256 slot, uint256 held, uint256 claimed) internal {
+        assembly ("memory-safe") {
+            sstore(slot, or(held, shl(128, claimed)))
+        }
+    }
+
+    /// @dev Adds to what the receiver may be paid, with one read and one write.
+    function _creditReceiver(address receiver, uint256 amount) internal {
+        ReceiverState storage state = _receivers[receiver];
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(state.slot)
+        }
+        // Check: the claimed total, the lower half of the word, stays one.
+        if (amount > type(uint128).max - uint128(word)) revert Errors.DepositOverflow();
+        assembly ("memory-safe") {
+            sstore(state.slot, add(word, amount))
+        }
+    }
 
     /// @dev What money needs before it enters a channel: a receiver, the token, a sane delay.
     function _checkConfig(ChannelConfig calldata config) internal view {

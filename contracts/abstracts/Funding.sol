@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IERC2612} from "../interfaces/IERC2612.sol";
 import {IERC3009} from "../interfaces/IERC3009.sol";
+import {IPermit2} from "../interfaces/IPermit2.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
@@ -11,6 +13,9 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 ///
 /// @dev One fixed token, a fixed set of pulls, no open callback: nothing a caller names is ever called.
 abstract contract Funding {
+    /// @dev Permit2, at the same address on every chain.
+    IPermit2 private constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
+
     /// @notice USDC of the network.
     address internal immutable _token;
 
@@ -41,6 +46,40 @@ abstract contract Funding {
             validAfter: validAfter,
             validBefore: validBefore,
             nonce: nonce,
+            signature: signature
+        });
+    }
+
+    /// @dev Pulls `amount` base units by an EIP-2612 permit of `value`. Somebody may have sent the permit before; what
+    /// counts is the allowance afterwards. A permit says nothing about what the money is for: the caller checks that.
+    function _pullWithPermit(address from, uint256 amount, uint256 value, uint256 deadline, bytes calldata signature)
+        internal
+    {
+        try IERC2612(_token)
+            .permit({owner: from, spender: address(this), value: value, deadline: deadline, signature: signature}) {}
+            catch {}
+        _pull(from, amount);
+    }
+
+    /// @dev Pulls `amount` base units by a Permit2 signature over exactly that amount. Its witness commits to what the
+    /// money is for.
+    function _pullWithPermit2(
+        address from,
+        uint256 amount,
+        uint256 nonce,
+        uint256 deadline,
+        bytes32 witness,
+        string memory witnessTypeString,
+        bytes calldata signature
+    ) internal {
+        PERMIT2.permitWitnessTransferFrom({
+            permit: IPermit2.PermitTransferFrom({
+                permitted: IPermit2.TokenPermissions({token: _token, amount: amount}), nonce: nonce, deadline: deadline
+            }),
+            transferDetails: IPermit2.SignatureTransferDetails({to: address(this), requestedAmount: amount}),
+            owner: from,
+            witness: witness,
+            witnessTypeString: witnessTypeString,
             signature: signature
         });
     }

@@ -72,6 +72,42 @@ abstract contract PoolLedger is
         });
     }
 
+    /// @inheritdoc IPaymentChannel
+    function depositPoolWithPermit(
+        address payerAuthorizer,
+        address operator,
+        uint96 amount,
+        uint256 deadline,
+        bytes calldata signature
+    ) external override nonReentrant whenInflowsOpen {
+        _creditPool(msg.sender, payerAuthorizer, operator, amount);
+        // Interaction: pull the tokens; the caller is the payer, as a permit names neither key nor operator.
+        _pullWithPermit({from: msg.sender, amount: amount, value: amount, deadline: deadline, signature: signature});
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function depositPoolWithPermit2(
+        address payer,
+        address payerAuthorizer,
+        address operator,
+        uint96 amount,
+        uint256 nonce,
+        uint256 deadline,
+        bytes calldata signature
+    ) external override nonReentrant whenInflowsOpen {
+        bytes32 poolId = _creditPool(payer, payerAuthorizer, operator, amount);
+        // Interaction: pull the tokens; the witness commits to the pool.
+        _pullWithPermit2({
+            from: payer,
+            amount: amount,
+            nonce: nonce,
+            deadline: deadline,
+            witness: ChannelHash.poolDepositWitness(poolId),
+            witnessTypeString: ChannelHash.POOL_DEPOSIT_WITNESS_TYPE,
+            signature: signature
+        });
+    }
+
     /*////////////////////////////////////////////////////////////////////////
                                   WITHDRAWALS
     ////////////////////////////////////////////////////////////////////////*/

@@ -6,8 +6,7 @@ import {IGuardedInflow} from "./IGuardedInflow.sol";
 
 /// @title IPaymentChannel
 /// @notice The x402 `batch-settlement` interface, plus pools (one deposit pays any number of receivers) and batches
-/// that
-/// leave a bad row out instead of failing.
+/// that leave a bad row out instead of failing.
 ///
 /// A voucher is a cumulative ceiling, signed by the payer's key. What was really earned under it is said by the
 /// receiver authorizer, in a marketplace the operator. A claim moves no tokens; {settle} pays what was claimed.
@@ -52,7 +51,9 @@ interface IPaymentChannel is IGuardedInflow {
     /// @param amount Base units
     /// @param collector How the money comes; address(0) is a plain `transferFrom` of the caller
     /// @param collectorData For ERC-3009: abi.encode(validAfter, validBefore, salt, signature), where the authorization
-    /// carries nonce = keccak256(abi.encode(channelId, salt))
+    /// carries nonce = keccak256(abi.encode(channelId, salt)). For Permit2: abi.encode(nonce, deadline, signature,
+    /// permit), where the signature names the collector as spender and has the witness
+    /// `DepositWitness(bytes32 channelId)`, and `permit` is empty or abi.encode(value, deadline, v, r, s)
     function deposit(ChannelConfig calldata config, uint128 amount, address collector, bytes calldata collectorData)
         external;
 
@@ -171,6 +172,9 @@ interface IPaymentChannel is IGuardedInflow {
     /// @notice A receiver could not be paid; his claim stays.
     event SettleSkipped(address indexed receiver);
 
+    /// @notice The guardian sent tokens on that came by mistake.
+    event TokenRescued(address indexed token, address indexed to, uint256 amount);
+
     /// @notice Puts `amount` of the caller into his pool for this authorizer and operator (needs an allowance).
     ///
     /// Requirements: amount > 0 (`PoolAmountZero`), operator not zero (`InvalidChannel`), inflows open.
@@ -190,6 +194,34 @@ interface IPaymentChannel is IGuardedInflow {
         uint256 validAfter,
         uint256 validBefore,
         uint256 salt,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Puts `amount` of the caller into his pool by his EIP-2612 permit of exactly `amount`. A permit sent by
+    /// somebody else before does no harm.
+    ///
+    /// Requirements: as {depositPool}; an allowance of `amount` after the permit was tried.
+    /// Emits {PoolDeposited}.
+    function depositPoolWithPermit(
+        address payerAuthorizer,
+        address operator,
+        uint96 amount,
+        uint256 deadline,
+        bytes calldata signature
+    ) external;
+
+    /// @notice Puts `amount` into the payer's pool by his Permit2 signature over exactly `amount`, with this contract
+    /// as spender and the witness `PoolDepositWitness(bytes32 poolId)`. Anyone may send it.
+    ///
+    /// Requirements: as {depositPool}; the checks of Permit2 and an allowance of the payer for it.
+    /// Emits {PoolDeposited}.
+    function depositPoolWithPermit2(
+        address payer,
+        address payerAuthorizer,
+        address operator,
+        uint96 amount,
+        uint256 nonce,
+        uint256 deadline,
         bytes calldata signature
     ) external;
 
@@ -294,13 +326,20 @@ interface IPaymentChannel is IGuardedInflow {
     /// @notice EIP-712 digest the operator signs for {claimBatch}.
     function getGroupsDigest(address operator, Group[] calldata groups) external view returns (bytes32);
 
+    /// @notice Sends tokens other than the one of this contract, which can only have come by mistake. Only the guardian
+    /// (`Guarded_CallerNotGuardian`).
+    ///
+    /// Requirements: not the token of this contract (`UnsupportedToken`).
+    /// Emits {TokenRescued}.
+    function rescueToken(address token_, address to, uint256 amount) external;
+
     /// @notice The only token taken.
     function token() external view returns (address);
 
     /// @notice Collector of ERC-3009 deposits.
     function erc3009Collector() external view returns (address);
 
-    /// @notice Collector of Permit2 deposits, address(0) if there is none.
+    /// @notice Collector of Permit2 deposits.
     function permit2Collector() external view returns (address);
 
     /// @notice EIP-712 domain separator in force.

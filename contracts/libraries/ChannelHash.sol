@@ -23,6 +23,11 @@ library ChannelHash {
         keccak256("PoolWithdraw(bytes32 poolId,uint96 amount,bool cancel,uint24 nonce,uint40 validUntil)");
     bytes32 internal constant POOL_RELEASE_TYPEHASH =
         keccak256("PoolRelease(bytes32 poolId,uint24 nonce,uint40 validUntil)");
+    bytes32 internal constant POOL_DEPOSIT_WITNESS_TYPEHASH = keccak256("PoolDepositWitness(bytes32 poolId)");
+
+    /// @dev What Permit2 appends to its own type string.
+    string internal constant POOL_DEPOSIT_WITNESS_TYPE =
+        "PoolDepositWitness witness)PoolDepositWitness(bytes32 poolId)TokenPermissions(address token,uint256 amount)";
 
     /// @notice Struct hash of a config in calldata.
     function config(ChannelConfig calldata value) internal pure returns (bytes32) {
@@ -77,6 +82,11 @@ library ChannelHash {
     /// @notice Struct hash of `PoolRelease`.
     function poolRelease(bytes32 poolId, uint24 nonce, uint40 validUntil) internal pure returns (bytes32) {
         return keccak256(abi.encode(POOL_RELEASE_TYPEHASH, poolId, nonce, validUntil));
+    }
+
+    /// @notice Struct hash of `PoolDepositWitness`.
+    function poolDepositWitness(bytes32 poolId) internal pure returns (bytes32) {
+        return keccak256(abi.encode(POOL_DEPOSIT_WITNESS_TYPEHASH, poolId));
     }
 
     /// @notice EIP-712 digest of a struct hash. Cheaper than asking for the separator anew for every row.

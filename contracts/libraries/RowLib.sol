@@ -4,14 +4,12 @@ pragma solidity 0.8.37;
 import {Group} from "../types/ChannelTypes.sol";
 import {ChannelHash} from "./ChannelHash.sol";
 
-/// @notice One packed row of a group, with the id of its channel.
-struct Row {
-    bytes32 channelId;
-    address receiver;
-    uint256 totalClaimed;
-    uint256 maxClaimable;
-    bytes32 r;
-    bytes32 vs;
+/// @notice What the rows of a group share; `available` is what is left in the pool.
+struct GroupTerms {
+    bytes32 separator;
+    address signer;
+    bool isDelayInRange;
+    uint256 available;
 }
 
 /// @title RowLib
@@ -57,62 +55,118 @@ library RowLib {
         );
     }
 
-    /// @notice Reads row `index` into `row`, and writes its receiver into `preimage`.
-    function read(Group calldata group, uint256 index, bytes memory preimage, bytes32 separator, Row memory row)
+    /// @notice Where the rows of a group begin in calldata.
+    function start(Group calldata group) internal pure returns (uint256 offset) {
+        bytes calldata rows = group.rows;
+        assembly {
+            offset := rows.offset
+        }
+    }
+
+    /// @notice Account that is paid by the row at `offset` of the calldata.
+    function receiver(uint256 offset) internal pure returns (address result) {
+        assembly {
+            result := shr(96, calldataload(offset))
+        }
+    }
+
+    /// @notice Cumulative amounts of the row at `offset` of the calldata: earned, and the voucher's ceiling.
+    function amounts(uint256 offset) internal pure returns (uint256 totalClaimed, uint256 maxClaimable) {
+        assembly {
+            totalClaimed := and(calldataload(offset), 0xffffffffffffffffffffffff)
+            maxClaimable := shr(160, calldataload(add(offset, 32)))
+        }
+    }
+
+    /// @notice EIP-2098 signature of the row at `offset` of the calldata.
+    function signature(uint256 offset) internal pure returns (bytes32 r, bytes32 vs) {
+        assembly {
+            r := calldataload(add(offset, 44))
+            vs := calldataload(add(offset, 76))
+        }
+    }
+
+    /// @notice Ids of the channels of all whole rows of all groups, in order.
+    function channelIds(address operator, Group[] calldata groups, address token, bytes32 separator)
         internal
         pure
+        returns (bytes32[] memory ids)
     {
-        bytes calldata rows = group.rows;
-        bytes32 structHash;
-        assembly ("memory-safe") {
-            let at := add(rows.offset, mul(index, 108))
-            let first := calldataload(at)
-            let receiver := shr(96, first)
-            // The fourth word of the preimage is the receiver.
-            mstore(add(preimage, 0x80), receiver)
-            structHash := keccak256(add(preimage, 0x20), 0x100)
-            mstore(add(row, 0x20), receiver)
-            mstore(add(row, 0x40), and(first, 0xffffffffffffffffffffffff))
-            mstore(add(row, 0x60), shr(160, calldataload(add(at, 32))))
-            mstore(add(row, 0x80), calldataload(add(at, 44)))
-            mstore(add(row, 0xa0), calldataload(add(at, 76)))
+        ids = new bytes32[](total(groups));
+        uint256 cursor = cursorOf(ids);
+        for (uint256 g = 0; g < groups.length; ++g) {
+            bytes memory preimage = template(groups[g], operator, token);
+            uint256 offset = start(groups[g]);
+            for (uint256 left = count(groups[g]); left > 0;) {
+                bytes32 id = ChannelHash.digest(separator, _configHash(preimage, offset));
+                assembly ("memory-safe") {
+                    mstore(cursor, id)
+                }
+                unchecked {
+                    (cursor, offset, left) = (cursor + 32, offset + SIZE, left - 1);
+                }
+            }
         }
-        row.channelId = ChannelHash.digest(separator, structHash);
     }
 
     /// @notice Struct hash of the `ClaimBatch` of all whole rows of all groups, in order.
-    function batchHash(address operator, Group[] calldata groups, address token, bytes32 separator)
-        internal
-        pure
-        returns (bytes32)
-    {
-        uint256 total;
+    function batchHash(Group[] calldata groups, bytes32[] memory ids) internal pure returns (bytes32) {
+        bytes32[] memory entries = new bytes32[](ids.length);
+        uint256 distance = cursorOf(entries) - cursorOf(ids);
+        uint256 cursor = cursorOf(ids);
         for (uint256 g = 0; g < groups.length; ++g) {
-            total += count(groups[g]);
-        }
-        bytes32[] memory entries = new bytes32[](total);
-        Row memory row;
-        uint256 next;
-        for (uint256 g = 0; g < groups.length; ++g) {
-            bytes memory preimage = template(groups[g], operator, token);
-            uint256 rows = count(groups[g]);
-            for (uint256 i = 0; i < rows; ++i) {
-                read(groups[g], i, preimage, separator, row);
-                entries[next++] = claimEntry(row);
+            uint256 offset = start(groups[g]);
+            for (uint256 left = count(groups[g]); left > 0;) {
+                bytes32 entry = _entryHash(idAt(cursor), offset);
+                assembly ("memory-safe") {
+                    mstore(add(cursor, distance), entry)
+                }
+                unchecked {
+                    (cursor, offset, left) = (cursor + 32, offset + SIZE, left - 1);
+                }
             }
         }
         return ChannelHash.claimBatch(entries);
     }
 
+    /// @notice Whole rows in all groups.
+    function total(Group[] calldata groups) internal pure returns (uint256 rows) {
+        for (uint256 g = 0; g < groups.length; ++g) {
+            rows += count(groups[g]);
+        }
+    }
+
+    /// @notice Where the first element of an array is in memory; the callers go on by 32 as long as there are rows.
+    function cursorOf(bytes32[] memory ids) internal pure returns (uint256 cursor) {
+        assembly ("memory-safe") {
+            cursor := add(ids, 0x20)
+        }
+    }
+
+    /// @notice The element under a cursor.
+    function idAt(uint256 cursor) internal pure returns (bytes32 id) {
+        assembly ("memory-safe") {
+            id := mload(cursor)
+        }
+    }
+
+    /// @dev The struct hash of a row's config. The receiver is the fourth word of the preimage.
+    function _configHash(bytes memory preimage, uint256 offset) private pure returns (bytes32 result) {
+        assembly ("memory-safe") {
+            mstore(add(preimage, 0x80), shr(96, calldataload(offset)))
+            result := keccak256(add(preimage, 0x20), 0x100)
+        }
+    }
+
     /// @dev The struct hash of a row's `ClaimEntry`, in scratch memory that is left free.
-    function claimEntry(Row memory row) private pure returns (bytes32 result) {
+    function _entryHash(bytes32 channelId, uint256 offset) private pure returns (bytes32 result) {
         bytes32 typehash = ChannelHash.CLAIM_ENTRY_TYPEHASH;
         assembly ("memory-safe") {
             let pointer := mload(0x40)
             mstore(pointer, typehash)
-            mstore(add(pointer, 0x20), mload(row))
-            mstore(add(pointer, 0x40), mload(add(row, 0x60)))
-            mstore(add(pointer, 0x60), mload(add(row, 0x40)))
+            mstore(add(pointer, 0x20), channelId)
+            mstore(add(pointer, 0x40), shr(160, calldataload(add(offset, 32))))
+            mstore(add(pointer, 0x60), and(calldataload(offset), 0xffffffffffffffffffffffff))
             result := keccak256(pointer, 0x80)
         }
     }

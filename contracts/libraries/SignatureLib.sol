@@ -37,7 +37,9 @@ library SignatureLib {
 
     /// @notice The plain account behind an EIP-2098 signature, or zero.
     function recoverCompact(bytes32 digest, bytes32 r, bytes32 vs) internal pure returns (address) {
-        return recover(digest, uint8((uint256(vs) >> 255) + 27), r, vs & bytes32(uint256(type(int256).max)));
+        unchecked {
+            return recover(digest, uint8(uint256(vs) >> 255) + 27, r, vs & bytes32(uint256(type(int256).max)));
+        }
     }
 
     /// @notice The plain account behind (v, r, s), or zero; high s is refused.

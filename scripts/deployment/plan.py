@@ -102,7 +102,7 @@ def plan_for(network: Network, config: DeployConfig) -> Plan:
     # the second code body of Escrow is made for the same settings
     extension = _step("EscrowExtension", settings.encode())
     deal = _step("Escrow", escrow.encode_constructor(settings, extension.address))
-    # address(0) lets the channel create its own ERC-3009 collector; there is no Permit2 collector yet
+    # address(0) lets the channel create its own collectors
     channel = _step(
         "PaymentChannel", payment_channel.encode_constructor(token, config.guardian, ZERO_ADDRESS, ZERO_ADDRESS)
     )

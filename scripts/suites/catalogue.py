@@ -99,7 +99,8 @@ FORGE = Suite(
     ),
 )
 
+X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
 INTEGRATION = Suite("integration", 420, (_pytest("integration", "tests/integration"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
-SUITES = (CHECK, UNIT, CONTRACTS, FORGE, INTEGRATION, E2E)
+SUITES = (CHECK, UNIT, CONTRACTS, FORGE, X402, INTEGRATION, E2E)

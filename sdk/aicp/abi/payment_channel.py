@@ -427,6 +427,24 @@ class Settled:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRescued:
+    """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
+    NAME: ClassVar[str] = "TokenRescued"
+    token: bytes
+    to: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(token=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 256))
+
+
+@dataclass(frozen=True, slots=True)
 class WithdrawFinalized:
     """`WithdrawFinalized(bytes32 indexed channelId, address indexed sender, uint128 amount)`."""
 
@@ -1284,6 +1302,54 @@ def encode_deposit_pool_with_authorization(
     )
 
 
+def encode_deposit_pool_with_permit(
+    payer_authorizer: bytes, operator: bytes, amount: int, deadline: int, signature: bytes
+) -> bytes:
+    """Return the calldata of `depositPoolWithPermit(address,address,uint96,uint256,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("0f94d29a") + encode_dynamic(
+        (
+            "address",
+            "address",
+            "uint96",
+            "uint256",
+            "bytes",
+        ),
+        (
+            payer_authorizer,
+            operator,
+            amount,
+            deadline,
+            signature,
+        ),
+    )
+
+
+def encode_deposit_pool_with_permit2(
+    payer: bytes, payer_authorizer: bytes, operator: bytes, amount: int, nonce: int, deadline: int, signature: bytes
+) -> bytes:
+    """Return the calldata of `depositPoolWithPermit2(address,address,address,uint96,uint256,uint256,bytes)`. Raises EncodeError."""
+    return bytes.fromhex("4afe8f62") + encode_dynamic(
+        (
+            "address",
+            "address",
+            "address",
+            "uint96",
+            "uint256",
+            "uint256",
+            "bytes",
+        ),
+        (
+            payer,
+            payer_authorizer,
+            operator,
+            amount,
+            nonce,
+            deadline,
+            signature,
+        ),
+    )
+
+
 def encode_domain_separator() -> bytes:
     """Return the calldata of `domainSeparator()`. Raises EncodeError."""
     return bytes.fromhex("f698da25")
@@ -1723,6 +1789,11 @@ def encode_release_pool_with_signature(
     )
 
 
+def encode_rescue_token(token: bytes, to: bytes, amount: int) -> bytes:
+    """Return the calldata of `rescueToken(address,address,uint256)`. Raises EncodeError."""
+    return bytes.fromhex("e5711e8b") + word_address(token) + word_address(to) + word_uint(amount, 256)
+
+
 def encode_settle(receiver: bytes, token: bytes) -> bytes:
     """Return the calldata of `settle(address,address)`. Raises EncodeError."""
     return bytes.fromhex("9db32a8f") + word_address(receiver) + word_address(token)
@@ -1767,6 +1838,7 @@ Event = (
     | RowSkipped
     | SettleSkipped
     | Settled
+    | TokenRescued
     | WithdrawFinalized
     | WithdrawInitiated
 )
@@ -1789,6 +1861,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     RowSkipped.TOPIC: RowSkipped,
     SettleSkipped.TOPIC: SettleSkipped,
     Settled.TOPIC: Settled,
+    TokenRescued.TOPIC: TokenRescued,
     WithdrawFinalized.TOPIC: WithdrawFinalized,
     WithdrawInitiated.TOPIC: WithdrawInitiated,
 }
@@ -1850,6 +1923,8 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("140f1e75"): "deposit",
     bytes.fromhex("429fab7a"): "depositPool",
     bytes.fromhex("abdb2166"): "depositPoolWithAuthorization",
+    bytes.fromhex("0f94d29a"): "depositPoolWithPermit",
+    bytes.fromhex("4afe8f62"): "depositPoolWithPermit2",
     bytes.fromhex("f698da25"): "domainSeparator",
     bytes.fromhex("84b0196e"): "eip712Domain",
     bytes.fromhex("0d546e67"): "erc3009Collector",
@@ -1879,6 +1954,7 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("b77433e9"): "refundWithSignature",
     bytes.fromhex("120b9f2d"): "releasePool",
     bytes.fromhex("f1653216"): "releasePoolWithSignature",
+    bytes.fromhex("e5711e8b"): "rescueToken",
     bytes.fromhex("9db32a8f"): "settle",
     bytes.fromhex("8e9f6318"): "settleMany",
     bytes.fromhex("fc0c546a"): "token",
