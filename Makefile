@@ -14,7 +14,9 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-.PHONY: help openapi up down status test $(SUITES) audit lock format clean packages dev-packages
+PROOFS := slither halmos invariants
+
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,6 +54,15 @@ integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
 e2e: dev-packages ## the journeys in a real browser (needs Chromium)
 	@$(call timed,$(VENV)/python -m scripts.suites e2e)
 
+slither: dev-packages ## static analysis of the contracts (findings: docs/security/slither.md)
+	@$(call timed,$(PYTHON) scripts/bootstrap slither && $(VENV)/python -m scripts.prove.slither)
+
+halmos: dev-packages ## symbolic tests of the contracts
+	@$(call timed,$(PYTHON) scripts/bootstrap halmos && $(VENV)/python -m scripts.prove.halmos)
+
+invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each (make forge does a short round)
+	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/*Invariants.t.sol')
+
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@$(call timed,set -a; source .aicp/env && $(VENV)/aicp audit)
 
@@ -66,6 +77,7 @@ lock: packages ## resolve the lock files again from pyproject.toml and package.j
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url -o requirements/run.lock && \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
+	  for tool in slither halmos; do UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet requirements/$$tool.in --universal --generate-hashes --no-emit-index-url -o requirements/$$tool.lock; done && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error)
 
 clean: ## forget chain, database, files and logs of `make up`
