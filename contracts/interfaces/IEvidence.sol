@@ -8,9 +8,7 @@ interface IEvidence {
     event MetaEvidence(uint256 indexed metaEvidenceID, string evidence);
 
     /// @notice A party handed in evidence.
-    event Evidence(
-        address indexed arbitrator, uint256 indexed evidenceGroupID, address indexed party, string evidence
-    );
+    event Evidence(address indexed arbitrator, uint256 indexed evidenceGroupID, address indexed party, string evidence);
 
     /// @notice A dispute was created, with the meta-evidence it is judged by.
     event Dispute(
