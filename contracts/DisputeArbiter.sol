@@ -82,8 +82,8 @@ contract DisputeArbiter is
     /// @inheritdoc IDisputeArbiter
     function submitEvidence(uint256 disputeID, string calldata evidence) external override {
         // Check: there is something to be decided.
-        DisputePeriod period = _current(disputeID).period;
-        if (period == DisputePeriod.Solved) revert Errors.Arbiter_WrongPeriod(disputeID, period);
+        DisputeState memory dispute = _current(disputeID);
+        if (dispute.period == DisputePeriod.Solved) _wrongPeriod(disputeID, dispute);
         emit Evidence({arbitrator: address(this), evidenceGroupID: disputeID, party: msg.sender, evidence: evidence});
     }
 
@@ -98,7 +98,7 @@ contract DisputeArbiter is
         emit Ruling({arbitrable: dispute.arbitrable, disputeID: disputeID, ruling: dispute.ruling});
         // Interaction: tell the arbitrable, with gas it cannot complain about.
         (bool delivered,) =
-            _boundedCall(dispute.arbitrable, abi.encodeCall(IArbitrable.rule, (disputeID, dispute.ruling)));
+            _boundedCall(dispute.arbitrable, abi.encodeCall(IArbitrable.rule, (disputeID, dispute.ruling)), false);
         if (!delivered) emit RulingUndelivered({disputeID: disputeID});
     }
 
@@ -127,17 +127,8 @@ contract DisputeArbiter is
     }
 
     /// @inheritdoc IDisputeArbiter
-    function maxDuration() external view override returns (uint256) {
-        // a round that just misses a session waits for the next one; a day for blocks and slow hands
-        uint256 draws = 2 * (uint256(_stakingPeriod) + _randomnessTimeout + _drawingPeriod);
-        uint256 rounds = LAST_ROUND + 1;
-        return _evidencePeriod + rounds * (draws + _commitPeriod + _revealPeriod) + LAST_ROUND * uint256(_appealPeriod)
-            + 1 days;
-    }
-
-    /// @inheritdoc IDisputeArbiter
     function canRule() external view override returns (bool) {
-        return _session.jurors >= _seatsOf(0);
+        return session.jurors >= _seatsOf(0);
     }
 
     /// @inheritdoc IArbitrator

@@ -3,7 +3,7 @@ pragma solidity 0.8.37;
 
 import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {Errors} from "../libraries/Errors.sol";
-import {AppealState, DisputePeriod, DisputeState} from "../types/DisputeTypes.sol";
+import {AppealState, Contribution, DisputePeriod, DisputeState} from "../types/DisputeTypes.sol";
 import {ArbiterVoting} from "./ArbiterVoting.sol";
 
 /// @title ArbiterAppeals
@@ -15,16 +15,14 @@ import {ArbiterVoting} from "./ArbiterVoting.sol";
 abstract contract ArbiterAppeals is
     ArbiterVoting // 14 inherited components
 {
-    mapping(
-        uint256 disputeID => mapping(uint256 round => mapping(uint256 side => mapping(address account => uint96)))
-    ) private _contributions;
+    mapping(uint256 key => mapping(address account => Contribution paid)) private _contributions;
 
     /*////////////////////////////////////////////////////////////////////////
                         USER-FACING STATE-CHANGING FUNCTIONS
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IDisputeArbiter
-    function fundAppeal(uint256 disputeID, uint8 side, uint96 amount) external override nonReentrant {
+    function fundAppeal(uint256 disputeID, uint8 side, uint96 amount) external override {
         uint96 taken = _fund(disputeID, _inPeriod(disputeID, DisputePeriod.Appeal), side, msg.sender, amount);
         // Interaction: pull what was missing.
         _pull(msg.sender, taken);
@@ -40,7 +38,7 @@ abstract contract ArbiterAppeals is
         uint256 validBefore,
         uint256 salt,
         bytes calldata signature
-    ) external override nonReentrant {
+    ) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Appeal);
         bytes32 nonce = keccak256(abi.encode(disputeID, dispute.round, side, salt));
         uint96 taken = _fund(disputeID, dispute, side, account, amount);
@@ -60,19 +58,19 @@ abstract contract ArbiterAppeals is
     /// @inheritdoc IDisputeArbiter
     function claimContribution(uint256 disputeID, uint8 round, address account) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Solved);
-        mapping(uint256 side => mapping(address => uint96)) storage paid = _contributions[disputeID][round];
-        (uint256 first, uint256 second) = (paid[1][account], paid[2][account]);
-        // Effect: count them once.
-        delete paid[1][account];
-        delete paid[2][account];
+        uint256 key = _key(disputeID, round);
+        Contribution storage paid = _contributions[key][account];
+        (uint256 first, uint256 second) = (paid.first, paid.second);
         uint256 due = first + second;
+        // Check: something was paid in.
+        if (due == 0) revert Errors.Arbiter_NothingDue(disputeID);
+        // Effect: count it once.
+        delete _contributions[key][account];
         if (round < dispute.round) {
             if (dispute.ruling == 1) due = first;
             if (dispute.ruling == 2) due = second;
-            if (due != 0) due = _settle(_appeals[disputeID][round], round, dispute.ruling, due);
+            if (due != 0) due = _settle(_appeals[key], round, dispute.ruling, due);
         }
-        // Check: something was paid in.
-        if (first + second == 0) revert Errors.Arbiter_NothingDue(disputeID);
         // Effect: pay.
         _credit(account, due);
         emit ContributionReturned({disputeID: disputeID, round: round, account: account, amount: uint96(due)});
@@ -83,13 +81,14 @@ abstract contract ArbiterAppeals is
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IDisputeArbiter
-    function contributionOf(uint256 disputeID, uint8 round, uint8 side, address account)
+    function contributionOf(uint256 disputeID, uint8 round, address account)
         external
         view
         override
-        returns (uint96)
+        returns (uint96 first, uint96 second)
     {
-        return _contributions[disputeID][round][side][account];
+        Contribution storage paid = _contributions[_key(disputeID, round)][account];
+        return (paid.first, paid.second);
     }
 
     /// @inheritdoc IDisputeArbiter
@@ -108,7 +107,8 @@ abstract contract ArbiterAppeals is
     {
         // Check: it is a side.
         if (side != 1 && side != 2) revert Errors.Arbiter_NotFundable(disputeID, side);
-        AppealState storage stored = _appeals[disputeID][dispute.round];
+        uint256 key = _key(disputeID, dispute.round);
+        AppealState storage stored = _appeals[key];
         (uint96 own, uint96 other) = side == 1 ? (stored.first, stored.second) : (stored.second, stored.first);
         (uint8 round, uint8 verdict) = (dispute.round, dispute.verdict);
         uint96 missing = _required(round, verdict, side) - own;
@@ -120,9 +120,13 @@ abstract contract ArbiterAppeals is
         taken = offered < missing ? offered : missing;
         if (taken == 0) revert Errors.Arbiter_AmountZero();
         // Effect: book it.
-        if (side == 1) stored.first = own + taken;
-        else stored.second = own + taken;
-        _contributions[disputeID][round][side][account] += taken;
+        if (side == 1) {
+            stored.first = own + taken;
+            _contributions[key][account].first += taken;
+        } else {
+            stored.second = own + taken;
+            _contributions[key][account].second += taken;
+        }
         emit AppealContributed({disputeID: disputeID, round: round, account: account, side: side, amount: taken});
         // Effect: both sides want it.
         if (taken != missing || !answered) return taken;
@@ -135,13 +139,12 @@ abstract contract ArbiterAppeals is
         private
         returns (uint256 due)
     {
-        AppealState memory raised = stored;
-        uint256 both = uint256(raised.first) + raised.second;
-        uint256 winners = ruling == 0 ? both : ruling == 1 ? raised.first : raised.second;
+        uint256 both = uint256(stored.first) + stored.second;
+        uint256 winners = ruling == 0 ? both : ruling == 1 ? stored.first : stored.second;
         uint256 pot = both - _costOf(round + 1);
-        due = (pot - raised.settledPot) * contribution / (winners - raised.settledContribution);
+        due = (pot - stored.settledPot) * contribution / (winners - stored.settledContribution);
         // Effect: the next one shares what is left.
-        stored.settledContribution = uint96(raised.settledContribution + contribution);
-        stored.settledPot = uint96(raised.settledPot + due);
+        stored.settledContribution = uint96(stored.settledContribution + contribution);
+        stored.settledPot = uint96(stored.settledPot + due);
     }
 }

@@ -5,7 +5,15 @@ import {IArbitrator} from "../interfaces/IArbitrator.sol";
 import {DisputeStatus} from "../interfaces/IArbitrator.sol";
 import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {Errors} from "../libraries/Errors.sol";
-import {AppealState, ArbiterConfig, Ballot, DisputePeriod, DisputeState, RoundState} from "../types/DisputeTypes.sol";
+import {
+    AppealState,
+    ArbiterConfig,
+    Ballot,
+    BallotState,
+    DisputePeriod,
+    DisputeState,
+    RoundState
+} from "../types/DisputeTypes.sol";
 import {JurorSession} from "./JurorSession.sol";
 
 /// @title ArbiterCore
@@ -41,13 +49,17 @@ abstract contract ArbiterCore is
     /// @inheritdoc IDisputeArbiter
     address public immutable override sink;
 
+    /// @inheritdoc IDisputeArbiter
+    uint256 public immutable override maxDuration;
+
     mapping(uint256 disputeID => DisputeState dispute) internal _disputes;
 
-    mapping(uint256 disputeID => mapping(uint256 round => RoundState)) internal _rounds;
+    /// @dev Rounds and what belongs to them are found by {_key}.
+    mapping(uint256 key => RoundState round) internal _rounds;
 
-    mapping(uint256 disputeID => mapping(uint256 round => mapping(address juror => Ballot))) internal _ballots;
+    mapping(uint256 key => mapping(address juror => Ballot ballot)) internal _ballots;
 
-    mapping(uint256 disputeID => mapping(uint256 round => AppealState)) internal _appeals;
+    mapping(uint256 key => AppealState raised) internal _appeals;
 
     constructor(ArbiterConfig memory config) {
         // Check: a lost seat costs most, a wrong vote less, and reporting oneself never pays.
@@ -68,6 +80,10 @@ abstract contract ArbiterCore is
         _commitPeriod = config.commitPeriod;
         _revealPeriod = config.revealPeriod;
         _appealPeriod = config.appealPeriod;
+        // a round that just misses a session waits for the next one; a day for blocks and slow hands
+        uint256 draws = 2 * (uint256(config.stakingPeriod) + config.randomnessTimeout + config.drawingPeriod);
+        maxDuration = config.evidencePeriod + 3 * (draws + config.commitPeriod + config.revealPeriod) + 2
+            * uint256(config.appealPeriod) + 1 days;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -79,7 +95,7 @@ abstract contract ArbiterCore is
         DisputeState memory dispute = _current(disputeID);
         if (dispute.period == DisputePeriod.Evidence) {
             // Check: the time for evidence is over.
-            if (block.timestamp < dispute.endsAt) revert Errors.Arbiter_WrongPeriod(disputeID, dispute.period);
+            if (block.timestamp < dispute.endsAt) _wrongPeriod(disputeID, dispute);
             _startRound(disputeID, dispute, 0);
             return;
         }
@@ -119,17 +135,24 @@ abstract contract ArbiterCore is
 
     /// @inheritdoc IDisputeArbiter
     function roundOf(uint256 disputeID, uint8 round) external view override returns (RoundState memory) {
-        return _rounds[disputeID][round];
+        return _rounds[_key(disputeID, round)];
     }
 
     /// @inheritdoc IDisputeArbiter
-    function ballotOf(uint256 disputeID, uint8 round, address juror) external view override returns (Ballot memory) {
-        return _ballots[disputeID][round][juror];
+    function ballotOf(uint256 disputeID, uint8 round, address juror)
+        external
+        view
+        override
+        returns (bytes25 commitment, uint8 seats, uint8 choice, BallotState state, bool settled)
+    {
+        Ballot storage ballot = _ballots[_key(disputeID, round)][juror];
+        return (ballot.commitment, ballot.seats, ballot.choice, ballot.state, ballot.settled);
     }
 
     /// @inheritdoc IDisputeArbiter
-    function appealOf(uint256 disputeID, uint8 round) external view override returns (AppealState memory) {
-        return _appeals[disputeID][round];
+    function appealOf(uint256 disputeID, uint8 round) external view override returns (uint96 first, uint96 second) {
+        AppealState storage raised = _appeals[_key(disputeID, round)];
+        return (raised.first, raised.second);
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -140,13 +163,13 @@ abstract contract ArbiterCore is
     function _current(uint256 disputeID) internal view returns (DisputeState memory dispute) {
         dispute = _disputes[disputeID];
         // Check: the dispute exists.
-        if (dispute.period == DisputePeriod.None) revert Errors.Arbiter_WrongPeriod(disputeID, dispute.period);
+        if (dispute.period == DisputePeriod.None) _wrongPeriod(disputeID, dispute);
         if (dispute.period == DisputePeriod.Commit && block.timestamp >= dispute.endsAt) {
             dispute.period = DisputePeriod.Reveal;
             dispute.endsAt += _revealPeriod;
         }
         if (dispute.period == DisputePeriod.Reveal && block.timestamp >= dispute.endsAt) {
-            _tally(dispute, _rounds[disputeID][dispute.round], dispute.endsAt);
+            _tally(dispute, _rounds[_key(disputeID, dispute.round)], dispute.endsAt);
         }
         if (dispute.period == DisputePeriod.Appeal) _default(disputeID, dispute);
     }
@@ -154,7 +177,11 @@ abstract contract ArbiterCore is
     /// @dev As {_current}, for calls that belong to one period.
     function _inPeriod(uint256 disputeID, DisputePeriod period) internal view returns (DisputeState memory dispute) {
         dispute = _current(disputeID);
-        if (dispute.period != period) revert Errors.Arbiter_WrongPeriod(disputeID, dispute.period);
+        if (dispute.period != period) _wrongPeriod(disputeID, dispute);
+    }
+
+    function _wrongPeriod(uint256 disputeID, DisputeState memory dispute) internal pure {
+        revert Errors.Arbiter_WrongPeriod(disputeID, dispute.period);
     }
 
     /// @dev Ends Reveal at `endedAt`. A round without a vote decides nothing: what was ruled before stands.
@@ -190,7 +217,7 @@ abstract contract ArbiterCore is
     /// @dev Sends a round to the queue for the draw.
     function _startRound(uint256 disputeID, DisputeState memory dispute, uint8 round) internal {
         // Effect: an empty round.
-        RoundState storage fresh = _rounds[disputeID][round];
+        RoundState storage fresh = _rounds[_key(disputeID, round)];
         fresh.seats = _seatsOf(round);
         fresh.session = _enqueue();
         // Effect: the dispute waits for its jurors.
@@ -203,27 +230,42 @@ abstract contract ArbiterCore is
     /// @dev Base units `side` needs for the appeal against `round` with verdict `verdict`.
     function _required(uint8 round, uint8 verdict, uint8 side) internal view returns (uint96) {
         uint96 cost = _costOf(round + 1);
-        return side == verdict ? cost : 2 * cost;
+        unchecked {
+            return side == verdict ? cost : 2 * cost;
+        }
     }
 
     function _costOf(uint8 round) internal view returns (uint96) {
-        return feePerSeat * _seatsOf(round);
+        // the fee is below 2^64
+        unchecked {
+            return feePerSeat * _seatsOf(round);
+        }
     }
 
     /// @dev 3, 7, 15.
     function _seatsOf(uint8 round) internal pure returns (uint8) {
-        return uint8((uint256(4) << round) - 1);
+        unchecked {
+            return uint8((uint256(4) << round) - 1);
+        }
+    }
+
+    /// @dev Ids have 160 bits.
+    function _key(uint256 disputeID, uint8 round) internal pure returns (uint256) {
+        return disputeID << 8 | round;
     }
 
     function _revealed(RoundState memory round) internal pure returns (uint8) {
-        return round.refused + round.first + round.second;
+        // at most 15 seats
+        unchecked {
+            return round.refused + round.first + round.second;
+        }
     }
 
     /// @dev Ends Appeal: at half time when nobody challenged the verdict, at the end for the side that was not answered.
     function _default(uint256 disputeID, DisputeState memory dispute) private view {
         uint40 half = dispute.endsAt - _appealPeriod / 2;
         if (block.timestamp < half) return;
-        AppealState memory raised = _appeals[disputeID][dispute.round];
+        AppealState storage raised = _appeals[_key(disputeID, dispute.round)];
         uint8 verdict = dispute.verdict;
         bool first = verdict != 1 && raised.first == _required(dispute.round, verdict, 1);
         bool second = verdict != 2 && raised.second == _required(dispute.round, verdict, 2);

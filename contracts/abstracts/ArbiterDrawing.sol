@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SumTree} from "../libraries/SumTree.sol";
-import {Ballot, DisputePeriod, DisputeState, Juror, RoundState, Session, SessionPhase} from "../types/DisputeTypes.sol";
+import {Ballot, DisputePeriod, DisputeState, Juror, RoundState, SessionPhase} from "../types/DisputeTypes.sol";
 import {ArbiterCore} from "./ArbiterCore.sol";
 
 /// @title ArbiterDrawing
@@ -32,17 +32,18 @@ abstract contract ArbiterDrawing is
     uint256 private constant MANY_JURORS = 7;
 
     /// @dev Leaves of the jurors of a panel in the order of its seats.
-    mapping(uint256 disputeID => mapping(uint256 round => uint32[15])) private _panels;
+    mapping(uint256 key => uint32[15] leaves) private _panels;
 
     mapping(uint256 disputeID => address[]) private _related;
 
     mapping(uint256 disputeID => mapping(address party => uint256 count)) private _disclosed;
 
-    /// @dev Jurors who cannot get the seat, ordered by leaf.
+    /// @dev Jurors who cannot get the seat, ordered by leaf: at most 16 parties and related accounts, 14 jurors who hold
+    /// their share, and 32 refused ones.
     struct Blocked {
         uint256 count;
         uint256 weight;
-        uint256[] leaves;
+        uint256[64] leaves;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -61,8 +62,8 @@ abstract contract ArbiterDrawing is
         _requireExtraData(disputeID, dispute.arbitrable, extraData);
         // Check: the party is one, and it is the caller or signed.
         bool named;
-        for (uint256 at = 32; at < extraData.length; at += 32) {
-            named = named || _wordAt(extraData, at) == party;
+        for (uint256 offset = 32; offset < extraData.length; offset += 32) {
+            named = named || _addressAt(extraData, offset) == party;
         }
         if (!named || party == address(0)) revert Errors.Arbiter_NotParty(disputeID, party);
         if (signature.length != 0) {
@@ -86,20 +87,19 @@ abstract contract ArbiterDrawing is
     function draw(uint256 disputeID, bytes calldata extraData, uint256 maxSeats) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Drawing);
         _requireExtraData(disputeID, dispute.arbitrable, extraData);
-        RoundState memory round = _rounds[disputeID][dispute.round];
+        uint256 key = _key(disputeID, dispute.round);
+        RoundState memory round = _rounds[key];
         // Check: the session draws, and this round was there before its number was asked for.
-        Session memory current = _session;
-        if (current.phase != SessionPhase.Drawing || round.session > current.number) {
-            revert Errors.Arbiter_SessionNotReady(current.phase);
-        }
+        if (session.phase != SessionPhase.Drawing || round.session > session.number) _notReady();
         Blocked memory excluded = _excluded(disputeID, extraData);
-        uint256 cap = _capOf(round.seats, current.jurors);
+        uint256 cap = _capOf(round.seats, session.jurors);
         uint256 end = maxSeats < round.seats - round.drawn ? round.drawn + maxSeats : round.seats;
         bool more = true;
         while (more && round.drawn < end) {
             more = _drawSeat(disputeID, dispute.round, round, excluded, cap);
         }
-        _rounds[disputeID][dispute.round] = round;
+        _rounds[key].drawn = round.drawn;
+        _rounds[key].failures = round.failures;
         // Effect: a full panel starts to vote; so does what there is of it when nobody else can be drawn.
         if (round.drawn != round.seats && round.failures <= MAX_FAILURES) return;
         if (round.drawn == 0) {
@@ -119,9 +119,9 @@ abstract contract ArbiterDrawing is
 
     /// @inheritdoc IDisputeArbiter
     function panelOf(uint256 disputeID, uint8 round) external view override returns (address[] memory jurors) {
-        jurors = new address[](_rounds[disputeID][round].drawn);
+        jurors = new address[](_rounds[_key(disputeID, round)].drawn);
         for (uint256 i = 0; i < jurors.length; ++i) {
-            jurors[i] = _jurorAt[_panels[disputeID][round][i]];
+            jurors[i] = _jurorAt[_panels[_key(disputeID, round)][i]];
         }
     }
 
@@ -146,15 +146,13 @@ abstract contract ArbiterDrawing is
 
     /// @dev A reference, then the accounts that can be no jurors.
     function _requireWellFormed(bytes calldata extraData) internal pure {
-        // Check: whole words, one to five.
+        // Check: whole words, one to five, and the words after the first are addresses.
         uint256 length = extraData.length;
-        if (length % 32 != 0 || length == 0 || length > 32 + 32 * MAX_PARTIES) {
-            revert Errors.Arbiter_InvalidExtraData();
+        bool valid = length % 32 == 0 && length != 0 && length <= 32 + 32 * MAX_PARTIES;
+        for (uint256 offset = 32; offset < length; offset += 32) {
+            valid = valid && _wordAt(extraData, offset) >> 160 == 0;
         }
-        // Check: the words after the first are addresses.
-        for (uint256 at = 32; at < length; at += 32) {
-            if (uint256(bytes32(extraData[at:at + 32])) >> 160 != 0) revert Errors.Arbiter_InvalidExtraData();
-        }
+        if (!valid) revert Errors.Arbiter_InvalidExtraData();
     }
 
     /// @dev Fills the next seat. False when nobody can have it: then the round counts a failure, all of them at once
@@ -164,10 +162,10 @@ abstract contract ArbiterDrawing is
         returns (bool)
     {
         Blocked memory blocked = _copy(excluded);
-        uint32[15] storage panel = _panels[disputeID][number];
+        uint32[15] storage panel = _panels[_key(disputeID, number)];
         for (uint256 i = 0; i < round.drawn; ++i) {
             uint256 held = panel[i];
-            if (_ballots[disputeID][number][_jurorAt[held]].seats >= cap) _block(blocked, held);
+            if (_ballots[_key(disputeID, number)][_jurorAt[held]].seats >= cap) _block(blocked, held);
         }
         uint256 total = _tree.total();
         for (uint256 attempt = 0; attempt < MAX_REFUSALS; ++attempt) {
@@ -180,17 +178,19 @@ abstract contract ArbiterDrawing is
                 uint256(keccak256(abi.encode(_seed, disputeID, number, round.drawn, round.failures, attempt)));
             uint256 leaf = _find(blocked, ticket % eligible);
             address account = _jurorAt[leaf];
-            Juror storage juror = _jurors[account];
+            Juror storage juror = jurorOf[account];
             if (juror.free < stakePerSeat) {
                 _block(blocked, leaf);
                 continue;
             }
             // Effect: put the stake at risk; it belongs to the pot of the round until it is settled.
-            juror.free -= stakePerSeat;
-            juror.locked += stakePerSeat;
+            unchecked {
+                juror.free -= stakePerSeat;
+                juror.locked += stakePerSeat;
+            }
             // Effect: take the seat.
             panel[round.drawn] = uint32(leaf);
-            ++_ballots[disputeID][number][account].seats;
+            ++_ballots[_key(disputeID, number)][account].seats;
             emit JurorDrawn({disputeID: disputeID, round: number, juror: account, seat: round.drawn});
             ++round.drawn;
             return true;
@@ -202,19 +202,16 @@ abstract contract ArbiterDrawing is
     /// @dev Parties and those they named, as far as they have a place in the tree.
     function _excluded(uint256 disputeID, bytes calldata extraData) private view returns (Blocked memory blocked) {
         address[] storage related = _related[disputeID];
-        // parties, related accounts, jurors at their share (at most 15) and refused ones
-        blocked.leaves = new uint256[](MAX_PARTIES * (1 + MAX_DISCLOSED) + 15 + MAX_REFUSALS);
-        for (uint256 at = 32; at < extraData.length; at += 32) {
-            _block(blocked, _jurors[_wordAt(extraData, at)].leaf);
+        for (uint256 offset = 32; offset < extraData.length; offset += 32) {
+            _block(blocked, jurorOf[_addressAt(extraData, offset)].leaf);
         }
         for (uint256 i = 0; i < related.length; ++i) {
-            _block(blocked, _jurors[related[i]].leaf);
+            _block(blocked, jurorOf[related[i]].leaf);
         }
     }
 
     function _copy(Blocked memory from) private pure returns (Blocked memory to) {
         (to.count, to.weight) = (from.count, from.weight);
-        to.leaves = new uint256[](from.leaves.length);
         for (uint256 i = 0; i < from.count; ++i) {
             to.leaves[i] = from.leaves[i];
         }
@@ -222,18 +219,20 @@ abstract contract ArbiterDrawing is
 
     /// @dev Adds a leaf in its place of the order; a leaf that is there, or has no weight, changes nothing.
     function _block(Blocked memory blocked, uint256 leaf) private view {
-        uint256 weight = _jurors[_jurorAt[leaf]].weight;
-        uint256 at = blocked.count;
-        for (uint256 i = 0; i < blocked.count; ++i) {
-            if (blocked.leaves[i] == leaf) return;
-        }
+        uint256 weight = jurorOf[_jurorAt[leaf]].weight;
         if (weight == 0) return;
-        for (; at != 0 && blocked.leaves[at - 1] > leaf; --at) {
-            blocked.leaves[at] = blocked.leaves[at - 1];
+        unchecked {
+            uint256 place = blocked.count;
+            for (uint256 i = 0; i < place; ++i) {
+                if (blocked.leaves[i] == leaf) return;
+            }
+            for (; place != 0 && blocked.leaves[place - 1] > leaf; --place) {
+                blocked.leaves[place] = blocked.leaves[place - 1];
+            }
+            blocked.leaves[place] = leaf;
+            ++blocked.count;
+            blocked.weight += weight;
         }
-        blocked.leaves[at] = leaf;
-        ++blocked.count;
-        blocked.weight += weight;
     }
 
     /// @dev The leaf a ticket falls on when the blocked ones are cut out of the line.
@@ -241,7 +240,7 @@ abstract contract ArbiterDrawing is
         for (uint256 i = 0; i < blocked.count; ++i) {
             uint256 leaf = blocked.leaves[i];
             if (ticket < _tree.before(leaf)) break;
-            ticket += _jurors[_jurorAt[leaf]].weight;
+            ticket += jurorOf[_jurorAt[leaf]].weight;
         }
         return _tree.find(ticket);
     }
@@ -256,7 +255,14 @@ abstract contract ArbiterDrawing is
         if (_idOf(arbitrable, extraData) != disputeID) revert Errors.Arbiter_InvalidExtraData();
     }
 
-    function _wordAt(bytes calldata data, uint256 at) private pure returns (address) {
-        return address(uint160(uint256(bytes32(data[at:at + 32]))));
+    /// @dev The caller has checked the length.
+    function _wordAt(bytes calldata data, uint256 offset) private pure returns (uint256 word) {
+        assembly ("memory-safe") {
+            word := calldataload(add(data.offset, offset))
+        }
+    }
+
+    function _addressAt(bytes calldata data, uint256 offset) private pure returns (address) {
+        return address(uint160(_wordAt(data, offset)));
     }
 }

@@ -48,7 +48,7 @@ abstract contract ArbiterVoting is
         ballot.choice = choice;
         ballot.state = BallotState.Revealed;
         // Effect: it counts once for each seat.
-        RoundState storage stored = _rounds[disputeID][dispute.round];
+        RoundState storage stored = _rounds[_key(disputeID, dispute.round)];
         if (choice == 0) stored.refused += seats;
         else if (choice == 1) stored.first += seats;
         else stored.second += seats;
@@ -68,9 +68,9 @@ abstract contract ArbiterVoting is
         uint8 seats = ballot.seats;
         ballot.state = BallotState.Leaked;
         ballot.settled = true;
-        _rounds[disputeID][dispute.round].leaked += seats;
+        _rounds[_key(disputeID, dispute.round)].leaked += seats;
         // Effect: the stake stays in the pot of the round, less the share.
-        _jurors[juror].locked -= stakePerSeat * seats;
+        jurorOf[juror].locked -= stakePerSeat * seats;
         _sync(juror);
         uint96 share = leakShare * seats;
         _credit(msg.sender, share);
@@ -80,7 +80,7 @@ abstract contract ArbiterVoting is
     /// @inheritdoc IDisputeArbiter
     function claim(uint256 disputeID, uint8 number, address account) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Solved);
-        Ballot storage ballot = _ballots[disputeID][number][account];
+        Ballot storage ballot = _ballots[_key(disputeID, number)][account];
         (uint96 seats, BallotState state, uint8 choice) = (ballot.seats, ballot.state, ballot.choice);
         // Check: there are seats that were not settled.
         if (seats == 0 || ballot.settled) revert Errors.Arbiter_NothingDue(disputeID);
@@ -90,16 +90,19 @@ abstract contract ArbiterVoting is
         bool shown = state == BallotState.Revealed;
         uint96 reward;
         if (shown && (verdict == 0 || choice == verdict)) {
-            (uint256 each,) = _shares(number, _rounds[disputeID][number], verdict);
+            (uint256 each,) = _shares(number, _rounds[_key(disputeID, number)], verdict);
             reward = uint96(each * seats);
         }
         bool wrong = shown && verdict != 0 && choice != 0 && choice != verdict;
         uint96 penalty = wrong ? incoherencePenalty : shown ? 0 : stakePerSeat;
         uint96 returned = (stakePerSeat - penalty) * seats;
         // Effect: free the stake, less the penalty, and pay.
-        Juror storage juror = _jurors[account];
-        juror.locked -= stakePerSeat * seats;
-        juror.free += returned;
+        Juror storage juror = jurorOf[account];
+        unchecked {
+            // the seats put exactly this at risk
+            juror.locked -= stakePerSeat * seats;
+            juror.free += returned;
+        }
         _sync(account);
         _credit(account, reward);
         emit BallotSettled({disputeID: disputeID, round: number, juror: account, returned: returned, reward: reward});
@@ -108,11 +111,11 @@ abstract contract ArbiterVoting is
     /// @inheritdoc IDisputeArbiter
     function sweep(uint256 disputeID, uint8 number) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Solved);
-        RoundState memory round = _rounds[disputeID][number];
+        RoundState memory round = _rounds[_key(disputeID, number)];
         // Check: there was such a round, and it was not swept.
         if (round.seats == 0 || round.swept) revert Errors.Arbiter_NothingDue(disputeID);
         // Effect: pass the rest on.
-        _rounds[disputeID][number].swept = true;
+        _rounds[_key(disputeID, number)].swept = true;
         (, uint256 rest) = _shares(number, round, dispute.verdict);
         _credit(sink, rest);
         emit RoundSwept({disputeID: disputeID, round: number, amount: uint96(rest)});
@@ -123,7 +126,7 @@ abstract contract ArbiterVoting is
     ////////////////////////////////////////////////////////////////////////*/
 
     function _commit(uint256 disputeID, DisputeState memory dispute, address juror, bytes32 commitment) private {
-        Ballot storage ballot = _ballots[disputeID][dispute.round][juror];
+        Ballot storage ballot = _ballots[_key(disputeID, dispute.round)][juror];
         uint8 seats = ballot.seats;
         // Check: the juror has a seat and has not committed: the first commitment stands.
         if (seats == 0 || ballot.state != BallotState.None) revert Errors.Arbiter_NoBallot(disputeID, juror);
@@ -132,7 +135,7 @@ abstract contract ArbiterVoting is
         // Effect: keep it in the juror's slot.
         ballot.commitment = bytes25(commitment);
         ballot.state = BallotState.Committed;
-        RoundState storage round = _rounds[disputeID][dispute.round];
+        RoundState storage round = _rounds[_key(disputeID, dispute.round)];
         uint8 committed = round.committed + seats;
         round.committed = committed;
         emit CommitCast({disputeID: disputeID, juror: juror, commitment: commitment});
@@ -149,7 +152,7 @@ abstract contract ArbiterVoting is
         view
         returns (Ballot storage ballot)
     {
-        ballot = _ballots[disputeID][round][juror];
+        ballot = _ballots[_key(disputeID, round)][juror];
         // Check: it is committed and neither revealed nor leaked.
         if (ballot.state != BallotState.Committed) revert Errors.Arbiter_NoBallot(disputeID, juror);
         // Check: the choice exists, and the commitment was made of it for this dispute, round and juror.
@@ -164,15 +167,18 @@ abstract contract ArbiterVoting is
         view
         returns (uint256 each, uint256 rest)
     {
-        uint256 shown = _revealed(round);
-        uint256 coherent = verdict == 0 ? shown : verdict == 1 ? round.first : round.second;
-        uint256 wrong = verdict == 0 ? 0 : shown - coherent - round.refused;
-        uint256 silent = round.drawn - shown - round.leaked;
-        rest = _costOf(number) + wrong * incoherencePenalty + silent * stakePerSeat + round.leaked
-            * uint256(stakePerSeat - leakShare);
-        if (coherent != 0) {
-            each = rest / coherent;
-            rest -= each * coherent;
+        // tally and stakes are bounded by 15 seats of backed amounts
+        unchecked {
+            uint256 shown = _revealed(round);
+            uint256 coherent = verdict == 0 ? shown : verdict == 1 ? round.first : round.second;
+            uint256 wrong = verdict == 0 ? 0 : shown - coherent - round.refused;
+            uint256 silent = round.drawn - shown - round.leaked;
+            rest = _costOf(number) + wrong * incoherencePenalty + silent * stakePerSeat + round.leaked
+                * uint256(stakePerSeat - leakShare);
+            if (coherent != 0) {
+                each = rest / coherent;
+                rest -= each * coherent;
+            }
         }
     }
 }

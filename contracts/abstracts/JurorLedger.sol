@@ -29,13 +29,15 @@ abstract contract JurorLedger is
     uint40 private immutable _unbondingPeriod;
     address private immutable _admin;
 
-    Session internal _session;
+    /// @inheritdoc IJurorLedger
+    Session public override session;
 
     SumTree.Tree internal _tree;
 
     uint32 private _leaves;
 
-    mapping(address juror => Juror stake) internal _jurors;
+    /// @inheritdoc IJurorLedger
+    mapping(address juror => Juror stake) public override jurorOf;
 
     mapping(uint256 leaf => address juror) internal _jurorAt;
 
@@ -55,7 +57,7 @@ abstract contract JurorLedger is
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IJurorLedger
-    function stake(uint96 amount) external override nonReentrant whenInflowsOpen {
+    function stake(uint96 amount) external override whenInflowsOpen {
         _addStake(msg.sender, amount);
         // Interaction: pull the tokens.
         _pull(msg.sender, amount);
@@ -69,7 +71,7 @@ abstract contract JurorLedger is
         uint256 validBefore,
         uint256 salt,
         bytes calldata signature
-    ) external override nonReentrant whenInflowsOpen {
+    ) external override whenInflowsOpen {
         _addStake(juror, amount);
         // Interaction: pull the tokens; the nonce commits to the purpose.
         _pullWithAuthorization({
@@ -103,9 +105,9 @@ abstract contract JurorLedger is
     }
 
     /// @inheritdoc IJurorLedger
-    function completeUnstake(address juror) external override nonReentrant {
+    function completeUnstake(address juror) external override {
         _requireStaking();
-        Juror storage held = _jurors[juror];
+        Juror storage held = jurorOf[juror];
         (uint96 free, uint96 requested, uint40 unbondAt) = (held.free, held.requested, held.unbondAt);
         // Check: a request is open and its time has come.
         if (unbondAt == 0 || block.timestamp < unbondAt) revert Errors.Arbiter_Unbonding(juror, unbondAt);
@@ -133,16 +135,6 @@ abstract contract JurorLedger is
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IJurorLedger
-    function jurorOf(address juror) external view override returns (Juror memory) {
-        return _jurors[juror];
-    }
-
-    /// @inheritdoc IJurorLedger
-    function session() external view override returns (Session memory) {
-        return _session;
-    }
-
-    /// @inheritdoc IJurorLedger
     function totalWeight() external view override returns (uint256) {
         return _tree.total();
     }
@@ -153,18 +145,22 @@ abstract contract JurorLedger is
 
     /// @dev Brings the weight to what stays staked, 0 below the least stake; does nothing while weights are frozen.
     function _sync(address account) internal {
-        if (_session.phase != SessionPhase.Staking) return;
-        Juror storage held = _jurors[account];
-        (uint96 staked, uint96 requested, uint96 weight) = (held.free + held.locked, held.requested, held.weight);
+        if (session.phase != SessionPhase.Staking) return;
+        Juror storage held = jurorOf[account];
+        (uint96 staked, uint96 requested, uint96 weight) = (_stakedOf(held), held.requested, held.weight);
         uint96 target = staked > requested ? staked - requested : 0;
         if (target < _minStake) target = 0;
         if (target == weight) return;
         // Effect: count jurors and move the weight.
-        if (weight == 0) ++_session.jurors;
-        if (target == 0) --_session.jurors;
+        if (weight == 0) ++session.jurors;
+        if (target == 0) --session.jurors;
         held.weight = target;
-        _tree.update({leaf: held.leaf, before: weight, afterwards: target});
+        _tree.update({leaf: held.leaf, earlier: weight, later: target});
         emit JurorWeighted({juror: account, weight: target});
+    }
+
+    function _notReady() internal view {
+        revert Errors.Arbiter_SessionNotReady(session.phase);
     }
 
     /// @dev Reverts unless `account` signed the struct in this contract's domain.
@@ -183,7 +179,7 @@ abstract contract JurorLedger is
     function _addStake(address account, uint96 amount) private {
         // Check: there is an amount.
         if (amount == 0) revert Errors.Arbiter_AmountZero();
-        Juror storage held = _jurors[account];
+        Juror storage held = jurorOf[account];
         // Effect: a place in the tree for ever, so that panels can name jurors by it.
         if (held.leaf == 0) {
             held.leaf = ++_leaves;
@@ -191,15 +187,15 @@ abstract contract JurorLedger is
         }
         // Effect: add it.
         held.free += amount;
-        emit JurorStaked({juror: account, amount: amount, staked: held.free + held.locked});
+        emit JurorStaked({juror: account, amount: amount, staked: _stakedOf(held)});
         _sync(account);
     }
 
     /// @dev Starts or restarts the wait. The stake can still be lost in rounds under way.
     function _requestUnstake(address account, uint96 amount) private {
-        Juror storage held = _jurors[account];
+        Juror storage held = jurorOf[account];
         // Check: the stake holds it.
-        uint96 staked = held.free + held.locked;
+        uint96 staked = _stakedOf(held);
         if (amount > staked) revert Errors.Arbiter_InsufficientStake(account, staked, amount);
         // Effect: note amount and time.
         uint40 unbondAt = amount == 0 ? 0 : uint40(block.timestamp) + _unbondingPeriod;
@@ -209,9 +205,15 @@ abstract contract JurorLedger is
         _sync(account);
     }
 
+    /// @dev Both parts are backed by tokens, so their sum fits.
+    function _stakedOf(Juror storage held) private view returns (uint96) {
+        unchecked {
+            return held.free + held.locked;
+        }
+    }
+
     function _requireStaking() private view {
         // Check: weights are not frozen.
-        SessionPhase phase = _session.phase;
-        if (phase != SessionPhase.Staking) revert Errors.Arbiter_SessionNotReady(phase);
+        if (session.phase != SessionPhase.Staking) _notReady();
     }
 }

@@ -6,7 +6,7 @@ import {IRandomness} from "../interfaces/IRandomness.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {FutureBlock} from "../randomness/FutureBlock.sol";
 import {SeededRandomness} from "../randomness/SeededRandomness.sol";
-import {ArbiterConfig, Session, SessionPhase} from "../types/DisputeTypes.sol";
+import {ArbiterConfig, SessionPhase} from "../types/DisputeTypes.sol";
 import {JurorLedger} from "./JurorLedger.sol";
 
 /// @title JurorSession
@@ -55,112 +55,95 @@ abstract contract JurorSession is
 
     /// @inheritdoc IJurorLedger
     function advanceSession() external override nonReentrant {
-        Session memory current = _session;
-        if (current.phase == SessionPhase.Staking) _generate(current);
-        else if (current.phase == SessionPhase.Generating) _takeNumber(current);
-        else if (block.timestamp >= current.since + _drawingPeriod) _close(current);
-        else revert Errors.Arbiter_SessionNotReady(current.phase);
+        SessionPhase phase = session.phase;
+        if (phase == SessionPhase.Staking) _generate();
+        else if (phase == SessionPhase.Generating) _takeNumber();
+        else if (_lasted(_drawingPeriod)) _close();
+        else _notReady();
     }
 
     /// @dev Queues a round; returns the session it can be drawn in.
     function _enqueue() internal returns (uint32 number) {
-        Session memory current = _session;
-        number = current.number;
-        if (current.phase == SessionPhase.Staking) {
-            ++current.waiting;
+        number = session.number;
+        // Effect: in this session while its number is not asked for, else in the next.
+        if (session.phase == SessionPhase.Staking) {
+            ++session.waiting;
         } else {
             ++number;
-            ++current.coming;
+            ++session.coming;
         }
-        // Effect: one slot.
-        _session = current;
     }
 
     /// @dev Takes a drawn round off the queue; the last one ends the session.
     function _dequeue() internal {
-        Session memory current = _session;
-        if (--current.waiting == 0) _close(current);
-        else _session = current;
+        if (--session.waiting == 0) _close();
     }
 
-    /// @dev Calls `target` with `CALL_GAS` and reads at most one word of the answer.
-    function _boundedCall(address target, bytes memory data) internal returns (bool ok, uint256 word) {
-        _requireCallGas();
-        uint256 stipend = CALL_GAS;
-        assembly ("memory-safe") {
-            mstore(0x00, 0)
-            ok := call(stipend, target, 0, add(data, 0x20), mload(data), 0x00, 0x20)
-            word := mul(and(ok, gt(returndatasize(), 0x1f)), mload(0x00))
-        }
-    }
-
-    /// @dev As {_boundedCall} for a view; 0 after a failure.
-    function _boundedRead(address target, bytes memory data) private view returns (uint256 word) {
-        _requireCallGas();
-        uint256 stipend = CALL_GAS;
-        assembly ("memory-safe") {
-            mstore(0x00, 0)
-            let ok := staticcall(stipend, target, add(data, 0x20), mload(data), 0x00, 0x20)
-            word := mul(and(ok, gt(returndatasize(), 0x1f)), mload(0x00))
-        }
-    }
-
-    /// @dev A starved call must not look like a failed one.
-    function _requireCallGas() private view {
-        // Check: what is left gives the full stipend, after the 64th part the caller keeps, and lets the rest finish.
+    /// @dev Calls `target` with `CALL_GAS`, as a view where it must not write, and reads at most one word of the answer.
+    function _boundedCall(address target, bytes memory data, bool isView) internal returns (bool ok, uint256 word) {
+        // Check: what is left gives the full stipend, after the 64th part the caller keeps, and lets the rest finish: a
+        // starved call must not look like a failed one.
         uint256 need = CALL_GAS + CALL_GAS / 63 + 60_000;
         if (gasleft() < need) revert Errors.Arbiter_InsufficientGas(gasleft(), need);
+        uint256 stipend = CALL_GAS;
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            switch isView
+            case 0 { ok := call(stipend, target, 0, add(data, 0x20), mload(data), 0x00, 0x20) }
+            default { ok := staticcall(stipend, target, add(data, 0x20), mload(data), 0x00, 0x20) }
+            word := mul(and(ok, gt(returndatasize(), 0x1f)), mload(0x00))
+        }
     }
 
-    function _generate(Session memory current) private {
+    function _generate() private {
         // Check: somebody waits, and stakes had their time.
-        if (current.waiting == 0 || block.timestamp < current.since + _stakingPeriod) {
-            revert Errors.Arbiter_SessionNotReady(current.phase);
-        }
+        if (session.waiting == 0 || !_lasted(_stakingPeriod)) _notReady();
         // Effect: freeze the weights.
-        _enter(current, SessionPhase.Generating);
+        _enter(SessionPhase.Generating);
         // Interaction: ask. The guard is held and the answer only tells which word to read later.
-        (bool ok, uint256 id) = _boundedCall(randomness, abi.encodeCall(IRandomness.request, ()));
+        (bool ok, uint256 id) = _boundedCall(randomness, abi.encodeCall(IRandomness.request, ()), false);
         // Effect: remember the request; a source that fails is replaced at once.
         _request = id;
-        if (!ok) _session.fallbackBlock = FutureBlock.choose();
+        if (!ok) session.fallbackBlock = FutureBlock.choose();
     }
 
-    function _takeNumber(Session memory current) private {
+    function _takeNumber() private {
         uint256 random;
-        uint64 chosen = current.fallbackBlock;
+        uint64 chosen = session.fallbackBlock;
         if (chosen != 0) {
             random = uint256(chosen.hashOf());
         } else {
             // Interaction: read the answer.
-            random = _boundedRead(randomness, abi.encodeCall(IRandomness.result, (_request)));
+            (, random) = _boundedCall(randomness, abi.encodeCall(IRandomness.result, (_request)), true);
         }
         if (random != 0) {
             // Effect: the number belongs to this session.
-            _seed = uint256(keccak256(abi.encode(random, address(this), current.number)));
-            _enter(current, SessionPhase.Drawing);
+            _seed = uint256(keccak256(abi.encode(random, address(this), session.number)));
+            _enter(SessionPhase.Drawing);
             return;
         }
         // Check: the source had its time, or the hash is forgotten.
-        bool late = chosen == 0 ? block.timestamp >= current.since + _randomnessTimeout : chosen.missed();
-        if (!late) revert Errors.Arbiter_SessionNotReady(current.phase);
+        if (chosen == 0 ? !_lasted(_randomnessTimeout) : !chosen.missed()) _notReady();
         // Effect: name a block instead.
-        _session.fallbackBlock = FutureBlock.choose();
+        session.fallbackBlock = FutureBlock.choose();
     }
 
-    function _close(Session memory current) private {
+    function _close() private {
         // Effect: what is not drawn waits for the next session together with what came later.
-        current.waiting += current.coming;
-        current.coming = 0;
-        ++current.number;
-        _enter(current, SessionPhase.Staking);
+        session.waiting += session.coming;
+        session.coming = 0;
+        ++session.number;
+        _enter(SessionPhase.Staking);
     }
 
-    function _enter(Session memory current, SessionPhase phase) private {
-        current.phase = phase;
-        current.since = uint40(block.timestamp);
-        current.fallbackBlock = 0;
-        _session = current;
-        emit SessionAdvanced({number: current.number, phase: phase});
+    function _enter(SessionPhase phase) private {
+        session.phase = phase;
+        session.since = uint40(block.timestamp);
+        session.fallbackBlock = 0;
+        emit SessionAdvanced({number: session.number, phase: phase});
+    }
+
+    function _lasted(uint40 period) private view returns (bool) {
+        return block.timestamp - session.since >= period;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {AppealState, Ballot, DisputePeriod, DisputeState, RoundState} from "../types/DisputeTypes.sol";
+import {BallotState, DisputePeriod, DisputeState, RoundState} from "../types/DisputeTypes.sol";
 import {IArbitrator} from "./IArbitrator.sol";
 import {IEvidence} from "./IEvidence.sol";
 import {IJurorLedger} from "./IJurorLedger.sol";
@@ -192,14 +192,20 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
     /// @notice The jurors of a round, one entry a seat.
     function panelOf(uint256 disputeID, uint8 round) external view returns (address[] memory jurors);
 
-    /// @notice What a juror did in a round.
-    function ballotOf(uint256 disputeID, uint8 round, address juror) external view returns (Ballot memory);
+    /// @notice What a juror did in a round; the fields are those of `Ballot`.
+    function ballotOf(uint256 disputeID, uint8 round, address juror)
+        external
+        view
+        returns (bytes25 commitment, uint8 seats, uint8 choice, BallotState state, bool settled);
 
-    /// @notice Funding of the appeal against a round.
-    function appealOf(uint256 disputeID, uint8 round) external view returns (AppealState memory);
+    /// @notice Base units raised for either side of the appeal against a round.
+    function appealOf(uint256 disputeID, uint8 round) external view returns (uint96 first, uint96 second);
 
-    /// @notice What an account paid for a side of the appeal against a round.
-    function contributionOf(uint256 disputeID, uint8 round, uint8 side, address account) external view returns (uint96);
+    /// @notice What an account paid towards the appeal against a round and has not got back.
+    function contributionOf(uint256 disputeID, uint8 round, address account)
+        external
+        view
+        returns (uint96 first, uint96 second);
 
     /// @notice Accounts disclosed by the parties.
     function relatedOf(uint256 disputeID) external view returns (address[] memory);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Juror, Session, SessionPhase} from "../types/DisputeTypes.sol";
+import {SessionPhase} from "../types/DisputeTypes.sol";
 import {IGuardedInflow} from "./IGuardedInflow.sol";
 import {ILedger} from "./ILedger.sol";
 
@@ -81,14 +81,28 @@ interface IJurorLedger is ILedger, IGuardedInflow {
     /// Emits {SessionAdvanced}.
     function advanceSession() external;
 
-    /// @notice Stake of a juror.
-    function jurorOf(address juror) external view returns (Juror memory);
+    /// @notice Stake of a juror; the fields are those of `Juror`.
+    function jurorOf(address juror)
+        external
+        view
+        returns (uint96 free, uint96 locked, uint32 leaf, uint96 weight, uint96 requested, uint40 unbondAt);
 
     /// @notice Nonce the juror's next signed unstake request must carry.
     function unstakeNonce(address juror) external view returns (uint256);
 
-    /// @notice The session of drawings.
-    function session() external view returns (Session memory);
+    /// @notice The session of drawings; the fields are those of `Session`.
+    function session()
+        external
+        view
+        returns (
+            uint32 number,
+            SessionPhase phase,
+            uint40 since,
+            uint32 waiting,
+            uint32 coming,
+            uint32 jurors,
+            uint64 fallbackBlock
+        );
 
     /// @notice Sum of all weights in base units.
     function totalWeight() external view returns (uint256);

@@ -14,12 +14,12 @@ library SumTree {
         uint256 capacity;
     }
 
-    /// @notice Changes the weight of `leaf` (not 0) from `before`, which the caller remembers, to `afterwards`.
-    function update(Tree storage tree, uint256 leaf, uint256 before, uint256 afterwards) internal {
+    /// @notice Changes the weight of `leaf` (not 0) from `earlier`, which the caller remembers, to `later`.
+    function update(Tree storage tree, uint256 leaf, uint256 earlier, uint256 later) internal {
         uint256 capacity = _reserve(tree, leaf);
         unchecked {
-            // every node counts `before` of this leaf, so wrapping arithmetic ends at a true sum
-            uint256 delta = afterwards - before;
+            // every node counts `earlier` of this leaf, so wrapping arithmetic ends at a true sum
+            uint256 delta = later - earlier;
             for (uint256 node = leaf; node <= capacity; node += node & (~node + 1)) {
                 tree.nodes[node] += delta;
             }

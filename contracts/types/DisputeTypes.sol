@@ -183,6 +183,16 @@ struct AppealState {
     uint96 settledPot;
 }
 
+/// @notice What one account paid towards the appeal against a round. One storage slot.
+///
+/// @param first Base units for choice 1
+/// @param second Base units for choice 2
+struct Contribution {
+    // slot 0
+    uint96 first;
+    uint96 second;
+}
+
 /// @notice The session of drawings. One storage slot.
 ///
 /// @param number Number of the session
