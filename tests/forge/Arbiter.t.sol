@@ -5,7 +5,7 @@ import {Errors} from "../../contracts/libraries/Errors.sol";
 import {HostileArbitrable} from "../../contracts/mocks/HostileArbitrable.sol";
 import {HostileRandomness} from "../../contracts/mocks/HostileRandomness.sol";
 import {DisputePeriod, SessionPhase} from "../../contracts/types/DisputeTypes.sol";
-import {ArbiterBase, VmBlocks} from "./utils/ArbiterBase.sol";
+import {ArbiterBase} from "./utils/ArbiterBase.sol";
 
 /// @notice Whole disputes, hostile parts first.
 contract ArbiterTest is ArbiterBase {
@@ -35,7 +35,7 @@ contract ArbiterTest is ArbiterBase {
         for (uint8 manner = 0; manner < 5; ++manner) {
             uint256 id = drawn(manner);
             vote(id, all(2));
-            VM.warp(block.timestamp + 1 days);
+            later(1 days);
             asker.behave(HostileArbitrable.Manner(manner));
             // forge-lint: disable-next-line(unchecked-call)
             (bool starved,) = address(arbiter).call{gas: 300_000}(abi.encodeCall(arbiter.executeRuling, (id)));
@@ -56,14 +56,14 @@ contract ArbiterTest is ArbiterBase {
         for (uint8 manner = 1; manner < 3; ++manner) {
             source.behave(HostileRandomness.Manner(manner), 0);
             uint256 id = asker.ask(extra(manner));
-            VM.warp(block.timestamp + 1 days);
+            later(1 days);
             arbiter.advance(id);
             arbiter.advanceSession();
-            VM.expectRevert(Errors.Arbiter_SessionNotReady.selector);
+            VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Generating));
             arbiter.advanceSession();
-            VmBlocks(address(VM)).roll(block.number + 300);
+            blocks(300);
             arbiter.advanceSession();
-            VmBlocks(address(VM)).roll(block.number + 9);
+            blocks(9);
             source.behave(HostileRandomness.Manner.Answers, 99);
             arbiter.advanceSession();
             check("draws", phase() == SessionPhase.Drawing);
@@ -78,18 +78,18 @@ contract ArbiterTest is ArbiterBase {
         staked(3, 2 * STAKE);
         source.behave(HostileRandomness.Manner.Answers, 0);
         uint256 id = asker.ask(extra(1));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         arbiter.advanceSession();
-        VM.expectRevert(Errors.Arbiter_SessionNotReady.selector);
+        VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Generating));
         arbiter.advanceSession();
-        VM.warp(block.timestamp + 1 hours);
+        later(1 hours);
         arbiter.advanceSession();
         // a late answer no longer counts
         source.behave(HostileRandomness.Manner.Answers, 5);
-        VM.expectRevert(Errors.Arbiter_SessionNotReady.selector);
+        VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Generating));
         arbiter.advanceSession();
-        VmBlocks(address(VM)).roll(block.number + 9);
+        blocks(9);
         arbiter.advanceSession();
         arbiter.draw(id, extra(1), 15);
         equal("panel", arbiter.panelOf(id, 0).length, 3);
@@ -99,7 +99,7 @@ contract ArbiterTest is ArbiterBase {
         staked(9, 8 * STAKE);
         source.behave(HostileRandomness.Manner.Answers, number | 1);
         uint256 id = asker.ask(extra(1));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         arbiter.advanceSession();
         arbiter.advanceSession();
@@ -128,7 +128,7 @@ contract ArbiterTest is ArbiterBase {
         uint256 id = asker.ask(extra(1));
         VM.prank(party(1));
         arbiter.disclose(id, extra(1), party(1), related, "");
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         draw(id, 1);
         address[] memory panel = arbiter.panelOf(id, 0);
@@ -263,15 +263,14 @@ contract ArbiterTest is ArbiterBase {
         staked(3, 4 * STAKE);
         uint256 id = drawn(1);
         address leaker = arbiter.panelOf(id, 0)[0];
-        VM.prank(leaker);
-        arbiter.commit(id, digest(id, 0, leaker, 1));
+        commit(id, 0, leaker, 1);
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_InvalidVote.selector, id, leaker));
         arbiter.reportLeak(id, leaker, 2, SALT);
         VM.prank(leaker);
         arbiter.reportLeak(id, leaker, 1, SALT);
         equal("share", arbiter.balanceOf(leaker), LEAK);
         vote(id, all(2));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_NothingDue.selector, id));
         arbiter.claim(id, 0, leaker);
         (uint96 free, uint96 locked,,,,) = arbiter.jurorOf(leaker);
@@ -287,7 +286,7 @@ contract ArbiterTest is ArbiterBase {
         uint8[15] memory choices = all(1);
         choices[2] = 2;
         vote(id, choices);
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         _settle(id, 0);
         equal("reward", arbiter.balanceOf(panel[0]), (3 * FEE + WRONG) / 2);
         (uint96 free,,,,,) = arbiter.jurorOf(panel[2]);
@@ -299,7 +298,7 @@ contract ArbiterTest is ArbiterBase {
         choices[2] = 0;
         (free,,,,,) = arbiter.jurorOf(panel[2]);
         vote(id, choices);
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         _settle(id, 0);
         (uint96 later,,,,,) = arbiter.jurorOf(panel[2]);
         equal("refused", later, free + STAKE);
@@ -314,13 +313,13 @@ contract ArbiterTest is ArbiterBase {
         VM.prank(juror(0));
         arbiter.requestUnstake(0);
         uint256 id = asker.ask(extra(1));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         arbiter.advanceSession();
         VM.prank(juror(0));
         arbiter.requestUnstake(2 * STAKE);
         equal("frozen", arbiter.totalWeight(), 6 * STAKE);
-        VM.warp(block.timestamp + 8 days);
+        later(8 days);
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Generating));
         arbiter.completeUnstake(juror(0));
         arbiter.advanceSession();
@@ -334,8 +333,8 @@ contract ArbiterTest is ArbiterBase {
     }
 
     function test_fee_must_be_exact_and_the_same_question_is_asked_once() public {
-        asker.ask(extra(1));
-        VM.expectRevert(Errors.Arbiter_AlreadyExists.selector);
+        uint256 id = asker.ask(extra(1));
+        VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_AlreadyExists.selector, id));
         asker.ask(extra(1));
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_FeeMismatch.selector, 3 * FEE - 1, 3 * FEE));
         arbiter.createDispute(2, extra(2), usdc, 3 * FEE - 1);
@@ -364,12 +363,12 @@ contract ArbiterTest is ArbiterBase {
     function test_an_undrawn_session_ends_and_the_round_waits_for_the_next() public {
         staked(3, 4 * STAKE);
         uint256 id = asker.ask(extra(1));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         arbiter.advanceSession();
         arbiter.advanceSession();
         uint256 late = asker.ask(extra(2));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(late);
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Drawing));
         arbiter.draw(late, extra(2), 15);
@@ -387,7 +386,7 @@ contract ArbiterTest is ArbiterBase {
     }
 
     function _settleWhenSolved(uint256 id) private {
-        VM.warp(block.timestamp + 2 days);
+        later(2 days);
         _settle(id, 0);
         equal("nothing lost", _owed(), usdc.balanceOf(address(arbiter)));
     }

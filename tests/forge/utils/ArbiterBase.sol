@@ -9,8 +9,9 @@ import {ArbiterConfig, BallotState, DisputePeriod, SessionPhase} from "../../../
 import {Vm} from "./Vm.sol";
 
 interface VmBlocks {
+    function getBlockNumber() external view returns (uint256);
+    function getBlockTimestamp() external view returns (uint256);
     function roll(uint256 number) external;
-    function setBlockhash(uint256 number, bytes32 hash) external;
 }
 
 /// @notice An arbiter with jurors, and the steps of a dispute.
@@ -23,6 +24,8 @@ abstract contract ArbiterBase {
     uint96 internal constant LEAK = 1e6;
     address internal constant SINK = address(0x51);
     address internal constant GUARDIAN = address(0x6D);
+    VmBlocks internal constant CHAIN = VmBlocks(address(uint160(uint256(keccak256("hevm cheat code")))));
+
     bytes32 internal constant SALT = keccak256("salt");
     bytes32 internal constant VOTE_TYPEHASH =
         keccak256("Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)");
@@ -98,13 +101,13 @@ abstract contract ArbiterBase {
     /// @dev Leaves the dispute in Commit with as many seats as can be had.
     function drawn(uint256 topic) internal returns (uint256 id) {
         id = asker.ask(extra(topic));
-        VM.warp(block.timestamp + 1 days);
+        later(1 days);
         arbiter.advance(id);
         draw(id, topic);
     }
 
     function draw(uint256 id, uint256 topic) internal {
-        VM.warp(block.timestamp + 1 hours);
+        later(1 hours);
         arbiter.advanceSession();
         arbiter.advanceSession();
         arbiter.draw(id, extra(topic), 15);
@@ -121,14 +124,28 @@ abstract contract ArbiterBase {
         address[] memory panel = arbiter.panelOf(id, round);
         for (uint256 i = 0; i < panel.length; ++i) {
             if (choices[i] > 2 || _state(id, round, panel[i]) != 0) continue;
-            VM.prank(panel[i]);
-            arbiter.commit(id, digest(id, round, panel[i], choices[i]));
+            commit(id, round, panel[i], choices[i]);
         }
         if (arbiter.disputeOf(id).period == DisputePeriod.Commit) VM.warp(arbiter.disputeOf(id).endsAt);
         for (uint256 i = 0; i < panel.length; ++i) {
             if (_state(id, round, panel[i]) == 1) arbiter.reveal(id, panel[i], choices[i], SALT);
         }
         if (arbiter.disputeOf(id).period == DisputePeriod.Reveal) VM.warp(arbiter.disputeOf(id).endsAt);
+    }
+
+    function commit(uint256 id, uint8 round, address account, uint8 choice) internal {
+        bytes32 commitment = digest(id, round, account, choice);
+        VM.prank(account);
+        arbiter.commit(id, commitment);
+    }
+
+    /// @dev Asks the cheat code: the optimizer takes the time for constant within a call.
+    function later(uint256 time) internal {
+        VM.warp(CHAIN.getBlockTimestamp() + time);
+    }
+
+    function blocks(uint256 count) internal {
+        CHAIN.roll(CHAIN.getBlockNumber() + count);
     }
 
     function all(uint8 choice) internal pure returns (uint8[15] memory choices) {
