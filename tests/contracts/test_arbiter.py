@@ -466,7 +466,7 @@ def test_fund_appeal_with_authorization__needs_no_gas_of_the_party(court):
     assert arbiter.balanceOf(world.provider) == 6 * FEE
 
 
-# ends ------------------------------------------------------------------------------------------------------------------
+# ends ------------------------------------------------------------------------------------------------------------
 
 
 def test_execute_ruling__once_and_only_when_final(court):
@@ -581,7 +581,7 @@ def test_claim_contribution__comes_back_whole_when_no_round_followed(court):
     assert court.arbiter.balanceOf(court.world.provider) == 5 * FEE
 
 
-# stakes ------------------------------------------------------------------------------------------------------------------
+# stakes ----------------------------------------------------------------------------------------------------------
 
 
 def test_stake__by_call_and_by_authorization(court):
@@ -668,7 +668,7 @@ def test_sync_weight__changes_wait_while_weights_are_frozen(court):
     assert arbiter.totalWeight() == total - 4 * STAKE
 
 
-# the default source ----------------------------------------------------------------------------------------------------
+# the default source ----------------------------------------------------------------------------------------------
 
 
 def test_seeded_randomness__commit_then_block_then_reveal(court, project):

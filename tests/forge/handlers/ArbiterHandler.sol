@@ -16,6 +16,9 @@ contract ArbiterHandler is ArbiterBase {
     /// @notice False once a rule was seen broken.
     bool public sound = true;
 
+    /// @notice Contributions given back, a sign of how deep the runs go.
+    uint256 public repaid;
+
     mapping(uint256 id => uint256 topic) private _topic;
 
     mapping(uint256 key => uint256 paid) private _paidOut;
@@ -30,6 +33,7 @@ contract ArbiterHandler is ArbiterBase {
             give(party(side), 1e12);
         }
         staked(4, 20 * STAKE);
+        _ask();
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -44,10 +48,7 @@ contract ArbiterHandler is ArbiterBase {
     }
 
     function ask() external {
-        if (ids.length == 12) return;
-        uint256 id = asker.ask(extra(ids.length));
-        _topic[id] = ids.length;
-        ids.push(id);
+        if (ids.length < 3) _ask();
     }
 
     function disturb(uint8 manner, uint256 number, uint8 rules) external {
@@ -56,10 +57,10 @@ contract ArbiterHandler is ArbiterBase {
     }
 
     function disturbToken(uint256 who, uint256 way) external {
-        if (way % 4 == 0) usdc.blacklist(juror(who % JURORS));
+        if (way % 16 == 0) usdc.blacklist(juror(who % JURORS));
         if (way % 4 == 1) usdc.unBlacklist(juror(who % JURORS));
-        if (way % 16 == 2) usdc.pause();
-        if (way % 4 == 3) usdc.unpause();
+        if (way % 32 == 2) usdc.pause();
+        if (way % 2 == 1 && usdc.paused()) usdc.unpause();
     }
 
     function pass(uint32 time) external {
@@ -68,14 +69,33 @@ contract ArbiterHandler is ArbiterBase {
         _observe();
     }
 
-    /// @notice The step the dispute waits for, if its time has come.
-    function push(uint256 which, uint256 seats) external {
+    /// @notice Brings a dispute through the period it is in, with votes and money as the seeds say.
+    function carry(uint256 which, uint256 seed) external {
         uint256 id = _any(which);
-        DisputePeriod now_ = arbiter.disputeOf(id).period;
-        if (now_ == DisputePeriod.Evidence) later(1 days);
-        if (now_ == DisputePeriod.Drawing) arbiter.draw(id, extra(_topic[id]), bound(seats, 1, 15));
-        else if (now_ == DisputePeriod.Solved) arbiter.executeRuling(id);
-        else arbiter.advance(id);
+        DisputeState memory dispute = arbiter.disputeOf(id);
+        if (dispute.period == DisputePeriod.Evidence) {
+            if (block.timestamp < dispute.endsAt) VM.warp(dispute.endsAt);
+            arbiter.advance(id);
+        } else if (dispute.period == DisputePeriod.Drawing) {
+            _carryDraw(id, seed);
+        } else if (dispute.period == DisputePeriod.Appeal) {
+            for (uint256 i = 0; i < 3; ++i) {
+                uint256 part = seed >> (16 * i);
+                _pay(id, uint8(1 + part % 2), part % 4 == 0 ? uint96(bound(part, 1, 9 * FEE)) : 100 * FEE);
+            }
+            if (seed % 2 == 0) later(1 days);
+        } else if (dispute.period == DisputePeriod.Solved) {
+            if (!dispute.executed) arbiter.executeRuling(id);
+            else _carrySettle(id, seed);
+        } else {
+            _carryVotes(id, dispute, seed);
+        }
+        _observe();
+    }
+
+    /// @notice As {carry}, so that it is chosen twice as often.
+    function carryOn(uint256 which, uint256 seed) external {
+        this.carry(which, seed);
     }
 
     function pushSession() external {
@@ -119,10 +139,7 @@ contract ArbiterHandler is ArbiterBase {
             arbiter.sweep(id, number);
             return;
         }
-        address account = party(side % 3);
-        uint256 earlier = arbiter.balanceOf(account);
-        arbiter.claimContribution(id, number, account);
-        _paidOut[id << 8 | number] += arbiter.balanceOf(account) - earlier;
+        _repay(id, number, party(side % 3));
     }
 
     function withdraw(uint256 who) external {
@@ -238,6 +255,67 @@ contract ArbiterHandler is ArbiterBase {
         uint256 sum = uint256(first) + second;
         if (number < dispute.round) sum -= uint256(arbiter.roundOf(id, number + 1).seats) * FEE;
         return sum - _paidOut[id << 8 | number];
+    }
+
+    function _ask() private {
+        uint256 id = asker.ask(extra(ids.length));
+        _topic[id] = ids.length;
+        ids.push(id);
+    }
+
+    function _carryDraw(uint256 id, uint256 seed) private {
+        for (uint256 i = 0; i < 4; ++i) {
+            later(1 hours);
+            blocks(9);
+            try arbiter.draw(id, extra(_topic[id]), 1 + seed % 15) {
+                if (seed % 3 == 0) return;
+            } catch {
+                try arbiter.advanceSession() {} catch {}
+            }
+        }
+    }
+
+    function _carryVotes(uint256 id, DisputeState memory dispute, uint256 seed) private {
+        address[] memory panel = arbiter.panelOf(id, dispute.round);
+        for (uint256 i = 0; i < panel.length; ++i) {
+            uint256 part = seed >> (8 * i);
+            uint8 choice = uint8(uint160(panel[i]) + id + dispute.round) % 3;
+            BallotState state = BallotState(_state(id, dispute.round, panel[i]));
+            DisputePeriod now_ = arbiter.disputeOf(id).period;
+            if (part % 7 == 0) continue;
+            if (now_ == DisputePeriod.Commit && state == BallotState.None) {
+                commit(id, dispute.round, panel[i], choice);
+            } else if (now_ == DisputePeriod.Commit && state == BallotState.Committed && part % 7 == 1) {
+                _leak(id, panel[i], choice);
+            } else if (now_ == DisputePeriod.Reveal && state == BallotState.Committed) {
+                arbiter.reveal(id, panel[i], choice, SALT);
+            }
+        }
+        if (seed % 2 == 0) later(1 days);
+    }
+
+    function _carrySettle(uint256 id, uint256 seed) private {
+        for (uint8 number = 0; number < 3; ++number) {
+            for (uint256 i = 0; i < JURORS; ++i) {
+                if ((seed >> (8 * i)) % 2 == 0) continue;
+                try arbiter.claim(id, number, juror(i)) {} catch {}
+            }
+            if (seed % 5 < 3) _repay(id, number, party(1 + seed % 2));
+            if (seed % 3 == 0) try arbiter.sweep(id, number) {} catch {}
+        }
+    }
+
+    function _pay(uint256 id, uint8 side, uint96 amount) private {
+        VM.prank(party(side));
+        try arbiter.fundAppeal(id, side, amount) {} catch {}
+    }
+
+    function _repay(uint256 id, uint8 number, address account) private {
+        uint256 earlier = arbiter.balanceOf(account);
+        try arbiter.claimContribution(id, number, account) {
+            _paidOut[id << 8 | number] += arbiter.balanceOf(account) - earlier;
+            ++repaid;
+        } catch {}
     }
 
     function _leak(uint256 id, address account, uint8 choice) private {
