@@ -103,12 +103,19 @@ contract DisputeArbiter is
     }
 
     /// @inheritdoc IArbitrator
-    function createDispute(uint256, bytes calldata) external payable override returns (uint256) {
+    function createDispute(uint256 choices, bytes calldata extraData)
+        external
+        payable
+        override
+        returns (uint256 disputeID)
+    {
+        _ignore(choices, extraData, disputeID);
         revert Errors.Arbiter_NativeTokenNotTaken();
     }
 
     /// @inheritdoc IDisputeArbiter
-    function appeal(uint256, bytes calldata) external payable override {
+    function appeal(uint256 disputeID, bytes calldata extraData) external payable override {
+        _ignore(disputeID, extraData, 0);
         revert Errors.Arbiter_NativeTokenNotTaken();
     }
 
@@ -117,12 +124,14 @@ contract DisputeArbiter is
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IArbitrator
-    function arbitrationCost(bytes calldata) external pure override returns (uint256) {
+    function arbitrationCost(bytes calldata extraData) external pure override returns (uint256 cost) {
+        _ignore(0, extraData, cost);
         return NON_PAYABLE;
     }
 
     /// @inheritdoc IDisputeArbiter
-    function appealCost(uint256, bytes calldata) external pure override returns (uint256) {
+    function appealCost(uint256 disputeID, bytes calldata extraData) external pure override returns (uint256 cost) {
+        _ignore(disputeID, extraData, cost);
         return NON_PAYABLE;
     }
 
@@ -132,7 +141,11 @@ contract DisputeArbiter is
     }
 
     /// @inheritdoc IArbitrator
-    function arbitrationCost(bytes calldata, IERC20 feeToken) public view override returns (uint256) {
+    function arbitrationCost(bytes calldata extraData, IERC20 feeToken) public view override returns (uint256 cost) {
+        _ignore(0, extraData, cost);
         return address(feeToken) == _token ? _costOf(0) : NON_PAYABLE;
     }
+
+    /// @dev Parameters keep their names in the ABI also where the standard's question has one answer.
+    function _ignore(uint256, bytes calldata, uint256) private pure {}
 }

@@ -6,24 +6,12 @@ import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title HostileArbitrable
-/// @notice Asks for disputes and takes rulings as badly as it is told to. For tests.
+/// @notice Asks for disputes and takes rulings as badly as it is told to: 0 records, 1 reverts, 2 spends all gas, 3 answers
+/// with a megabyte, 4 calls the arbiter back. For tests.
 contract HostileArbitrable is IArbitrable {
-    /// @custom:value Records Takes the ruling as it should.
-    /// @custom:value Reverts Reverts.
-    /// @custom:value Burns Spends all gas.
-    /// @custom:value Floods Answers with a megabyte.
-    /// @custom:value Reenters Calls the arbiter back.
-    enum Manner {
-        Records,
-        Reverts,
-        Burns,
-        Floods,
-        Reenters
-    }
-
     IDisputeArbiter public immutable arbiter;
 
-    Manner public manner;
+    uint8 public manner;
 
     mapping(uint256 disputeID => uint256 count) public rulings;
 
@@ -33,7 +21,7 @@ contract HostileArbitrable is IArbitrable {
         arbiter = arbiter_;
     }
 
-    function behave(Manner manner_) external {
+    function behave(uint8 manner_) external {
         manner = manner_;
     }
 
@@ -46,14 +34,14 @@ contract HostileArbitrable is IArbitrable {
     }
 
     function rule(uint256 disputeID, uint256 ruling) external override {
-        if (manner == Manner.Reverts) revert("no");
-        if (manner == Manner.Burns) while (true) {}
-        if (manner == Manner.Floods) {
+        if (manner == 1) revert("no");
+        if (manner == 2) while (true) {}
+        if (manner == 3) {
             assembly ("memory-safe") {
                 return(0, 1000000)
             }
         }
-        if (manner == Manner.Reenters) arbiter.executeRuling(disputeID);
+        if (manner == 4) arbiter.executeRuling(disputeID);
         ++rulings[disputeID];
         lastRuling[disputeID] = ruling;
         emit Ruling({arbitrator: msg.sender, disputeID: disputeID, ruling: ruling});

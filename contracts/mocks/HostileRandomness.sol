@@ -4,24 +4,16 @@ pragma solidity 0.8.37;
 import {IRandomness} from "../interfaces/IRandomness.sol";
 
 /// @title HostileRandomness
-/// @notice A source that answers what it is told to, when it is told to, or not at all. For tests.
+/// @notice A source that answers what it is told to, when it is told to, or not at all: 0 gives the number, 1
+/// reverts, 2 spends all gas. For tests.
 contract HostileRandomness is IRandomness {
-    /// @custom:value Answers Gives {number}.
-    /// @custom:value Reverts Reverts.
-    /// @custom:value Burns Spends all gas.
-    enum Manner {
-        Answers,
-        Reverts,
-        Burns
-    }
-
-    Manner public manner;
+    uint8 public manner;
 
     uint256 public number;
 
     uint256 public requests;
 
-    function behave(Manner manner_, uint256 number_) external {
+    function behave(uint8 manner_, uint256 number_) external {
         (manner, number) = (manner_, number_);
     }
 
@@ -36,7 +28,7 @@ contract HostileRandomness is IRandomness {
     }
 
     function _misbehave() private view {
-        if (manner == Manner.Reverts) revert("no");
-        if (manner == Manner.Burns) while (true) {}
+        if (manner == 1) revert("no");
+        if (manner == 2) while (true) {}
     }
 }

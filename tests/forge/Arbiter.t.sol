@@ -2,8 +2,6 @@
 pragma solidity 0.8.37;
 
 import {Errors} from "../../contracts/libraries/Errors.sol";
-import {HostileArbitrable} from "../../contracts/mocks/HostileArbitrable.sol";
-import {HostileRandomness} from "../../contracts/mocks/HostileRandomness.sol";
 import {DisputePeriod, SessionPhase} from "../../contracts/types/DisputeTypes.sol";
 import {ArbiterBase} from "./utils/ArbiterBase.sol";
 
@@ -36,7 +34,7 @@ contract ArbiterTest is ArbiterBase {
             uint256 id = drawn(manner);
             vote(id, all(2));
             later(1 days);
-            asker.behave(HostileArbitrable.Manner(manner));
+            asker.behave(manner);
             // forge-lint: disable-next-line(unchecked-call)
             (bool starved,) = address(arbiter).call{gas: 300_000}(abi.encodeCall(arbiter.executeRuling, (id)));
             check("a starved call reverts whole", !starved);
@@ -54,7 +52,7 @@ contract ArbiterTest is ArbiterBase {
     function test_dead_randomness_is_replaced_by_a_future_block() public {
         staked(3, 2 * STAKE);
         for (uint8 manner = 1; manner < 3; ++manner) {
-            source.behave(HostileRandomness.Manner(manner), 0);
+            source.behave(manner, 0);
             uint256 id = asker.ask(extra(manner));
             later(1 days);
             arbiter.advance(id);
@@ -64,7 +62,7 @@ contract ArbiterTest is ArbiterBase {
             blocks(300);
             arbiter.advanceSession();
             blocks(9);
-            source.behave(HostileRandomness.Manner.Answers, 99);
+            source.behave(0, 99);
             arbiter.advanceSession();
             check("draws", phase() == SessionPhase.Drawing);
             arbiter.draw(id, extra(manner), 15);
@@ -76,7 +74,7 @@ contract ArbiterTest is ArbiterBase {
 
     function test_silent_randomness_is_replaced_after_its_time() public {
         staked(3, 2 * STAKE);
-        source.behave(HostileRandomness.Manner.Answers, 0);
+        source.behave(0, 0);
         uint256 id = asker.ask(extra(1));
         later(1 days);
         arbiter.advance(id);
@@ -86,7 +84,7 @@ contract ArbiterTest is ArbiterBase {
         later(1 hours);
         arbiter.advanceSession();
         // a late answer no longer counts
-        source.behave(HostileRandomness.Manner.Answers, 5);
+        source.behave(0, 5);
         VM.expectRevert(abi.encodeWithSelector(Errors.Arbiter_SessionNotReady.selector, SessionPhase.Generating));
         arbiter.advanceSession();
         blocks(9);
@@ -97,7 +95,7 @@ contract ArbiterTest is ArbiterBase {
 
     function testFuzz_panel_does_not_depend_on_the_steps(uint256 number, uint8 step) public {
         staked(9, 8 * STAKE);
-        source.behave(HostileRandomness.Manner.Answers, number | 1);
+        source.behave(0, number | 1);
         uint256 id = asker.ask(extra(1));
         later(1 days);
         arbiter.advance(id);
@@ -124,7 +122,7 @@ contract ArbiterTest is ArbiterBase {
             VM.prank(interested[i]);
             arbiter.stake(amount);
         }
-        source.behave(HostileRandomness.Manner.Answers, number | 1);
+        source.behave(0, number | 1);
         uint256 id = asker.ask(extra(1));
         VM.prank(party(1));
         arbiter.disclose(id, extra(1), party(1), related, "");

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {HostileArbitrable} from "../../../contracts/mocks/HostileArbitrable.sol";
-import {HostileRandomness} from "../../../contracts/mocks/HostileRandomness.sol";
 import {BallotState, DisputePeriod, DisputeState, RoundState} from "../../../contracts/types/DisputeTypes.sol";
 import {ArbiterBase} from "../utils/ArbiterBase.sol";
 
@@ -52,8 +50,8 @@ contract ArbiterHandler is ArbiterBase {
     }
 
     function disturb(uint8 manner, uint256 number, uint8 rules) external {
-        source.behave(HostileRandomness.Manner(manner % 3), number % 3 == 0 ? 0 : number);
-        asker.behave(HostileArbitrable.Manner(rules % 5));
+        source.behave(manner % 3, number % 3 == 0 ? 0 : number);
+        asker.behave(rules % 5);
     }
 
     function disturbToken(uint256 who, uint256 way) external {

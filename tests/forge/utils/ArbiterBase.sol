@@ -42,7 +42,7 @@ abstract contract ArbiterBase {
         VM.warp(1_800_000_000);
         usdc = new MockUSDC(address(this));
         source = new HostileRandomness();
-        source.behave(HostileRandomness.Manner.Answers, 7);
+        source.behave(0, 7);
         arbiter = new DisputeArbiter(config());
         asker = new HostileArbitrable(arbiter);
         usdc.mint(address(asker), 1e12);
