@@ -261,7 +261,7 @@ abstract contract ArbiterCore is
         }
     }
 
-    /// @dev Ends Appeal: at half time when nobody challenged the verdict, at the end for the side that was not answered.
+    /// @dev Ends Appeal: at half time when nobody challenged the verdict, at the end for the unanswered side.
     function _default(uint256 disputeID, DisputeState memory dispute) private view {
         uint40 half = dispute.endsAt - _appealPeriod / 2;
         if (block.timestamp < half) return;

@@ -4,7 +4,7 @@ pragma solidity 0.8.37;
 import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SumTree} from "../libraries/SumTree.sol";
-import {Ballot, DisputePeriod, DisputeState, Juror, RoundState, SessionPhase} from "../types/DisputeTypes.sol";
+import {DisputePeriod, DisputeState, Juror, RoundState, SessionPhase} from "../types/DisputeTypes.sol";
 import {ArbiterCore} from "./ArbiterCore.sol";
 
 /// @title ArbiterDrawing
@@ -38,8 +38,8 @@ abstract contract ArbiterDrawing is
 
     mapping(uint256 disputeID => mapping(address party => uint256 count)) private _disclosed;
 
-    /// @dev Jurors who cannot get the seat, ordered by leaf: at most 16 parties and related accounts, 14 jurors who hold
-    /// their share, and 32 refused ones.
+    /// @dev Jurors who cannot get the seat, ordered by leaf: at most 16 parties and related accounts, 14 jurors who
+    /// hold their share, and 32 refused ones.
     struct Blocked {
         uint256 count;
         uint256 weight;

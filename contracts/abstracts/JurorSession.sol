@@ -79,7 +79,7 @@ abstract contract JurorSession is
         if (--session.waiting == 0) _close();
     }
 
-    /// @dev Calls `target` with `CALL_GAS`, as a view where it must not write, and reads at most one word of the answer.
+    /// @dev Calls `target` with `CALL_GAS`, as a view where it must not write, and reads one word of the answer.
     function _boundedCall(address target, bytes memory data, bool isView) internal returns (bool ok, uint256 word) {
         // Check: what is left gives the full stipend, after the 64th part the caller keeps, and lets the rest finish: a
         // starved call must not look like a failed one.

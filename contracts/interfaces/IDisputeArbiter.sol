@@ -5,7 +5,6 @@ import {BallotState, DisputePeriod, DisputeState, RoundState} from "../types/Dis
 import {IArbitrator} from "./IArbitrator.sol";
 import {IEvidence} from "./IEvidence.sol";
 import {IJurorLedger} from "./IJurorLedger.sol";
-import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title IDisputeArbiter
 /// @notice Disputes between two sides, ruled by drawn jurors who commit to their votes before they show them.

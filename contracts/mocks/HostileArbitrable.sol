@@ -6,8 +6,8 @@ import {IDisputeArbiter} from "../interfaces/IDisputeArbiter.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title HostileArbitrable
-/// @notice Asks for disputes and takes rulings as badly as it is told to: 0 records, 1 reverts, 2 spends all gas, 3 answers
-/// with a megabyte, 4 calls the arbiter back. For tests.
+/// @notice Asks for disputes and takes rulings as badly as it is told to: 0 records, 1 reverts, 2 spends all gas, 3
+/// answers with a megabyte, 4 calls the arbiter back. For tests.
 contract HostileArbitrable is IArbitrable {
     IDisputeArbiter public immutable arbiter;
 
