@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {DisputePeriod, SessionPhase} from "../types/DisputeTypes.sol";
 import {Status} from "../types/EscrowTypes.sol";
 
 /// @title Errors
@@ -202,4 +203,59 @@ library Errors {
     error PoolAmountZero(bytes32 poolId);
     /// @notice Only the channel contract may collect.
     error CallerNotChannel(address caller);
+
+    /*////////////////////////////////////////////////////////////////////////
+                              ARBITER AND RANDOMNESS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @notice A parameter of the deployment is outside its bounds, or a required address is zero.
+    error Arbiter_InvalidConfig();
+    /// @notice Fees are taken in USDC only.
+    error Arbiter_NativeTokenNotTaken();
+    /// @notice The fee is in another token or of another size.
+    error Arbiter_FeeMismatch(uint256 given, uint256 cost);
+    /// @notice Only disputes between two choices are taken.
+    error Arbiter_ChoicesNotSupported(uint256 choices);
+    /// @notice Extra data is not a word and up to four addresses, or not that of the dispute.
+    error Arbiter_InvalidExtraData();
+    /// @notice The caller asked about the same thing before.
+    error Arbiter_AlreadyExists(uint256 disputeID);
+    /// @notice The dispute does not exist or is in another period.
+    error Arbiter_WrongPeriod(uint256 disputeID, DisputePeriod actual);
+    /// @notice The account is no party of the dispute.
+    error Arbiter_NotParty(uint256 disputeID, address account);
+    /// @notice The account was disclosed before, or the party disclosed enough.
+    error Arbiter_CannotDisclose(uint256 disputeID, address account);
+    /// @notice Not a signature of the expected account.
+    error Arbiter_InvalidSignature(address expected);
+    /// @notice The signed message is no longer valid.
+    error Arbiter_SignatureExpired(uint40 validUntil);
+    /// @notice The session of drawings is not where the call needs it, or its time has not come.
+    error Arbiter_SessionNotReady(SessionPhase phase);
+    /// @notice The juror holds no seat in the round, or used it already.
+    error Arbiter_NoBallot(uint256 disputeID, address juror);
+    /// @notice The commitment is zero, or choice and salt are not what it was made of.
+    error Arbiter_InvalidVote(uint256 disputeID, address juror);
+    /// @notice The side cannot be funded now, or needs nothing more.
+    error Arbiter_NotFundable(uint256 disputeID, uint8 side);
+    /// @notice Nothing is due, or it was given out already.
+    error Arbiter_NothingDue(uint256 disputeID);
+    /// @notice The ruling was handed over already.
+    error Arbiter_AlreadyExecuted(uint256 disputeID);
+    /// @notice Less gas is left than the called contract is entitled to.
+    error Arbiter_InsufficientGas(uint256 have, uint256 need);
+    /// @notice The juror has less stake than asked for.
+    error Arbiter_InsufficientStake(address juror, uint256 have, uint256 need);
+    /// @notice The amount is zero.
+    error Arbiter_AmountZero();
+    /// @notice No stake was asked back, or the wait is not over.
+    error Arbiter_Unbonding(address juror, uint40 until);
+    /// @notice Only the seeder may commit to seeds.
+    error Randomness_CallerNotSeeder(address caller);
+    /// @notice Only the consumer may ask for numbers.
+    error Randomness_CallerNotConsumer(address caller);
+    /// @notice The seed does not fit the commitment, or no request is under way.
+    error Randomness_WrongSeed();
+    /// @notice The hash of the block is not known, or the seeder still has time.
+    error Randomness_BlockNotReady(uint64 target);
 }

@@ -44,6 +44,9 @@ export function domainOf(name: MessageName, deployment: Deployment): TypedDataDo
       return { ...named('channel'), chainId, verifyingContract: contracts.payment_channel as Address }
     case 'reputation':
       return { ...named('reputation'), chainId, verifyingContract: contracts.reputation as Address }
+    case 'arbiter':
+      // an arbiter is named by the terms of a deal, not by the deployment
+      throw new Error(`${name} is signed for the arbiter of a deal`)
     case 'token':
       return { name: token.name, version: token.version, chainId, verifyingContract: contracts.usdc as Address }
   }

@@ -1273,6 +1273,162 @@ class MicroReturn(TypedMessage):
 
 
 @dataclass(frozen=True, slots=True)
+class Vote(TypedMessage):
+    """`Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)`"""
+
+    type_string: ClassVar[str] = "Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)"
+    PRIMARY_TYPE: ClassVar[str] = "Vote"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("63d9e6e5f5279b8b5811e114c0f3586769b47987680eb5039b0dcc1a5516bbde")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("dispute_id", "disputeId", "uint256"),
+        ("round", "round", "uint8"),
+        ("juror", "juror", "address"),
+        ("choice", "choice", "uint8"),
+        ("salt", "salt", "bytes32"),
+    )
+
+    dispute_id: int
+    round: int
+    juror: bytes
+    choice: int
+    salt: bytes
+
+    def encode(self) -> bytes:
+        return (
+            word_uint(self.dispute_id, 256)
+            + word_uint(self.round, 8)
+            + word_address(self.juror)
+            + word_uint(self.choice, 8)
+            + word_bytes(self.salt, 32)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            dispute_id=read_uint(data, at, 256),
+            round=read_uint(data, at + 32, 8),
+            juror=read_address(data, at + 64),
+            choice=read_uint(data, at + 96, 8),
+            salt=read_bytes(data, at + 128, 32),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(
+            dispute_id=values[0], round=values[1], juror=address_from_abi(values[2]), choice=values[3], salt=values[4]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class VoteCommit(TypedMessage):
+    """`Commit(uint256 disputeId,uint8 round,bytes32 commitment)`"""
+
+    type_string: ClassVar[str] = "Commit(uint256 disputeId,uint8 round,bytes32 commitment)"
+    PRIMARY_TYPE: ClassVar[str] = "Commit"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("622d5eb6dcfafd0d38162c5e3d6663c7e2b22f04699c0bf2f848c827f6978980")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("dispute_id", "disputeId", "uint256"),
+        ("round", "round", "uint8"),
+        ("commitment", "commitment", "bytes32"),
+    )
+
+    dispute_id: int
+    round: int
+    commitment: bytes
+
+    def encode(self) -> bytes:
+        return word_uint(self.dispute_id, 256) + word_uint(self.round, 8) + word_bytes(self.commitment, 32)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            dispute_id=read_uint(data, at, 256),
+            round=read_uint(data, at + 32, 8),
+            commitment=read_bytes(data, at + 64, 32),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(dispute_id=values[0], round=values[1], commitment=values[2])
+
+
+@dataclass(frozen=True, slots=True)
+class Disclosure(TypedMessage):
+    """`Disclosure(uint256 disputeId,address account)`"""
+
+    type_string: ClassVar[str] = "Disclosure(uint256 disputeId,address account)"
+    PRIMARY_TYPE: ClassVar[str] = "Disclosure"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("2d589c1b96370cde889e3aeabb44ea98f6c166e3f557f6f2810e62319d54b8e1")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("dispute_id", "disputeId", "uint256"),
+        ("account", "account", "address"),
+    )
+
+    dispute_id: int
+    account: bytes
+
+    def encode(self) -> bytes:
+        return word_uint(self.dispute_id, 256) + word_address(self.account)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(dispute_id=read_uint(data, at, 256), account=read_address(data, at + 32))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(dispute_id=values[0], account=address_from_abi(values[1]))
+
+
+@dataclass(frozen=True, slots=True)
+class JurorUnstake(TypedMessage):
+    """`Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)`"""
+
+    type_string: ClassVar[str] = "Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)"
+    PRIMARY_TYPE: ClassVar[str] = "Unstake"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("fb5db5b9e29e2af3b1f65fe7fc545933ae2f5f3ced4ae1161e247e3493b80306")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("agent", "agent", "address"),
+        ("amount", "amount", "uint96"),
+        ("nonce", "nonce", "uint256"),
+        ("valid_until", "validUntil", "uint40"),
+    )
+
+    agent: bytes
+    amount: int
+    nonce: int
+    valid_until: int
+
+    def encode(self) -> bytes:
+        return (
+            word_address(self.agent)
+            + word_uint(self.amount, 96)
+            + word_uint(self.nonce, 256)
+            + word_uint(self.valid_until, 40)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            agent=read_address(data, at),
+            amount=read_uint(data, at + 32, 96),
+            nonce=read_uint(data, at + 64, 256),
+            valid_until=read_uint(data, at + 96, 40),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(agent=address_from_abi(values[0]), amount=values[1], nonce=values[2], valid_until=values[3])
+
+
+@dataclass(frozen=True, slots=True)
 class ReceiveWithAuthorization(TypedMessage):
     """`ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)`"""
 
@@ -1489,6 +1645,11 @@ def reputation_domain(chain_id: int, reputation: bytes) -> Domain:
     return Domain("AICP Reputation", "1", chain_id, reputation)
 
 
+def arbiter_domain(chain_id: int, arbiter: bytes) -> Domain:
+    """Return the domain of arbiter messages. `arbiter` is a 20-byte address."""
+    return Domain("AICP Arbiter", "1", chain_id, arbiter)
+
+
 def marketplace_domain(chain_id: int, escrow: bytes) -> Domain:
     """Return the domain of marketplace messages. `escrow` is a 20-byte address."""
     return Domain("AICP Marketplace", "1", chain_id, escrow)
@@ -1531,6 +1692,10 @@ MESSAGES: Final[dict[str, type[TypedMessage]]] = {
     "MicroDelivery": MicroDelivery,
     "MicroVerdict": MicroVerdict,
     "MicroReturn": MicroReturn,
+    "Vote": Vote,
+    "VoteCommit": VoteCommit,
+    "Disclosure": Disclosure,
+    "JurorUnstake": JurorUnstake,
     "ReceiveWithAuthorization": ReceiveWithAuthorization,
     "TransferWithAuthorization": TransferWithAuthorization,
     "CancelAuthorization": CancelAuthorization,
@@ -1568,6 +1733,10 @@ DOMAIN_OF: Final[dict[type[TypedMessage], str]] = {
     MicroDelivery: "marketplace",
     MicroVerdict: "marketplace",
     MicroReturn: "marketplace",
+    Vote: "arbiter",
+    VoteCommit: "arbiter",
+    Disclosure: "arbiter",
+    JurorUnstake: "arbiter",
     ReceiveWithAuthorization: "token",
     TransferWithAuthorization: "token",
     CancelAuthorization: "token",
@@ -1588,10 +1757,12 @@ __all__ = [
     "ChannelRefund",
     "ClaimBatch",
     "ClaimEntry",
+    "Disclosure",
     "Dispute",
     "Domain",
     "EscrowTerms",
     "Fund",
+    "JurorUnstake",
     "MicroDelivery",
     "MicroOrder",
     "MicroReturn",
@@ -1611,8 +1782,11 @@ __all__ = [
     "TransferWithAuthorization",
     "TypedMessage",
     "Unstake",
+    "Vote",
+    "VoteCommit",
     "Voucher",
     "Withdrawal",
+    "arbiter_domain",
     "channel_domain",
     "escrow_domain",
     "marketplace_domain",

@@ -22,6 +22,7 @@ from aicp.abi.typed_data import (
     Domain,
     TypedMessage,
     Voucher,
+    arbiter_domain,
     channel_domain,
     escrow_domain,
     marketplace_domain,
@@ -91,6 +92,12 @@ def test_type_strings_of_the_protocol() -> None:
     )
     assert MESSAGES["ChannelRefund"].type_string == "Refund(bytes32 channelId,uint256 nonce,uint128 amount)"
     assert MESSAGES["Refund"].type_string == "Refund(bytes32 escrowId,uint96 cumulativeRefunded,uint40 validUntil)"
+    assert MESSAGES["Vote"].type_string == (
+        "Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)"
+    )
+    assert MESSAGES["VoteCommit"].type_string == "Commit(uint256 disputeId,uint8 round,bytes32 commitment)"
+    assert MESSAGES["Disclosure"].type_string == "Disclosure(uint256 disputeId,address account)"
+    assert MESSAGES["JurorUnstake"].type_string == MESSAGES["Unstake"].type_string
     assert MESSAGES["ReceiveWithAuthorization"].TYPE_HASH.hex() == (
         "d099cc98ef71107a616c4f0f941f04c322d8e254fe26b3c6668db87aae413de8"
     )
@@ -102,6 +109,7 @@ def test_domains() -> None:
     assert escrow_domain(137, contract) == Domain("AICP Escrow", "1", 137, contract)
     assert channel_domain(137, contract) == Domain("x402 Batch Settlement", "1", 137, contract)
     assert reputation_domain(137, contract) == Domain("AICP Reputation", "1", 137, contract)
+    assert arbiter_domain(137, contract) == Domain("AICP Arbiter", "1", 137, contract)
     assert marketplace_domain(137, contract) == Domain("AICP Marketplace", "1", 137, contract)
     assert token_domain("USD Coin", "2", 137, contract) == Domain("USD Coin", "2", 137, contract)
     assert escrow_domain(137, contract).separator() != escrow_domain(138, contract).separator()
