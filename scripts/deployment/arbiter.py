@@ -72,7 +72,7 @@ def arbiter_arguments(network: Network, config: DeployConfig, token: bytes, admi
 
 def constructor_arguments(abi: list[dict[str, Any]], values: Mapping[str, Any]) -> bytes:
     """Encode a constructor's inputs, taking every value from its name. Raises ConfigError for an unknown name."""
-    inputs = next((entry["inputs"] for entry in abi if entry["type"] == "constructor"), [])
+    inputs: list[dict[str, Any]] = next((entry["inputs"] for entry in abi if entry["type"] == "constructor"), [])
     return encode([_type(item) for item in inputs], [_value(item, values) for item in inputs])
 
 

@@ -75,7 +75,8 @@ contract ReputationInvariants {
         assert(_handler.sound());
     }
 
-    function invariant_everybody_can_leave_with_what_is_his() public {
+    /// @dev At the end of every sequence everybody can leave with what is his.
+    function afterInvariant() public {
         _handler.leaveAll();
         assert(_usdc.balanceOf(address(_reputation)) == _reputation.bonusPool() + _handler.donated());
     }

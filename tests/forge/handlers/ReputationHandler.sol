@@ -60,6 +60,8 @@ contract ReputationHandler is StakeBase {
 
     function requestUnstake(uint256 who, uint96 amount) external {
         address agent = agentAt(who);
+        // Restarting every wait would leave none to come to its end.
+        if (reputation.stakeOf(agent).unbondAt != 0 && amount % 4 != 0) return;
         uint256 staked = reputation.stakeOf(agent).staked;
         CHEAT.prank(agent);
         // Now and then more than there is.
@@ -67,7 +69,7 @@ contract ReputationHandler is StakeBase {
     }
 
     function completeUnstake(uint256 who) external {
-        address agent = agentAt(who);
+        address agent = _ripe(who);
         Stake memory before = reputation.stakeOf(agent);
         uint96 asked = reputation.unstakeRequest(agent);
         uint256 wallet = usdc.balanceOf(agent);
@@ -85,9 +87,11 @@ contract ReputationHandler is StakeBase {
     }
 
     function withdraw(uint256 who, uint96 amount) external {
-        address account = who % (AGENTS + 1) == AGENTS ? BUYER : agentAt(who);
+        address account = _creditor(who);
+        uint256 balance = reputation.balanceOf(account);
         CHEAT.prank(account);
-        reputation.withdraw(uint96(bound(amount, 1, 1e8)));
+        // Now and then more than there is.
+        reputation.withdraw(uint96(bound(amount, 1, balance + balance / 8 + 1)));
     }
 
     function donate(uint96 amount) external {
@@ -130,20 +134,20 @@ contract ReputationHandler is StakeBase {
                              ACTIONS: GUARD, TOKEN, TIME
     ////////////////////////////////////////////////////////////////////////*/
 
-    function pauseInflows(bool on) external {
+    function pauseInflows(uint8 dice) external {
         CHEAT.prank(WATCHER);
-        if (on) reputation.pauseInflows();
+        if (dice % 4 == 0) reputation.pauseInflows();
         else reputation.unpauseInflows();
     }
 
-    function blacklist(uint256 who, bool on) external {
+    function blacklist(uint256 who, uint8 dice) external {
         address account = who % (AGENTS + 1) == AGENTS ? BUYER : agentAt(who);
-        if (on) usdc.blacklist(account);
+        if (dice % 4 == 0) usdc.blacklist(account);
         else usdc.unBlacklist(account);
     }
 
     function pauseToken(uint8 dice) external {
-        if (dice % 4 == 0) usdc.pause();
+        if (dice % 6 == 0) usdc.pause();
         else usdc.unpause();
     }
 
@@ -240,6 +244,23 @@ contract ReputationHandler is StakeBase {
     /*////////////////////////////////////////////////////////////////////////
                                     INTERNALS
     ////////////////////////////////////////////////////////////////////////*/
+
+    /// @dev An agent whose request can be completed by now, if there is one.
+    function _ripe(uint256 who) private view returns (address) {
+        for (uint256 i = 0; i < AGENTS; ++i) {
+            uint40 unbondAt = reputation.stakeOf(agentAt(who % AGENTS + i)).unbondAt;
+            if (unbondAt != 0 && block.timestamp >= unbondAt) return agentAt(who % AGENTS + i);
+        }
+        return agentAt(who);
+    }
+
+    /// @dev Somebody with a balance, if there is one.
+    function _creditor(uint256 who) private view returns (address) {
+        for (uint256 i = 0; i < AGENTS; ++i) {
+            if (reputation.balanceOf(agentAt(who % AGENTS + i)) > 0) return agentAt(who % AGENTS + i);
+        }
+        return BUYER;
+    }
 
     function _count(address agent, Outcome outcome) private {
         if (outcome == Outcome.Completed || outcome == Outcome.Won) ++completed[agent];
