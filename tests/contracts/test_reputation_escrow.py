@@ -8,6 +8,7 @@ from math import ceil
 import ape
 import pytest
 from ape import accounts
+from ape.exceptions import VirtualMachineError
 
 from tests.contracts.world import USDC
 
@@ -119,7 +120,7 @@ def test_unlock__pays_the_bonus_up_to_its_cap(world, escrow):
 
 def test_unlock__reverts_when_more_than_is_locked(world, escrow):
     locked(world, escrow)
-    with ape.reverts():
+    with pytest.raises(VirtualMachineError, match="0x11"):
         world.reputation.unlock(result(world, COMPLETED, LOCK + 1), 0, sender=escrow)
 
 
