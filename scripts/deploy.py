@@ -4,8 +4,9 @@
     ape run deploy --network polygon:amoy:node --chain 80002 --account my-account
 
 Accounts of the deployment come from AICP_ADMIN, AICP_GUARDIAN, AICP_FEE_RECIPIENT and AICP_OPERATORS; on the local
-chain (31337) they default to the public test accounts. The result is `deployments/<chain id>.json`, with the same
-addresses as `make up` gets on the same chain with the same accounts.
+chain (31337) they default to the public test accounts. On a public network the contracts belong to a timelock of 48
+hours: AICP_ADMIN proposes to it, AICP_EXECUTORS (AICP_ADMIN if not set) execute. The result is
+`deployments/<chain id>.json`, with the same addresses as `make up` gets on the same chain with the same accounts.
 """
 
 from __future__ import annotations
@@ -68,5 +69,6 @@ def cli(account: str | None, chain_id: int | None, out: Path) -> None:
     except DeploymentError as error:
         raise click.ClickException(str(error)) from error
     click.echo(f"chain {deployment.chain_id}, block {deployment.deploy_block}, {out / f'{expected}.json'}")
-    for name in ("usdc", "escrow", "payment_channel", "reputation", "erc3009_collector"):
+    names = ("usdc", "escrow", "payment_channel", "reputation", "erc3009_collector", "permit2_collector", "arbiter")
+    for name in (*names, "admin"):
         click.echo(f"{name:18} {checksum(getattr(deployment, name))}")

@@ -5,7 +5,7 @@ import {IReputation} from "../interfaces/IReputation.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SignatureLib} from "../libraries/SignatureLib.sol";
 import {StakeMath} from "../libraries/StakeMath.sol";
-import {Outcome} from "../types/EscrowTypes.sol";
+import {RecordWord} from "../types/RecordWord.sol";
 import {Record, Stake, StakeResult} from "../types/StakeTypes.sol";
 import {GuardedInflow} from "./GuardedInflow.sol";
 import {Ledger} from "./Ledger.sol";
@@ -17,7 +17,7 @@ import {Ledger} from "./Ledger.sol";
 /// stored per escrow: its size follows from the terms, and Escrow keeps the one flag that says whether it is open.
 /// A crash between two steps cannot happen on chain; a call of Escrow that fails leaves that flag set.
 abstract contract StakeLedger is
-    IReputation, // 2 inherited components
+    IReputation, // 3 inherited components
     Ledger, // 4 inherited components
     GuardedInflow // 1 inherited component
 {
@@ -32,7 +32,7 @@ abstract contract StakeLedger is
 
     mapping(address agent => Stake stake) private _stakes;
 
-    mapping(address agent => Record record) private _records;
+    mapping(address agent => RecordWord word) private _records;
 
     /// @inheritdoc IReputation
     mapping(address agent => uint96 amount) public override unstakeRequest;
@@ -158,17 +158,19 @@ abstract contract StakeLedger is
 
     /// @inheritdoc IReputation
     function unlock(StakeResult calldata result, uint96 bonusCap) external override onlyEscrow {
+        (address agent, bytes32 escrowId, uint96 lockAmount) = (result.agent, result.escrowId, result.lockAmount);
         // Effect: give the lock back.
-        _stakes[result.agent].locked -= result.lockAmount;
-        emit StakeUnlocked({agent: result.agent, escrowId: result.escrowId, amount: result.lockAmount});
+        _stakes[agent].locked -= lockAmount;
+        emit StakeUnlocked({agent: agent, escrowId: escrowId, amount: lockAmount});
         _record(result);
         // Effect: pay the bonus out of the pool, as far as it goes.
+        if (bonusCap == 0) return;
         uint256 pool = bonusPool;
         uint256 bonus = bonusCap < pool ? bonusCap : pool;
         if (bonus == 0) return;
         bonusPool = pool - bonus;
-        _credit(result.agent, bonus);
-        emit BonusPaid({agent: result.agent, escrowId: result.escrowId, amount: uint96(bonus)});
+        _credit(agent, bonus);
+        emit BonusPaid({agent: agent, escrowId: escrowId, amount: uint96(bonus)});
     }
 
     /// @inheritdoc IReputation
@@ -177,20 +179,19 @@ abstract contract StakeLedger is
         override
         onlyEscrow
     {
-        uint96 amount = toClient + toPool;
+        (address agent, bytes32 escrowId, uint96 lockAmount) = (result.agent, result.escrowId, result.lockAmount);
+        uint256 amount = uint256(toClient) + toPool;
         // Check: never more than the lock of this escrow.
-        if (amount > result.lockAmount) {
-            revert Errors.Stake_SlashExceedsLock(result.escrowId, amount, result.lockAmount);
-        }
+        if (amount > lockAmount) revert Errors.Stake_SlashExceedsLock(escrowId, amount, lockAmount);
         // Effect: take the slashed part and give the rest of the lock back.
-        Stake storage held = _stakes[result.agent];
-        held.locked -= result.lockAmount;
-        held.staked -= amount;
+        Stake storage held = _stakes[agent];
+        held.locked -= lockAmount;
+        held.staked -= uint96(amount);
         // Effect: pass it on.
         _credit(client, toClient);
         if (toPool > 0) bonusPool += toPool;
         emit StakeSlashed({
-            agent: result.agent, escrowId: result.escrowId, amount: amount, toClient: toClient, toPool: toPool
+            agent: agent, escrowId: escrowId, amount: uint96(amount), toClient: toClient, toPool: toPool
         });
         _record(result);
     }
@@ -211,7 +212,7 @@ abstract contract StakeLedger is
 
     /// @inheritdoc IReputation
     function recordOf(address agent) external view override returns (Record memory) {
-        return _records[agent];
+        return _records[agent].decode();
     }
 
     /// @inheritdoc IReputation
@@ -248,18 +249,11 @@ abstract contract StakeLedger is
 
     /// @dev Enters an outcome into the agent's record.
     function _record(StakeResult calldata result) private {
-        Record memory record = _records[result.agent];
-        Outcome outcome = result.outcome;
-        if (outcome == Outcome.Completed || outcome == Outcome.Won) record.completed += 1;
-        if (outcome == Outcome.Returned || outcome == Outcome.Missed) record.failed += 1;
-        if (outcome == Outcome.Lost) record.lost += 1;
-        if (outcome >= Outcome.Lost && outcome <= Outcome.Stalled) record.disputed += 1;
-        record.settledValue += uint88(result.settledValue);
-        record.lastOutcomeAt = uint40(block.timestamp);
+        (address agent, uint96 settledValue) = (result.agent, result.settledValue);
         // Effect: one slot.
-        _records[result.agent] = record;
+        _records[agent] = _records[agent].withOutcome(result.outcome, settledValue);
         emit OutcomeRecorded({
-            agent: result.agent, escrowId: result.escrowId, outcome: outcome, settledValue: result.settledValue
+            agent: agent, escrowId: result.escrowId, outcome: result.outcome, settledValue: settledValue
         });
     }
 }

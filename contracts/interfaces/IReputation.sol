@@ -5,10 +5,12 @@ import {Outcome} from "../types/EscrowTypes.sol";
 import {Record, Stake, StakeResult} from "../types/StakeTypes.sol";
 import {IGuardedInflow} from "./IGuardedInflow.sol";
 import {ILedger} from "./ILedger.sol";
+import {IScoreAnchor} from "./IScoreAnchor.sol";
 
 /// @title IReputation
-/// @notice Stakes of agents and the record of their settled escrows. Only Escrow locks, unlocks and slashes.
-interface IReputation is ILedger, IGuardedInflow {
+/// @notice Stakes of agents, the record of their settled escrows, and anchored scores. Only Escrow locks, unlocks and
+/// slashes.
+interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
     /// @notice `amount` base units were added; `staked` is the new total.
     event Staked(address indexed agent, uint96 amount, uint96 staked);
 
@@ -35,6 +37,9 @@ interface IReputation is ILedger, IGuardedInflow {
 
     /// @notice The end of an escrow entered the agent's record; `settledValue` base units were released to him.
     event OutcomeRecorded(address indexed agent, bytes32 indexed escrowId, Outcome outcome, uint96 settledValue);
+
+    /// @notice `amount` units of a token that is not held for anybody left for `to`.
+    event TokenRescued(address indexed token, address indexed to, uint256 amount);
 
     /// @notice Adds `amount` base units of the caller to his stake (needs an allowance).
     ///
@@ -102,6 +107,13 @@ interface IReputation is ILedger, IGuardedInflow {
     /// Emits {StakeSlashed} and {OutcomeRecorded}.
     function slash(StakeResult calldata result, address client, uint96 toClient, uint96 toPool) external;
 
+    /// @notice Sends tokens that were sent here by mistake to `to`. Never USDC.
+    ///
+    /// Requirements: caller is the admin of Escrow (`Rescue_CallerNotAdmin`); another token than USDC
+    /// (`Rescue_TokenInUse`).
+    /// Emits {TokenRescued}.
+    function rescueToken(address token_, address to, uint256 amount) external;
+
     /// @notice Stake word of an agent.
     function stakeOf(address agent) external view returns (Stake memory);
 
@@ -114,7 +126,7 @@ interface IReputation is ILedger, IGuardedInflow {
     /// @notice Nonce the agent's next signed unstake request must carry.
     function unstakeNonce(address agent) external view returns (uint256);
 
-    /// @notice Record of an agent from settled escrows.
+    /// @notice Record of an agent from settled escrows. Its numbers stop at their type's maximum instead of overflowing.
     function recordOf(address agent) external view returns (Record memory);
 
     /// @notice Base units available for success bonuses.

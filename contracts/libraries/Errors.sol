@@ -133,6 +133,29 @@ library Errors {
     error Stake_InvalidSignature(address expected);
 
     /*////////////////////////////////////////////////////////////////////////
+                                 SCORES AND RESCUE
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @notice Only the anchorer may anchor.
+    error Anchor_CallerNotAnchorer(address caller);
+    /// @notice Only the admin of Escrow names the anchorer.
+    error Anchor_CallerNotAdmin(address caller);
+    /// @notice A root of zero, or a tree without leaves.
+    error Anchor_Empty();
+    /// @notice The epoch before is pending until `activeAt`, or until it is vetoed.
+    error Anchor_EpochNotNext(uint64 pending, uint40 activeAt);
+    /// @notice The epoch is active, vetoed or unknown.
+    error Anchor_NotPending(uint64 epoch);
+    /// @notice Scores of the epoch cannot be used: before `activeAt`, or never if that is zero.
+    error Anchor_NotActive(uint64 epoch, uint40 activeAt);
+    /// @notice The leaf is of another epoch, or the proof does not lead to the root.
+    error Anchor_InvalidProof(uint64 epoch, address agent);
+    /// @notice Only the admin of Escrow rescues tokens.
+    error Rescue_CallerNotAdmin(address caller);
+    /// @notice The contract holds this token for others.
+    error Rescue_TokenInUse(address token);
+
+    /*////////////////////////////////////////////////////////////////////////
                        PAYMENT CHANNEL (names known to x402)
     ////////////////////////////////////////////////////////////////////////*/
 

@@ -49,3 +49,18 @@ struct StakeResult {
     Outcome outcome;
     uint96 settledValue;
 }
+
+/// @notice A score as a leaf of an epoch's tree.
+///
+/// @param agent Whose score it is
+/// @param score In hundredths, 0 to 10,000
+/// @param settledValue Base units released to the agent that entered the score
+/// @param jobs Outcomes that entered it
+/// @param epoch Number of the epoch
+struct ScoreLeaf {
+    address agent;
+    uint16 score;
+    uint96 settledValue;
+    uint32 jobs;
+    uint64 epoch;
+}

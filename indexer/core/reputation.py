@@ -16,7 +16,10 @@ CONTRACT: Final = "reputation"
 _STAKE = (
     abi.Staked | abi.UnstakeRequested | abi.Unstaked | abi.StakeLocked | abi.StakeUnlocked | abi.StakeSlashed
 )  # fmt: skip
-_SILENT = abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
+_SILENT = (
+    abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
+    | abi.EpochAnchored | abi.EpochVetoed | abi.AnchorerChanged | abi.TokenRescued
+)  # fmt: skip
 _DISPUTED = (Outcome.LOST, Outcome.WON, Outcome.TIE, Outcome.STALLED)
 
 

@@ -17,6 +17,9 @@ class DeployConfig:
 
     Everything but `operators` ends up in constructor arguments and therefore in the addresses. `mock_usdc_owner` is
     used on the local chain only; the deployer is no part of it, so anyone who deploys gets the same addresses.
+
+    On public networks `admin` is who proposes to the timelock that owns the contracts, and `executors` execute what is
+    ready there: the admin if none are named, everybody if it is the zero address.
     """
 
     admin: bytes
@@ -24,6 +27,7 @@ class DeployConfig:
     fee_recipient: bytes
     operators: tuple[bytes, ...]
     mock_usdc_owner: bytes = ZERO_ADDRESS
+    executors: tuple[bytes, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("admin", "guardian", "fee_recipient"):
@@ -31,6 +35,8 @@ class DeployConfig:
                 raise ConfigError(f"The deployment needs an address as {name}.")
         if not self.operators or any(len(key) != 20 or key == ZERO_ADDRESS for key in self.operators):
             raise ConfigError("The deployment needs the address of at least one operator.")
+        if any(len(key) != 20 for key in self.executors):
+            raise ConfigError("An executor of the timelock is not an address.")
 
 
 def local_config() -> DeployConfig:
@@ -51,7 +57,8 @@ def local_config() -> DeployConfig:
 def config_from(environment: Mapping[str, str], chain_id: int) -> DeployConfig:
     """Return the configuration of AICP_ADMIN, AICP_GUARDIAN, AICP_FEE_RECIPIENT and AICP_OPERATORS (comma separated).
 
-    On the local chain without any of them it is `local_config()`. Raises ConfigError.
+    AICP_EXECUTORS (comma separated) may name who executes what waits in the timelock of a public network. On the local
+    chain without any of the first four it is `local_config()`. Raises ConfigError.
     """
     names = ("AICP_ADMIN", "AICP_GUARDIAN", "AICP_FEE_RECIPIENT", "AICP_OPERATORS")
     if chain_id == LOCAL_CHAIN_ID and not any(environment.get(name) for name in names):
@@ -62,9 +69,17 @@ def config_from(environment: Mapping[str, str], chain_id: int) -> DeployConfig:
     try:
         admin, guardian, recipient = (parse_address(environment[name].strip()) for name in names[:3])
         operators = tuple(parse_address(text.strip()) for text in environment["AICP_OPERATORS"].split(","))
+        executors = tuple(
+            parse_address(text.strip()) for text in environment.get("AICP_EXECUTORS", "").split(",") if text.strip()
+        )
     except ValueError as error:
         raise ConfigError(f"An account of the deployment is wrong: {error}.") from error
     owner = admin if chain_id == LOCAL_CHAIN_ID else ZERO_ADDRESS
     return DeployConfig(
-        admin=admin, guardian=guardian, fee_recipient=recipient, operators=operators, mock_usdc_owner=owner
+        admin=admin,
+        guardian=guardian,
+        fee_recipient=recipient,
+        operators=operators,
+        mock_usdc_owner=owner,
+        executors=executors,
     )

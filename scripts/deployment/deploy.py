@@ -73,9 +73,9 @@ def _live(chain: Chain, path: Path, plan: Plan) -> Deployment | None:
         stated = Deployment.load(path)
     except DeploymentFileError as error:
         raise AlreadyDeployedError(f"{path} exists and cannot be read as a deployment; move it away first.") from error
-    ours = (plan.usdc, plan.escrow, plan.payment_channel, plan.reputation)
-    theirs = (stated.usdc, stated.escrow, stated.payment_channel, stated.reputation)
-    present = [bool(chain.code(address)) for address in theirs[1:]]
+    ours = (plan.usdc, plan.escrow, plan.payment_channel, plan.reputation, plan.arbiter)
+    theirs = (stated.usdc, stated.escrow, stated.payment_channel, stated.reputation, stated.arbiter)
+    present = [bool(chain.code(address)) for address in theirs[1:] if address != ZERO_ADDRESS]
     if ours == theirs and all(present):
         return stated
     if ours != theirs and any(present):
@@ -132,12 +132,16 @@ def _verify(chain: Chain, plan: Plan) -> None:
     asked = {
         "the token of Escrow": (plan.usdc, chain.call(plan.escrow, escrow.encode_token())),
         "Reputation": (plan.reputation, chain.call(plan.escrow, escrow.encode_reputation())),
+        "the admin": (plan.admin, chain.call(plan.escrow, escrow.encode_owner())),
         "the token of PaymentChannel": (plan.usdc, chain.call(plan.payment_channel, payment_channel.encode_token())),
         "the ERC-3009 collector": (
             plan.erc3009_collector,
             chain.call(plan.payment_channel, payment_channel.encode_erc3009_collector()),
         ),
     }
+    if plan.permit2_collector != ZERO_ADDRESS:
+        answer = chain.call(plan.payment_channel, payment_channel.encode_permit2_collector())
+        asked["the Permit2 collector"] = (plan.permit2_collector, answer)
     for what, (expected, answer) in asked.items():
         if escrow.decode_token_result(answer) != expected:
             raise DeploymentError(f"The deployed contracts disagree with the plan about {what}.")
@@ -179,13 +183,14 @@ def deploy(chain: Chain, chain_id: int, config: DeployConfig, out_dir: Path, say
         payment_channel=plan.payment_channel,
         reputation=plan.reputation,
         erc3009_collector=plan.erc3009_collector,
-        arbiter=ZERO_ADDRESS,
+        permit2_collector=plan.permit2_collector,
+        arbiter=plan.arbiter,
         deploy_block=block,
         token_name=known.token_name,
         token_version=known.token_version,
         fee_bps=known.constants.fee_bps,
         fee_recipient=config.fee_recipient,
-        admin=config.admin,
+        admin=plan.admin,
         guardian=config.guardian,
         bounds=plan.bounds,
         operators=tuple(OperatorEpoch(address=key, from_time=since) for key in config.operators),

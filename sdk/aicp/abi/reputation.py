@@ -153,6 +153,61 @@ class Stake:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoreLeaf:
+    """`ScoreLeaf(address agent, uint16 score, uint96 settledValue, uint32 jobs, uint64 epoch)`."""
+
+    agent: bytes
+    score: int
+    settled_value: int
+    jobs: int
+    epoch: int
+
+    def encode(self) -> bytes:
+        """Return the words of this struct. Raises EncodeError."""
+        return (
+            word_address(self.agent)
+            + word_uint(self.score, 16)
+            + word_uint(self.settled_value, 96)
+            + word_uint(self.jobs, 32)
+            + word_uint(self.epoch, 64)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the struct at a byte offset. Raises DecodeError."""
+        return cls(
+            agent=read_address(data, at),
+            score=read_uint(data, at + 32, 16),
+            settled_value=read_uint(data, at + 64, 96),
+            jobs=read_uint(data, at + 96, 32),
+            epoch=read_uint(data, at + 128, 64),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the struct from what the dynamic decoder gives."""
+        return cls(
+            agent=address_from_abi(values[0]), score=values[1], settled_value=values[2], jobs=values[3], epoch=values[4]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorerChanged:
+    """`AnchorerChanged(address anchorer)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("9b9f3ea33be1bbd40b68669e92f2ef683cc29f4e68991cbab9c9bc19a3468756")
+    NAME: ClassVar[str] = "AnchorerChanged"
+    anchorer: bytes
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 1)
+        expect_length(data, 32)
+        return cls(anchorer=read_address(data, 0))
+
+
+@dataclass(frozen=True, slots=True)
 class BonusPaid:
     """`BonusPaid(address indexed agent, bytes32 indexed escrowId, uint96 amount)`."""
 
@@ -202,6 +257,59 @@ class EIP712DomainChanged:
         expect_topics(topics, cls.TOPIC, 1)
         expect_length(data, 0)
         return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class EpochAnchored:
+    """`EpochAnchored(uint64 indexed epoch, bytes32 root, uint32 leafCount, bytes32 manifestHash, uint40 activeAt, string uri)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("dd1bb5a93fd48beac1b4bb82cdaf34843664f8bef68bef693ecbd3ba33a42dfe")
+    NAME: ClassVar[str] = "EpochAnchored"
+    epoch: int
+    root: bytes
+    leaf_count: int
+    manifest_hash: bytes
+    active_at: int
+    uri: str
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 2)
+        values = decode_dynamic(
+            (
+                "bytes32",
+                "uint32",
+                "bytes32",
+                "uint40",
+                "string",
+            ),
+            data,
+        )
+        return cls(
+            epoch=read_uint(topics[1], 0, 64),
+            root=values[0],
+            leaf_count=values[1],
+            manifest_hash=values[2],
+            active_at=values[3],
+            uri=values[4],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class EpochVetoed:
+    """`EpochVetoed(uint64 indexed epoch)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("6aefe0d475811dcbd3029581632b4b4b029a090d86c0002f85140bdfdc0ec787")
+    NAME: ClassVar[str] = "EpochVetoed"
+    epoch: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 2)
+        expect_length(data, 0)
+        return cls(epoch=read_uint(topics[1], 0, 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,6 +453,24 @@ class Staked:
 
 
 @dataclass(frozen=True, slots=True)
+class TokenRescued:
+    """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
+    NAME: ClassVar[str] = "TokenRescued"
+    token: bytes
+    to: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(token=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 256))
+
+
+@dataclass(frozen=True, slots=True)
 class UnstakeRequested:
     """`UnstakeRequested(address indexed agent, uint96 amount, uint40 unbondAt)`."""
 
@@ -395,6 +521,113 @@ class Withdrawn:
         expect_topics(topics, cls.TOPIC, 3)
         expect_length(data, 32)
         return cls(account=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorCallerNotAdmin(ContractError):
+    """`Anchor_CallerNotAdmin(address caller)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_CallerNotAdmin(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("f4e7f667")
+    caller: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(caller=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorCallerNotAnchorer(ContractError):
+    """`Anchor_CallerNotAnchorer(address caller)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_CallerNotAnchorer(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("2b91dd60")
+    caller: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(caller=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorEmpty(ContractError):
+    """`Anchor_Empty()`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_Empty()"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("9cf5aa45")
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 0)
+        return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorEpochNotNext(ContractError):
+    """`Anchor_EpochNotNext(uint64 pending, uint40 activeAt)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_EpochNotNext(uint64,uint40)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("c7fc2054")
+    pending: int
+    active_at: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(pending=read_uint(body, 0, 64), active_at=read_uint(body, 32, 40))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorInvalidProof(ContractError):
+    """`Anchor_InvalidProof(uint64 epoch, address agent)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_InvalidProof(uint64,address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("3c087b8f")
+    epoch: int
+    agent: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(epoch=read_uint(body, 0, 64), agent=read_address(body, 32))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorNotActive(ContractError):
+    """`Anchor_NotActive(uint64 epoch, uint40 activeAt)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_NotActive(uint64,uint40)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("86bf3173")
+    epoch: int
+    active_at: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(epoch=read_uint(body, 0, 64), active_at=read_uint(body, 32, 40))
+
+
+@dataclass(frozen=True, slots=True)
+class AnchorNotPending(ContractError):
+    """`Anchor_NotPending(uint64 epoch)`."""
+
+    SIGNATURE: ClassVar[str] = "Anchor_NotPending(uint64)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("93cf2bde")
+    epoch: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(epoch=read_uint(body, 0, 64))
 
 
 @dataclass(frozen=True, slots=True)
@@ -544,6 +777,36 @@ class Reentrancy(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class RescueCallerNotAdmin(ContractError):
+    """`Rescue_CallerNotAdmin(address caller)`."""
+
+    SIGNATURE: ClassVar[str] = "Rescue_CallerNotAdmin(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("ac884e20")
+    caller: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(caller=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
+class RescueTokenInUse(ContractError):
+    """`Rescue_TokenInUse(address token)`."""
+
+    SIGNATURE: ClassVar[str] = "Rescue_TokenInUse(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("704fa19b")
+    token: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(token=read_address(body, 0))
+
+
+@dataclass(frozen=True, slots=True)
 class StakeAmountZero(ContractError):
     """`Stake_AmountZero()`."""
 
@@ -686,6 +949,52 @@ def encode_constructor(token: bytes, guardian: bytes, unbonding_period: int) -> 
     return word_address(token) + word_address(guardian) + word_uint(unbonding_period, 40)
 
 
+def encode_anchor_delay() -> bytes:
+    """Return the calldata of `anchorDelay()`. Raises EncodeError."""
+    return bytes.fromhex("64027e23")
+
+
+def decode_anchor_delay_result(data: bytes) -> int:
+    """Decode what `anchorDelay` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 40)
+
+
+def encode_anchor_epoch(root: bytes, leaf_count: int, manifest_hash: bytes, uri: str) -> bytes:
+    """Return the calldata of `anchorEpoch(bytes32,uint32,bytes32,string)`. Raises EncodeError."""
+    return bytes.fromhex("7c09c337") + encode_dynamic(
+        (
+            "bytes32",
+            "uint32",
+            "bytes32",
+            "string",
+        ),
+        (
+            root,
+            leaf_count,
+            manifest_hash,
+            uri,
+        ),
+    )
+
+
+def decode_anchor_epoch_result(data: bytes) -> int:
+    """Decode what `anchorEpoch` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 64)
+
+
+def encode_anchorer() -> bytes:
+    """Return the calldata of `anchorer()`. Raises EncodeError."""
+    return bytes.fromhex("84609921")
+
+
+def decode_anchorer_result(data: bytes) -> bytes:
+    """Decode what `anchorer` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_address(data, 0)
+
+
 def encode_balance_of(account: bytes) -> bytes:
     """Return the calldata of `balanceOf(address)`. Raises EncodeError."""
     return bytes.fromhex("70a08231") + word_address(account)
@@ -816,6 +1125,39 @@ def decode_inflows_paused_result(data: bytes) -> bool:
     return read_bool(data, 0)
 
 
+def encode_is_active(epoch: int) -> bytes:
+    """Return the calldata of `isActive(uint64)`. Raises EncodeError."""
+    return bytes.fromhex("34abcac9") + word_uint(epoch, 64)
+
+
+def decode_is_active_result(data: bytes) -> bool:
+    """Decode what `isActive` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bool(data, 0)
+
+
+def encode_latest_active_at() -> bytes:
+    """Return the calldata of `latestActiveAt()`. Raises EncodeError."""
+    return bytes.fromhex("6e920cee")
+
+
+def decode_latest_active_at_result(data: bytes) -> int:
+    """Decode what `latestActiveAt` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 40)
+
+
+def encode_latest_epoch() -> bytes:
+    """Return the calldata of `latestEpoch()`. Raises EncodeError."""
+    return bytes.fromhex("9cb118bf")
+
+
+def decode_latest_epoch_result(data: bytes) -> int:
+    """Decode what `latestEpoch` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 64)
+
+
 def encode_lock(agent: bytes, escrow_id: bytes, amount: int) -> bytes:
     """Return the calldata of `lock(address,bytes32,uint96)`. Raises EncodeError."""
     return bytes.fromhex("2b22a1ad") + word_address(agent) + word_bytes(escrow_id, 32) + word_uint(amount, 96)
@@ -869,6 +1211,27 @@ def decode_required_stake_result(data: bytes) -> int:
     """Decode what `requiredStake` returns. Raises DecodeError."""
     expect_length(data, 32)
     return read_uint(data, 0, 96)
+
+
+def encode_rescue_token(token: bytes, to: bytes, amount: int) -> bytes:
+    """Return the calldata of `rescueToken(address,address,uint256)`. Raises EncodeError."""
+    return bytes.fromhex("e5711e8b") + word_address(token) + word_address(to) + word_uint(amount, 256)
+
+
+def encode_root_of(epoch: int) -> bytes:
+    """Return the calldata of `rootOf(uint64)`. Raises EncodeError."""
+    return bytes.fromhex("9d7384d9") + word_uint(epoch, 64)
+
+
+def decode_root_of_result(data: bytes) -> bytes:
+    """Decode what `rootOf` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_bytes(data, 0, 32)
+
+
+def encode_set_anchorer(anchorer: bytes) -> bytes:
+    """Return the calldata of `setAnchorer(address)`. Raises EncodeError."""
+    return bytes.fromhex("0e0ab0a1") + word_address(anchorer)
 
 
 def encode_slash(result: StakeResult, client: bytes, to_client: int, to_pool: int) -> bytes:
@@ -976,6 +1339,39 @@ def decode_unstake_request_result(data: bytes) -> int:
     return read_uint(data, 0, 96)
 
 
+def encode_verify_score(epoch: int, leaf: ScoreLeaf, proof: Sequence[bytes]) -> bytes:
+    """Return the calldata of `verifyScore(uint64,(address,uint16,uint96,uint32,uint64),bytes32[])`. Raises EncodeError."""
+    return bytes.fromhex("89a337d9") + encode_dynamic(
+        (
+            "uint64",
+            "(address,uint16,uint96,uint32,uint64)",
+            "bytes32[]",
+        ),
+        (
+            epoch,
+            (
+                leaf.agent,
+                leaf.score,
+                leaf.settled_value,
+                leaf.jobs,
+                leaf.epoch,
+            ),
+            list(proof),
+        ),
+    )
+
+
+def decode_verify_score_result(data: bytes) -> int:
+    """Decode what `verifyScore` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 16)
+
+
+def encode_veto_epoch(epoch: int) -> bytes:
+    """Return the calldata of `vetoEpoch(uint64)`. Raises EncodeError."""
+    return bytes.fromhex("51aa6813") + word_uint(epoch, 64)
+
+
 def encode_withdraw(amount: int) -> bytes:
     """Return the calldata of `withdraw(uint96)`. Raises EncodeError."""
     return bytes.fromhex("dee4dea0") + word_uint(amount, 96)
@@ -1018,9 +1414,12 @@ def decode_withdrawal_nonce_result(data: bytes) -> int:
 
 
 Event = (
-    BonusPaid
+    AnchorerChanged
+    | BonusPaid
     | BonusPoolFunded
     | EIP712DomainChanged
+    | EpochAnchored
+    | EpochVetoed
     | InflowsPaused
     | InflowsUnpaused
     | OutcomeRecorded
@@ -1028,15 +1427,19 @@ Event = (
     | StakeSlashed
     | StakeUnlocked
     | Staked
+    | TokenRescued
     | UnstakeRequested
     | Unstaked
     | Withdrawn
 )
 
 EVENTS: Final[dict[bytes, type[Event]]] = {
+    AnchorerChanged.TOPIC: AnchorerChanged,
     BonusPaid.TOPIC: BonusPaid,
     BonusPoolFunded.TOPIC: BonusPoolFunded,
     EIP712DomainChanged.TOPIC: EIP712DomainChanged,
+    EpochAnchored.TOPIC: EpochAnchored,
+    EpochVetoed.TOPIC: EpochVetoed,
     InflowsPaused.TOPIC: InflowsPaused,
     InflowsUnpaused.TOPIC: InflowsUnpaused,
     OutcomeRecorded.TOPIC: OutcomeRecorded,
@@ -1044,6 +1447,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     StakeSlashed.TOPIC: StakeSlashed,
     StakeUnlocked.TOPIC: StakeUnlocked,
     Staked.TOPIC: Staked,
+    TokenRescued.TOPIC: TokenRescued,
     UnstakeRequested.TOPIC: UnstakeRequested,
     Unstaked.TOPIC: Unstaked,
     Withdrawn.TOPIC: Withdrawn,
@@ -1051,6 +1455,13 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
 
 ERRORS: Final[dict[bytes, type[ContractError]]] = {
     **BUILTIN_ERRORS,
+    AnchorCallerNotAdmin.SELECTOR: AnchorCallerNotAdmin,
+    AnchorCallerNotAnchorer.SELECTOR: AnchorCallerNotAnchorer,
+    AnchorEmpty.SELECTOR: AnchorEmpty,
+    AnchorEpochNotNext.SELECTOR: AnchorEpochNotNext,
+    AnchorInvalidProof.SELECTOR: AnchorInvalidProof,
+    AnchorNotActive.SELECTOR: AnchorNotActive,
+    AnchorNotPending.SELECTOR: AnchorNotPending,
     GuardedCallerNotGuardian.SELECTOR: GuardedCallerNotGuardian,
     GuardedInflowsPaused.SELECTOR: GuardedInflowsPaused,
     GuardedZeroAddress.SELECTOR: GuardedZeroAddress,
@@ -1061,6 +1472,8 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
     LedgerSignatureExpired.SELECTOR: LedgerSignatureExpired,
     LedgerZeroAddress.SELECTOR: LedgerZeroAddress,
     Reentrancy.SELECTOR: Reentrancy,
+    RescueCallerNotAdmin.SELECTOR: RescueCallerNotAdmin,
+    RescueTokenInUse.SELECTOR: RescueTokenInUse,
     StakeAmountZero.SELECTOR: StakeAmountZero,
     StakeCallerNotEscrow.SELECTOR: StakeCallerNotEscrow,
     StakeInsufficient.SELECTOR: StakeInsufficient,
@@ -1073,6 +1486,9 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
 }
 
 SELECTORS: Final[dict[bytes, str]] = {
+    bytes.fromhex("64027e23"): "anchorDelay",
+    bytes.fromhex("7c09c337"): "anchorEpoch",
+    bytes.fromhex("84609921"): "anchorer",
     bytes.fromhex("70a08231"): "balanceOf",
     bytes.fromhex("2693ee80"): "bonusPool",
     bytes.fromhex("08a1d322"): "completeUnstake",
@@ -1083,12 +1499,18 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("58c50f55"): "fundBonusPool",
     bytes.fromhex("452a9320"): "guardian",
     bytes.fromhex("bd9e3f50"): "inflowsPaused",
+    bytes.fromhex("34abcac9"): "isActive",
+    bytes.fromhex("6e920cee"): "latestActiveAt",
+    bytes.fromhex("9cb118bf"): "latestEpoch",
     bytes.fromhex("2b22a1ad"): "lock",
     bytes.fromhex("4ad307c8"): "pauseInflows",
     bytes.fromhex("c06ac6a3"): "recordOf",
     bytes.fromhex("5e9245e6"): "requestUnstake",
     bytes.fromhex("b9477475"): "requestUnstakeWithSignature",
     bytes.fromhex("058218bc"): "requiredStake",
+    bytes.fromhex("e5711e8b"): "rescueToken",
+    bytes.fromhex("9d7384d9"): "rootOf",
+    bytes.fromhex("0e0ab0a1"): "setAnchorer",
     bytes.fromhex("b24d54d0"): "slash",
     bytes.fromhex("61f129ad"): "stake",
     bytes.fromhex("42623360"): "stakeOf",
@@ -1099,6 +1521,8 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("a241e073"): "unpauseInflows",
     bytes.fromhex("61b418fa"): "unstakeNonce",
     bytes.fromhex("04b56c00"): "unstakeRequest",
+    bytes.fromhex("89a337d9"): "verifyScore",
+    bytes.fromhex("51aa6813"): "vetoEpoch",
     bytes.fromhex("dee4dea0"): "withdraw",
     bytes.fromhex("f21a8d54"): "withdrawTo",
     bytes.fromhex("afdb9549"): "withdrawWithSignature",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aicp.rules.primitives import checksum, hex0x, parse_address, parse_bytes
+from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address, parse_bytes
 
 _BOUNDS = (
     ("max_fee_bps", "maxFeeBps"),
@@ -27,6 +27,7 @@ _CONTRACTS = (
     ("erc3009_collector", "erc3009Collector"),
     ("arbiter", "arbiter"),
 )
+_OPTIONAL = (("permit2_collector", "permit2Collector"),)
 
 
 class DeploymentFileError(ValueError):
@@ -57,9 +58,10 @@ class OperatorEpoch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deployment:
-    """Addresses are 20 bytes. `arbiter` is the zero address until one is deployed.
+    """Addresses are 20 bytes. `arbiter` and `permit2_collector` are the zero address in a deployment without them.
 
-    `fee_bps` and `fee_recipient` are the values of the deployment; the chain tells today's.
+    `admin` is the account that owned Escrow when it was deployed: a timelock on public networks. `fee_bps` and
+    `fee_recipient` are the values of the deployment; the chain tells today's.
     """
 
     chain_id: int
@@ -79,6 +81,7 @@ class Deployment:
     bounds: Bounds
     operators: tuple[OperatorEpoch, ...]
     constructor_arguments: dict[str, bytes]
+    permit2_collector: bytes = ZERO_ADDRESS
 
     @classmethod
     def load(cls, path: Path) -> Deployment:
@@ -94,6 +97,9 @@ class Deployment:
     def from_json(cls, raw: dict[str, Any]) -> Deployment:
         """Build a deployment from its JSON. Raises ValueError, KeyError or TypeError when it is malformed."""
         contracts = {field: parse_address(raw["contracts"][name]) for field, name in _CONTRACTS}
+        contracts |= {
+            field: parse_address(raw["contracts"][name]) for field, name in _OPTIONAL if name in raw["contracts"]
+        }
         return cls(
             chain_id=int(raw["chainId"]),
             deploy_block=int(raw["deployBlock"]),
@@ -114,7 +120,7 @@ class Deployment:
         return {
             "chainId": self.chain_id,
             "deployBlock": self.deploy_block,
-            "contracts": {name: checksum(getattr(self, field)) for field, name in _CONTRACTS},
+            "contracts": {name: checksum(getattr(self, field)) for field, name in (*_CONTRACTS, *_OPTIONAL)},
             "token": {"name": self.token_name, "version": self.token_version, "symbol": "USDC", "decimals": 6},
             "fee": {"bps": self.fee_bps, "recipient": checksum(self.fee_recipient)},
             "admin": checksum(self.admin),

@@ -13,10 +13,12 @@ import pytest
 
 from aicp.abi import escrow, usdc
 from aicp.abi.bytecode import artifact
+from aicp.abi.runtime import keccak
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment, DeploymentFileError
 from aicp.rules.primitives import checksum, parse_address
 from scripts.deployment.api import ensure_deployment
+from scripts.deployment.arbiter import constructor_arguments
 from scripts.deployment.chain import Web3Chain
 from scripts.deployment.config import DeployConfig, config_from, local_config
 from scripts.deployment.deploy import check_usdc
@@ -29,7 +31,7 @@ from scripts.deployment.errors import (
     WrongChainError,
 )
 from scripts.deployment.factory import FACTORY
-from scripts.deployment.plan import SALT, plan_for
+from scripts.deployment.plan import ADMIN_DELAY_SECONDS, SALT, child, create2_address, plan_for, timelock_arguments
 from scripts.devnet.keys import dev_accounts
 from tests.fixtures.services import Anvil
 
@@ -66,8 +68,40 @@ def test_plan_is_a_function_of_code_and_configuration() -> None:
 def test_mock_usdc_is_in_no_plan_of_a_public_network() -> None:
     for chain_id in (1, 137, 80002, 11155111):
         plan = plan_for(network(chain_id), PUBLIC_CONFIG)
-        assert [step.name for step in plan.steps] == ["EscrowExtension", "Escrow", "PaymentChannel"]
+        names = [step.name for step in plan.steps]
+        assert names[0] == "AdminTimelock"
+        assert {"EscrowExtension", "Escrow", "PaymentChannel"} <= set(names)
+        assert "MockUSDC" not in names
         assert checksum(plan.usdc) == network(chain_id).usdc
+
+
+def test_the_timelock_is_executed_by_the_admin_unless_others_are_named() -> None:
+    assert timelock_arguments(PUBLIC_CONFIG).count(PUBLIC_CONFIG.admin) == 2
+    named = dataclasses.replace(PUBLIC_CONFIG, executors=(b"\7" * 20,))
+    assert timelock_arguments(named).count(PUBLIC_CONFIG.admin) == 1
+    assert b"\7" * 20 in timelock_arguments(named)
+    assert plan_for(network(137), named).admin != plan_for(network(137), PUBLIC_CONFIG).admin
+    assert plan_for(LOCAL, local_config()).admin == local_config().admin
+    with pytest.raises(ConfigError, match="executor"):
+        dataclasses.replace(PUBLIC_CONFIG, executors=(b"",))
+
+
+def test_constructor_arguments_are_taken_by_name() -> None:
+    parts = [{"type": "address", "name": "token"}, {"type": "uint32", "name": "commitPeriod"}]
+    abi = [{"type": "constructor", "inputs": [{"type": "tuple", "name": "config", "components": parts}]}]
+    values = {"commitPeriod": 7, "token": checksum(b"\1" * 20), "more": 1}
+    assert constructor_arguments(abi, values) == bytes(12) + b"\1" * 20 + (7).to_bytes(32)
+    with pytest.raises(ConfigError, match="commitPeriod"):
+        constructor_arguments(abi, {"token": checksum(b"\1" * 20)})
+
+
+def test_addresses_of_creations_are_told_from_nonces() -> None:
+    with pytest.raises(ValueError, match="1 to 127"):
+        child(b"\1" * 20, 0)
+    # the pair of examples every client is tested with
+    creator = parse_address("0x6ac7ea33f8831ea9dcc53393aaa88b25a785dbf0")
+    assert child(creator, 1) == parse_address("0x343c43a37d37dff08ae8c4a11544c718abb4fcf8")
+    assert child(creator, 2) == parse_address("0xf778b86fa74e846c4f0a1fbd1335fe81c00a0c91")
 
 
 def test_configuration_is_refused_in_one_sentence() -> None:
@@ -125,7 +159,7 @@ def test_whoever_deploys_gets_the_same_addresses_also_without_the_factory(anvil:
     expected = (plan.usdc, plan.escrow, plan.payment_channel, plan.reputation, plan.erc3009_collector)
     assert _addresses(deployment) == expected
     assert said[0] == "deployment proxy"
-    assert len(said) == 5
+    assert len(said) == 1 + len(plan.steps)
 
 
 @pytest.mark.services
@@ -229,6 +263,22 @@ def test_a_public_network_gets_everything_but_the_token(anvil: Anvil, tmp_path: 
     assert checksum(deployment.usdc) == polygon.usdc
     assert [epoch.address for epoch in deployment.operators] == list(PUBLIC_CONFIG.operators)
     assert deployment.bounds.min_challenge_period_seconds == 3600
+    assert deployment.admin == create2_address(artifact("AdminTimelock").bytecode + timelock_arguments(PUBLIC_CONFIG))
+    chain = Web3Chain(anvil.url, KEY)
+    assert escrow.decode_owner_result(chain.call(deployment.escrow, escrow.encode_owner())) == deployment.admin
+    delay = chain.call(deployment.admin, keccak(b"getMinDelay()")[:4])
+    assert int.from_bytes(delay) == ADMIN_DELAY_SECONDS == 172_800
+    for role, holder, expected in (
+        (keccak(b"PROPOSER_ROLE"), PUBLIC_CONFIG.admin, True),
+        (keccak(b"CANCELLER_ROLE"), PUBLIC_CONFIG.admin, True),
+        (keccak(b"EXECUTOR_ROLE"), PUBLIC_CONFIG.admin, True),
+        (keccak(b"EXECUTOR_ROLE"), bytes(20), False),
+        (bytes(32), PUBLIC_CONFIG.admin, False),
+        (bytes(32), parse_address(dev_accounts(31337).deployer.address), False),
+        (bytes(32), deployment.admin, True),
+    ):
+        call = keccak(b"hasRole(bytes32,address)")[:4] + role + bytes(12) + holder
+        assert bool(int.from_bytes(chain.call(deployment.admin, call))) is expected
     assert "MockUSDC" not in deployment.constructor_arguments
 
 
@@ -277,7 +327,7 @@ def test_deployment_file_json(anvil: Anvil, tmp_path: Path) -> None:
     document = json.loads((tmp_path / "31337.json").read_text())
     assert document == deployment.to_json()
     assert set(document["contracts"]) == {
-        "usdc", "escrow", "paymentChannel", "reputation", "erc3009Collector", "arbiter"
+        "usdc", "escrow", "paymentChannel", "reputation", "erc3009Collector", "permit2Collector", "arbiter"
     }  # fmt: skip
     assert document["operators"][0]["until"] is None
     assert document["operators"][0]["from"].endswith("Z")

@@ -1,0 +1,58 @@
+"""The Merkle tree of OpenZeppelin's `StandardMerkleTree`, over leaves that are hashed already.
+
+Leaves are put into ascending order and fill a complete binary tree from its end; an inner node is the hash of its two
+children in ascending order. So `MerkleProof.verify` on chain and the npm library read our roots and proofs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aicp.rules.primitives import ZERO_HASH, keccak
+
+
+def double_hash(encoded: bytes) -> bytes:
+    """Return the leaf of ABI-encoded values. Hashing twice keeps leaves and inner nodes apart."""
+    return keccak(keccak(encoded))
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """Return the root of distinct 32-byte leaves in any order; the zero hash for none. Raises ValueError."""
+    return _nodes(leaves)[0] if leaves else ZERO_HASH
+
+
+def proof_of(leaves: Sequence[bytes], leaf: bytes) -> list[bytes]:
+    """Return the siblings from a leaf up to the root. Raises ValueError when the leaf is not among the leaves."""
+    nodes = _nodes(leaves)
+    if leaf not in leaves:
+        raise ValueError("the leaf is not in the tree")
+    index = nodes.index(leaf, len(leaves) - 1)
+    proof: list[bytes] = []
+    while index > 0:
+        proof.append(nodes[index + 1 if index % 2 else index - 1])
+        index = (index - 1) // 2
+    return proof
+
+
+def is_proven(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
+    """Return whether the proof leads from the leaf to the root."""
+    node = leaf
+    for sibling in proof:
+        node = _pair(node, sibling)
+    return node == root
+
+
+def _pair(left: bytes, right: bytes) -> bytes:
+    return keccak(left + right if left <= right else right + left)
+
+
+def _nodes(leaves: Sequence[bytes]) -> list[bytes]:
+    if any(len(leaf) != 32 for leaf in leaves):
+        raise ValueError("a leaf has 32 bytes")
+    if len(set(leaves)) != len(leaves):
+        raise ValueError("a leaf is given twice")
+    count = len(leaves)
+    nodes = [ZERO_HASH] * max(count - 1, 0) + sorted(leaves, reverse=True)
+    for index in range(count - 2, -1, -1):
+        nodes[index] = _pair(nodes[2 * index + 1], nodes[2 * index + 2])
+    return nodes
