@@ -18,8 +18,8 @@ NAME = "DisputeArbiter"
 _HOUR = 3600
 _DAY = 24 * _HOUR
 _MONEY = {
-    # base units: a seat is paid 2 USDC and puts 10 at risk
-    "feePerSeat": 2_000_000,
+    # base units: a seat is paid 1 USDC and puts 10 at risk
+    "feePerSeat": 1_000_000,
     "stakePerSeat": 10_000_000,
     "minStake": 20_000_000,
     "incoherenceBps": 3_000,
@@ -27,9 +27,9 @@ _MONEY = {
 }
 _PUBLIC_PERIODS = {
     "evidencePeriod": 2 * _DAY,
-    "commitPeriod": 2 * _DAY,
-    "revealPeriod": 2 * _DAY,
-    "appealPeriod": 2 * _DAY,
+    "commitPeriod": _DAY,
+    "revealPeriod": _DAY,
+    "appealPeriod": _DAY,
     "unbondingPeriod": 14 * _DAY,
     "stakingPeriod": _HOUR,
     "randomnessTimeout": _HOUR,

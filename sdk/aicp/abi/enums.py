@@ -4,6 +4,27 @@
 from enum import IntEnum
 
 
+class BallotState(IntEnum):
+    """`enum BallotState`."""
+
+    NONE = 0
+    COMMITTED = 1
+    REVEALED = 2
+    LEAKED = 3
+
+
+class DisputePeriod(IntEnum):
+    """`enum DisputePeriod`."""
+
+    NONE = 0
+    EVIDENCE = 1
+    DRAWING = 2
+    COMMIT = 3
+    REVEAL = 4
+    APPEAL = 5
+    SOLVED = 6
+
+
 class DisputeStatus(IntEnum):
     """`enum DisputeStatus`."""
 
@@ -33,6 +54,14 @@ class Role(IntEnum):
     CLIENT = 0
     PROVIDER = 1
     VERIFIER = 2
+
+
+class SessionPhase(IntEnum):
+    """`enum SessionPhase`."""
+
+    STAKING = 0
+    GENERATING = 1
+    DRAWING = 2
 
 
 class SkipReason(IntEnum):
