@@ -1,6 +1,7 @@
 """`python -m scripts.suites [NAME ...]`: run suites, print the budget table and `N passed, N failed`.
 
-Without names every suite runs; all of them, even after a failure. Exit code 1 when anything failed or nothing ran.
+Without names every suite runs, two lanes side by side; all of them, even after a failure. The first lane shows its
+output as it comes, the second one each runner's as a whole. Exit code 1 when anything failed or nothing ran.
 """
 
 from __future__ import annotations
@@ -8,15 +9,20 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from scripts.suites.catalogue import BIN, NODE_BIN, SUITES
+from scripts.suites.catalogue import BIN, LANES, NODE_BIN, SUITES
 from scripts.suites.model import RESULTS, ROOT, Counts, Runner, Suite, summary_lines
 
 NOTHING_COLLECTED = 5
 """Exit code of pytest when it found no test."""
+
+_SCREEN = threading.Lock()
+"""Held while text is written, so that two lanes never share a line."""
 
 
 @dataclass(slots=True)
@@ -27,6 +33,8 @@ class Outcome:
     seconds: float = 0.0
     counts: Counts = field(default_factory=Counts)
     ran: int = 0
+    live: bool = True
+    """Show the output as it comes."""
     broken: list[str] = field(default_factory=list)
     summaries: list[str] = field(default_factory=list)
 
@@ -38,14 +46,29 @@ def environment(runner: Runner) -> dict[str, str]:
     return {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "NO_COLOR": "1", **runner.env}
 
 
-def run_suite(suite: Suite) -> Outcome:
+def _say(text: str) -> None:
+    with _SCREEN:
+        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.flush()
+
+
+def run_lane(suites: Sequence[Suite], *, live: bool = True) -> list[Outcome]:
+    """Run suites one after the other."""
+    outcomes = []
+    for suite in suites:
+        _say(f"== {suite.name}")
+        outcomes.append(run_suite(suite, live=live))
+    return outcomes
+
+
+def run_suite(suite: Suite, *, live: bool) -> Outcome:
     """Run every runner of a suite, whatever fails."""
-    outcome = Outcome(suite)
+    outcome = Outcome(suite, live=live)
     started = time.monotonic()
     for runner in suite.runners:
         missing = runner.missing()
         if missing is not None:
-            print(f"  {suite.name}: {runner.name} is skipped: nothing matches {missing} yet", flush=True)
+            _say(f"  {suite.name}: {runner.name} is skipped: nothing matches {missing} yet")
             continue
         _run(runner, outcome)
     outcome.seconds = time.monotonic() - started
@@ -56,10 +79,10 @@ def _run(runner: Runner, outcome: Outcome) -> None:
     RESULTS.mkdir(exist_ok=True)
     runner.report.unlink(missing_ok=True)
     started = time.monotonic()
-    code, output = _execute(runner)
+    code, output = _execute(runner, live=outcome.live)
     seconds = time.monotonic() - started
     if code == NOTHING_COLLECTED and runner.counts is not None:
-        print(f"  {outcome.suite.name}: {runner.name} is skipped: it holds no tests yet", flush=True)
+        _say(f"  {outcome.suite.name}: {runner.name} is skipped: it holds no tests yet")
         return
     outcome.ran += 1
     counts = runner.counts(runner.report, output) if runner.counts is not None else Counts()
@@ -69,14 +92,14 @@ def _run(runner: Runner, outcome: Outcome) -> None:
     if code != 0 or counts.failed:
         outcome.broken.append(runner.name)
         if runner.quiet:
-            print(output, flush=True)
+            _say(output)
     lines = summary_lines(output) if runner.counts is not None else []
     outcome.summaries += [f"{runner.name}: {line}" for line in lines]
-    print(f"  {runner.name:<34} {seconds:6.1f} s   {'ok' if code == 0 else 'FAILED'}", flush=True)
+    _say(f"  {runner.name:<34} {seconds:6.1f} s   {'ok' if code == 0 else 'FAILED'}")
 
 
-def _execute(runner: Runner) -> tuple[int, str]:
-    """Run the command; pass its output on as it comes (unless quiet) and return it."""
+def _execute(runner: Runner, *, live: bool) -> tuple[int, str]:
+    """Run the command; show its output (unless quiet), as it comes when `live`, and return it."""
     process = subprocess.Popen(
         runner.command,
         cwd=ROOT,
@@ -91,9 +114,10 @@ def _execute(runner: Runner) -> tuple[int, str]:
     assert process.stdout is not None
     for line in process.stdout:
         lines.append(line)
-        if not runner.quiet:
-            sys.stdout.write(line)
-            sys.stdout.flush()
+        if live and not runner.quiet:
+            _say(line)
+    if not live and not runner.quiet:
+        _say("".join(lines))
     return process.wait(), "".join(lines)
 
 
@@ -106,8 +130,7 @@ def report(outcomes: Sequence[Outcome]) -> int:
         late = "  over budget" if outcome.seconds > suite.budget else ""
         numbers = f"{counts.passed:>9}{counts.failed:>9}{counts.skipped:>9}"
         print(f"  {suite.name:<14}{outcome.seconds:>9.1f}{suite.budget:>9}{numbers}{late}")
-    seconds, budget = sum(o.seconds for o in outcomes), sum(o.suite.budget for o in outcomes)
-    print(f"  {'total':<14}{seconds:>9.1f}{budget:>9}{total.passed:>9}{total.failed:>9}{total.skipped:>9}\n")
+    print(f"  {'total':<14}{'':>9}{'':>9}{total.passed:>9}{total.failed:>9}{total.skipped:>9}\n")
     for outcome in outcomes:
         for line in outcome.summaries:
             print(line)
@@ -124,11 +147,11 @@ def main(names: Sequence[str]) -> int:
     if unknown:
         print(f"error: no suite named {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
-    outcomes = []
-    for suite in [known[name] for name in names] or SUITES:
-        print(f"== {suite.name}", flush=True)
-        outcomes.append(run_suite(suite))
-    return report(outcomes)
+    if names:
+        return report(run_lane([known[name] for name in names]))
+    with ThreadPoolExecutor(len(LANES)) as pool:
+        lanes = [pool.submit(run_lane, lane, live=number == 0) for number, lane in enumerate(LANES)]
+    return report([outcome for lane in lanes for outcome in lane.result()])
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ contract EscrowGasTest is DisputeBase {
         VM.revertToState(snapshot);
         VM.prank(terms.provider);
         escrow.withdraw(1e6);
-        _below("withdraw", 51_000);
+        _below("withdraw", 53_000);
     }
 
     function test_gas_of_a_batch() public {
