@@ -9,7 +9,8 @@ from typing import Any
 
 from indexer.audit.derive import Stretch
 from indexer.audit.report import Difference, Report, Source
-from indexer.core.rows import EVENT_ROWS, STATE_ROWS, EventRow, Place, PoolWithdrawSeen, StateRow
+from indexer.core.registry import EVENT_ROWS, STATE_ROWS
+from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import spelled
 from indexer.store.readback import Snapshot
 

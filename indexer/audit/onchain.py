@@ -12,9 +12,11 @@ from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
+from aicp.abi.enums import Status
 from indexer.audit.report import Difference, Report, Source
 from indexer.chain.node import Node
 from indexer.core.context import Contracts
+from indexer.core.dispute_rows import Dispute, DisputeNumber
 from indexer.core.rows import (
     AgentRecord,
     BonusPool,
@@ -24,12 +26,13 @@ from indexer.core.rows import (
     Ledger,
     Pool,
     Receiver,
+    ScoreEpoch,
     Stake,
     StateRow,
 )
 from indexer.core.states import EscrowStatus, Outcome
 
-_STATUS = {EscrowStatus.FUNDED: 1, EscrowStatus.ACCEPTED: 2, EscrowStatus.SUBMITTED: 3, EscrowStatus.CLOSED: 7}
+_STATUS = {status: Status[status.name].value for status in EscrowStatus}
 _OUTCOME = {outcome.value: code for code, outcome in enumerate(Outcome)}
 
 
@@ -50,6 +53,13 @@ def questions(rows: Iterable[StateRow], contracts: Contracts, token: bytes) -> I
             case Escrow():
                 calldata = escrow_abi.encode_state_of(row.escrow_id)
                 yield Question(row, contracts.escrow, calldata, partial(_escrow, row))
+            case Dispute():
+                calldata = escrow_abi.encode_disputes(row.escrow_id)
+                yield Question(row, contracts.escrow, calldata, partial(_dispute, row))
+            case DisputeNumber():
+                calldata = escrow_abi.encode_escrow_of_dispute(row.arbiter, row.dispute_id)
+                decode_number = escrow_abi.decode_escrow_of_dispute_result
+                yield _single(row, contracts.escrow, calldata, "escrow_id", decode_number)
             case EscrowConfig():
                 calls = (
                     ("fee_recipient", escrow_abi.encode_fee_recipient(), escrow_abi.decode_fee_recipient_result),
@@ -90,6 +100,9 @@ def _totals(row: StateRow, contracts: Contracts, token: bytes) -> Iterator[Quest
         case AgentRecord():
             calldata = reputation_abi.encode_record_of(row.agent)
             yield Question(row, contracts.reputation, calldata, partial(_record, row))
+        case ScoreEpoch():
+            calldata = reputation_abi.encode_root_of(row.epoch)
+            yield Question(row, contracts.reputation, calldata, partial(_epoch, row))
 
 
 def _single(row: StateRow, contract: bytes, calldata: bytes, column: str, decode: Callable[[bytes], Any]) -> Question:
@@ -98,13 +111,25 @@ def _single(row: StateRow, contract: bytes, calldata: bytes, column: str, decode
 
 def _escrow(row: Escrow, raw: bytes) -> list[tuple[str, Any, Any]]:
     state = escrow_abi.decode_state_of_result(raw)
-    outcome = _OUTCOME[row.outcome] if row.outcome is not None else 0
+    status = EscrowStatus(row.status)
+    ended_as = _OUTCOME[row.outcome] if row.outcome is not None else 0
+    accepted = row.accepted_at is not None
+    flags = row.rated_by_client | row.rated_by_provider << 1 | row.stake_locked << 2 | accepted << 3
     return [
-        ("status", state.status, _STATUS[EscrowStatus(row.status)]),
+        ("status", state.status, _STATUS[status]),
         ("released_units", state.released, row.released_units),
         ("refunded_units", state.refunded, row.refunded_units),
-        ("challenge_ends_at", state.clock, row.challenge_ends_at or 0),
-        ("outcome", state.ruling, outcome),
+        ("clock", state.clock, row.decide_by or row.respond_by or row.challenge_ends_at or 0),
+        ("ruling", state.ruling, row.ruling if status is EscrowStatus.RULED else ended_as),
+        ("flags", state.flags, flags),
+    ]
+
+
+def _dispute(row: Dispute, raw: bytes) -> list[tuple[str, Any, Any]]:
+    state = escrow_abi.decode_disputes_result(raw)
+    return [
+        ("bond_left_units", state.client_bond, row.bond_left_units),
+        ("dispute_id", state.dispute_id, row.dispute_id or 0),
     ]
 
 
@@ -152,6 +177,11 @@ def _stake(row: Stake, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
+def _epoch(row: ScoreEpoch, raw: bytes) -> list[tuple[str, Any, Any]]:
+    root = reputation_abi.decode_root_of_result(raw)
+    return [("root", root, bytes(32) if row.vetoed else row.root)]
+
+
 def _record(row: AgentRecord, raw: bytes) -> list[tuple[str, Any, Any]]:
     record = reputation_abi.decode_record_of_result(raw)
     return [
@@ -195,6 +225,8 @@ def owed(rows: Iterable[StateRow], contracts: Contracts) -> dict[bytes, int]:
         match row:
             case Escrow():
                 sums[contracts.escrow] += row.amount_units - row.released_units - row.refunded_units
+            case Dispute():
+                sums[contracts.escrow] += row.bond_left_units
             case Ledger():
                 sums[row.contract] += row.balance_units
             case Channel():

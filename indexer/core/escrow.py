@@ -6,22 +6,25 @@ from typing import Any, Final
 
 from aicp.abi import escrow as abi
 from aicp.rules.primitives import ZERO_ADDRESS
-from indexer.core import ledger
+from indexer.core import disputes, ledger
 from indexer.core.context import Contracts
+from indexer.core.dispute_rows import Dispute, DisputeNumber, Rating
 from indexer.core.rows import Escrow, EscrowConfig, EscrowEvent, Key, Place
-from indexer.core.states import EscrowStatus, Outcome
+from indexer.core.states import RULED_OUTCOMES, EscrowStatus, Outcome
 from indexer.core.workspace import ReducerError, Workspace, spelled
 
 CONTRACT: Final = "escrow"
 
 _MOVES = (
     abi.EscrowAccepted | abi.WorkSubmitted | abi.EscrowReleased | abi.EscrowRefunded | abi.EscrowSplit
-    | abi.EscrowClosed | abi.StakeSettlementFailed
+    | abi.EscrowClosed | abi.StakeSettlementFailed | abi.DisputeRaised | abi.DisputeJoined | abi.DisputeDefaulted
+    | abi.Rated
 )  # fmt: skip
+_DISPUTES = abi.BondPosted | abi.BondReturned | abi.Ruling
+_FEES = abi.FeeRecipientChanged | abi.FeeChanged
 _SILENT = (
     abi.InflowsPaused | abi.InflowsUnpaused | abi.OwnershipTransferStarted | abi.OwnershipTransferred
-    | abi.EIP712DomainChanged | abi.DisputeRaised | abi.DisputeJoined | abi.DisputeDefaulted | abi.Ruling
-    | abi.BondPosted | abi.Rated | abi.RowSkipped | abi.TokenRescued
+    | abi.EIP712DomainChanged | abi.RowSkipped | abi.TokenRescued
 )  # fmt: skip
 
 
@@ -33,16 +36,16 @@ def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]
             parties = [ledger.ledger_key(contracts.escrow, party) for party in (event.client, event.provider)]
             # a slash of this escrow credits the client in Reputation, maybe in the same batch
             return [(Escrow, event.id), *parties, ledger.ledger_key(contracts.reputation, event.client)]
-        case abi.BalanceSpent() | abi.BondReturned():
-            return [ledger.ledger_key(contracts.escrow, event.account)]
-        case abi.Withdrawn():
+        case _ if isinstance(event, _DISPUTES):
+            return _dispute_keys(event, workspace, contracts)
+        case abi.BalanceSpent() | abi.Withdrawn():
             return [ledger.ledger_key(contracts.escrow, event.account)]
         case abi.FeeRecipientChanged():
             return [config, ledger.ledger_key(contracts.escrow, event.fee_recipient)]
         case abi.FeeChanged():
             return [config]
         case _ if isinstance(event, _MOVES):
-            found: list[Key] = [(Escrow, event.id), config]
+            found: list[Key] = [(Escrow, event.id), (Dispute, event.id), config]
             row = workspace.peek(Escrow, event.id)
             if row is not None:
                 found += [ledger.ledger_key(contracts.escrow, party) for party in (row.client, row.provider)]
@@ -54,26 +57,39 @@ def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]
             return []
 
 
+def _dispute_keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:
+    """A ruling names no escrow. Where its number is not stored, DisputeJoined of the same batch loads the rest."""
+    match event:
+        case abi.Ruling():
+            kind, key = disputes.number_key(event.arbitrator, event.dispute_id)
+            number = workspace.peek(DisputeNumber, key)
+            rows: list[Key] = [] if number is None else [(Escrow, number.escrow_id), (Dispute, number.escrow_id)]
+            return [(kind, key), *rows]
+        case abi.BondReturned():
+            return [(Escrow, event.id), (Dispute, event.id), ledger.ledger_key(contracts.escrow, event.account)]
+        case _:
+            return [(Escrow, event.id), (Dispute, event.id)]
+
+
 def apply(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
     """Change the rows. Raises ReducerError when the event does not follow what we hold."""
     match event:
         case abi.EscrowFunded():
             _funded(event, place, workspace)
+        case abi.Ruling():
+            _ruled(event, place, workspace)
+        case abi.BondPosted():
+            disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
+        case abi.BondReturned():
+            disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
+            ledger.move(workspace, place, contracts.escrow, event.account, event.amount, "bond_returned", event.id)
         case abi.BalanceSpent():
             ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "spent", event.id)
-        case abi.BondReturned():
-            ledger.move(workspace, place, contracts.escrow, event.account, event.amount, "bond_returned", event.id)
         case abi.Withdrawn():
             ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "withdrawn", None)
             workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)
-        case abi.FeeRecipientChanged():
-            fees = _config(workspace, contracts)
-            fees.fee_recipient = event.fee_recipient
-            workspace.put(fees, place)
-        case abi.FeeChanged():
-            fees = _config(workspace, contracts)
-            fees.fee_bps = event.fee_bps
-            workspace.put(fees, place)
+        case _ if isinstance(event, _FEES):
+            _fees_changed(event, place, workspace, contracts)
         case _ if isinstance(event, _MOVES):
             _moved(event, place, workspace, contracts)
         case _ if isinstance(event, _SILENT):
@@ -82,8 +98,30 @@ def apply(event: object, place: Place, workspace: Workspace, contracts: Contract
             raise ReducerError(f"no rule for Escrow's {type(event).__name__}")
 
 
-def _config(workspace: Workspace, contracts: Contracts) -> EscrowConfig:
-    return workspace.find(EscrowConfig, contracts.escrow) or EscrowConfig(contract=contracts.escrow)
+def reported(event: object, escrow_id: bytes, outcome: Outcome, place: Place, workspace: Workspace) -> None:
+    """Note that Reputation has taken the end of an escrow, at once or by a repeated report.
+
+    Its word decides what Escrow's own events leave open: a provider's refund of the last base unit after the arbiter's
+    time looks like the end of a stalled dispute over one base unit. Raises ReducerError for any other disagreement.
+    """
+    row = workspace.need(Escrow, escrow_id)
+    if row.status != EscrowStatus.CLOSED:
+        raise ReducerError(f"escrow 0x{escrow_id.hex()} was reported before it closed")
+    if row.outcome == outcome and not row.stake_locked:
+        return
+    if row.outcome != outcome and {row.outcome, outcome} != {Outcome.LOST, Outcome.STALLED}:
+        raise ReducerError(f"escrow 0x{escrow_id.hex()} was reported as {outcome}, we hold {row.outcome}")
+    row.outcome, row.stake_locked = outcome, False
+    _append(row, "stake_settled", event, place, workspace)
+
+
+def _fees_changed(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    fees = workspace.find(EscrowConfig, contracts.escrow) or EscrowConfig(contract=contracts.escrow)
+    if isinstance(event, abi.FeeChanged):
+        fees.fee_bps = event.fee_bps
+    else:
+        fees.fee_recipient = event.fee_recipient
+    workspace.put(fees, place)
 
 
 def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace) -> None:
@@ -110,6 +148,16 @@ def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace) -> None
     _record(row, "funded", event, amount=terms.amount, place=place, workspace=workspace)
 
 
+def _ruled(event: abi.Ruling, place: Place, workspace: Workspace) -> None:
+    """A ruling is recorded, or comes just before it is carried out in the same call."""
+    row = workspace.need(Escrow, disputes.escrow_of(event, workspace))
+    if row.status != EscrowStatus.DISPUTED or event.ruling not in RULED_OUTCOMES:
+        raise ReducerError(f"escrow 0x{row.escrow_id.hex()} is {row.status} and ruled {event.ruling}")
+    row.status, row.ruling = EscrowStatus.RULED, event.ruling
+    disputes.moved(event, row, place, workspace)
+    _record(row, "ruled", event, amount=0, place=place, workspace=workspace)
+
+
 def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
     row = workspace.need(Escrow, event.id)
     amount = 0
@@ -117,6 +165,7 @@ def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts)
         case abi.EscrowAccepted():
             kind = "accepted"
             row.status, row.stake_units, row.accepted_at = EscrowStatus.ACCEPTED, event.stake, place.block_time
+            row.stake_locked = True
             amount = event.stake
         case abi.WorkSubmitted():
             kind = "submitted"
@@ -133,14 +182,59 @@ def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts)
         case abi.EscrowSplit():
             kind, row.ending = "split", Outcome.SETTLED
         case abi.EscrowClosed():
-            kind, row.status, row.outcome = "closed", EscrowStatus.CLOSED, row.ending
-            if row.released_units + row.refunded_units != row.amount_units:
-                raise ReducerError(f"escrow 0x{row.escrow_id.hex()} closed with money left")
+            kind = "closed"
+            _close(row, workspace)
+        case abi.StakeSettlementFailed():
+            kind, row.stake_locked = "stake_settlement_failed", True
+        case abi.Rated():
+            kind = "rated"
+            _rated(row, event, place, workspace)
         case _:
-            kind = "stake_settlement_failed"
+            kind = _disputed(row, event, place, workspace)
     if row.released_units + row.refunded_units > row.amount_units:
         raise ReducerError(f"escrow 0x{row.escrow_id.hex()} moved more than its amount")
     _record(row, kind, event, amount=amount, place=place, workspace=workspace)
+
+
+def _disputed(row: Escrow, event: Any, place: Place, workspace: Workspace) -> str:
+    match event:
+        case abi.DisputeRaised():
+            row.status, row.respond_by = EscrowStatus.CHALLENGED, event.respond_by
+            disputes.raised(event, row, place, workspace)
+            return "dispute_raised"
+        case abi.DisputeJoined():
+            row.status, row.decide_by = EscrowStatus.DISPUTED, event.decide_by
+            disputes.moved(event, row, place, workspace)
+            return "dispute_joined"
+        case _:
+            row.ending = Outcome.LOST
+            disputes.moved(event, row, place, workspace)
+            return "dispute_defaulted"
+
+
+def _close(row: Escrow, workspace: Workspace) -> None:
+    if row.released_units + row.refunded_units != row.amount_units:
+        raise ReducerError(f"escrow 0x{row.escrow_id.hex()} closed with money left")
+    disputes.closed(row, workspace)
+    row.status, row.outcome, row.stake_locked = EscrowStatus.CLOSED, row.ending, False
+
+
+def _rated(row: Escrow, event: abi.Rated, place: Place, workspace: Workspace) -> None:
+    if event.rater == row.client:
+        row.rated_by_client = True
+    else:
+        row.rated_by_provider = True
+    workspace.append(
+        Rating(
+            place=place,
+            escrow_id=row.escrow_id,
+            rater=event.rater,
+            ratee=event.ratee,
+            score=event.score,
+            comment_hash=event.comment_hash,
+            settled_units=event.settled_value,
+        )
+    )
 
 
 def _release(row: Escrow, event: abi.EscrowReleased, place: Place, workspace: Workspace, contracts: Contracts) -> None:
@@ -149,8 +243,7 @@ def _release(row: Escrow, event: abi.EscrowReleased, place: Place, workspace: Wo
         raise ReducerError("a fee was paid before any fee recipient was named")
     row.released_units += event.amount
     row.fee_units += event.fee
-    if row.ending != Outcome.SETTLED:
-        row.ending = Outcome.COMPLETED
+    row.ending = _ending_of_release(row)
     escrow, recipient = contracts.escrow, fees.fee_recipient if fees is not None else ZERO_ADDRESS
     if recipient == row.provider:
         ledger.move(workspace, place, escrow, row.provider, event.amount, "released", row.escrow_id)
@@ -159,18 +252,41 @@ def _release(row: Escrow, event: abi.EscrowReleased, place: Place, workspace: Wo
     ledger.move(workspace, place, escrow, recipient, event.fee, "fee", row.escrow_id)
 
 
+def _ending_of_release(row: Escrow) -> str:
+    """Return how the escrow ends if this release closes it, by the contract's own table."""
+    if row.ending == Outcome.SETTLED:
+        return Outcome.SETTLED
+    if row.status == EscrowStatus.RULED:
+        return RULED_OUTCOMES[row.ruling or 0]
+    # while an arbiter decides, nothing but a split or the end of his time releases anything
+    return Outcome.STALLED if row.status == EscrowStatus.DISPUTED else Outcome.COMPLETED
+
+
 def _ending_of_refund(row: Escrow, place: Place) -> str:
     """Return how the escrow ends if this refund closes it, by the contract's own table."""
     if row.ending == Outcome.SETTLED:
         return Outcome.SETTLED
-    if row.status == EscrowStatus.FUNDED:
-        return Outcome.CANCELLED
-    if row.status == EscrowStatus.ACCEPTED and place.block_time >= row.deliver_by:
-        return Outcome.MISSED
-    return Outcome.RETURNED
+    match EscrowStatus(row.status):
+        case EscrowStatus.FUNDED:
+            return Outcome.CANCELLED
+        case EscrowStatus.ACCEPTED if place.block_time >= row.deliver_by:
+            return Outcome.MISSED
+        case EscrowStatus.CHALLENGED if row.ending == Outcome.LOST:
+            return Outcome.LOST  # the default was claimed in this very call
+        case EscrowStatus.DISPUTED:
+            return Outcome.STALLED if row.ending == Outcome.STALLED else Outcome.LOST
+        case EscrowStatus.RULED:
+            return RULED_OUTCOMES[row.ruling or 0]
+        case _:
+            return Outcome.RETURNED
 
 
 def _record(row: Escrow, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
+    _append(row, kind, event, place, workspace)
+    workspace.note(place, (row.client, row.provider), CONTRACT, kind, row.escrow_id, amount)
+
+
+def _append(row: Escrow, kind: str, event: object, place: Place, workspace: Workspace) -> None:
     workspace.put(row, place)
     workspace.append(
         EscrowEvent(
@@ -185,8 +301,11 @@ def _record(row: Escrow, kind: str, event: object, *, amount: int, place: Place,
             stake_units=row.stake_units,
             accepted_at=row.accepted_at,
             challenge_ends_at=row.challenge_ends_at,
+            respond_by=row.respond_by,
+            decide_by=row.decide_by,
+            ruling=row.ruling,
             deliverable_hash=row.deliverable_hash,
             outcome=row.outcome,
+            stake_locked=row.stake_locked,
         )
     )
-    workspace.note(place, (row.client, row.provider), CONTRACT, kind, row.escrow_id, amount)

@@ -35,6 +35,7 @@ _POOL = (
 )  # fmt: skip
 _SILENT = (
     abi.RowSkipped | abi.SettleSkipped | abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
+    | abi.TokenRescued
 )  # fmt: skip
 
 

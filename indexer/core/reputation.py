@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 from aicp.abi import reputation as abi
-from indexer.core import ledger
+from indexer.core import escrow, ledger
 from indexer.core.context import Contracts
-from indexer.core.rows import AgentRecord, BonusPool, Escrow, Key, Place, Stake, StakeEvent, StakeLock
+from indexer.core.rows import AgentRecord, BonusPool, Escrow, Key, Place, ScoreEpoch, Stake, StakeEvent, StakeLock
 from indexer.core.states import LockState, Outcome
 from indexer.core.workspace import ReducerError, Workspace, spelled
 
@@ -18,7 +18,7 @@ _STAKE = (
 )  # fmt: skip
 _SILENT = (
     abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
-    | abi.EpochAnchored | abi.EpochVetoed | abi.AnchorerChanged | abi.TokenRescued
+    | abi.AnchorerChanged | abi.TokenRescued
 )  # fmt: skip
 _DISPUTED = (Outcome.LOST, Outcome.WON, Outcome.TIE, Outcome.STALLED)
 
@@ -40,7 +40,9 @@ def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]
         case abi.BonusPoolFunded():
             return [(BonusPool, here)]
         case abi.OutcomeRecorded():
-            return [(AgentRecord, event.agent)]
+            return [(AgentRecord, event.agent), (Escrow, event.escrow_id)]
+        case abi.EpochAnchored() | abi.EpochVetoed():
+            return [(ScoreEpoch, _epoch_id(event.epoch))]
         case abi.Withdrawn():
             return [ledger.ledger_key(here, event.account)]
         case _ if isinstance(event, _STAKE):
@@ -62,6 +64,12 @@ def apply(event: object, place: Place, workspace: Workspace, contracts: Contract
             workspace.note(place, (event.from_,), CONTRACT, "bonus_pool_funded", None, event.amount)
         case abi.OutcomeRecorded():
             _outcome(event, place, workspace)
+        case abi.EpochAnchored():
+            _anchored(event, place, workspace)
+        case abi.EpochVetoed():
+            epoch = workspace.need(ScoreEpoch, _epoch_id(event.epoch))
+            epoch.vetoed = True
+            workspace.put(epoch, place)
         case abi.Withdrawn():
             ledger.move(workspace, place, here, event.account, -event.amount, "withdrawn", None)
             workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)
@@ -165,3 +173,24 @@ def _outcome(event: abi.OutcomeRecorded, place: Place, workspace: Workspace) -> 
     row.last_outcome_at = place.block_time
     workspace.put(row, place)
     workspace.note(place, (event.agent,), CONTRACT, f"outcome_{outcome}", event.escrow_id, event.settled_value)
+    escrow.reported(event, event.escrow_id, outcome, place, workspace)
+
+
+def _epoch_id(epoch: int) -> bytes:
+    return epoch.to_bytes(8, "big")
+
+
+def _anchored(event: abi.EpochAnchored, place: Place, workspace: Workspace) -> None:
+    if workspace.find(ScoreEpoch, _epoch_id(event.epoch)) is not None:
+        raise ReducerError(f"epoch {event.epoch} anchored twice")
+    row = ScoreEpoch(
+        epoch_id=_epoch_id(event.epoch),
+        epoch=event.epoch,
+        root=event.root,
+        leaf_count=event.leaf_count,
+        manifest_hash=event.manifest_hash,
+        uri=event.uri,
+        anchored_at=place.block_time,
+        active_at=event.active_at,
+    )
+    workspace.put(row, place)

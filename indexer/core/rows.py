@@ -55,7 +55,11 @@ S = TypeVar("S", bound=StateRow)
 
 @dataclass(slots=True, kw_only=True)
 class Escrow(StateRow):
-    """An escrow: its terms and its state word. `ending` becomes the outcome if the last movement closes it."""
+    """An escrow: its terms and its state word. `ending` becomes the outcome if the last movement closes it.
+
+    `ruling` is the arbiter's number: 1 the client, 2 the provider, 0 neither. `stake_locked` as in the state word: from
+    the acceptance to the end, and after a failed report to Reputation until that is repeated.
+    """
 
     TABLE = "escrow"
     KEY = "escrow_id"
@@ -81,9 +85,15 @@ class Escrow(StateRow):
     stake_units: int = 0
     accepted_at: int | None = None
     challenge_ends_at: int | None = None
+    respond_by: int | None = None
+    decide_by: int | None = None
+    ruling: int | None = None
     deliverable_hash: bytes | None = None
     ending: str | None = None
     outcome: str | None = None
+    stake_locked: bool = False
+    rated_by_client: bool = False
+    rated_by_provider: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +112,12 @@ class EscrowEvent(EventRow):
     stake_units: int
     accepted_at: int | None
     challenge_ends_at: int | None
+    respond_by: int | None
+    decide_by: int | None
+    ruling: int | None
     deliverable_hash: bytes | None
     outcome: str | None
+    stake_locked: bool
 
 
 @dataclass(slots=True, kw_only=True)
@@ -315,6 +329,24 @@ class AgentRecord(StateRow):
 
 
 @dataclass(slots=True, kw_only=True)
+class ScoreEpoch(StateRow):
+    """An anchored root of scores; counts from `active_at` unless vetoed. `epoch_id` is the number in 8 bytes."""
+
+    TABLE = "score_epoch"
+    KEY = "epoch_id"
+
+    epoch_id: bytes
+    epoch: int
+    root: bytes
+    leaf_count: int
+    manifest_hash: bytes
+    uri: str
+    anchored_at: int
+    active_at: int
+    vetoed: bool = False
+
+
+@dataclass(slots=True, kw_only=True)
 class BonusPool(StateRow):
     """What Reputation may pay as success bonuses."""
 
@@ -336,11 +368,3 @@ class Activity(EventRow):
     kind: str
     subject: bytes | None
     amount_units: int
-
-
-STATE_ROWS: tuple[type[StateRow], ...] = (
-    Escrow, EscrowConfig, Ledger, Channel, Pool, Receiver, Stake, StakeLock, AgentRecord, BonusPool,
-)  # fmt: skip
-EVENT_ROWS: tuple[type[EventRow], ...] = (
-    EscrowEvent, LedgerEntry, ChannelEvent, PoolEvent, PoolWithdrawSeen, ReceiverEvent, StakeEvent, Activity,
-)  # fmt: skip

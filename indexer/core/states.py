@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 
 class EscrowStatus(StrEnum):
@@ -11,6 +12,9 @@ class EscrowStatus(StrEnum):
     FUNDED = "funded"
     ACCEPTED = "accepted"
     SUBMITTED = "submitted"
+    CHALLENGED = "challenged"
+    DISPUTED = "disputed"
+    RULED = "ruled"
     CLOSED = "closed"
 
 
@@ -40,3 +44,7 @@ class Outcome(StrEnum):
     def of_code(cls, code: int) -> Outcome:
         """Return the outcome of a contract code. Raises IndexError for an unknown one."""
         return tuple(cls)[code]
+
+
+RULED_OUTCOMES: Final = {0: Outcome.TIE, 1: Outcome.LOST, 2: Outcome.WON}
+"""How an escrow ends by an arbiter's ruling; there are no other rulings."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store.columns import last_change, metadata, origin, raw, seconds, units
+from indexer.store.columns import flag, last_change, metadata, origin, raw, seconds, units
 
 escrow = Table(
     "escrow",
@@ -31,9 +31,15 @@ escrow = Table(
     units("stake_units"),
     seconds("accepted_at", nullable=True),
     seconds("challenge_ends_at", nullable=True),
+    seconds("respond_by", nullable=True),
+    seconds("decide_by", nullable=True),
+    Column("ruling", SmallInteger, nullable=True),
     raw("deliverable_hash", nullable=True),
     Column("ending", Text, nullable=True),
     Column("outcome", Text, nullable=True),
+    flag("stake_locked"),
+    flag("rated_by_client"),
+    flag("rated_by_provider"),
     *last_change(),
     CheckConstraint("released_units + refunded_units <= amount_units", name="escrow_within_amount"),
     CheckConstraint("released_units >= 0 AND refunded_units >= 0 AND fee_units >= 0", name="escrow_not_negative"),
@@ -56,8 +62,12 @@ escrow_event = Table(
     units("stake_units"),
     seconds("accepted_at", nullable=True),
     seconds("challenge_ends_at", nullable=True),
+    seconds("respond_by", nullable=True),
+    seconds("decide_by", nullable=True),
+    Column("ruling", SmallInteger, nullable=True),
     raw("deliverable_hash", nullable=True),
     Column("outcome", Text, nullable=True),
+    flag("stake_locked"),
     Index("escrow_event_of", "escrow_id", "block_number", "log_index"),
 )
 

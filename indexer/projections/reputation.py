@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, Column, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store.columns import last_change, metadata, origin, raw, seconds, units
+from indexer.store.columns import flag, last_change, metadata, origin, raw, seconds, units
 
 stake = Table(
     "stake",
@@ -69,3 +69,19 @@ bonus_pool = Table(
     *last_change(),
     CheckConstraint("balance_units >= 0", name="bonus_pool_not_negative"),
 )
+
+score_epoch = Table(
+    "score_epoch",
+    metadata,
+    raw("epoch_id", primary_key=True),
+    units("epoch"),
+    raw("root"),
+    Column("leaf_count", BigInteger, nullable=False),
+    raw("manifest_hash"),
+    Column("uri", Text, nullable=False),
+    seconds("anchored_at"),
+    seconds("active_at"),
+    flag("vetoed"),
+    *last_change(),
+)
+"""Anchored roots of scores; one counts from `active_at` on, unless the guardian vetoed it before."""

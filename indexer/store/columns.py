@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Dialect, Integer, LargeBinary, MetaData, Numeric
+from sqlalchemy import BigInteger, Boolean, Column, Dialect, Integer, LargeBinary, MetaData, Numeric
 from sqlalchemy.types import TypeDecorator
 
 SCHEMA = "chain"
@@ -27,9 +27,14 @@ class Units(TypeDecorator[int]):
         return None if value is None else int(value)
 
 
-def units(name: str) -> Column[int]:
-    """Return an amount or counter column that is never null."""
-    return Column(name, Units, nullable=False)
+def units(name: str, *, nullable: bool = False) -> Column[int]:
+    """Return an amount, counter or on-chain number column."""
+    return Column(name, Units, nullable=nullable)
+
+
+def flag(name: str) -> Column[bool]:
+    """Return a yes-or-no column that is never null."""
+    return Column(name, Boolean, nullable=False)
 
 
 def raw(name: str, *, primary_key: bool = False, nullable: bool = False) -> Column[bytes]:

@@ -10,7 +10,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, any_, bindparam, delete, literal, select, text
 from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, insert
 
-from indexer.core.rows import EVENT_ROWS, STATE_ROWS, EventRow, Key, Place, PoolWithdrawSeen, StateRow
+from indexer.core.registry import EVENT_ROWS, STATE_ROWS
+from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.store.schema import PHYSICAL

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from indexer.core.states import EscrowStatus
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
+from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
 from indexer.views.overview import chain_activity, totals
 from indexer.views.stake import stake
@@ -16,6 +17,7 @@ from indexer.views.sync import MirrorEmptyError, sync_status
 from indexer.views.types import (
     ActivityRow,
     ChannelRow,
+    DisputeRow,
     DueEscrow,
     DueReason,
     EscrowEventRow,
@@ -23,7 +25,9 @@ from indexer.views.types import (
     Origin,
     PoolEventRow,
     PoolRow,
+    RatingRow,
     ReceiverRow,
+    ScoreEpochRow,
     StakeRow,
     SyncStatus,
     Totals,
@@ -32,6 +36,7 @@ from indexer.views.types import (
 __all__ = [
     "ActivityRow",
     "ChannelRow",
+    "DisputeRow",
     "DueEscrow",
     "DueReason",
     "EscrowEventRow",
@@ -41,12 +46,15 @@ __all__ = [
     "Origin",
     "PoolEventRow",
     "PoolRow",
+    "RatingRow",
     "ReceiverRow",
+    "ScoreEpochRow",
     "StakeRow",
     "SyncStatus",
     "Totals",
     "chain_activity",
     "channel",
+    "dispute",
     "due_escrows",
     "escrow",
     "escrow_events",
@@ -55,7 +63,10 @@ __all__ = [
     "pool_events",
     "pool_headroom_expr",
     "pools_of",
+    "ratings",
+    "ratings_of",
     "receiver",
+    "score_epochs",
     "stake",
     "sync_status",
     "totals",

@@ -21,7 +21,7 @@ _TERMS = (
 )  # fmt: skip
 _RUNNING = (
     "released_units", "refunded_units", "fee_units", "stake_units", "accepted_at", "challenge_ends_at",
-    "deliverable_hash", "outcome",
+    "respond_by", "decide_by", "ruling", "deliverable_hash", "outcome", "stake_locked",
 )  # fmt: skip
 
 

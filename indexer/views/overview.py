@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, literal, or_, select
+from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from indexer.core.states import EscrowStatus
@@ -13,7 +13,7 @@ from indexer.projections.escrow import escrow
 from indexer.projections.ledger import ledger
 from indexer.projections.payment_channel import channel, pool, receiver
 from indexer.projections.reputation import stake
-from indexer.views.sync import marks, origin_of
+from indexer.views.sync import before, cursor_of, marks, origin_of
 from indexer.views.types import ActivityRow, Totals
 
 MAX_ACTIVITY = 200
@@ -61,9 +61,7 @@ def chain_activity(s: Session, account: bytes, cursor: str | None, limit: int) -
     """
     statement = select(activity, *marks()).where(activity.c.account == account)
     if cursor is not None:
-        number, index = _parse(cursor)
-        older = and_(activity.c.block_number == number, activity.c.log_index < index)
-        statement = statement.where(or_(activity.c.block_number < number, older))
+        statement = statement.where(before(activity, cursor))
     ordered = statement.order_by(activity.c.block_number.desc(), activity.c.log_index.desc())
     return [
         ActivityRow(
@@ -71,15 +69,8 @@ def chain_activity(s: Session, account: bytes, cursor: str | None, limit: int) -
             kind=row["kind"],
             subject=row["subject"],
             amount_units=row["amount_units"],
-            cursor=f"{row['block_number']}-{row['log_index']}",
+            cursor=cursor_of(row),
             origin=origin_of(row),
         )
         for row in s.execute(ordered.limit(min(limit, MAX_ACTIVITY))).mappings()
     ]
-
-
-def _parse(cursor: str) -> tuple[int, int]:
-    number, dash, index = cursor.partition("-")
-    if not (dash and number.isdecimal() and index.isdecimal()):
-        raise ValueError("not an activity cursor")
-    return int(number), int(index)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, assert_never
 
-from sqlalchemy import RowMapping, ScalarSelect, select
+from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Table, and_, or_, select
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -70,3 +70,17 @@ def origin_of(row: RowMapping) -> Origin:
         block_time=row["block_time"],
         finality=finality,
     )
+
+
+def cursor_of(row: RowMapping) -> str:
+    """Return the text that continues a list of append-only rows, newest first, after this row."""
+    return f"{row['block_number']}-{row['log_index']}"
+
+
+def before(table: Table, cursor_text: str) -> ColumnElement[bool]:
+    """Return the condition for rows older than a `cursor_of`. Raises ValueError for a text that is none."""
+    number, dash, index = cursor_text.partition("-")
+    if not (dash and number.isdecimal() and index.isdecimal()):
+        raise ValueError("not a cursor")
+    older = and_(table.c.block_number == int(number), table.c.log_index < int(index))
+    return or_(table.c.block_number < int(number), older)

@@ -39,7 +39,11 @@ class SyncStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EscrowRow:
-    """An escrow as of the newest block of the asked finality: its terms, state word and last event."""
+    """An escrow as of the newest block of the asked finality: its terms, state word and last event.
+
+    `ruling` is the arbiter's number: 1 the client, 2 the provider, 0 neither. A closed escrow whose stake is still
+    locked was not taken by Reputation: `settleStake` repeats the report.
+    """
 
     escrow_id: bytes
     client: bytes
@@ -62,8 +66,12 @@ class EscrowRow:
     stake_units: int
     accepted_at: int | None
     challenge_ends_at: int | None
+    respond_by: int | None = None
+    decide_by: int | None = None
+    ruling: int | None = None
     deliverable_hash: bytes | None
     outcome: str | None
+    stake_locked: bool = False
     origin: Origin
 
 
@@ -77,6 +85,59 @@ class EscrowEventRow:
     released_units: int
     refunded_units: int
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeRow:
+    """The dispute of an escrow as of the newest block of the asked finality.
+
+    `dispute_id` and `decide_by` are None until the provider has answered. `ruling` is 1 for the client, 2 for the
+    provider, 0 for neither, None before there is one. `bond_units` is the client's bond, `bond_left_units` what of it
+    is still in the contract, `fee_units` what the provider paid for the arbiter.
+    """
+
+    escrow_id: bytes
+    raised_by: bytes
+    evidence_hash: bytes
+    raised_at: int
+    respond_by: int
+    arbiter: bytes
+    dispute_id: int | None
+    decide_by: int | None
+    ruling: int | None
+    defaulted: bool
+    bond_units: int
+    bond_left_units: int
+    fee_units: int
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RatingRow:
+    """One rating, 0 to 100, over an escrow in which `settled_units` were released; `cursor` continues the list."""
+
+    escrow_id: bytes
+    rater: bytes
+    ratee: bytes
+    score: int
+    comment_hash: bytes
+    settled_units: int
+    cursor: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreEpochRow:
+    """An anchored epoch of scores; it counts from `active_at` on unless it is vetoed."""
+
+    epoch: int
+    root: bytes
+    leaf_count: int
+    manifest_hash: bytes
+    uri: str
+    anchored_at: int
+    active_at: int
+    vetoed: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

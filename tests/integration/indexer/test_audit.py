@@ -68,7 +68,7 @@ def test_it_agrees_and_then_names_the_falsified_row(
     assert run(db=False).exit_code == 0
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE chain_v1.escrow SET released_units = released_units - 1 WHERE escrow_id = :id"), {"id": busy}
+            text("UPDATE chain_v2.escrow SET released_units = released_units - 1 WHERE escrow_id = :id"), {"id": busy}
         )
     broken = run("--json")
     assert broken.exit_code == 1
@@ -85,12 +85,12 @@ def test_it_agrees_and_then_names_the_falsified_row(
 
 def test_a_missing_and_an_invented_row_are_named(busy: bytes, engine: Engine, run: Callable[..., Result]) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM chain_v1.pool_event WHERE kind = 'deposited'"))
-        connection.execute(text("UPDATE chain_v1.ledger SET account = decode(repeat('ab', 20), 'hex') WHERE false"))
+        connection.execute(text("DELETE FROM chain_v2.pool_event WHERE kind = 'deposited'"))
+        connection.execute(text("UPDATE chain_v2.ledger SET account = decode(repeat('ab', 20), 'hex') WHERE false"))
         connection.execute(
             text(
-                "INSERT INTO chain_v1.receiver SELECT decode(repeat('ab', 20), 'hex'), 5, 5, number, 0, hash, hash "
-                "FROM chain_v1.cursor"
+                "INSERT INTO chain_v2.receiver SELECT decode(repeat('ab', 20), 'hex'), 5, 5, number, 0, hash, hash "
+                "FROM chain_v2.cursor"
             )
         )
     answer = run("--json")

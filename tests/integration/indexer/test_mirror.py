@@ -178,7 +178,7 @@ def test_of_two_indexers_the_first_one_stops(lab: Lab, engine: Engine, new_runne
 def test_another_chain_is_refused(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
     settle(new_runner())
     with engine.begin() as connection:
-        connection.execute(text("UPDATE chain_v1.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
+        connection.execute(text("UPDATE chain_v2.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
     with pytest.raises(ForeignMirrorError):
         settle(new_runner())
 

@@ -13,7 +13,8 @@ from aicp.rules.primitives import Finality, keccak
 from indexer.core import escrow, payment_channel, reputation
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
-from indexer.core.rows import EVENT_ROWS, STATE_ROWS, EventRow, Place, StateRow
+from indexer.core.registry import EVENT_ROWS, STATE_ROWS
+from indexer.core.rows import EventRow, Place, StateRow
 from indexer.core.workspace import Workspace, spelled
 from indexer.projections import table_of
 from indexer.settings import contracts_of
