@@ -126,7 +126,7 @@ interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
     /// @notice Nonce the agent's next signed unstake request must carry.
     function unstakeNonce(address agent) external view returns (uint256);
 
-    /// @notice Record of an agent from settled escrows. Its numbers stop at their type's maximum instead of overflowing.
+    /// @notice Record of an agent from settled escrows. Its numbers stop at their type's maximum.
     function recordOf(address agent) external view returns (Record memory);
 
     /// @notice Base units available for success bonuses.

@@ -7,8 +7,8 @@ import {ScoreLeaf} from "../types/StakeTypes.sol";
 /// @notice Scores are computed off chain and anchored as one Merkle root an epoch. Anybody can prove a score of an
 /// active epoch against its root; the scores themselves take no storage.
 interface IScoreAnchor {
-    /// @notice The root of `leafCount` scores was anchored and counts from `activeAt`. `manifestHash` is the hash of the
-    /// document that lists what went into them, `uri` says where it is.
+    /// @notice The root of `leafCount` scores was anchored and counts from `activeAt`. `manifestHash` is the hash of
+    /// the document that lists what went into them, `uri` says where it is.
     event EpochAnchored(
         uint64 indexed epoch, bytes32 root, uint32 leafCount, bytes32 manifestHash, uint40 activeAt, string uri
     );

@@ -50,8 +50,8 @@ _LOCAL_PERIODS = {
 def arbiter_arguments(network: Network, config: DeployConfig, token: bytes, admin: bytes) -> bytes | None:
     """Return the encoded constructor arguments, or None when the arbiter is not part of this version.
 
-    What nobody earns goes to the fee recipient; the first operator commits to the seeds of the default source of
-    randomness. Raises ConfigError when the contract wants a setting that is not here.
+    What nobody earns goes to the fee recipient; the contract creates the default source of randomness. Raises
+    ConfigError when the contract wants a setting that is not here.
     """
     try:
         abi = artifact(NAME).abi
@@ -63,7 +63,7 @@ def arbiter_arguments(network: Network, config: DeployConfig, token: bytes, admi
         "guardian": checksum(config.guardian),
         "sink": checksum(config.fee_recipient),
         "randomness": checksum(ZERO_ADDRESS),
-        "seeder": checksum(config.operators[0]),
+        "seeder": checksum(config.seeder),
         **_MONEY,
         **(_PUBLIC_PERIODS if network.public else _LOCAL_PERIODS),
     }

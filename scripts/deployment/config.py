@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from aicp.rules.primitives import ZERO_ADDRESS, parse_address
+from aicp.rules.primitives import ZERO_ADDRESS, checksum, parse_address
 from scripts.deployment.errors import ConfigError
 
 LOCAL_CHAIN_ID = 31337
@@ -19,7 +19,8 @@ class DeployConfig:
     used on the local chain only; the deployer is no part of it, so anyone who deploys gets the same addresses.
 
     On public networks `admin` is who proposes to the timelock that owns the contracts, and `executors` execute what is
-    ready there: the admin if none are named, everybody if it is the zero address.
+    ready there: the admin if none are named, everybody if it is the zero address. `seeder` commits to seeds for the
+    drawing of jurors; without one (zero) the block hashes alone decide.
     """
 
     admin: bytes
@@ -28,6 +29,7 @@ class DeployConfig:
     operators: tuple[bytes, ...]
     mock_usdc_owner: bytes = ZERO_ADDRESS
     executors: tuple[bytes, ...] = ()
+    seeder: bytes = ZERO_ADDRESS
 
     def __post_init__(self) -> None:
         for name in ("admin", "guardian", "fee_recipient"):
@@ -51,14 +53,15 @@ def local_config() -> DeployConfig:
         fee_recipient=guardian,
         operators=(parse_address(accounts.operator.address),),
         mock_usdc_owner=parse_address(accounts.deployer.address),
+        seeder=parse_address(accounts.operator.address),
     )
 
 
 def config_from(environment: Mapping[str, str], chain_id: int) -> DeployConfig:
     """Return the configuration of AICP_ADMIN, AICP_GUARDIAN, AICP_FEE_RECIPIENT and AICP_OPERATORS (comma separated).
 
-    AICP_EXECUTORS (comma separated) may name who executes what waits in the timelock of a public network. On the local
-    chain without any of the first four it is `local_config()`. Raises ConfigError.
+    AICP_EXECUTORS (comma separated) may name who executes what waits in the timelock of a public network, AICP_SEEDER
+    who commits to seeds. On the local chain without any of the first four it is `local_config()`. Raises ConfigError.
     """
     names = ("AICP_ADMIN", "AICP_GUARDIAN", "AICP_FEE_RECIPIENT", "AICP_OPERATORS")
     if chain_id == LOCAL_CHAIN_ID and not any(environment.get(name) for name in names):
@@ -72,6 +75,7 @@ def config_from(environment: Mapping[str, str], chain_id: int) -> DeployConfig:
         executors = tuple(
             parse_address(text.strip()) for text in environment.get("AICP_EXECUTORS", "").split(",") if text.strip()
         )
+        seeder = parse_address(environment.get("AICP_SEEDER", "").strip() or checksum(ZERO_ADDRESS))
     except ValueError as error:
         raise ConfigError(f"An account of the deployment is wrong: {error}.") from error
     owner = admin if chain_id == LOCAL_CHAIN_ID else ZERO_ADDRESS
@@ -82,4 +86,5 @@ def config_from(environment: Mapping[str, str], chain_id: int) -> DeployConfig:
         operators=operators,
         mock_usdc_owner=owner,
         executors=executors,
+        seeder=seeder,
     )

@@ -120,6 +120,9 @@ def test_configuration_is_refused_in_one_sentence() -> None:
     environment = {name: checksum(value) for name, value in zip(names, values, strict=True)}
     environment["AICP_OPERATORS"] = ", ".join(checksum(key) for key in PUBLIC_CONFIG.operators)
     assert config_from(environment, 137) == PUBLIC_CONFIG
+    environment |= {"AICP_EXECUTORS": checksum(b"\6" * 20), "AICP_SEEDER": checksum(b"\7" * 20)}
+    more = dataclasses.replace(PUBLIC_CONFIG, executors=(b"\6" * 20,), seeder=b"\7" * 20)
+    assert config_from(environment, 137) == more
     assert config_from({}, 31337) == local_config()
 
 
