@@ -62,7 +62,7 @@ def settle(runner: Runner) -> None:
 TABLES = (
     "escrow", "escrow_event", "escrow_config", "ledger", "ledger_entry", "channel", "channel_event", "pool",
     "pool_event", "receiver", "receiver_event", "stake", "stake_event", "stake_lock", "agent_record", "bonus_pool",
-    "activity", "log",
+    "activity", "log", "dispute", "dispute_event", "dispute_number", "rating", "score_epoch",
 )  # fmt: skip
 
 
