@@ -524,7 +524,8 @@ def test_claim__wrong_votes_lose_less_than_silence_and_refusals_nothing(court):
     court.vote(dispute, 1, 1, 0)
     court.end(dispute, APPEAL)
     court.arbiter.claim(dispute, 0, refused, sender=court.anyone)
-    assert court.arbiter.jurorOf(refused).free == before.free + before.locked
+    after = court.arbiter.jurorOf(refused)
+    assert (after.free + after.locked, after.locked) == (before.free + before.locked, before.locked - STAKE)
     assert court.arbiter.balanceOf(refused) == 0
 
 
