@@ -4,6 +4,7 @@ import { Link, useSearchParams } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { TaskState } from '@/api/types'
 import { Page } from '@/app/Page'
 import { AuctionTable } from '@/components/market/AuctionTable'
@@ -46,6 +47,7 @@ export function AuctionsPage() {
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: polling,
   })
+  const { loading, failure } = useOutcome(tasks)
   const items = tasks.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Page
@@ -67,8 +69,8 @@ export function AuctionsPage() {
         </SelectField>
       </div>
       <Card title="Tasks" aside={<LiveBadge />} flush>
-        {tasks.isPending && <SkeletonRows label="Loading auctions" rows={6} />}
-        {tasks.isError && <ErrorState error={tasks.error} onRetry={() => void tasks.refetch()} />}
+        {loading && <SkeletonRows label="Loading auctions" rows={6} />}
+        {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
         {items.length > 0 && <AuctionTable tasks={items} caption="Tasks" />}
         {tasks.isSuccess && items.length === 0 && (
           <Empty icon={Gavel} title="Nothing here.">

@@ -6,6 +6,7 @@ import { type Address as Account, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { DealOut, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
@@ -134,6 +135,7 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
     refetchInterval: ({ state }) =>
       state.data?.some((item) => item.finality && item.finality !== 'final') ? 4000 : polling,
   })
+  const history = useOutcome(timeline)
   return (
     <Page
       title={deal.title}
@@ -157,8 +159,8 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
             </Notice>
           )}
           <Card title="Timeline">
-            {timeline.isPending && <SkeletonRows label="Loading the timeline" />}
-            {timeline.isError && <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />}
+            {history.loading && <SkeletonRows label="Loading the timeline" />}
+            {history.failure !== null && <ErrorState error={history.failure} onRetry={() => void timeline.refetch()} />}
             {timeline.data && <Timeline items={timeline.data} />}
           </Card>
         </div>
@@ -198,9 +200,12 @@ export function DealPage() {
     enabled: reader !== undefined,
     refetchInterval: polling,
   })
-  if (session.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
+  const signedIn = useOutcome(session)
+  const { loading, failure } = useOutcome(deal)
+  if (signedIn.loading) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (signedIn.failure) return <ErrorState error={signedIn.failure} onRetry={() => void session.refetch()} />
   if (!reader) return <SignInFirst />
-  if (deal.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
-  if (deal.isError) return <ErrorState error={deal.error} onRetry={() => void deal.refetch()} />
+  if (loading) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (failure || !deal.data) return <ErrorState error={failure} onRetry={() => void deal.refetch()} />
   return <Deal deal={deal.data} role={isAddressEqual(reader, deal.data.agent as Account) ? 'agent' : 'buyer'} />
 }

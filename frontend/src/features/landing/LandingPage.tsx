@@ -5,6 +5,7 @@ import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { TotalsOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { AuctionTable } from '@/components/market/AuctionTable'
@@ -106,10 +107,11 @@ function OpenAuctions() {
     queryFn: () => endpoints.tasks(filter),
     refetchInterval: polling,
   })
+  const { loading, failure } = useOutcome(tasks)
   return (
     <Card title="Open auctions" aside={<LiveBadge />} flush>
-      {tasks.isPending && <SkeletonRows label="Loading auctions" />}
-      {tasks.isError && <ErrorState error={tasks.error} onRetry={() => void tasks.refetch()} />}
+      {loading && <SkeletonRows label="Loading auctions" />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
       {tasks.data && tasks.data.items.length > 0 && <AuctionTable tasks={tasks.data.items} caption="Open auctions" />}
       {tasks.data?.items.length === 0 && (
         <Empty icon={Gavel} title="No auction is open.">
@@ -127,6 +129,7 @@ function OpenAuctions() {
 export function LandingPage() {
   const polling = usePolling()
   const totals = useQuery({ queryKey: keys.totals, queryFn: endpoints.totals, refetchInterval: polling })
+  const { failure } = useOutcome(totals)
   useEffect(() => {
     document.title = 'AICP'
   }, [])
@@ -134,8 +137,8 @@ export function LandingPage() {
     <div className="grid grid-cols-1 gap-4">
       <Hero />
       <StatusLine />
-      {totals.isError ? (
-        <ErrorState error={totals.error} onRetry={() => void totals.refetch()} />
+      {failure !== null ? (
+        <ErrorState error={failure} onRetry={() => void totals.refetch()} />
       ) : (
         <Figures totals={totals.data} />
       )}
