@@ -45,10 +45,7 @@ describe('times', () => {
       act(() => void vi.advanceTimersByTime(4000))
       const delivered = new Date(Date.now() - 1000).toISOString()
       view.rerender(<ol>{[line(started), line(delivered)]}</ol>)
-      expect(screen.getAllByRole('listitem').map((item) => item.textContent)).toEqual([
-        '4 seconds ago',
-        '1 second ago',
-      ])
+      expect(screen.getAllByRole('listitem').map((item) => item.textContent)).toEqual(['4 seconds ago', '1 second ago'])
     } finally {
       vi.useRealTimers()
     }

@@ -19,7 +19,7 @@ import { toast } from '@/components/ui/toast'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
-import { PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { TaskPathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { BidBook } from './BidBook'
 
 function Facts({ task, reader }: { task: TaskOut; reader: Account | undefined }) {
@@ -134,7 +134,7 @@ function Auction({ task }: { task: TaskOut }) {
       intro={
         <>
           {ended ? <Badge tone="warn">Auction ended</Badge> : <TaskStateBadge state={task.state} />}
-          <PathBadge path={task.path_at_budget} />
+          <TaskPathBadge task={task} />
           {open && !ended && (
             <span>
               ends in <Countdown until={task.auction_ends_at} over="a moment" />

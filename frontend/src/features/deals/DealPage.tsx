@@ -10,6 +10,7 @@ import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { DealOut, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
+import { formatRate } from '@/chain/amount'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
@@ -56,8 +57,9 @@ function Money({ deal }: { deal: DealOut }) {
   const facts: [string, ReactNode][] = [
     ['Price', <Amount key="price" units={deal.price_units} className="font-semibold" />],
   ]
-  if (deal.path === 'escrow') facts.push(['Fee, paid by the agent', <Amount key="fee" units={deal.fee_units} />])
   if (deal.escrow) {
+    const rate = formatRate(deal.escrow.terms.fee_bps)
+    facts.push([`Marketplace fee (${rate}), paid by the agent`, <Amount key="fee" units={deal.fee_units} />])
     facts.push([
       'Escrow',
       <Badge key="status" tone="chain">

@@ -1,4 +1,5 @@
 import type { DealOut, NetworkOut } from '@/api/types'
+import { formatRate } from '@/chain/amount'
 import { serverNow } from '@/chain/clock'
 import type { SheetRequest } from '@/chain/signing'
 import { signingRequest } from '@/chain/typedData'
@@ -30,7 +31,11 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
       { label: 'For', value: deal.title },
       { label: 'Agent', value: deal.agent, kind: 'address' },
       { label: 'Held by (Escrow)', value: network.contracts.escrow, kind: 'address' },
-      { label: 'Fee, paid by the agent', value: deal.fee_units, kind: 'amount' },
+      {
+        label: `Marketplace fee (${formatRate(terms.fee_bps)}), paid by the agent`,
+        value: deal.fee_units,
+        kind: 'amount',
+      },
       { label: 'Time to check the result', value: formatDuration(terms.challenge_period) },
       { label: 'Signature expires', value: String(validBefore), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
@@ -51,7 +56,7 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
 
 /** The sheet for paying the agent out. */
 export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: number): SheetRequest {
-  const { escrow_id: id, released_units: released } = escrowOf(deal)
+  const { escrow_id: id, released_units: released, terms } = escrowOf(deal)
   const due = BigInt(deal.price_units) - BigInt(released)
   return {
     title: `Release ${amountText(due)}`,
@@ -61,7 +66,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
     rows: [
       { label: 'Released', value: due.toString(), kind: 'amount' },
       { label: 'To agent', value: deal.agent, kind: 'address' },
-      { label: 'Fee, taken from it', value: deal.fee_units, kind: 'amount' },
+      { label: `Marketplace fee (${formatRate(terms.fee_bps)}), taken from it`, value: deal.fee_units, kind: 'amount' },
       { label: 'Signature expires', value: String(validUntil), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
     ],
