@@ -1,5 +1,6 @@
-import { screen, waitFor, within } from '@testing-library/react'
+import { act, screen, waitFor, within } from '@testing-library/react'
 import { describe, expect, it, vi } from 'vitest'
+import { keys } from '@/api/keys'
 import type { DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useSheet } from '@/chain/signing'
@@ -54,6 +55,20 @@ describe('DealPage', () => {
     await user.click(within(sheet).getByRole('button', { name: 'Cancel' }))
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     expect(screen.queryByRole('alert')).toBeNull()
+  })
+
+  it('closes the sheet when the deal was paid in another tab', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    const { user, client } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: 'Pay 24.00 USDC' }))
+    await screen.findByRole('dialog', { name: 'Pay 24.00 USDC into escrow' })
+    act(() => client.setQueryData(keys.deal(deal.id), { ...deal }))
+    expect(screen.getByRole('dialog')).toBeVisible()
+    act(() => client.setQueryData(keys.deal(deal.id), { ...deal, state: 'funding', actions: [] }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    expect(screen.queryByRole('alert')).toBeNull()
+    expect(screen.queryByRole('button', { name: /^Pay/ })).toBeNull()
   })
 
   it.each([

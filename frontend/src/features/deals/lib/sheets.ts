@@ -12,6 +12,9 @@ const escrowOf = (deal: DealOut) => {
   return deal.escrow
 }
 
+/** What a sheet of a deal is about: this step, on these terms. */
+export const sheetSubject = (deal: DealOut, step: string) => `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}`
+
 /** The latest moment the payment authorization may be used: what the service would take now, never past our own limit. */
 export function payableUntil(network: NetworkOut, deal: DealOut, now = serverNow()): number {
   const escrow = escrowOf(deal)
@@ -24,6 +27,7 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
   const { escrow_id: id, terms } = escrowOf(deal)
   const amount = amountText(deal.price_units)
   return {
+    subject: sheetSubject(deal, 'pay'),
     title: `Pay ${amount} into escrow`,
     intro: 'One signature. The money goes from your wallet into the escrow contract, not to the agent and not to us.',
     rows: [
@@ -59,6 +63,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
   const { escrow_id: id, released_units: released, terms } = escrowOf(deal)
   const due = BigInt(deal.price_units) - BigInt(released)
   return {
+    subject: sheetSubject(deal, 'release'),
     title: `Release ${amountText(due)}`,
     intro: deal.deliverable
       ? 'You accept the result. The agent is paid and its stake is freed; this cannot be taken back.'
@@ -85,6 +90,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
 export function cancelSheet(network: NetworkOut, deal: DealOut, validUntil: number): SheetRequest {
   const { escrow_id: id } = escrowOf(deal)
   return {
+    subject: sheetSubject(deal, 'cancel'),
     title: 'Cancel the escrow',
     intro: 'The agent has not accepted, so the whole amount comes back to you.',
     rows: [

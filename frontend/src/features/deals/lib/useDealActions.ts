@@ -1,14 +1,15 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useEffect } from 'react'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import type { DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
 import { loadSessionKey } from '@/chain/sessionKey'
-import { askSignature, SheetClosed } from '@/chain/signing'
+import { askSignature, closeSheet, SheetClosed } from '@/chain/signing'
 import { toast } from '@/components/ui/toast'
 import { giveVerdict, OrderRefused, placeOrder } from './order'
-import { cancelSheet, payableUntil, paySheet, releaseSheet } from './sheets'
+import { cancelSheet, payableUntil, paySheet, releaseSheet, sheetSubject } from './sheets'
 import { verifyEscrow } from './verify'
 
 /** A signature of a signed step stays valid this long, so that the relayer has time and nothing lingers. */
@@ -39,9 +40,19 @@ function useStep<V>(deal: DealOut, done: string, run: (variables: V) => Promise<
   })
 }
 
+/** Closes a sheet that asks for what another tab, the agent or the clock has settled meanwhile. */
+function useFreshSheet(deal: DealOut) {
+  useEffect(() => {
+    const open = deal.actions.filter((action) => action.allowed).map((action) => sheetSubject(deal, action.name))
+    const closed = closeSheet((subject) => subject.startsWith(`${deal.id}:`) && !open.includes(subject))
+    if (closed) toast('info', 'The deal has moved on', 'Nothing was signed here.')
+  }, [deal])
+}
+
 /** What the buyer can do on a deal. */
 export function useDealActions(deal: DealOut) {
   const network = useNetwork()
+  useFreshSheet(deal)
 
   const pay = useStep<void>(deal, 'Payment signed', async () => {
     const verdict = await verifyEscrow(network, deal, deal.buyer)
