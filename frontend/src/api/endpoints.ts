@@ -57,6 +57,7 @@ export const endpoints = {
   balances: (address: string) =>
     unwrap(api.GET('/api/v1/accounts/{address}/balances', { params: { path: { address } } })),
   withdraw: (body: S['WithdrawalIn']) => unwrap(api.POST('/api/v1/withdrawals', { body })),
+  faucet: (amount_units: string) => unwrap(api.POST('/api/v1/wallet/faucet', { body: { amount_units } })),
   transactions: (query: { cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/transactions', { params: { query } })),
   agentsAvailable: (capability?: string) =>

@@ -92,7 +92,7 @@ export function BalanceCard({ account }: { account: string }) {
     ['Earned by channel', data?.channel_claimed_units],
   ]
   return (
-    <Card title="Balance" aside={network.public ? null : <FaucetButton account={account} />}>
+    <Card title="Balance" aside={network.public ? null : <FaucetButton />}>
       <div className="flex flex-wrap items-end justify-between gap-4">
         <dl className="grid flex-1 grid-cols-2 gap-3 sm:grid-cols-4">
           {figures.map(([label, units]) => (
