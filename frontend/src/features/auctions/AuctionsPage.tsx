@@ -7,7 +7,8 @@ import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
 import type { TaskState } from '@/api/types'
 import { Page } from '@/app/Page'
-import { AuctionTable } from '@/components/market/AuctionTable'
+import { serverNowMs } from '@/chain/clock'
+import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { SelectField } from '@/components/ui/Field'
@@ -48,7 +49,7 @@ export function AuctionsPage() {
     refetchInterval: polling,
   })
   const { loading, failure } = useOutcome(tasks)
-  const items = tasks.data?.pages.flatMap((page) => page.items) ?? []
+  const items = liveFirst(tasks.data?.pages.flatMap((page) => page.items) ?? [], serverNowMs())
   return (
     <Page
       title="Auctions"

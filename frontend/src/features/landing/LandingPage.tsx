@@ -7,8 +7,9 @@ import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
 import type { TotalsOut } from '@/api/types'
+import { serverNowMs } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
-import { AuctionTable } from '@/components/market/AuctionTable'
+import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
 import { Card, Stat } from '@/components/ui/Card'
@@ -112,7 +113,9 @@ function OpenAuctions() {
     <Card title="Open auctions" aside={<LiveBadge />} flush>
       {loading && <SkeletonRows label="Loading auctions" />}
       {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
-      {tasks.data && tasks.data.items.length > 0 && <AuctionTable tasks={tasks.data.items} caption="Open auctions" />}
+      {tasks.data && tasks.data.items.length > 0 && (
+        <AuctionTable tasks={liveFirst(tasks.data.items, serverNowMs())} caption="Open auctions" />
+      )}
       {tasks.data?.items.length === 0 && (
         <Empty icon={Gavel} title="No auction is open.">
           <Link to="/tasks/new" className="text-brand underline underline-offset-2">
