@@ -1,12 +1,13 @@
 import { useState } from 'react'
 import { Link } from 'react-router'
 import type { Action, DealOut } from '@/api/types'
+import { useNetwork } from '@/chain/network'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Dialog } from '@/components/ui/Dialog'
 import { SelectField } from '@/components/ui/Field'
 import { ActionError, Notice } from '@/components/ui/States'
-import { Countdown } from '@/components/ui/Time'
+import { Countdown, formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { REJECT_REASONS } from './lib/reasons'
@@ -15,12 +16,16 @@ import type { useDealActions } from './lib/useDealActions'
 type Steps = ReturnType<typeof useDealActions>
 
 function Clock({ action }: { action: Action }) {
+  const { constants } = useNetwork()
   if (!action.due && !action.if_nobody_acts) return null
   return (
     <p className="text-xs text-muted">
       {action.due && (
         <>
-          Time left: <Countdown until={action.due} over="over" />.{' '}
+          Time left: <Countdown until={action.due} over="over" />
+          {action.name === 'verdict' &&
+            ` (until ${formatDuration(constants.evaluation_seconds)} after the delivery deadline)`}
+          .{' '}
         </>
       )}
       {action.if_nobody_acts && <>If nobody acts: {action.if_nobody_acts}</>}
