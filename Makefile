@@ -65,6 +65,7 @@ lock: packages ## resolve the lock files again from pyproject.toml and package.j
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet requirements/bootstrap.in --generate-hashes --no-emit-index-url -o requirements/bootstrap.lock && \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --universal --generate-hashes --no-emit-index-url -o requirements/run.lock && \
 	  UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet pyproject.toml --extra dev --universal --constraint requirements/run.lock --generate-hashes --no-emit-index-url -o requirements/dev.lock && \
+	  for tool in slither halmos; do UV_CUSTOM_COMPILE_COMMAND="make lock" .venv/uv/bin/uv pip compile --quiet requirements/$$tool.in --universal --generate-hashes --no-emit-index-url -o requirements/$$tool.lock; done && \
 	  npm install --package-lock-only --omit-lockfile-registry-resolved --no-audit --no-fund --loglevel=error)
 
 clean: ## forget chain, database, files and logs of `make up`
