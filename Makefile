@@ -15,7 +15,9 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-.PHONY: help openapi up down status test $(SUITES) audit lock format clean packages dev-packages
+PROOFS := slither halmos
+
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,12 @@ integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
 
 e2e: dev-packages ## the journeys in a real browser (needs Chromium)
 	@$(call timed,$(VENV)/python -m scripts.suites e2e)
+
+slither: dev-packages ## static analysis of the contracts (findings: docs/security/slither.md)
+	@$(call timed,$(PYTHON) scripts/bootstrap slither && $(VENV)/python -m scripts.prove.slither)
+
+halmos: dev-packages ## symbolic tests of the contracts
+	@$(call timed,$(PYTHON) scripts/bootstrap halmos && $(VENV)/python -m scripts.prove.halmos)
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }
