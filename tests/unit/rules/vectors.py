@@ -30,8 +30,10 @@ from aicp.rules.ids import (
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, keccak
 from aicp.rules.route import choose_path
 from aicp.rules.terms import PROBLEMS, Agreed, check_terms, compose_terms
+from scripts.abi.golden import digests, solidity
 
 FOLDER = Path(__file__).parents[3] / "sdk" / "aicp" / "rules" / "vectors"
+SOLIDITY = Path(__file__).parents[2] / "forge" / "utils" / "Golden.sol"
 CHAIN_ID = 31337
 CONSTANTS = network(CHAIN_ID).constants
 NOW = 1_795_235_400
@@ -291,6 +293,7 @@ def all_vectors() -> dict[str, Any]:
         "bids": bids(),
         "ids": ids(),
         "terms": terms(),
+        "digests": digests(ids()),
     }
 
 
@@ -299,6 +302,7 @@ def main() -> None:
     for name, vectors in all_vectors().items():
         text = json.dumps(vectors, indent=1, ensure_ascii=False)
         (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    SOLIDITY.write_text(solidity(all_vectors()["digests"]), encoding="utf-8")
 
 
 if __name__ == "__main__":
