@@ -15,7 +15,7 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-PROOFS := slither halmos
+PROOFS := slither halmos invariants
 
 .PHONY: help openapi up down status test $(SUITES) $(PROOFS) audit lock format clean packages dev-packages
 
@@ -57,6 +57,9 @@ slither: dev-packages ## static analysis of the contracts (findings: docs/securi
 
 halmos: dev-packages ## symbolic tests of the contracts
 	@$(call timed,$(PYTHON) scripts/bootstrap halmos && $(VENV)/python -m scripts.prove.halmos)
+
+invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each (make forge does a short round)
+	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/*Invariants.t.sol')
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }

@@ -43,6 +43,9 @@ CHECK = Suite(
         _check("API types of the pages", *API_TYPES, "--check", needs=("frontend/src/api/schema.d.ts",)),
         _check("biome", "npm", "run", "--silent", "lint", "-w", "frontend", needs=("frontend/biome.json",)),
         _check("tsc", "npm", "run", "--silent", "typecheck", "-w", "frontend", needs=("frontend/tsconfig.json",)),
+        _check(
+            "trees of the contract tests", PYTHON, "-m", "scripts.prove.trees", needs=("tests/contracts/trees/*.tree",)
+        ),
         _check("forge fmt", str(NODE_BIN / "forge"), "fmt", "--check", needs=("contracts/*.sol",)),
         _check(
             "solhint",

@@ -45,6 +45,24 @@ contract EscrowProofs is Proof {
         assert(earlier.status == Status.None || later.status != Status.None);
     }
 
+    function check_tmp_submit(Terms memory terms, address caller, uint40 time) public {
+        bytes32 id = _escrow.escrowId(terms);
+        EscrowState memory earlier = _escrow.stateOf(id);
+        VM.assume(_sound(terms, earlier));
+        callOne("Escrow", _escrow.submit.selector, address(_escrow), caller, time);
+        EscrowState memory later = _escrow.stateOf(id);
+        assert(_sound(terms, later));
+    }
+
+    function check_tmp_release(Terms memory terms, address caller, uint40 time) public {
+        bytes32 id = _escrow.escrowId(terms);
+        EscrowState memory earlier = _escrow.stateOf(id);
+        VM.assume(_sound(terms, earlier));
+        callOne("Escrow", _escrow.release.selector, address(_escrow), caller, time);
+        EscrowState memory later = _escrow.stateOf(id);
+        assert(_sound(terms, later));
+    }
+
     function _sound(Terms memory terms, EscrowState memory state) private pure returns (bool) {
         uint256 moved = uint256(state.released) + state.refunded;
         if (state.status == Status.None) return state.word == 0;

@@ -14,22 +14,40 @@ contract MathProofs is Proof {
         _reputation = IReputation(deploy("Reputation", abi.encode(_token, GUARDIAN, uint40(14 days))));
     }
 
-    /// @notice Three releases pay the fee of one, and no step of them can fail.
-    function check_fee_does_not_depend_on_slices(uint96 a, uint96 b, uint96 c, uint16 feeBps) public view {
-        VM.assume(a <= b && b <= c && feeBps <= 10_000);
-        try this.feeOfSlices(a, b, c, feeBps) returns (uint256 sliced) {
-            assert(sliced == (uint256(c) * feeBps) / 10_000);
-            assert(sliced <= c);
-        } catch {
-            assert(false);
+    /// @notice The fees of releasing `a` and then `more` add up to the fee of releasing both at once.
+    ///
+    /// @custom:halmos --solver-command ".prove/halmos/bin/python scripts/prove/cvc5_entry.py"
+    function check_fee_does_not_depend_on_slices(uint96 a, uint96 more, uint16 feeBps) public pure {
+        VM.assume(feeBps <= 10_000);
+        unchecked {
+            uint256 both = uint256(a) + more;
+            uint256 sliced = FeeMath.ofStep(0, a, feeBps) + FeeMath.ofStep(a, both, feeBps);
+            assert(sliced == (both * feeBps) / 10_000);
         }
     }
 
-    function feeOfSlices(uint256 a, uint256 b, uint256 c, uint256 feeBps) external pure returns (uint256) {
-        return FeeMath.ofStep(0, a, feeBps) + FeeMath.ofStep(a, b, feeBps) + FeeMath.ofStep(b, c, feeBps);
+    /// @notice The subtraction in `ofStep` cannot fail, first half: what is divided grows with the amount.
+    function check_fee_product_grows(uint96 a, uint96 more, uint16 feeBps) public pure {
+        unchecked {
+            uint256 left = uint256(a) * feeBps;
+            uint256 step = uint256(more) * feeBps;
+            assert((uint256(a) + more) * feeBps == left + step);
+            assert(left <= type(uint112).max && step <= type(uint112).max);
+        }
+    }
+
+    /// @notice The subtraction in `ofStep` cannot fail, second half: so does the quotient.
+    ///
+    /// @custom:halmos --solver-command ".prove/halmos/bin/python scripts/prove/cvc5_entry.py"
+    function check_fee_quotient_grows(uint112 left, uint112 step) public pure {
+        unchecked {
+            assert(uint256(left) / FeeMath.BPS <= (uint256(left) + step) / FeeMath.BPS);
+        }
     }
 
     /// @notice The stake is a fifth of the price, rounded up.
+    ///
+    /// @custom:halmos --solver-command ".prove/halmos/bin/python scripts/prove/cvc5_entry.py"
     function check_required_stake_is_a_fifth(uint96 amount) public view {
         uint256 stake = _reputation.requiredStake(amount);
         assert(stake * 5 >= amount);

@@ -47,6 +47,16 @@ abstract contract Proof {
         VM.assume(made != address(0));
     }
 
+    /// @dev One function with any arguments, called by anybody at any time.
+    function callOne(string memory name, bytes4 selector, address target, address caller, uint40 time) internal {
+        bytes memory data = SVM.createCalldata(name);
+        VM.assume(bytes4(data) == selector);
+        VM.warp(time);
+        VM.prank(caller);
+        (bool ok,) = target.call(data);
+        VM.assume(ok);
+    }
+
     /// @dev Any function of the contract with any arguments, called by anybody at any time.
     function callAnything(string memory name, address target, address caller, uint40 time) internal returns (bool ok) {
         bytes memory data = SVM.createCalldata(name);
