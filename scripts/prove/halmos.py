@@ -28,7 +28,8 @@ def main(names: Sequence[str]) -> int:
     integers = [name for name in chosen if name in _OVER_INTEGERS]
     words = [name for name in chosen if name not in _OVER_INTEGERS]
     entry = ROOT / "scripts" / "prove" / "cvc5_entry.py"
-    lines, failed = [], 0
+    lines: list[str] = []
+    failed = 0
     for group, solver in (
         (integers, ("--solver-command", f"{tool('halmos', 'python')} {entry}")),
         (words, ("--solver", "yices")),
