@@ -1,11 +1,12 @@
 import { act, screen, waitFor, within } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
 import { keys } from '@/api/keys'
-import type { DealOut } from '@/api/types'
+import type { Action, DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useSheet } from '@/chain/signing'
 import { escrowId } from '@/chain/typedData'
-import { balances, makeDeal, makeDelivered, network, session, timeline } from '@/test/fixtures'
+import { balances, makeDeal, makeDelivered, network, session, task, timeline } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { DealPage } from './DealPage'
@@ -136,6 +137,29 @@ describe('DealPage', () => {
     await user.click(await screen.findByRole('button', { name: /^Pay/ }))
     expect(await screen.findByRole('alert')).toHaveTextContent('less USDC than the price')
     expect(screen.queryByRole('dialog')).toBeNull()
+  })
+
+  it('shows how long an unpaid deal waits, and cancels it where that is offered', async () => {
+    const deal = await makeDeal('channel')
+    const order = { ...(deal.actions[0] as Action), due: null, if_nobody_acts: null }
+    const cancel: Action = {
+      ...order,
+      name: 'cancel',
+      reason: 'Nothing has been paid; the buyer can take the task back.',
+    }
+    setUp({ ...deal, actions: [order, cancel] })
+    server.use(
+      http.post(`http://localhost:8000/api/v1/tasks/${deal.task_id}/cancel`, () =>
+        HttpResponse.json({ ...task, state: 'cancelled' }),
+      ),
+    )
+    const { user } = await open({ ...deal, actions: [order, cancel] })
+    expect(await screen.findByText(/^Time left:/)).toHaveTextContent(/(59:|1 h 00)/)
+    const button = screen.getByRole('button', { name: 'Cancel deal' })
+    server.use(answers(`/deals/${deal.id}`, { ...deal, state: 'cancelled', live: false, actions: [] }))
+    await user.click(button)
+    expect(await screen.findByText('This deal has ended.')).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Cancel deal' })).toBeNull()
   })
 
   it('offers accept and reject for a small deal, release for an escrow', async () => {

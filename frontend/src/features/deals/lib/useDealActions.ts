@@ -86,6 +86,12 @@ export function useDealActions(deal: DealOut) {
     })
   })
 
+  // nothing has been paid, so no signature is needed: the task itself is taken back
+  const callOff = useStep<void>(deal, 'Deal cancelled', async () => {
+    await endpoints.cancelTask(deal.task_id)
+    return endpoints.deal(deal.id)
+  })
+
   const order = useStep<void>(deal, 'Order placed from your pool', async () =>
     placeOrder(network, deal, deal.buyer, await needKey(network.chain_id, deal.buyer)),
   )
@@ -94,5 +100,5 @@ export function useDealActions(deal: DealOut) {
     giveVerdict(network, deal, await needKey(network.chain_id, deal.buyer), accepted, reason),
   )
 
-  return { pay, release, cancel, order, verdict }
+  return { pay, release, cancel, callOff, order, verdict }
 }
