@@ -126,8 +126,15 @@ def back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, reason:
     tasks.move(session, ctx, task, target, reason=reason, evidence={"now": now}, deal_id=deal.id)
 
 
-def read_deal(session: Session, ctx: Context, deal_id: uuid.UUID, caller: bytes, min_finality: Finality) -> DealOut:
+def read_deal(
+    session: Session,
+    ctx: Context,
+    deal_id: uuid.UUID,
+    caller: bytes,
+    min_finality: Finality,
+    session_key: bytes | None = None,
+) -> DealOut:
     """Return the deal as its party sees it. Raises NotFound for anybody else."""
     from backend.deals.view import deal_out
 
-    return deal_out(session, ctx, find(session, deal_id, caller), min_finality)
+    return deal_out(session, ctx, find(session, deal_id, caller), min_finality, session_key)
