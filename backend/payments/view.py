@@ -54,10 +54,7 @@ def channel_side(session: Session, ctx: Context, deal: Deal, session_key: bytes 
     """Return the channel side of a deal: the order it has, or what an order by the session key would need."""
     order = session.execute(repo.order_of_deal(deal.id)).scalar_one_or_none()
     pool_id: bytes | None = None if order is None else order.pool_id
-    if order is None:
-        pool = _paying_pool(session, ctx, deal, session_key)
-    else:
-        pool = views.pool(session, order.pool_id)
+    pool = _paying_pool(session, ctx, deal, session_key) if order is None else views.pool(session, order.pool_id)
     if pool is not None:
         pool_id = pool.pool_id
     if pool_id is None or pool is None:

@@ -889,7 +889,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Task
-         * @description Take back an open task.
+         * @description Take back a task that is open, or whose deal nobody has paid.
          */
         post: operations["cancel_task"];
         delete?: never;
