@@ -4,6 +4,14 @@
 from enum import IntEnum
 
 
+class DisputeStatus(IntEnum):
+    """`enum DisputeStatus`."""
+
+    WAITING = 0
+    APPEALABLE = 1
+    SOLVED = 2
+
+
 class Outcome(IntEnum):
     """`enum Outcome`."""
 
