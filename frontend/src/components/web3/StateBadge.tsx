@@ -2,6 +2,7 @@ import type { IntentOut, TaskOut, TaskState } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { chooseAtBudget, eitherSentence } from '@/chain/route'
 import { Badge } from '../ui/Badge'
+import { amountText } from './Amount'
 import { INTENT_STATES, PATHS, TASK_STATES } from './states'
 
 export const TaskStateBadge = ({ state }: { state: TaskState }) => (
@@ -17,7 +18,7 @@ export const PathBadge = ({ path }: { path: keyof typeof PATHS }) => (
 )
 
 /** How a task will be paid, as far as it is known before a bid is accepted. */
-export function TaskPathBadge({ task }: { task: TaskOut }) {
+export function TaskPathBadge({ task, explain = false }: { task: TaskOut; explain?: boolean }) {
   const { constants } = useNetwork()
   const { path } = chooseAtBudget(
     {
@@ -29,8 +30,11 @@ export function TaskPathBadge({ task }: { task: TaskOut }) {
     constants,
   )
   return (
-    <span title={path === 'either' ? eitherSentence(constants) : undefined}>
-      <PathBadge path={path} />
-    </span>
+    <>
+      <span title={path === 'either' ? eitherSentence(constants) : undefined}>
+        <PathBadge path={path} />
+      </span>
+      {explain && path === 'either' && <span>{amountText(constants.threshold_units)} or more is paid on chain</span>}
+    </>
   )
 }

@@ -134,7 +134,7 @@ function Auction({ task }: { task: TaskOut }) {
       intro={
         <>
           {ended ? <Badge tone="warn">Auction ended</Badge> : <TaskStateBadge state={task.state} />}
-          <TaskPathBadge task={task} />
+          <TaskPathBadge task={task} explain />
           {open && !ended && (
             <span>
               ends in <Countdown until={task.auction_ends_at} over="a moment" />
