@@ -35,7 +35,8 @@ export const endpoints = {
 
   deals: (query: { role?: 'buyer' | 'agent'; live?: boolean; cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/deals', { params: { query } })),
-  deal: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id } } })),
+  deal: (deal_id: string, session_key?: string) =>
+    unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id }, query: { session_key } } })),
   timeline: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}/timeline', { params: { path: { deal_id } } })),
   authorize: (deal_id: string, body: S['AuthorizationIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/authorization', { params: { path: { deal_id } }, body })),

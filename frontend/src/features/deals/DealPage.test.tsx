@@ -4,9 +4,10 @@ import { describe, expect, it, vi } from 'vitest'
 import { keys } from '@/api/keys'
 import type { Action, DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
+import * as keyStore from '@/chain/sessionKey'
 import { useSheet } from '@/chain/signing'
 import { escrowId } from '@/chain/typedData'
-import { balances, makeDeal, makeDelivered, network, session, task, timeline } from '@/test/fixtures'
+import { agent, balances, makeDeal, makeDelivered, network, session, sessionKey, task, timeline } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { DealPage } from './DealPage'
@@ -160,6 +161,34 @@ describe('DealPage', () => {
     await user.click(button)
     expect(await screen.findByText('This deal has ended.')).toBeVisible()
     expect(screen.queryByRole('button', { name: 'Cancel deal' })).toBeNull()
+  })
+
+  it("asks for the pool of this browser's session key, and as the agent for the one that pays", async () => {
+    vi.spyOn(keyStore, 'loadSessionKey').mockResolvedValue(sessionKey)
+    const deal = await makeDeal('channel')
+    const asked: (string | null)[] = []
+    const reading = (shown: DealOut) => {
+      setUp(shown)
+      server.use(
+        http.get(`http://localhost:8000/api/v1/deals/${deal.id}`, ({ request }) => {
+          asked.push(new URL(request.url).searchParams.get('session_key'))
+          return HttpResponse.json(shown)
+        }),
+      )
+    }
+    try {
+      reading(deal)
+      const first = await open(deal)
+      expect(await screen.findByRole('button', { name: 'Pay 0.40 USDC from pool' })).toBeVisible()
+      expect(asked).toEqual([sessionKey.address])
+      first.unmount()
+      reading({ ...deal, buyer: agent.address, agent: deal.buyer })
+      await open(deal)
+      await screen.findByRole('list', { name: 'Timeline' })
+      expect(asked.slice(1)).toEqual([sessionKey.address, null])
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   it('offers accept and reject for a small deal, release for an escrow', async () => {

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { skipToken, useQuery } from '@tanstack/react-query'
 import { LockKeyhole } from 'lucide-react'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { Link, useLocation, useNavigate, useParams } from 'react-router'
@@ -11,6 +11,7 @@ import { useSession } from '@/api/session'
 import type { DealOut, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { formatRate } from '@/chain/amount'
+import { useNetwork } from '@/chain/network'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
@@ -23,6 +24,7 @@ import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { ChainNote, TxLink } from '@/components/web3/TxLink'
 import { ActionPanel } from './ActionPanel'
+import { readDeal } from './lib/read'
 import { useDealActions } from './lib/useDealActions'
 import { ResultFiles } from './ResultFiles'
 import { Timeline } from './Timeline'
@@ -193,13 +195,13 @@ function SignInFirst() {
 /** One deal for its buyer or agent: what to do now, the result, the timeline, the money, the parties. */
 export function DealPage() {
   const { dealId = '' } = useParams()
+  const network = useNetwork()
   const reader = useReader()
   const session = useSession()
   const polling = usePolling()
   const deal = useQuery({
     queryKey: keys.deal(dealId),
-    queryFn: () => endpoints.deal(dealId),
-    enabled: reader !== undefined,
+    queryFn: reader ? () => readDeal(network, dealId, reader) : skipToken,
     refetchInterval: polling,
   })
   const signedIn = useOutcome(session)

@@ -1,5 +1,6 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
+import type { Address } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import type { DealOut } from '@/api/types'
@@ -9,6 +10,7 @@ import { loadSessionKey } from '@/chain/sessionKey'
 import { askSignature, closeSheet, SheetClosed } from '@/chain/signing'
 import { toast } from '@/components/ui/toast'
 import { giveVerdict, OrderRefused, placeOrder } from './order'
+import { readDeal } from './read'
 import { cancelSheet, payableUntil, paySheet, releaseSheet, sheetSubject } from './sheets'
 import { verifyEscrow } from './verify'
 
@@ -89,12 +91,14 @@ export function useDealActions(deal: DealOut) {
   // nothing has been paid, so no signature is needed: the task itself is taken back
   const callOff = useStep<void>(deal, 'Deal cancelled', async () => {
     await endpoints.cancelTask(deal.task_id)
-    return endpoints.deal(deal.id)
+    return readDeal(network, deal.id, deal.buyer as Address)
   })
 
-  const order = useStep<void>(deal, 'Order placed from your pool', async () =>
-    placeOrder(network, deal, deal.buyer, await needKey(network.chain_id, deal.buyer)),
-  )
+  const order = useStep<void>(deal, 'Order placed from your pool', async () => {
+    const key = await needKey(network.chain_id, deal.buyer)
+    // read anew: other orders may have raised what this channel needs
+    return placeOrder(network, await endpoints.deal(deal.id, key.address), deal.buyer, key)
+  })
 
   const verdict = useStep<{ accepted: boolean; reason: number }>(deal, 'Verdict signed', async ({ accepted, reason }) =>
     giveVerdict(network, deal, await needKey(network.chain_id, deal.buyer), accepted, reason),
