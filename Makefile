@@ -5,7 +5,8 @@ SHELL := /bin/bash
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-PORT ?= 8000
+PORT ?=
+STATE := $(or $(AICP_STATE_DIR),.aicp)
 VENV := .venv/bin
 SUITES := check unit contracts forge x402 integration e2e
 
@@ -22,7 +23,7 @@ help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 up: packages ## start everything and open http://localhost:8000 (PORT=8001 for another port)
-	@exec $(VENV)/aicp up --port $(PORT)
+	@exec $(VENV)/aicp up $(if $(PORT),--port '$(PORT)')
 
 down: ## stop everything
 	@$(VENV)/aicp down
@@ -64,7 +65,8 @@ invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each (mak
 	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/*Invariants.t.sol')
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
-	@$(call timed,set -a; source .aicp/env && $(VENV)/aicp audit)
+	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }
+	@$(call timed,set -a; source $(STATE)/env && $(VENV)/aicp audit --db "$$AICP_DATABASE_URL")
 
 format: dev-packages ## write the formatting `make check` wants
 	@$(call timed,$(VENV)/ruff check --fix --quiet . && $(VENV)/ruff format --quiet . && node_modules/.bin/forge fmt && node_modules/.bin/biome check --write frontend)

@@ -48,6 +48,10 @@ def _wait(who: Literal["buyer", "agent"], reason: str) -> Action:
     return _action("wait", who, reason, allowed=False)
 
 
+def _call_off() -> Action:
+    return _action("cancel", "buyer", "Nothing is paid yet: the buyer can cancel, and the agent is free again.")
+
+
 def _pay(facts: ActionFacts, escrow: EscrowOut) -> Action:
     lapse = "The terms lapse and the agent is free again; nothing has moved."
     if facts.payment_blocked:
@@ -65,9 +69,13 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
             return [
                 _action("accept", "agent", "The agent signs the terms.", due=escrow.acceptance_due, otherwise=late),
                 _wait("buyer", "Waiting for the agent to accept the terms."),
+                _call_off(),
             ]
         case S.AWAITING_PAYMENT:
-            return [_pay(facts, escrow), _wait("agent", "Waiting for the buyer to pay.")]
+            waiting = _wait("agent", "Waiting for the buyer to pay.")
+            return (
+                [_pay(facts, escrow), waiting] if facts.payment_blocked else [_pay(facts, escrow), waiting, _call_off()]
+            )
         case S.FUNDING if escrow.chain_status == "funded":
             cancel = _action(
                 "cancel", "buyer", "The money is in escrow, the acceptance is not.", due=escrow.terms.accept_by,
@@ -104,16 +112,21 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
 
 
 def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action]:
-    order = channel.order
+    placed = channel.order
     match facts.state:
         case S.AWAITING_PAYMENT:
             funded = channel.pool_id is not None
-            reason = "The session key orders." if funded else "There is no pool that can pay; open one first."
-            return [_action("order", "buyer", reason, allowed=funded), _wait("agent", "Waiting for the order.")]
-        case S.ASSIGNED | S.RUNNING if order is not None:
+            reason = (
+                "The buyer orders from the pool; no signature in the wallet is needed."
+                if funded
+                else "There is no pool that can pay; open one first."
+            )
+            order = _action("order", "buyer", reason, allowed=funded)
+            return [order, _wait("agent", "Waiting for the buyer to order."), _call_off()]
+        case S.ASSIGNED | S.RUNNING if placed is not None:
             actions = [
                 _action(
-                    "deliver", "agent", "The agent hands in its result.", due=order.deliver_by,
+                    "deliver", "agent", "The agent hands in its result.", due=placed.deliver_by,
                     otherwise="After that the order is void and nothing is paid.",
                 ),
                 _action("return", "agent", "The agent can give the order back."),
@@ -121,10 +134,10 @@ def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action
             ]  # fmt: skip
             begin = _action("start", "agent", "The agent says that it works.")
             return [begin, *actions] if facts.state is S.ASSIGNED else actions
-        case S.DELIVERED if order is not None:
+        case S.DELIVERED if placed is not None:
             return [
                 _action(
-                    "verdict", "buyer", "The buyer accepts or rejects the result.", due=order.evaluate_by,
+                    "verdict", "buyer", "The buyer accepts or rejects the result.", due=placed.evaluate_by,
                     otherwise="Silence is acceptance: the agent gets its receipt.",
                 ),
                 _wait("agent", "Waiting for the buyer's verdict."),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from typing import Literal
+from typing import Annotated, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from aicp.rules.primitives import Finality
+from aicp.rules.primitives import Finality, parse_address
 from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
@@ -28,9 +28,17 @@ from backend.deals.schemas import (
     VerdictIn,
 )
 from backend.deals.view import deal_out
+from backend.errors import InvalidInput
 from backend.payments import orders
 
 router = APIRouter(prefix="/deals", tags=["deals"])
+
+
+def _address(text: str) -> bytes:
+    try:
+        return parse_address(text)
+    except ValueError as error:
+        raise InvalidInput(str(error)) from error
 
 
 @router.get("")
@@ -54,11 +62,16 @@ async def read_deal(  # noqa: PLR0917
     ctx: Ctx,
     caller: CurrentSession,
     min_finality: Finality = Finality.SEEN,
+    session_key: Annotated[str | None, Query()] = None,
 ) -> DealOut:
-    """One deal as its parties see it. When its buyer is back after the terms lapsed, new terms are composed."""
+    """One deal as its parties see it. When its buyer is back after the terms lapsed, new terms are composed.
+
+    With `session_key` the channel side is that of its own pool: each session key of a buyer has a pool of its own.
+    """
+    key = None if session_key is None else _address(session_key)
     if await read(lambda s: terms.wants_new_terms(s, ctx, deal_id, caller.address)):
         await write(lambda s: terms.renew_for_buyer(s, ctx, deal_id, caller.address))
-    return await read(lambda s: service.read_deal(s, ctx, deal_id, caller.address, min_finality))
+    return await read(lambda s: service.read_deal(s, ctx, deal_id, caller.address, min_finality, key))
 
 
 @router.get("/{deal_id}/timeline")

@@ -6,23 +6,20 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from aicp.rules.primitives import Finality, hex0x
+from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.db.times import unix
 from backend.deals import repo, terms
-from backend.deals.service import back_to_bids
+from backend.deals.service import UNPAID, back_to_bids, holds_money
 from backend.domain.task_states import TaskState
 from backend.tasks import service as tasks
-from indexer import views
-
-_WAITING = (TaskState.AWAITING_ACCEPTANCE, TaskState.AWAITING_PAYMENT)
 
 
 def waiting_deals(session: Session) -> list[uuid.UUID]:
     """Return the deals that wait for a signature."""
     found: list[uuid.UUID] = []
     for path in ("escrow", "channel"):
-        found += session.execute(repo.live_ids(path, _WAITING)).scalars()
+        found += session.execute(repo.live_ids(path, UNPAID)).scalars()
     return found
 
 
@@ -32,12 +29,10 @@ def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
     if deal is None or not deal.live:
         return False
     task = session.execute(repo.task_skip_locked(deal.task_id)).scalar_one_or_none()
-    if task is None or task.deal_id != deal.id or TaskState(task.state) not in _WAITING:
+    if task is None or task.deal_id != deal.id or TaskState(task.state) not in UNPAID:
         return False
-    rows = session.execute(repo.all_terms(deal.id)).scalars().all()
-    for funded in (views.escrow(session, row.escrow_id, Finality.SEEN) for row in rows):
-        if funded is not None and funded.status is not views.EscrowStatus.CLOSED:
-            return False
+    if holds_money(session, deal):
+        return False
     now = ctx.now()
     current = terms.current(session, deal.id)
     if task.state == TaskState.AWAITING_ACCEPTANCE.value and current is not None:
@@ -47,6 +42,9 @@ def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
         return True
     if now - unix(task.state_since) >= ctx.constants.awaiting_payment_seconds:
         back_to_bids(session, ctx, deal, task, "the buyer did not pay in time")
+        return True
+    if deal.path == "channel" and session.execute(repo.bid(deal.bid_hash)).scalar_one().valid_until < now:
+        back_to_bids(session, ctx, deal, task, "the buyer did not order while the bid was valid")
         return True
     if current is not None and terms.have_passed(ctx, current):
         terms.lapse(session, ctx, current)

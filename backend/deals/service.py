@@ -6,7 +6,7 @@ Lock order everywhere: the task row first, then rows of the deal, then pool, the
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -16,13 +16,17 @@ from backend.auctions.models import Award, Bid
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
-from backend.deals import repo, terms
+from backend.deals import authorizations, repo, terms
 from backend.deals.models import Deal
 from backend.deals.schemas import DealOut
 from backend.domain.task_states import TaskState
 from backend.errors import NotFound, WrongState
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
+from indexer import views
+
+UNPAID: Final = (TaskState.AWAITING_ACCEPTANCE, TaskState.AWAITING_PAYMENT)
+"""States in which a deal waits for a signature."""
 
 
 def open_deal(session: Session, ctx: Context, task: Task, award: Award, bid: Bid) -> Deal:
@@ -110,6 +114,36 @@ def end(session: Session, deal: Deal, reason: str) -> None:
     session.flush()
 
 
+def call_off(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> Task:
+    """Take a task back that is open, or whose deal nobody has paid; the agent's slot is free at once.
+
+    Raises NotFound for anybody but its buyer, WrongState once it may be paid, AuthorizationLive and ChainBehind while a
+    signed payment may still be carried out.
+    """
+    task = tasks.get_for_update(session, task_id)
+    if TaskState(task.state) not in UNPAID or task.deal_id is None or task.buyer != buyer:
+        return tasks.cancel(session, ctx, buyer, task_id)
+    deal = session.execute(repo.by_id(task.deal_id)).scalar_one()
+    authorizations.require_none_live(session, ctx, task.id, b"")
+    if holds_money(session, deal):
+        raise WrongState("The escrow is funded; cancel it there, and the money comes back.", state=task.state)
+    row = terms.current(session, deal.id)
+    if row is not None:
+        terms.lapse(session, ctx, row)
+    end(session, deal, "cancelled by the buyer")
+    evidence = {"session": hex0x(buyer)}
+    reason = "cancelled by the buyer before paying"
+    tasks.move(session, ctx, task, TaskState.CANCELLED, reason=reason, evidence=evidence, deal_id=deal.id)
+    return task
+
+
+def holds_money(session: Session, deal: Deal) -> bool:
+    """Return whether an escrow of the deal has money in it, as of the newest block we know."""
+    rows = session.execute(repo.all_terms(deal.id)).scalars().all()
+    seen = (views.escrow(session, row.escrow_id, Finality.SEEN) for row in rows)
+    return any(row is not None and row.status is not views.EscrowStatus.CLOSED for row in seen)
+
+
 def back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, reason: str) -> None:
     """End a deal nobody has paid: the agent's slot is free, the task is open again for its other bids, or expires."""
     row = terms.current(session, deal.id)
@@ -126,8 +160,15 @@ def back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, reason:
     tasks.move(session, ctx, task, target, reason=reason, evidence={"now": now}, deal_id=deal.id)
 
 
-def read_deal(session: Session, ctx: Context, deal_id: uuid.UUID, caller: bytes, min_finality: Finality) -> DealOut:
+def read_deal(  # noqa: PLR0917  # what a route passes on
+    session: Session,
+    ctx: Context,
+    deal_id: uuid.UUID,
+    caller: bytes,
+    min_finality: Finality,
+    session_key: bytes | None = None,
+) -> DealOut:
     """Return the deal as its party sees it. Raises NotFound for anybody else."""
     from backend.deals.view import deal_out
 
-    return deal_out(session, ctx, find(session, deal_id, caller), min_finality)
+    return deal_out(session, ctx, find(session, deal_id, caller), min_finality, session_key)

@@ -101,14 +101,23 @@ def _last_intent(session: Session, deal: Deal) -> IntentRef | None:
     )
 
 
-def deal_out(session: Session, ctx: Context, deal: Deal, min_finality: Finality = Finality.SEEN) -> DealOut:
-    """Return everything its parties may know of a deal; the caller has checked that the reader is one."""
+def deal_out(
+    session: Session,
+    ctx: Context,
+    deal: Deal,
+    min_finality: Finality = Finality.SEEN,
+    session_key: bytes | None = None,
+) -> DealOut:
+    """Return everything its parties may know of a deal; the caller has checked that the reader is one.
+
+    `session_key` is the one that would order: its pool and channel are shown until the deal has an order.
+    """
     task = tasks.get(session, deal.task_id)
     award = session.execute(repo.award(deal.award_id)).scalar_one()
     bid = bid_by_hash(session, ctx, deal.bid_hash)
     state = TaskState(task.state)
     escrow = _escrow(session, ctx, deal, min_finality)
-    channel = channel_side(session, ctx, deal) if deal.path == "channel" else None
+    channel = channel_side(session, ctx, deal, session_key) if deal.path == "channel" else None
     last = _last_intent(session, deal)
     live_authorization = session.execute(repo.live_authorization(task.id)).scalar_one_or_none()
     facts = ActionFacts(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import Final
+
 from sqlalchemy.orm import Session
 
 from backend.context import Context
@@ -14,18 +17,29 @@ from backend.payments.orders import complete
 from backend.payments.receipts import void
 from backend.tasks import service as tasks
 
-AT_ONCE = 200
+AT_ONCE: Final = 200
+Place = tuple[int, bytes]
+"""Where a page ends: the clock and the hash of its last order."""
 
 
-def due(session: Session, ctx: Context) -> list[bytes]:
-    """Return the hashes of orders whose clock has run out, margin included."""
-    rows = session.execute(repo.orders_due(ctx.now(), ctx.constants.keeper_margin_seconds, AT_ONCE)).scalars()
-    return [order.order_hash for order in rows]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Due:
+    """An order whose clock has run out."""
+
+    place: Place
+    order_hash: bytes
 
 
-def run_out(session: Session, ctx: Context, order_hash: bytes) -> bool:
+def due(session: Session, ctx: Context, after: Place | None = None) -> list[Due]:
+    """Return the next page of orders whose clock has run out, margin included."""
+    statement = repo.orders_due(ctx.now(), ctx.constants.keeper_margin_seconds, after, AT_ONCE)
+    rows = session.execute(statement).scalars()
+    return [Due(place=(order.evaluate_by, order.order_hash), order_hash=order.order_hash) for order in rows]
+
+
+def run_out(session: Session, ctx: Context, due_order: Due) -> bool:
     """Act on one order whose clock has run out; return whether anything changed."""
-    known = session.get(MicroOrder, order_hash)
+    known = session.get(MicroOrder, due_order.order_hash)
     deal = None if known is None else session.execute(deals_repo.by_id(known.deal_id)).scalar_one()
     if known is None or deal is None:
         return False

@@ -115,6 +115,6 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         data=data,
         expires_at=moment(given.valid_until),
         reference={"pool_id": hex0x(pool), "amount_units": str(given.amount_units)},
-        when_new=partial(charge, session, ctx, payer, "pool_withdraw"),
+        when_new=partial(charge, session, ctx, payer, kind),
     )
     return intent_out(session, intent)

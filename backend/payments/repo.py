@@ -7,7 +7,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, Update, func, literal, or_, select, tuple_, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Insert,
+    LargeBinary,
+    Select,
+    Update,
+    func,
+    literal,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
@@ -121,10 +134,10 @@ def ordered_since(payer: bytes, payer_authorizer: bytes, since: datetime) -> Sel
     )
 
 
-def orders_due(now: int, margin: int, limit: int) -> Select[MicroOrder]:
+def orders_due(now: int, margin: int, after: tuple[int, bytes] | None, limit: int) -> Select[MicroOrder]:
     """Orders whose clock has run out: undelivered past `deliver_by`, unjudged past `evaluate_by`."""
     late = now - margin
-    return (
+    statement = (
         select(MicroOrder)
         .where(
             or_(
@@ -132,9 +145,13 @@ def orders_due(now: int, margin: int, limit: int) -> Select[MicroOrder]:
                 (MicroOrder.state == "delivered") & (MicroOrder.evaluate_by <= late),
             )
         )
-        .order_by(MicroOrder.evaluate_by)
+        .order_by(MicroOrder.evaluate_by, MicroOrder.order_hash)
         .limit(limit)
     )
+    if after is not None:
+        place = tuple_(literal(after[0], BigInteger), literal(after[1], LargeBinary))
+        statement = statement.where(tuple_(MicroOrder.evaluate_by, MicroOrder.order_hash) > place)
+    return statement
 
 
 def receipt(receipt_id: uuid.UUID) -> Select[Receipt]:

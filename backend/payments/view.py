@@ -33,8 +33,15 @@ def _order_out(order: MicroOrder, payer_authorizer: bytes) -> OrderOut:
     )
 
 
-def _paying_pool(session: Session, deal: Deal) -> views.PoolRow | None:
-    """Return the buyer's pool with the deal's operator that has the most headroom and is not being emptied."""
+def _paying_pool(session: Session, ctx: Context, deal: Deal, session_key: bytes | None) -> views.PoolRow | None:
+    """Return the pool that would pay: the one of the session key, if the chain knows it.
+
+    Where no key is named it is the buyer's pool with the deal's operator that has the most headroom and is not being
+    emptied. Another key of the same buyer has another pool and other channels.
+    """
+    if session_key is not None:
+        way = lane(ctx, payer=deal.buyer, payer_authorizer=session_key, receiver=deal.agent, operator=deal.operator)
+        return views.pool(session, way.pool_id)
     open_pools = [
         pool
         for pool in views.pools_of(session, deal.buyer)
@@ -43,11 +50,11 @@ def _paying_pool(session: Session, deal: Deal) -> views.PoolRow | None:
     return max(open_pools, key=lambda pool: pool.headroom_units, default=None)
 
 
-def channel_side(session: Session, ctx: Context, deal: Deal) -> ChannelSideOut:
-    """Return the channel side of a deal: the order it has, or what an order would need."""
+def channel_side(session: Session, ctx: Context, deal: Deal, session_key: bytes | None = None) -> ChannelSideOut:
+    """Return the channel side of a deal: the order it has, or what an order by the session key would need."""
     order = session.execute(repo.order_of_deal(deal.id)).scalar_one_or_none()
     pool_id: bytes | None = None if order is None else order.pool_id
-    pool = _paying_pool(session, deal) if order is None else views.pool(session, order.pool_id)
+    pool = _paying_pool(session, ctx, deal, session_key) if order is None else views.pool(session, order.pool_id)
     if pool is not None:
         pool_id = pool.pool_id
     if pool_id is None or pool is None:

@@ -12,6 +12,7 @@ from aicp.rules.primitives import parse_address
 from backend.api.deps import Ctx, CurrentSession, OptionalSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
+from backend.deals import service as deals
 from backend.domain.task_states import TaskState
 from backend.errors import InvalidInput, Unauthenticated
 from backend.tasks import service, view
@@ -87,10 +88,10 @@ async def get_task_history(task_id: uuid.UUID, read: Read) -> list[TransitionOut
 
 @router.post("/{task_id}/cancel")
 async def cancel_task(task_id: uuid.UUID, ctx: Ctx, caller: CurrentSession, write: Write) -> TaskOut:
-    """Take back an open task."""
+    """Take back a task that is open, or whose deal nobody has paid."""
 
     def run(session: Session) -> TaskOut:
-        task = service.cancel(session, ctx, caller.address, task_id)
+        task = deals.call_off(session, ctx, caller.address, task_id)
         return view.task_out(session, ctx, task, caller.address)
 
     return await write(run)

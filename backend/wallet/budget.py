@@ -18,12 +18,13 @@ _GAS: Final[dict[str, int]] = {
     "refund": 250_000,
     "cancel": 120_000,
     "pool_deposit": 180_000,
-    "pool_withdraw": 90_000,
+    "pool_withdraw": 90_000 + 110_000,
+    "pool_withdraw_cancel": 90_000,
     "withdraw": 110_000,
     "stake": 160_000,
     "faucet": 80_000,
 }
-"""Gas units reserved for a relayed call of each kind."""
+"""Gas units reserved for a relayed call of each kind. A pool's withdrawal is finalised for the buyer as well."""
 
 
 def charge(session: Session, ctx: Context, address: bytes, kind: str) -> None:

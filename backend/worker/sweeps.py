@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
@@ -44,6 +44,8 @@ def _id_of(item: object) -> str:
     match item:
         case keeper.DueCall():
             return item.key
+        case clocks.Due():
+            return hex0x(item.order_hash)
         case bytes():
             return hex0x(item)
         case uuid.UUID():
@@ -111,22 +113,34 @@ def reconcile(machine: Machine) -> int:
     return _each(machine, machine.db.read(deals.live_deals), deals.reconcile_deal)
 
 
-Pages = Callable[[Session, Context, keeper.Place | None], list[keeper.DueCall]]
+class _Placed(Protocol):
+    """Something due, with its place in the order of pages."""
+
+    @property
+    def place(self) -> keeper.Place: ...
 
 
-def _ask_all(machine: Machine, pages: Pages) -> int:
-    """Ask for every due call, page by page."""
+D = TypeVar("D", bound=_Placed)
+Pages = Callable[[Session, Context, keeper.Place | None], list[D]]
+
+
+def _page_by_page(machine: Machine, pages: Pages[D], act: Callable[[Session, Context, D], bool], at_once: int) -> int:
+    """Act on everything due; what fails on one page does not hide the next."""
     done, after = 0, None
     while True:
         page = machine.db.read(partial(_page, pages=pages, ctx=machine.ctx, after=after))
-        done += _each(machine, page, keeper.ask)
-        if len(page) < keeper.AT_ONCE:
+        done += _each(machine, page, act)
+        if len(page) < at_once:
             return done
         after = page[-1].place
 
 
-def _page(session: Session, *, pages: Pages, ctx: Context, after: keeper.Place | None) -> list[keeper.DueCall]:
+def _page(session: Session, *, pages: Pages[D], ctx: Context, after: keeper.Place | None) -> list[D]:
     return pages(session, ctx, after)
+
+
+def _ask_all(machine: Machine, pages: Pages[keeper.DueCall]) -> int:
+    return _page_by_page(machine, pages, keeper.ask, keeper.AT_ONCE)
 
 
 def keep(machine: Machine) -> int:
@@ -139,7 +153,7 @@ def keep(machine: Machine) -> int:
     return _independently(
         {
             **escrows,
-            "orders": lambda: _each(machine, db.read(lambda s: clocks.due(s, ctx)), clocks.run_out),
+            "orders": partial(_page_by_page, machine, clocks.due, clocks.run_out, clocks.AT_ONCE),
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),

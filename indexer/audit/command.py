@@ -1,4 +1,4 @@
-"""`aicp audit`. Exit codes: 0 everything agrees, 1 differences, 2 wrong usage or something does not answer."""
+"""`aicp audit`. Exit codes: 0 everything agrees, 1 differences, 2 wrong usage, 3 node or database do not answer."""
 
 from __future__ import annotations
 
@@ -16,14 +16,15 @@ from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment, DeploymentFileError
 from indexer.audit.report import Report
 from indexer.audit.run import audit as run_audit
-from indexer.chain.errors import ChainError
+from indexer.chain.errors import ChainError, WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.settings import contracts_of, psycopg_url
 
 DIFFERENCES = 1
-UNUSABLE = 2
+WRONG_USAGE = 2
+NO_ANSWER = 3
 
 
 @click.command()
@@ -36,16 +37,19 @@ UNUSABLE = 2
     type=click.Path(path_type=Path),
     help="The deployments/<chainId>.json file.",
 )
-@click.option("--db", help="URL of a mirror's database; every mirrored row is checked as well.")
+@click.option("--db", help="URL of a mirror's database; every mirrored row and receipt is checked as well.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 def audit(rpc: str, deployment_file: Path, db: str | None, as_json: bool) -> None:
     """Re-derive all money from the contracts' logs and compare it with the contracts, and with a mirror."""
     engine = create_engine(psycopg_url(db)) if db is not None else None
     try:
         report = _audit(rpc, Deployment.load(deployment_file), engine, quiet=as_json)
-    except (ChainError, DeploymentFileError, SQLAlchemyError, LookupError) as error:
+    except (DeploymentFileError, WrongChainError, LookupError) as error:
         click.echo(f"aicp audit: {_sentence(error)}", err=True)
-        sys.exit(UNUSABLE)
+        sys.exit(WRONG_USAGE)
+    except (ChainError, SQLAlchemyError) as error:
+        click.echo(f"aicp audit: {_sentence(error)}", err=True)
+        sys.exit(NO_ANSWER)
     except UndecodableError as error:
         click.echo(f"aicp audit: the logs contradict themselves: {error}", err=True)
         sys.exit(DIFFERENCES)

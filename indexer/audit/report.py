@@ -16,6 +16,7 @@ class Source(StrEnum):
     CHAIN = "chain"
     MIRROR = "mirror"
     CONSERVATION = "conservation"
+    RECEIPTS = "receipts"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +52,10 @@ class Difference:
 
     def as_text(self) -> str:
         """Return one line for people."""
-        who = {"mirror": "mirror", "chain": "contract", "conservation": "token balance"}[self.source]
-        says = "chain" if self.source is Source.MIRROR else "logs"
+        who = {"mirror": "mirror", "chain": "contract", "conservation": "token balance", "receipts": "service"}[
+            self.source
+        ]
+        says = {"mirror": "chain", "receipts": "check"}.get(self.source, "logs")
         origin = ""
         if self.block_number is not None and self.tx_hash is not None:
             origin = f" (block {self.block_number}, tx 0x{self.tx_hash.hex()})"
@@ -96,6 +99,7 @@ class Report:
         lines += [f"  {count:>8}  {what}" for what, count in sorted(self.checked.items())]
         if self.ok:
             return "\n".join([*lines, "No differences."])
-        lines.append(f"{len(self.differences)} differences. The first:")
+        count = len(self.differences)
+        lines.append("1 difference:" if count == 1 else f"{count} differences. The first:")
         lines += [f"  {difference.as_text()}" for difference in self.differences[:10]]
         return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The audit itself: derive, compare with the contracts at one final block, compare with the mirror at its own block."""
+"""The audit itself: derive, compare with the contracts at one final block, with mirror and receipts at the mirror's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 from sqlalchemy import Engine
 
-from indexer.audit import mirror, onchain
+from indexer.audit import mirror, onchain, receipts
 from indexer.audit.derive import History, Progress
 from indexer.audit.report import Difference, Report, Source
 from indexer.chain.node import Node
@@ -41,6 +41,7 @@ def audit(
             if held is not None and stop == held.number:
                 _compare_position(node, held, report)
                 mirror.compare_state(history.state(), held, report)
+                receipts.compare(history.state(), held, reducer.contracts.channel_domain, report)
     return report
 
 

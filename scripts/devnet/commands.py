@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from scripts.devnet.config import API_PORT, LOCAL_CHAIN_ID, ROOT, DevnetConfig, config_from_environment
+from scripts.devnet.config import API_PORT, LOCAL_CHAIN_ID, ROOT, DevnetConfig, config_from_environment, port_of
 from scripts.devnet.errors import AlreadyRunningError, DevnetCancelledError, DevnetError
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile, end_orphans
@@ -39,20 +39,25 @@ state_dir_option = click.option(
 
 
 @click.command()
-@click.option("--port", default=API_PORT, show_default=True, help="Port of the web page and the API.")
+@click.option("--port", metavar="PORT", help=f"Port of the web page and the API.  [default: {API_PORT}]")
 @click.option("--detach", is_flag=True, help="Return once everything runs; stop it with `aicp down`.")
 @click.option("--no-demo", is_flag=True, help="Start without the demo agents.")
+@click.option("--in-background", is_flag=True, hidden=True)
 @state_dir_option
-def up(port: int, detach: bool, no_demo: bool, state_dir: Path) -> None:
+def up(port: str | None, detach: bool, no_demo: bool, in_background: bool, state_dir: Path) -> None:
     """Start everything and say what to open."""
     state_dir = state_dir.resolve()
     try:
-        if detach:
-            _up_detached(state_dir, port, no_demo)
+        wanted = None if port is None else port_of(port, "PORT")
+        if RunFile(state_dir).is_held():
+            _say_running(state_dir, wanted)
+        elif detach:
+            _up_detached(state_dir, wanted or API_PORT, no_demo)
         else:
-            _up(config_from_environment(os.environ, state_dir=state_dir, port=port, demo=not no_demo))
-    except AlreadyRunningError:
-        _say_running(state_dir)
+            config = config_from_environment(os.environ, state_dir=state_dir, port=wanted or API_PORT, demo=not no_demo)
+            _up(config, "`aicp down` stops it" if in_background else "Ctrl-C stops it")
+    except AlreadyRunningError:  # another one began between the look above and the start
+        _say_running(state_dir, None)
     except DevnetCancelledError:
         click.echo("Stopped before everything was started; nothing is left running.")
         sys.exit(130)
@@ -90,7 +95,12 @@ def status(state_dir: Path) -> None:
     runfile = RunFile(state_dir.resolve())
     state = runfile.read()
     if state is None or not runfile.is_held():
-        click.echo("AICP is not running.")
+        left = () if state is None else state.left_alive()
+        if state is None or not left:
+            click.echo("AICP is not running.")
+        else:
+            names = ", ".join(service.label for service in left)
+            click.echo(f"AICP (process {state.pid}) was killed and has left running: {names}. `aicp down` ends them.")
         sys.exit(NOT_RUNNING)
     click.echo(f"AICP is {state.phase} (process {state.pid}): {state.url}")
     for line in show_states(state.services):
@@ -99,21 +109,44 @@ def status(state_dir: Path) -> None:
         sys.exit(NOT_RUNNING)
 
 
-def _up(config: DevnetConfig) -> None:
+def _up(config: DevnetConfig, how_to_stop: str) -> None:
+    click.echo("Starting AICP ...")
     from scripts.devnet.session import Session  # slow to import, and `down` and `status` do without
 
     started = time.monotonic()
-    session = Session(config, report=click.echo)
+    progress = _Progress(terminal=sys.stdout.isatty())
+    session = Session(config, report=progress.line)
     with _stop_signals(session.supervisor) as stopped:
-        session.start()
         try:
-            for line in what_to_open(session, time.monotonic() - started):
+            session.start()
+        finally:
+            progress.end()
+        try:
+            for line in what_to_open(session, time.monotonic() - started, how_to_stop):
                 click.echo(line)
             stopped.wait()
             click.echo("Stopping (Ctrl-C again to stop at once) ...")
         finally:
             session.close()
     click.echo("AICP is stopped; `make up` continues where it was.")
+
+
+class _Progress:
+    """The lines of a start. On a terminal a step under way is written over by the line that says how long it took."""
+
+    def __init__(self, *, terminal: bool) -> None:
+        self._terminal = terminal
+        self._open = False
+
+    def line(self, text: str) -> None:
+        over = "\r\x1b[K" if self._open else ""
+        self._open = self._terminal and text.endswith(" ...")
+        click.echo(over + text, nl=not self._open)
+
+    def end(self) -> None:
+        if self._open:
+            click.echo()
+        self._open = False
 
 
 @contextmanager
@@ -135,11 +168,11 @@ def _stop_signals(supervisor: Supervisor) -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def what_to_open(session: Session, seconds: float) -> Iterator[str]:
+def what_to_open(session: Session, seconds: float, how_to_stop: str) -> Iterator[str]:
     """Return the lines a buyer needs: what to open, which network to add, which key to import."""
     config = session.config
     yield ""
-    yield f"AICP runs (started in {seconds:.0f} s). Ctrl-C stops it; logs are in {config.state_dir / 'logs'}."
+    yield f"AICP runs (started in {seconds:.0f} s). {how_to_stop}; logs are in {config.state_dir / 'logs'}."
     yield ""
     yield f"  Open       {config.url}"
     if config.chain_id == LOCAL_CHAIN_ID:
@@ -150,22 +183,27 @@ def what_to_open(session: Session, seconds: float) -> Iterator[str]:
         yield f"  Network    chain id {config.chain_id}"
 
 
-def _say_running(state_dir: Path) -> None:
+def _say_running(state_dir: Path, wanted_port: int | None) -> None:
+    """Say where the run is. Raises DevnetError when another port was asked for, because nobody listens there."""
     state = RunFile(state_dir).read()
     place = f" at {state.url} (process {state.pid})" if state is not None else ""
+    if state is not None and wanted_port is not None and state.port not in {0, wanted_port}:
+        raise DevnetError(
+            f"AICP is already running{place}, not on port {wanted_port}; "
+            "stop it with `aicp down` first, or give the second one its own --state-dir and RPC_PORT."
+        )
     click.echo(f"AICP is already running{place}. `aicp status` shows it, `aicp down` stops it.")
 
 
 def _up_detached(state_dir: Path, port: int, no_demo: bool) -> None:
     """Run `up` in the background, show its lines until it runs, and fail when it fails."""
-    if RunFile(state_dir).is_held():
-        raise AlreadyRunningError
     from scripts.devnet.preflight import check_state_dir
 
     check_state_dir(state_dir)
     (state_dir / "logs").mkdir(exist_ok=True)
     log_path = state_dir / "logs" / "devnet.log"
-    command = [sys.executable, "-m", "scripts.devnet", "up", "--port", str(port), "--state-dir", str(state_dir)]
+    command = [sys.executable, "-m", "scripts.devnet", "up", "--in-background", "--port", str(port)]
+    command += ["--state-dir", str(state_dir)]
     with log_path.open("wb") as log:
         process = subprocess.Popen(
             [*command, "--no-demo"] if no_demo else command,

@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOCAL_CHAIN_ID = 31337
 API_PORT = 8000
 RPC_PORT = 8545
+MAX_PORT = 65_535
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +52,7 @@ def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port
     return DevnetConfig(
         state_dir=state_dir,
         api_port=port,
-        rpc_port=_integer(environ, "RPC_PORT", RPC_PORT),
+        rpc_port=port_of(environ.get("RPC_PORT") or str(RPC_PORT), "RPC_PORT"),
         database_url=_text(environ, "DATABASE_URL"),
         indexer_database_url=_text(environ, "INDEXER_DATABASE_URL"),
         redis_url=_text(environ, "REDIS_URL"),
@@ -79,6 +80,13 @@ def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit():
         raise DevnetError(f"{name} must be a whole number and is {text!r}.")
     return int(text)
+
+
+def port_of(text: str, name: str) -> int:
+    """Return a TCP port. Raises DevnetError, naming the setting, when the text is none."""
+    if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT:
+        return int(text)
+    raise DevnetError(f"{name} must be a whole number from 1 to {MAX_PORT} and is {text!r}.")
 
 
 def free_port() -> int:

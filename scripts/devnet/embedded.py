@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib.util
 import platform
 import signal
+from functools import partial
 from pathlib import Path
 
+from scripts.devnet.chainfile import keep_one_genesis
 from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT
 from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import PUBLIC_TEST_MNEMONIC
@@ -60,6 +62,7 @@ def chain_service(state_dir: Path, port: int) -> Service:
         ),
         ready=rpc_ready(f"http://127.0.0.1:{port}"),
         detail=f"http://127.0.0.1:{port}, chain id {LOCAL_CHAIN_ID}",
+        prepare=partial(keep_one_genesis, state),
         stop_signal=signal.SIGINT,
         stop_timeout=30,
     )

@@ -27,6 +27,8 @@ class Service:
     """What to run and how to know that it works.
 
     `ready` is polled until it returns True; `detail` is shown beside the progress line. Timeouts in seconds.
+    `prepare` runs before every start, also after a crash. `hopeless` names exit codes that no restart cures, each with
+    the sentence that says what to do.
     """
 
     name: str
@@ -38,6 +40,8 @@ class Service:
     user: str | None = None
     detail: str = ""
     stop_signal: signal.Signals = signal.SIGTERM
+    prepare: Callable[[], None] = lambda: None
+    hopeless: Mapping[int, str] = field(default_factory=dict)
     start_timeout: float = 60.0
     stop_timeout: float = 15.0
 

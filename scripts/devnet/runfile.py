@@ -43,6 +43,12 @@ class RunState:
     phase: str
     url: str
     services: tuple[ServiceState, ...]
+    port: int = 0
+    """Of the page; 0 in a file written before it was kept."""
+
+    def left_alive(self) -> tuple[ServiceState, ...]:
+        """Return the children that still live."""
+        return tuple(service for service in self.services if is_same_process(service.pid, service.started))
 
 
 class RunFile:

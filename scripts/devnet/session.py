@@ -48,7 +48,7 @@ class Session:
         except BaseException:
             self._runfile.release()
             raise
-        self.supervisor.url = config.url
+        self.supervisor.url, self.supervisor.port = config.url, config.api_port
         self.stack = Stack(config, self.supervisor, parts)
         atexit.register(self.close)
 

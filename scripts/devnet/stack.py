@@ -11,7 +11,7 @@ import os
 import shlex
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -48,6 +48,13 @@ class Part(StrEnum):
 
 
 MIGRATE = "import os; from backend.db.migrate import upgrade; upgrade(os.environ['AICP_DATABASE_URL'])"
+
+CHAIN_LEFT = 4
+"""The indexer's exit code when the chain has left its finalised block."""
+LOST_BLOCKS = (
+    "The local chain was killed and has lost its last seconds, so it no longer fits the database; "
+    "run `make clean`, then `make up`."
+)
 
 EVERYTHING = frozenset(Part)
 BACKEND = EVERYTHING - {Part.FRONTEND, Part.DEMO}
@@ -195,7 +202,8 @@ class Stack:
     def _start_services(self) -> None:
         services = []
         if Part.INDEXER in self._parts:
-            services.append(self._python_service("indexer", "indexer", "indexer"))
+            indexer = self._python_service("indexer", "indexer", "indexer")
+            services.append(indexer if self.config.rpc_urls else replace(indexer, hopeless={CHAIN_LEFT: LOST_BLOCKS}))
         if Part.WORKER in self._parts:
             services.append(self._python_service("worker", "worker", "backend.worker"))
         if Part.API in self._parts:

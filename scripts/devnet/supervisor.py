@@ -39,10 +39,14 @@ class _Entry:
     retry_at: float | None = None
     up_since: float = 0.0
     wanted: bool = True
+    remedy: str = ""
+    """Why no restart helps and what to do, once that is known."""
 
     def state(self) -> str:
         if not self.wanted:
             return "stopped"
+        if self.remedy:
+            return "crashed"
         if self.retry_at is not None:
             return "restarting"
         return "running" if self.process.exit_code() is None else "crashed"
@@ -55,6 +59,7 @@ class Supervisor:
         self.cancel = threading.Event()
         self.force = threading.Event()
         self.url = ""
+        self.port = 0
         self._logs = state_dir / "logs"
         self._logs.mkdir(parents=True, exist_ok=True)
         self._report = report
@@ -71,6 +76,7 @@ class Supervisor:
     def step(self, label: str, detail: str = "") -> Iterator[None]:
         """Report a step with its duration. Raises DevnetCancelledError before it when a stop was asked for."""
         self._check_cancelled()
+        self._report(f"  {label} ...")
         started = time.monotonic()
         yield
         self._report(progress_line(label, time.monotonic() - started, detail))
@@ -78,6 +84,8 @@ class Supervisor:
     def start(self, *services: Service) -> None:
         """Start services side by side and wait until each is ready. Raises DevnetError naming the one that is not."""
         self._check_cancelled()
+        if services:
+            self._report(f"  {', '.join(service.label for service in services)} ...")
         started = time.monotonic()
         for service in services:
             with self._lock:
@@ -152,15 +160,16 @@ class Supervisor:
                 started=entry.process.started,
                 state=entry.state(),
                 restarts=entry.restarts,
-                detail=entry.service.detail,
+                detail=entry.remedy or entry.service.detail,
                 stop_signal=int(entry.service.stop_signal),
             )
             for entry in self._entries.values()
         )
-        self._runfile.write(RunState(os.getpid(), self._own_start, self._phase, self.url, services))
+        self._runfile.write(RunState(os.getpid(), self._own_start, self._phase, self.url, services, self.port))
 
     def _spawn(self, service: Service) -> RunningProcess:
         try:
+            service.prepare()
             return RunningProcess(service, self._logs / f"{service.name}.log")
         except OSError as error:
             raise DevnetError(f"{service.label} could not be started: {error}.") from error
@@ -168,6 +177,7 @@ class Supervisor:
     def _respawn(self, entry: _Entry) -> None:
         entry.process = self._spawn(entry.service)
         entry.retry_at = None
+        entry.remedy = ""
         entry.up_since = time.monotonic()
         entry.restarts += 1
         self.record()
@@ -179,6 +189,8 @@ class Supervisor:
             self._check_cancelled()
             code = process.exit_code()
             if code is not None:
+                if code in service.hopeless:
+                    raise DevnetError(service.hopeless[code])
                 raise DevnetError(
                     f"{service.label} stopped while starting ({exit_reason(code)}): "
                     f"{process.last_log_line()} (log: {process.log_path})"
@@ -201,9 +213,13 @@ class Supervisor:
     def _look_after(self, entry: _Entry) -> None:
         now = time.monotonic()
         code = entry.process.exit_code()
-        if code is None:
+        if code is None or entry.remedy:
             return
-        if entry.retry_at is None:
+        if code in entry.service.hopeless:
+            entry.remedy = entry.service.hopeless[code]
+            self._report(f"  ! {entry.service.label} stopped: {entry.remedy}")
+            self.record()
+        elif entry.retry_at is None:
             signal_group(entry.process.pid, signal.SIGKILL)  # forked workers must not outlive their parent
             if now - entry.up_since > HEALTHY_AFTER:
                 entry.backoff = FIRST_BACKOFF

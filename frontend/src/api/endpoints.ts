@@ -35,7 +35,8 @@ export const endpoints = {
 
   deals: (query: { role?: 'buyer' | 'agent'; live?: boolean; cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/deals', { params: { query } })),
-  deal: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id } } })),
+  deal: (deal_id: string, session_key?: string) =>
+    unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id }, query: { session_key } } })),
   timeline: (deal_id: string) => unwrap(api.GET('/api/v1/deals/{deal_id}/timeline', { params: { path: { deal_id } } })),
   authorize: (deal_id: string, body: S['AuthorizationIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/authorization', { params: { path: { deal_id } }, body })),
@@ -57,6 +58,7 @@ export const endpoints = {
   balances: (address: string) =>
     unwrap(api.GET('/api/v1/accounts/{address}/balances', { params: { path: { address } } })),
   withdraw: (body: S['WithdrawalIn']) => unwrap(api.POST('/api/v1/withdrawals', { body })),
+  faucet: (amount_units: string) => unwrap(api.POST('/api/v1/wallet/faucet', { body: { amount_units } })),
   transactions: (query: { cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/transactions', { params: { query } })),
   agentsAvailable: (capability?: string) =>

@@ -238,6 +238,8 @@ export interface paths {
         /**
          * Read Deal
          * @description One deal as its parties see it. When its buyer is back after the terms lapsed, new terms are composed.
+         *
+         *     With `session_key` the channel side is that of its own pool: each session key of a buyer has a pool of its own.
          */
         get: operations["read_deal"];
         put?: never;
@@ -887,7 +889,7 @@ export interface paths {
         put?: never;
         /**
          * Cancel Task
-         * @description Take back an open task.
+         * @description Take back a task that is open, or whose deal nobody has paid.
          */
         post: operations["cancel_task"];
         delete?: never;
@@ -3056,6 +3058,7 @@ export interface operations {
         parameters: {
             query?: {
                 min_finality?: components["schemas"]["Finality"];
+                session_key?: string | null;
             };
             header?: {
                 "idempotency-key"?: string | null;

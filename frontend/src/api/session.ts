@@ -15,6 +15,8 @@ export function useSession() {
     queryFn: async () => (localStorage.getItem(MARK) === null ? null : endpoints.session()),
     staleTime: 60_000,
     retry: 1,
+    // every button reads the session: one that appears after a failure must not start it all over
+    retryOnMount: false,
   })
 }
 

@@ -1,4 +1,5 @@
 import type { Constants } from '@/api/types'
+import { formatUsdc } from './amount'
 
 export type Path = 'escrow' | 'channel'
 export type RouteReason = 'price' | 'flag' | 'time' | 'small'
@@ -20,6 +21,24 @@ export function chooseRoute(input: RouteInput, constants: RouteConstants): { pat
     return { path: 'escrow', reason: 'time' }
   return { path: 'channel', reason: 'small' }
 }
+
+/**
+ * How a task is paid, as far as its budget tells: a bid may be lower, so a budget that reaches the threshold decides
+ * nothing unless something else asks for escrow.
+ */
+export function chooseAtBudget(
+  input: RouteInput,
+  constants: RouteConstants,
+): { path: Path | 'either'; reason: RouteReason | 'either' } {
+  const atBudget = chooseRoute(input, constants)
+  if (atBudget.reason !== 'price') return atBudget
+  const below = chooseRoute({ ...input, priceUnits: BigInt(constants.threshold_units) - 1n }, constants)
+  return below.path === 'channel' ? { path: 'either', reason: 'either' } : below
+}
+
+/** When the price alone decides: in words. */
+export const eitherSentence = (constants: RouteConstants) =>
+  `Depends on the price you accept: ${formatUsdc(BigInt(constants.threshold_units))} USDC or more is paid on chain, less from your pool.`
 
 export const ROUTE_SENTENCES: Record<RouteReason, string> = {
   price: 'On chain: the price reaches the escrow threshold.',

@@ -11,6 +11,8 @@ export interface SheetRow {
 
 /** What the reader sees before the wallet opens, and what the wallet then signs. */
 export interface SheetRequest {
+  /** What the sheet is about, where it may become pointless while it is open. */
+  subject?: string
   title: string
   intro: string
   rows: SheetRow[]
@@ -30,11 +32,15 @@ export class SheetClosed extends Error {
   }
 }
 
-interface Pending {
+export interface Pending {
+  /** Tells one sheet from the next. */
+  id: number
   sheet: SheetRequest
   resolve: (signature: Hex) => void
   reject: (error: Error) => void
 }
+
+let counter = 0
 
 export const useSheet = create<{ pending: Pending | null }>(() => ({ pending: null }))
 
@@ -42,6 +48,16 @@ export const useSheet = create<{ pending: Pending | null }>(() => ({ pending: nu
 export function askSignature(sheet: SheetRequest): Promise<Hex> {
   useSheet.getState().pending?.reject(new SheetClosed())
   return new Promise<Hex>((resolve, reject) => {
-    useSheet.setState({ pending: { sheet, resolve, reject } })
+    counter += 1
+    useSheet.setState({ pending: { id: counter, sheet, resolve, reject } })
   })
+}
+
+/** Closes an open sheet that has become pointless, as if the reader had closed it; returns whether there was one. */
+export function closeSheet(pointless: (subject: string) => boolean): boolean {
+  const { pending } = useSheet.getState()
+  if (!pending?.sheet.subject || !pointless(pending.sheet.subject)) return false
+  useSheet.setState({ pending: null })
+  pending.reject(new SheetClosed())
+  return true
 }

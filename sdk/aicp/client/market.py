@@ -135,9 +135,10 @@ class Market:
         """Yield our deals in a role."""
         return self.pages("/deals", models.DealSummary, {"role": role, "live": live}, auth=True)
 
-    async def deal(self, deal_id: uuid.UUID) -> models.Deal:
-        """Return one deal of ours."""
-        return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", auth=True))
+    async def deal(self, deal_id: uuid.UUID, *, session_key: bytes | None = None) -> models.Deal:
+        """Return one deal of ours; its channel side is that of the session key's own pool, where one is named."""
+        params = None if session_key is None else {"session_key": checksum(session_key)}
+        return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", params, auth=True))
 
     async def pools(self) -> list[models.Pool]:
         """Return our pools."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from dataclasses import replace
 from typing import Any, Final
 
@@ -159,21 +160,23 @@ class PoolActions:
         async with self._ordering:  # two orders of one channel would sign the same ceiling
             for attempt in range(1, _ORDER_ATTEMPTS + 1):
                 try:
-                    return await self._order(deal)
+                    return await self._order(deal.id)
                 except ProblemError as error:
                     if error.code != "ceiling_too_low" or attempt == _ORDER_ATTEMPTS:
                         raise
-                    deal = await self.market.deal(deal.id)
         raise ClientError("The order was not taken.")
 
-    async def _order(self, deal: models.Deal) -> models.Deal:
+    async def _order(self, deal_id: uuid.UUID) -> models.Deal:
         chain, store = await self.market.chain(), await self.market.store()
-        check_deal(deal, chain)
-        require(deal.path == "channel" and deal.buyer == self.market.address, "This deal is not paid from our pool.")
-        operator = deal.award.operator
+        operator = chain.current_operator
         session = store.session_key(chain.chain_id, self.market.address, operator)
         if session is None:
             raise NotEnough("There is no pool yet; open one first.")
+        # the ceiling counts on the channel of this very key: another browser's key has another pool and channel
+        deal = await self.market.deal(deal_id, session_key=session.address)
+        check_deal(deal, chain)
+        require(deal.path == "channel" and deal.buyer == self.market.address, "This deal is not paid from our pool.")
+        require(deal.award.operator == operator, "The operator of this award no longer serves.")
         config = marketplace_config(
             self.market.address, session.address, deal.agent, operator, chain.contracts.usdc, chain.constants
         )
@@ -199,6 +202,7 @@ class PoolActions:
             "signature": hex0x(session.sign_digest(message.digest(chain.marketplace))),
         }
         side = deal.channel
+        require(side is None or side.channel_id in {None, channel}, "The service names another channel than ours.")
         if side is None or side.need_units > side.ceiling_units:
             need = side.need_units if side else deal.price_units
             require(need <= store.ordered_units(channel), "The service asks for a ceiling above all our orders.")

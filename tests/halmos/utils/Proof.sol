@@ -11,7 +11,6 @@ interface Vm {
 
 /// @notice The cheatcodes of Halmos.
 interface Svm {
-    function createCalldata(string calldata contractName) external pure returns (bytes memory data);
     function enableSymbolicStorage(address account) external;
 }
 
@@ -25,7 +24,7 @@ contract AnyToken {
     }
 }
 
-/// @notice A deployment of the committed bytecode, and one arbitrary call.
+/// @notice A deployment of the committed bytecode.
 abstract contract Proof {
     Vm internal constant VM = Vm(address(uint160(uint256(keccak256("hevm cheat code")))));
     Svm internal constant SVM = Svm(address(uint160(uint256(keccak256("svm cheat code")))));
@@ -45,25 +44,5 @@ abstract contract Proof {
             made := create(0, add(code, 0x20), mload(code))
         }
         VM.assume(made != address(0));
-    }
-
-    /// @dev One function with any arguments, called by anybody at any time.
-    function callOne(string memory name, bytes4 selector, address target, address caller, uint40 time) internal {
-        bytes memory data = SVM.createCalldata(name);
-        VM.assume(bytes4(data) == selector);
-        VM.warp(time);
-        VM.prank(caller);
-        (bool ok,) = target.call(data);
-        VM.assume(ok);
-    }
-
-    /// @dev Any function of the contract with any arguments, called by anybody at any time.
-    function callAnything(string memory name, address target, address caller, uint40 time) internal returns (bool ok) {
-        bytes memory data = SVM.createCalldata(name);
-        VM.assume(bytes4(data) != bytes4(keccak256("multicall(bytes[])")));
-        VM.warp(time);
-        VM.prank(caller);
-        (ok,) = target.call(data);
-        VM.assume(ok);
     }
 }

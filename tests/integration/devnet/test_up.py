@@ -35,6 +35,9 @@ def test_up_in_the_background_then_status_then_down(tmp_path: Path, monkeypatch:
     try:
         assert up.returncode == 0, up.stdout + up.stderr
         assert f"  Open       http://localhost:{port}\n" in up.stdout
+        assert "Ctrl-C" not in up.stdout
+        assert "`aicp down` stops it; logs are in " in up.stdout
+        assert up.stdout.startswith("Starting AICP ...\n  PostgreSQL data ...\n  PostgreSQL data  ")
         assert f"RPC URL http://127.0.0.1:{rpc_port}, chain id 31337, currency ETH\n" in up.stdout
         assert "  Test key   0x8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5e2d3348e872092edffba " in up.stdout
         with urllib.request.urlopen(f"http://localhost:{port}/ready", timeout=10) as answer:

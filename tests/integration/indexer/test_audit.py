@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,6 +21,8 @@ from indexer.audit.command import audit
 from indexer.runner import Runner
 from tests.fixtures.chainlab import USDC, Lab, hex0
 from tests.integration.indexer.conftest import settle
+
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture
@@ -80,6 +85,7 @@ def test_it_agrees_and_then_names_the_falsified_row(
     assert difference["tx_hash"].startswith("0x")
     shown = run()
     assert shown.exit_code == 1
+    assert "\n1 difference:\n" in shown.output
     assert f"escrow {hex0(busy)} released_units: mirror says {25 * USDC - 1}, chain says {25 * USDC}" in shown.output
 
 
@@ -113,8 +119,43 @@ def test_money_that_left_by_no_event_is_found(lab: Lab, busy: bytes, run: Callab
     assert int(difference["derived_value"]) - int(difference["contract_value"]) == USDC
 
 
-def test_unreachable_node_and_missing_file_are_usage_errors(run: Callable[..., Result], tmp_path: Path) -> None:
-    arguments = ["--rpc", "http://127.0.0.1:9", "--deployment", str(tmp_path / "deployment.json")]
-    assert CliRunner().invoke(audit, arguments).exit_code == 2
-    missing = ["--rpc", "http://127.0.0.1:9", "--deployment", str(tmp_path / "none.json")]
+def test_a_silent_node_and_database_have_their_own_exit_code(
+    lab: Lab, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    file = str(tmp_path / "deployment.json")
+    assert CliRunner().invoke(audit, ["--rpc", "http://127.0.0.1:9", "--deployment", file]).exit_code == 3
+    silent = ["--rpc", lab.chain.url, "--deployment", file, "--db", "postgresql://nobody@127.0.0.1:9/none"]
+    assert CliRunner().invoke(audit, silent).exit_code == 3
+    missing = ["--rpc", lab.chain.url, "--deployment", str(tmp_path / "none.json")]
     assert CliRunner().invoke(audit, missing).exit_code == 2
+
+
+def make_audit(state: Path) -> subprocess.CompletedProcess[str]:
+    environ = {**os.environ, "AICP_STATE_DIR": str(state)}
+    return subprocess.run(
+        ["make", "audit"], cwd=ROOT, env=environ, capture_output=True, text=True, timeout=300, check=False
+    )
+
+
+@pytest.mark.timeout(300)
+def test_make_audit_compares_the_mirror_and_says_when_nothing_runs(
+    lab: Lab, busy: bytes, engine: Engine, fresh_pg_url: str, tmp_path: Path
+) -> None:
+    nothing = make_audit(tmp_path)
+    assert nothing.returncode != 0
+    assert nothing.stderr.startswith("AICP is not running, so there is nothing to audit; start it with `make up`.\n")
+    (tmp_path / "deployment.json").write_text(json.dumps(lab.deployment().to_json()))
+    settings = {
+        "AICP_RPC_URLS": lab.chain.url,
+        "AICP_DEPLOYMENT": str(tmp_path / "deployment.json"),
+        "AICP_DATABASE_URL": fresh_pg_url,
+    }
+    (tmp_path / "env").write_text("".join(f"{name}={shlex.quote(value)}\n" for name, value in settings.items()))
+    clean = make_audit(tmp_path)
+    assert clean.returncode == 0, clean.stdout + clean.stderr
+    assert "Mirror compared at block " in clean.stdout
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE chain_v1.escrow SET released_units = 1 WHERE escrow_id = :id"), {"id": busy})
+    dirty = make_audit(tmp_path)
+    assert "Error 1\n" in dirty.stderr, "the audit's own exit code"
+    assert f"escrow {hex0(busy)} released_units: mirror says 1, chain says {25 * USDC}" in dirty.stdout

@@ -40,7 +40,7 @@ def test_silence_after_delivery_releases_by_the_keeper(world: World) -> None:
     sweeps.keep(world.machine)
     world.turn()
     assert world.state(deal) == "delivered", "the challenge clock still runs"
-    world.later(70)
+    world.later(world.ctx.constants.challenge_period_seconds + 10)
     sweeps.keep(world.machine)
     sweeps.keep(world.machine)
     world.until(lambda: world.state(deal) == "completed", "completed")

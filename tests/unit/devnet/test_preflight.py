@@ -34,7 +34,7 @@ def aicp_up(state_dir: Path, *arguments: str, **environ: str) -> subprocess.Comp
 
 def only_sentence(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 1, done
-    assert done.stdout == ""
+    assert done.stdout in {"", "Starting AICP ...\n"}
     (line,) = done.stderr.strip().splitlines()
     assert line.startswith("Error: ")
     assert line.endswith(".")
@@ -84,6 +84,14 @@ def test_a_taken_page_port_is_named_with_its_owner(tmp_path: Path) -> None:
         f"(process {os.getpid()}); choose another with `make up PORT=8001`."
     )
     assert not (tmp_path / "postgres").exists()
+
+
+@pytest.mark.parametrize("text", ["abc", "99999", "0", "-1", "80.5"])
+def test_a_port_that_is_none_is_one_sentence(tmp_path: Path, text: str) -> None:
+    sentence = only_sentence(aicp_up(tmp_path, "--port", text))
+    assert sentence == f"PORT must be a whole number from 1 to 65535 and is {text!r}."
+    with pytest.raises(DevnetError, match=r"^RPC_PORT must be a whole number from 1 to 65535"):
+        config_from_environment({"RPC_PORT": text}, state_dir=tmp_path, port=8000, demo=False)
 
 
 def test_a_taken_chain_port_is_named(tmp_path: Path) -> None:

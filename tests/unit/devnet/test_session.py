@@ -69,6 +69,51 @@ def test_a_second_start_continues_with_the_same_chain_and_database(tmp_path: Pat
         until(lambda: block_number(devnet) > height)
 
 
+def until_written_again(path: Path) -> None:
+    before = path.stat().st_mtime_ns
+    until(lambda: path.stat().st_mtime_ns != before)
+
+
+def test_the_chain_keeps_its_genesis_over_many_starts_and_kills(tmp_path: Path) -> None:
+    config = DevnetConfig(state_dir=tmp_path, api_port=free_port(), rpc_port=free_port())
+    chain, seen = frozenset({Part.CHAIN}), set()
+
+    def genesis(devnet: Devnet) -> str:
+        block = rpc_call(devnet.rpc_url, "eth_getBlockByNumber", "0x0", False)
+        assert isinstance(block, dict)
+        return str(block["hash"])
+
+    for start in range(7):
+        with Devnet(tmp_path, parts=chain, config=config) as devnet:
+            seen.add(genesis(devnet))
+            until(lambda: block_number(devnet) >= 1)
+            if start == 4:  # killed, its file is one of its own regular ones
+                until_written_again(tmp_path / "chain.json")
+                devnet.restart("chain", signal.SIGKILL)
+                seen.add(genesis(devnet))
+                devnet.stop("chain", signal.SIGKILL)
+    assert len(seen) == 1
+
+
+def test_a_chain_that_lost_its_last_seconds_is_told_with_the_remedy(tmp_path: Path) -> None:
+    parts = frozenset({Part.POSTGRES, Part.CHAIN, Part.CONTRACTS, Part.INDEXER})
+    with Devnet(tmp_path, parts=parts) as devnet:
+        until((tmp_path / "chain.json").exists)
+        early = (tmp_path / "chain.json").read_bytes()
+        known = block_number(devnet)
+        with psycopg.connect(devnet.indexer_database_url, autocommit=True) as connection:
+            final = "SELECT finalized_number FROM chain.cursor"
+            until(lambda: connection.execute(final).fetchone()[0] > known)
+    (tmp_path / "chain.json").write_bytes(early)
+    sentence = "The local chain was killed and has lost its last seconds, so it no longer fits the database; "
+    try:
+        with Devnet(tmp_path, parts=parts) as devnet:
+            until(lambda: sentence in " ".join(service.detail for service in running(tmp_path)))
+            assert [service.state for service in running(tmp_path)][-1] == "crashed"
+    except DevnetError as error:  # it may notice before or after it calls itself ready
+        assert str(error) == sentence + "run `make clean`, then `make up`."
+
+
 def test_only_the_indexer_may_write_what_the_indexer_made(tmp_path: Path) -> None:
     with Devnet(tmp_path, parts=frozenset({Part.POSTGRES})) as devnet:
         with psycopg.connect(devnet.indexer_database_url) as indexer:
@@ -172,6 +217,15 @@ def test_one_state_directory_runs_once(tmp_path: Path) -> None:
         done = subprocess.run(again, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0
         assert done.stdout.startswith("AICP is already running at http://localhost:")
+        port = RunFile(tmp_path).read().port
+        same = subprocess.run([*again, "--port", str(port)], cwd=ROOT, capture_output=True, timeout=60, check=False)
+        assert same.returncode == 0
+        other = subprocess.run(
+            [*again, "--port", "8099"], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (other.returncode, other.stdout) == (1, "")
+        assert other.stderr.startswith(f"Error: AICP is already running at http://localhost:{port} (process ")
+        assert "not on port 8099; stop it with `aicp down` first" in other.stderr
         assert len(running(tmp_path)) == 1
 
 
@@ -204,6 +258,10 @@ def test_what_a_killed_run_left_is_ended_by_down(tmp_path: Path) -> None:
     assert killed.returncode == -signal.SIGKILL
     services = running(tmp_path)
     assert left_alive(services) == ["postgres", "redis"]
+    status = [sys.executable, "-m", "scripts.devnet", "status", "--state-dir", str(tmp_path)]
+    shown = subprocess.run(status, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 3
+    assert shown.stdout.endswith(" was killed and has left running: PostgreSQL, Redis. `aicp down` ends them.\n")
     down = [sys.executable, "-m", "scripts.devnet", "down", "--state-dir", str(tmp_path)]
     done = subprocess.run(down, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0

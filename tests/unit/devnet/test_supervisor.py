@@ -91,7 +91,9 @@ def test_services_start_in_order_and_stop_in_reverse(bench: Bench) -> None:
     processes = [bench.supervisor.process(name) for name in ("first", "second")]
     bench.supervisor.close()
     assert [line.split("  ")[1].strip() for line in bench.lines] == [
+        "First ...",
         "First",
+        "Second ...",
         "Second",
         "stopped Second",
         "stopped First",
@@ -226,3 +228,23 @@ def test_the_lock_is_exclusive_and_freed(tmp_path: Path) -> None:
     assert not second.is_held()
     assert second.acquire()
     second.release()
+
+
+def test_what_no_restart_cures_stays_down_with_its_remedy(bench: Bench) -> None:
+    remedy = "Run `make clean`."
+    code = "print('ready', flush=True); import sys, time; time.sleep(1); sys.exit(4)"
+    bench.supervisor.start(stub("hopeless", code, hopeless={4: remedy}))
+    bench.supervisor.watch()
+    until(lambda: bench.lines[-1] == f"  ! Hopeless stopped: {remedy}")
+    state = bench.runfile.read()
+    assert state is not None
+    assert [(s.state, s.detail, s.restarts) for s in state.services] == [("crashed", remedy, 0)]
+    with pytest.raises(DevnetError, match=r"^Run `make clean`\.$"):
+        bench.supervisor.start(stub("at once", "import sys; sys.exit(4)", hopeless={4: remedy}))
+
+
+def test_every_start_is_prepared_also_after_a_crash(bench: Bench) -> None:
+    prepared: list[int] = []
+    bench.supervisor.start(stub("chain", prepare=lambda: prepared.append(1)))
+    bench.supervisor.restart("chain", signal.SIGKILL)
+    assert prepared == [1, 1]

@@ -86,6 +86,13 @@ def market(wallet: Wallet, recorder: Recorder, tmp_path: Path) -> Market:
     return Market("http://localhost", wallet, store=tmp_path / "store.sqlite", http=http)
 
 
+def not_yet_ordered(**changes: str) -> dict[str, Any]:
+    """The deal as the service answers for a session key whose channel it has never seen."""
+    found = deal_json("channel", 400_000)
+    found["channel"] |= {"channel_id": None} | changes
+    return found
+
+
 STEP = f"/deals/{deal('escrow').id}"
 
 
@@ -151,7 +158,12 @@ async def test_late_terms_and_an_empty_wallet_get_no_signature(tmp_path: Path, m
 
 @pytest.mark.asyncio
 async def test_an_order_carries_a_voucher_of_what_is_needed_and_is_repeated_unchanged(tmp_path: Path) -> None:
-    recorder = Recorder(**{f"{STEP}/order": deal_json("channel", 400_000)})
+    recorder = Recorder(
+        **{
+            STEP: not_yet_ordered(),
+            f"{STEP}/order": deal_json("channel", 400_000),
+        }
+    )
     own = market(BUYER, recorder, tmp_path)
     session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
     actions = PoolActions(own)
@@ -168,11 +180,21 @@ async def test_an_order_carries_a_voucher_of_what_is_needed_and_is_repeated_unch
 
 @pytest.mark.asyncio
 async def test_a_ceiling_above_all_our_orders_is_not_signed(tmp_path: Path) -> None:
-    recorder = Recorder()
+    recorder = Recorder(**{STEP: not_yet_ordered(need_units="5000000")})
     own = market(BUYER, recorder, tmp_path)
     (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
     with pytest.raises(Mismatch, match="above all our orders"):
-        await PoolActions(own).order(deal("channel", 400_000, channel__need_units="5000000"))
+        await PoolActions(own).order(deal("channel", 400_000))
+    assert recorder.posts == []
+
+
+@pytest.mark.asyncio
+async def test_the_channel_of_another_session_key_gets_no_signature(tmp_path: Path) -> None:
+    recorder = Recorder(**{STEP: deal_json("channel", 400_000)})
+    own = market(BUYER, recorder, tmp_path)
+    (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    with pytest.raises(Mismatch, match="another channel"):
+        await PoolActions(own).order(deal("channel", 400_000))
     assert recorder.posts == []
 
 

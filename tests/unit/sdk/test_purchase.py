@@ -23,7 +23,7 @@ from tests.unit.sdk.builders import (
     deal_json,
     delivered_json,
 )
-from tests.unit.sdk.test_actions import Recorder, market, still_clock
+from tests.unit.sdk.test_actions import STEP, Recorder, market, not_yet_ordered, still_clock
 
 __all__ = ["still_clock"]
 
@@ -98,7 +98,7 @@ async def test_no_second_deposit_while_one_is_underway(  # noqa: PLR0917  # one 
 @pytest.mark.asyncio
 async def test_a_pool_that_covers_the_price_is_ordered_from(tmp_path: Path) -> None:
     made = deal("channel", 400_000)
-    recorder = Recorder(**{f"/deals/{made.id}/order": deal_json("channel", 400_000)})
+    recorder = Recorder(**{STEP: not_yet_ordered(), f"{STEP}/order": deal_json("channel", 400_000)})
     own = market(BUYER, recorder, tmp_path)
     session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
     recorder.answers["/pools"] = [pool_json(session.address, 400_000, 400_000, block=7)]

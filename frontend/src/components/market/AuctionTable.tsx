@@ -1,14 +1,25 @@
 import { Link } from 'react-router'
 import type { TaskOut } from '@/api/types'
-import { Countdown } from '../ui/Time'
+import { Badge } from '../ui/Badge'
+import { Countdown, useServerNow } from '../ui/Time'
 import { Amount } from '../web3/Amount'
-import { PathBadge, TaskStateBadge } from '../web3/StateBadge'
+import { TaskPathBadge, TaskStateBadge } from '../web3/StateBadge'
 
 const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
 
+const endsMs = (task: TaskOut) => Date.parse(task.auction_ends_at)
+
+/** Tasks that take bids first, then those whose auction is over and that wait for their buyer; else as they came. */
+export function liveFirst(tasks: readonly TaskOut[], nowMs: number): TaskOut[] {
+  const over = (task: TaskOut) => Number(task.state === 'open' && endsMs(task) <= nowMs)
+  return [...tasks].sort((a, b) => over(a) - over(b))
+}
+
 function Ends({ task }: { task: TaskOut }) {
+  const now = useServerNow()
   if (task.state !== 'open') return <TaskStateBadge state={task.state} />
-  return <Countdown until={task.auction_ends_at} over={task.bid_count > 0 ? 'ended' : 'closing'} />
+  if (endsMs(task) > now * 1000) return <Countdown until={task.auction_ends_at} over="a moment" />
+  return task.bid_count > 0 ? <Badge tone="warn">Auction ended</Badge> : <Badge tone="neutral">Closing</Badge>
 }
 
 function Row({ task }: { task: TaskOut }) {
@@ -20,14 +31,14 @@ function Row({ task }: { task: TaskOut }) {
         </Link>
         <span className="block truncate text-xs text-muted">
           {task.capability} · {task.bid_count} {task.bid_count === 1 ? 'bid' : 'bids'}
-          <span className="sm:hidden">
-            {' · '}
-            <Ends task={task} />
-          </span>
+        </span>
+        {/* a line of its own: whether a task waits for its buyer must not be cut off */}
+        <span className="mt-1 block text-xs sm:hidden">
+          <Ends task={task} />
         </span>
       </td>
       <td className="hidden px-4 py-2.5 md:table-cell">
-        <PathBadge path={task.path_at_budget} />
+        <TaskPathBadge task={task} />
       </td>
       <td className="hidden px-4 py-2.5 text-right sm:table-cell">
         <Amount units={task.budget_units} />

@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'react'
+import { useSyncExternalStore } from 'react'
 import { serverNowMs } from '@/chain/clock'
 
 const STEPS: [Intl.RelativeTimeFormatUnit, number][] = [
@@ -35,37 +35,57 @@ export function formatDuration(seconds: number): string {
   return `${Math.round((seconds / 86_400) * 10) / 10} d`
 }
 
-function useTick(everyMs: number): number {
-  const [now, setNow] = useState(serverNowMs)
-  useEffect(() => {
-    const timer = setInterval(() => setNow(serverNowMs()), everyMs)
-    return () => clearInterval(timer)
-  }, [everyMs])
-  return now
+const TICK_MS = 1000
+let tick = serverNowMs()
+let timer: ReturnType<typeof setInterval> | undefined
+const listeners = new Set<() => void>()
+
+/** The moment every time on the page is told from: one for all, so that two of them never contradict each other. */
+function currentTick(): number {
+  const now = serverNowMs()
+  // after a sleep, or before anybody listens
+  if (Math.abs(now - tick) > 1.5 * TICK_MS) tick = now
+  return tick
+}
+
+function subscribe(listener: () => void): () => void {
+  listeners.add(listener)
+  timer ??= setInterval(() => {
+    tick = serverNowMs()
+    for (const each of listeners) each()
+  }, TICK_MS)
+  return () => {
+    listeners.delete(listener)
+    if (listeners.size > 0) return
+    clearInterval(timer)
+    timer = undefined
+  }
 }
 
 /** Unix seconds by the service's clock, ticking. */
-export const useServerNow = () => Math.floor(useTick(1000) / 1000)
+export const useServerNow = () => useSyncExternalStore(subscribe, () => Math.floor(currentTick() / 1000))
 
 /** A time as it reads now, with the full one on hover. */
 export function RelativeTime({ at }: { at: string }) {
-  const now = useTick(10_000)
   const date = new Date(at)
+  const text = useSyncExternalStore(subscribe, () => relativeTime(date.getTime(), currentTick()))
   return (
     <time dateTime={at} title={date.toLocaleString()}>
-      {relativeTime(date.getTime(), now)}
+      {text}
     </time>
   )
 }
 
 /** The time left, by the service's clock. */
 export function Countdown({ until, over = 'ended' }: { until: string | number; over?: string }) {
-  const now = useTick(1000)
   const target = typeof until === 'number' ? until * 1000 : Date.parse(until)
-  const left = target - now
+  const text = useSyncExternalStore(subscribe, () => {
+    const left = target - currentTick()
+    return left > 0 ? formatLeft(left) : over
+  })
   return (
     <time dateTime={new Date(target).toISOString()} title={new Date(target).toLocaleString()} className="font-mono">
-      {left > 0 ? formatLeft(left) : over}
+      {text}
     </time>
   )
 }

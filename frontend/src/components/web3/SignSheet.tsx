@@ -1,7 +1,7 @@
 import { Check, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useSignTypedData } from 'wagmi'
-import { SheetClosed, type SheetRequest, type SheetRow, useSheet } from '@/chain/signing'
+import { type Pending, SheetClosed, type SheetRequest, type SheetRow, useSheet } from '@/chain/signing'
 import { Button } from '../ui/Button'
 import { CopyButton } from '../ui/CopyButton'
 import { Dialog } from '../ui/Dialog'
@@ -90,16 +90,13 @@ function SheetBody({ sheet, onSign, onClose }: { sheet: SheetRequest; onSign: ()
   )
 }
 
-/** The signing sheet: what will be signed in words and human amounts, before the wallet shows raw numbers. Mounted once. */
-export function SignSheetHost() {
-  const { pending } = useSheet()
+function OpenSheet({ pending }: { pending: Pending }) {
   const signing = useSignTypedData()
   const [error, setError] = useState<unknown>(null)
-  if (!pending) return null
   const finish = (settle: () => void) => {
     settle()
-    setError(null)
-    useSheet.setState({ pending: null })
+    // the sheet may have been closed, and another one opened, while the wallet was asked
+    if (useSheet.getState().pending === pending) useSheet.setState({ pending: null })
   }
   const sign = async () => {
     setError(null)
@@ -128,4 +125,10 @@ export function SignSheetHost() {
       </div>
     </Dialog>
   )
+}
+
+/** The signing sheet: what will be signed in words and human amounts, before the wallet shows raw numbers. Mounted once. */
+export function SignSheetHost() {
+  const { pending } = useSheet()
+  return pending && <OpenSheet key={pending.id} pending={pending} />
 }

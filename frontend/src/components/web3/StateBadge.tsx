@@ -1,5 +1,8 @@
-import type { DealOut, IntentOut, TaskState } from '@/api/types'
+import type { IntentOut, TaskOut, TaskState } from '@/api/types'
+import { useNetwork } from '@/chain/network'
+import { chooseAtBudget, eitherSentence } from '@/chain/route'
 import { Badge } from '../ui/Badge'
+import { amountText } from './Amount'
 import { INTENT_STATES, PATHS, TASK_STATES } from './states'
 
 export const TaskStateBadge = ({ state }: { state: TaskState }) => (
@@ -10,6 +13,28 @@ export const IntentStateBadge = ({ state }: { state: IntentOut['state'] }) => (
   <Badge tone={INTENT_STATES[state].tone}>{INTENT_STATES[state].word}</Badge>
 )
 
-export const PathBadge = ({ path }: { path: DealOut['path'] }) => (
+export const PathBadge = ({ path }: { path: keyof typeof PATHS }) => (
   <Badge tone={PATHS[path].tone}>{PATHS[path].word}</Badge>
 )
+
+/** How a task will be paid, as far as it is known before a bid is accepted. */
+export function TaskPathBadge({ task, explain = false }: { task: TaskOut; explain?: boolean }) {
+  const { constants } = useNetwork()
+  const { path } = chooseAtBudget(
+    {
+      priceUnits: BigInt(task.budget_units),
+      taskEscrowOnly: task.escrow_only,
+      bidEscrowOnly: false,
+      deliverWithinSeconds: task.deliver_within_seconds,
+    },
+    constants,
+  )
+  return (
+    <>
+      <span title={path === 'either' ? eitherSentence(constants) : undefined}>
+        <PathBadge path={path} />
+      </span>
+      {explain && path === 'either' && <span>{amountText(constants.threshold_units)} or more is paid on chain</span>}
+    </>
+  )
+}

@@ -33,8 +33,9 @@ export const INTENT_STATES: Record<IntentOut['state'], { tone: Tone; word: strin
   cancelled: { tone: 'neutral', word: 'Cancelled' },
 }
 
-/** On-chain is violet and off-chain indigo throughout. */
-export const PATHS: Record<DealOut['path'], { tone: Tone; word: string }> = {
+/** On-chain is violet and off-chain indigo throughout; what the price will decide is neither. */
+export const PATHS: Record<DealOut['path'] | 'either', { tone: Tone; word: string }> = {
   escrow: { tone: 'chain', word: 'On chain' },
   channel: { tone: 'brand', word: 'Off-chain' },
+  either: { tone: 'neutral', word: 'Depends on the price' },
 }

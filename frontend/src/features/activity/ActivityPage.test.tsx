@@ -1,8 +1,8 @@
-import { screen } from '@testing-library/react'
-import { describe, expect, it } from 'vitest'
+import { screen, waitFor } from '@testing-library/react'
+import { describe, expect, it, vi } from 'vitest'
 import { balances, intent, session, task } from '@/test/fixtures'
 import { show } from '@/test/render'
-import { answers, refuses, server } from '@/test/server'
+import { answers, refuses, server, takes } from '@/test/server'
 import { ActivityPage } from './ActivityPage'
 
 const signedIn = () =>
@@ -24,6 +24,19 @@ describe('ActivityPage', () => {
     await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=transactions' })
     expect(await screen.findByText('Mined')).toBeVisible()
     expect(screen.getByText(/another state by now/)).toBeVisible()
+  })
+
+  it('gets test USDC through the relayer, without a transaction of the wallet', async () => {
+    signedIn()
+    const seen = vi.fn()
+    server.use(
+      answers('/tasks', { items: [], next_cursor: null }),
+      takes('/wallet/faucet', { ...intent, kind: 'faucet', state: 'queued' }, seen),
+    )
+    const { user } = await show(<ActivityPage />, { connected: true })
+    await user.click(await screen.findByRole('button', { name: 'Get test USDC' }))
+    await waitFor(() => expect(seen).toHaveBeenCalledWith({ amount_units: '1000000000' }))
+    expect(screen.queryByRole('alert')).toBeNull()
   })
 
   it('asks to sign in', async () => {

@@ -6,6 +6,7 @@ import { type Address as Account, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { DealSummary, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
@@ -28,6 +29,7 @@ import { intentName } from './lib/kinds'
 interface ListState<T> {
   isPending: boolean
   isError: boolean
+  isSuccess: boolean
   error: unknown
   data: { items: T[] } | undefined
   refetch: () => unknown
@@ -44,8 +46,9 @@ function List<T>({
   empty: ReactNode
   children: (items: T[]) => ReactNode
 }) {
-  if (query.isPending) return <SkeletonRows label={label} />
-  if (query.isError) return <ErrorState error={query.error} onRetry={() => void query.refetch()} />
+  const { loading, failure } = useOutcome(query)
+  if (loading) return <SkeletonRows label={label} />
+  if (failure) return <ErrorState error={failure} onRetry={() => void query.refetch()} />
   const items = query.data?.items ?? []
   return items.length === 0 ? empty : children(items)
 }
@@ -215,10 +218,12 @@ function Views({ reader }: { reader: Account }) {
 export function ActivityPage() {
   const reader = useReader()
   const session = useSession()
+  const { loading, failure } = useOutcome(session)
   return (
     <Page title="Activity" intro="Your tasks, deals and transactions.">
-      {session.isPending && <SkeletonRows label="Loading" />}
-      {!session.isPending && !reader && (
+      {loading && <SkeletonRows label="Loading" />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
+      {!loading && failure === null && !reader && (
         <Card>
           <Empty icon={LockKeyhole} title="Sign in to see what is yours.">
             <div className="mt-2">

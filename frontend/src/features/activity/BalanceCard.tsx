@@ -2,6 +2,7 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { BalancesOut, NetworkOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
@@ -74,11 +75,12 @@ export function BalanceCard({ account }: { account: string }) {
     queryFn: () => endpoints.balances(account),
     refetchInterval: polling,
   })
+  const { failure } = useOutcome(balances)
   const step = useCollect()
-  if (balances.isError)
+  if (failure)
     return (
       <Card title="Balance">
-        <ErrorState error={balances.error} onRetry={() => void balances.refetch()} />
+        <ErrorState error={failure} onRetry={() => void balances.refetch()} />
       </Card>
     )
   const data = balances.data
@@ -90,7 +92,7 @@ export function BalanceCard({ account }: { account: string }) {
     ['Earned by channel', data?.channel_claimed_units],
   ]
   return (
-    <Card title="Balance" aside={network.public ? null : <FaucetButton account={account} />}>
+    <Card title="Balance" aside={network.public ? null : <FaucetButton />}>
       <div className="flex flex-wrap items-end justify-between gap-4">
         <dl className="grid flex-1 grid-cols-2 gap-3 sm:grid-cols-4">
           {figures.map(([label, units]) => (

@@ -69,6 +69,15 @@ describe('AuctionPage', () => {
     expect(await screen.findByText(/The buyer chooses a winner/)).toBeVisible()
   })
 
+  it('says that the price decides how the task is paid, and per bid how', async () => {
+    setUp(session, [{ ...(bids[0] as BidOut), amount_units: '9400000' }, bids[1] as BidOut])
+    await show(<AuctionPage />, at)
+    expect(await screen.findByText('10.00 USDC or more is paid on chain')).toBeVisible()
+    const rows = within(await screen.findByRole('list', { name: 'Bids, best first' })).getAllByRole('listitem')
+    expect(rows[0]).toHaveTextContent('Off-chain')
+    expect(rows[1]).toHaveTextContent('On chain')
+  })
+
   it('waits for bids', async () => {
     setUp(session, [])
     await show(<AuctionPage />, at)

@@ -5,6 +5,7 @@ import { type Address as Account, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { BidOut, TaskOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { useReader } from '@/chain/useAccess'
@@ -18,7 +19,7 @@ import { toast } from '@/components/ui/toast'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
-import { PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { TaskPathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { BidBook } from './BidBook'
 
 function Facts({ task, reader }: { task: TaskOut; reader: Account | undefined }) {
@@ -114,6 +115,7 @@ function Auction({ task }: { task: TaskOut }) {
     queryFn: () => endpoints.bids(task.id),
     refetchInterval: polling,
   })
+  const book = useOutcome(bids)
   const award = useAward(task)
   const cancel = useMutation({
     mutationFn: () => endpoints.cancelTask(task.id),
@@ -132,7 +134,7 @@ function Auction({ task }: { task: TaskOut }) {
       intro={
         <>
           {ended ? <Badge tone="warn">Auction ended</Badge> : <TaskStateBadge state={task.state} />}
-          <PathBadge path={task.path_at_budget} />
+          <TaskPathBadge task={task} explain />
           {open && !ended && (
             <span>
               ends in <Countdown until={task.auction_ends_at} over="a moment" />
@@ -155,8 +157,8 @@ function Auction({ task }: { task: TaskOut }) {
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="min-w-0 lg:col-span-2">
           <Card title="Bids" aside={<LiveBadge />} flush>
-            {bids.isPending && <SkeletonRows label="Loading bids" />}
-            {bids.isError && <ErrorState error={bids.error} onRetry={() => void bids.refetch()} />}
+            {book.loading && <SkeletonRows label="Loading bids" />}
+            {book.failure !== null && <ErrorState error={book.failure} onRetry={() => void bids.refetch()} />}
             {bids.data && (
               <BidBook
                 task={task}
@@ -182,7 +184,8 @@ export function AuctionPage() {
     queryFn: () => endpoints.task(taskId),
     refetchInterval: polling,
   })
-  if (task.isPending) return <SkeletonRows label="Loading the task" rows={6} />
-  if (task.isError) return <ErrorState error={task.error} onRetry={() => void task.refetch()} />
+  const { loading, failure } = useOutcome(task)
+  if (loading) return <SkeletonRows label="Loading the task" rows={6} />
+  if (failure || !task.data) return <ErrorState error={failure} onRetry={() => void task.refetch()} />
   return <Auction task={task.data} />
 }

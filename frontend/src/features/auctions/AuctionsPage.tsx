@@ -4,9 +4,11 @@ import { Link, useSearchParams } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { TaskState } from '@/api/types'
 import { Page } from '@/app/Page'
-import { AuctionTable } from '@/components/market/AuctionTable'
+import { serverNowMs } from '@/chain/clock'
+import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { SelectField } from '@/components/ui/Field'
@@ -46,7 +48,8 @@ export function AuctionsPage() {
     getNextPageParam: (page) => page.next_cursor ?? undefined,
     refetchInterval: polling,
   })
-  const items = tasks.data?.pages.flatMap((page) => page.items) ?? []
+  const { loading, failure } = useOutcome(tasks)
+  const items = liveFirst(tasks.data?.pages.flatMap((page) => page.items) ?? [], serverNowMs())
   return (
     <Page
       title="Auctions"
@@ -67,8 +70,8 @@ export function AuctionsPage() {
         </SelectField>
       </div>
       <Card title="Tasks" aside={<LiveBadge />} flush>
-        {tasks.isPending && <SkeletonRows label="Loading auctions" rows={6} />}
-        {tasks.isError && <ErrorState error={tasks.error} onRetry={() => void tasks.refetch()} />}
+        {loading && <SkeletonRows label="Loading auctions" rows={6} />}
+        {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
         {items.length > 0 && <AuctionTable tasks={items} caption="Tasks" />}
         {tasks.isSuccess && items.length === 0 && (
           <Empty icon={Gavel} title="Nothing here.">

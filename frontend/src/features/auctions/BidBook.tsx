@@ -49,18 +49,18 @@ function Row({
   return (
     <li
       className={cn(
-        'flex flex-wrap items-center gap-x-4 gap-y-2 border-t border-line px-4 py-3 first:border-0',
+        'grid grid-cols-[minmax(0,1fr)_auto] items-center gap-x-4 gap-y-2 sm:flex border-t border-line px-4 py-3 first:border-0',
         fresh && 'animate-flash',
         !bid.live && 'opacity-60',
       )}
     >
-      <div className="grid min-w-0 flex-1 basis-48 gap-0.5">
+      <div className="grid min-w-0 flex-1 gap-0.5">
         <Address address={bid.agent} name={bid.agent_name} />
         <span className="text-xs text-muted">
           receipt no. {bid.seq} · needs {formatDuration(bid.eta_seconds)}
         </span>
       </div>
-      <div className="flex items-center gap-2">
+      <div className="flex items-center gap-2 max-sm:order-2 max-sm:col-span-2">
         {best && <Badge tone="ok">best</Badge>}
         {bid.live ? (
           <PathBadge path={path} />
@@ -68,14 +68,14 @@ function Row({
           <Badge tone="neutral">{bid.withdrawn ? 'withdrawn' : 'no longer valid'}</Badge>
         )}
       </div>
-      <Amount units={bid.amount_units} className="ml-auto text-base font-semibold" />
+      <Amount units={bid.amount_units} className="text-base font-semibold max-sm:order-1" />
       {onAward && bid.live && (
         <Button
           aria-label={`Award to ${bid.agent_name ?? shortAddress(bid.agent)} for ${amountText(bid.amount_units)}`}
           busy={awarding === bid.bid_hash}
           disabled={awarding !== null}
           onClick={() => onAward(bid)}
-          className="max-sm:w-full"
+          className="max-sm:order-3 max-sm:col-span-2"
         >
           Award
         </Button>

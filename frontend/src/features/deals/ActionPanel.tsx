@@ -1,12 +1,13 @@
 import { useState } from 'react'
 import { Link } from 'react-router'
 import type { Action, DealOut } from '@/api/types'
+import { useNetwork } from '@/chain/network'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Dialog } from '@/components/ui/Dialog'
 import { SelectField } from '@/components/ui/Field'
 import { ActionError, Notice } from '@/components/ui/States'
-import { Countdown } from '@/components/ui/Time'
+import { Countdown, formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { REJECT_REASONS } from './lib/reasons'
@@ -14,13 +15,25 @@ import type { useDealActions } from './lib/useDealActions'
 
 type Steps = ReturnType<typeof useDealActions>
 
-function Clock({ action }: { action: Action }) {
-  if (!action.due && !action.if_nobody_acts) return null
+/** When an action must be taken: an order pays a bid, so it ends with the bid at the latest. */
+function dueOf(action: Action, deal: DealOut): string | number | null {
+  if (action.name !== 'order') return action.due ?? null
+  const { valid_until: bidEnds } = deal.bid
+  return action.due && Date.parse(action.due) < bidEnds * 1000 ? action.due : bidEnds
+}
+
+function Clock({ action, deal }: { action: Action; deal: DealOut }) {
+  const { constants } = useNetwork()
+  const due = dueOf(action, deal)
+  if (due === null && !action.if_nobody_acts) return null
   return (
     <p className="text-xs text-muted">
-      {action.due && (
+      {due !== null && (
         <>
-          Time left: <Countdown until={action.due} over="over" />.{' '}
+          Time left: <Countdown until={due} over="over" />
+          {action.name === 'verdict' &&
+            ` (until ${formatDuration(constants.evaluation_seconds)} after the delivery deadline)`}
+          .{' '}
         </>
       )}
       {action.if_nobody_acts && <>If nobody acts: {action.if_nobody_acts}</>}
@@ -78,6 +91,8 @@ function VerdictButtons({ steps }: { steps: Steps }) {
   )
 }
 
+const isPaid = (deal: DealOut) => deal.escrow !== null && deal.escrow.chain_status !== 'none'
+
 function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; steps: Steps }) {
   const amount = amountText(deal.price_units)
   switch (action.name) {
@@ -101,6 +116,16 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
         />
       )
     case 'cancel':
+      if (!isPaid(deal))
+        return (
+          <ConnectionButton
+            tone="danger"
+            label="Cancel deal"
+            onAct={() => steps.callOff.mutate()}
+            busy={steps.callOff.isPending}
+            error={steps.callOff.error}
+          />
+        )
       return (
         <ConnectionButton
           tone="danger"
@@ -161,7 +186,7 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
           <div key={action.name} className="grid justify-items-start gap-2">
             <p>{action.reason}</p>
             <ActionButton action={action} deal={deal} steps={steps} />
-            <Clock action={action} />
+            <Clock action={action} deal={deal} />
           </div>
         ))}
         {waits.map((action) => (
@@ -170,7 +195,7 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
         {theirs.map((action) => (
           <Notice key={action.name} tone="info">
             {action.reason}
-            <Clock action={action} />
+            <Clock action={action} deal={deal} />
           </Notice>
         ))}
         {now.length + waits.length + theirs.length === 0 && (

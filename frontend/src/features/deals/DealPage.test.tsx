@@ -1,10 +1,13 @@
-import { screen, waitFor, within } from '@testing-library/react'
+import { act, screen, waitFor, within } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import type { DealOut } from '@/api/types'
+import { keys } from '@/api/keys'
+import type { Action, DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
+import * as keyStore from '@/chain/sessionKey'
 import { useSheet } from '@/chain/signing'
 import { escrowId } from '@/chain/typedData'
-import { balances, makeDeal, makeDelivered, network, session, timeline } from '@/test/fixtures'
+import { agent, balances, makeDeal, makeDelivered, network, session, sessionKey, task, timeline } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { DealPage } from './DealPage'
@@ -54,6 +57,20 @@ describe('DealPage', () => {
     await user.click(within(sheet).getByRole('button', { name: 'Cancel' }))
     await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
     expect(screen.queryByRole('alert')).toBeNull()
+  })
+
+  it('closes the sheet when the deal was paid in another tab', async () => {
+    const deal = await makeDeal('escrow')
+    setUp(deal)
+    const { user, client } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: 'Pay 24.00 USDC' }))
+    await screen.findByRole('dialog', { name: 'Pay 24.00 USDC into escrow' })
+    act(() => client.setQueryData(keys.deal(deal.id), { ...deal }))
+    expect(screen.getByRole('dialog')).toBeVisible()
+    act(() => client.setQueryData(keys.deal(deal.id), { ...deal, state: 'funding', actions: [] }))
+    await waitFor(() => expect(screen.queryByRole('dialog')).toBeNull())
+    expect(screen.queryByRole('alert')).toBeNull()
+    expect(screen.queryByRole('button', { name: /^Pay/ })).toBeNull()
   })
 
   it.each([
@@ -121,6 +138,57 @@ describe('DealPage', () => {
     await user.click(await screen.findByRole('button', { name: /^Pay/ }))
     expect(await screen.findByRole('alert')).toHaveTextContent('less USDC than the price')
     expect(screen.queryByRole('dialog')).toBeNull()
+  })
+
+  it('shows how long an unpaid deal waits, and cancels it where that is offered', async () => {
+    const deal = await makeDeal('channel')
+    const order = { ...(deal.actions[0] as Action), due: null, if_nobody_acts: null }
+    const cancel: Action = {
+      ...order,
+      name: 'cancel',
+      reason: 'Nothing has been paid; the buyer can take the task back.',
+    }
+    setUp({ ...deal, actions: [order, cancel] })
+    server.use(
+      http.post(`http://localhost:8000/api/v1/tasks/${deal.task_id}/cancel`, () =>
+        HttpResponse.json({ ...task, state: 'cancelled' }),
+      ),
+    )
+    const { user } = await open({ ...deal, actions: [order, cancel] })
+    expect(await screen.findByText(/^Time left:/)).toHaveTextContent(/(59:|1 h 00)/)
+    const button = screen.getByRole('button', { name: 'Cancel deal' })
+    server.use(answers(`/deals/${deal.id}`, { ...deal, state: 'cancelled', live: false, actions: [] }))
+    await user.click(button)
+    expect(await screen.findByText('This deal has ended.')).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Cancel deal' })).toBeNull()
+  })
+
+  it("asks for the pool of this browser's session key, and as the agent for the one that pays", async () => {
+    vi.spyOn(keyStore, 'loadSessionKey').mockResolvedValue(sessionKey)
+    const deal = await makeDeal('channel')
+    const asked: (string | null)[] = []
+    const reading = (shown: DealOut) => {
+      setUp(shown)
+      server.use(
+        http.get(`http://localhost:8000/api/v1/deals/${deal.id}`, ({ request }) => {
+          asked.push(new URL(request.url).searchParams.get('session_key'))
+          return HttpResponse.json(shown)
+        }),
+      )
+    }
+    try {
+      reading(deal)
+      const first = await open(deal)
+      expect(await screen.findByRole('button', { name: 'Pay 0.40 USDC from pool' })).toBeVisible()
+      expect(asked).toEqual([sessionKey.address])
+      first.unmount()
+      reading({ ...deal, buyer: agent.address, agent: deal.buyer })
+      await open(deal)
+      await screen.findByRole('list', { name: 'Timeline' })
+      expect(asked.slice(1)).toEqual([sessionKey.address, null])
+    } finally {
+      vi.restoreAllMocks()
+    }
   })
 
   it('offers accept and reject for a small deal, release for an escrow', async () => {

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query'
+import { skipToken, useQuery } from '@tanstack/react-query'
 import { LockKeyhole } from 'lucide-react'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { Link, useLocation, useNavigate, useParams } from 'react-router'
@@ -6,9 +6,12 @@ import { type Address as Account, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { DealOut, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
+import { formatRate } from '@/chain/amount'
+import { useNetwork } from '@/chain/network'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
@@ -21,6 +24,7 @@ import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { ChainNote, TxLink } from '@/components/web3/TxLink'
 import { ActionPanel } from './ActionPanel'
+import { readDeal } from './lib/read'
 import { useDealActions } from './lib/useDealActions'
 import { ResultFiles } from './ResultFiles'
 import { Timeline } from './Timeline'
@@ -55,8 +59,9 @@ function Money({ deal }: { deal: DealOut }) {
   const facts: [string, ReactNode][] = [
     ['Price', <Amount key="price" units={deal.price_units} className="font-semibold" />],
   ]
-  if (deal.path === 'escrow') facts.push(['Fee, paid by the agent', <Amount key="fee" units={deal.fee_units} />])
   if (deal.escrow) {
+    const rate = formatRate(deal.escrow.terms.fee_bps)
+    facts.push([`Marketplace fee (${rate}), paid by the agent`, <Amount key="fee" units={deal.fee_units} />])
     facts.push([
       'Escrow',
       <Badge key="status" tone="chain">
@@ -134,6 +139,7 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
     refetchInterval: ({ state }) =>
       state.data?.some((item) => item.finality && item.finality !== 'final') ? 4000 : polling,
   })
+  const history = useOutcome(timeline)
   return (
     <Page
       title={deal.title}
@@ -157,8 +163,8 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
             </Notice>
           )}
           <Card title="Timeline">
-            {timeline.isPending && <SkeletonRows label="Loading the timeline" />}
-            {timeline.isError && <ErrorState error={timeline.error} onRetry={() => void timeline.refetch()} />}
+            {history.loading && <SkeletonRows label="Loading the timeline" />}
+            {history.failure !== null && <ErrorState error={history.failure} onRetry={() => void timeline.refetch()} />}
             {timeline.data && <Timeline items={timeline.data} />}
           </Card>
         </div>
@@ -189,18 +195,21 @@ function SignInFirst() {
 /** One deal for its buyer or agent: what to do now, the result, the timeline, the money, the parties. */
 export function DealPage() {
   const { dealId = '' } = useParams()
+  const network = useNetwork()
   const reader = useReader()
   const session = useSession()
   const polling = usePolling()
   const deal = useQuery({
     queryKey: keys.deal(dealId),
-    queryFn: () => endpoints.deal(dealId),
-    enabled: reader !== undefined,
+    queryFn: reader ? () => readDeal(network, dealId, reader) : skipToken,
     refetchInterval: polling,
   })
-  if (session.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
+  const signedIn = useOutcome(session)
+  const { loading, failure } = useOutcome(deal)
+  if (signedIn.loading) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (signedIn.failure) return <ErrorState error={signedIn.failure} onRetry={() => void session.refetch()} />
   if (!reader) return <SignInFirst />
-  if (deal.isPending) return <SkeletonRows label="Loading the deal" rows={6} />
-  if (deal.isError) return <ErrorState error={deal.error} onRetry={() => void deal.refetch()} />
+  if (loading) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (failure || !deal.data) return <ErrorState error={failure} onRetry={() => void deal.refetch()} />
   return <Deal deal={deal.data} role={isAddressEqual(reader, deal.data.agent as Account) ? 'agent' : 'buyer'} />
 }

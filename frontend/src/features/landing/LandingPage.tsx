@@ -5,9 +5,11 @@ import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import type { TotalsOut } from '@/api/types'
+import { serverNowMs } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
-import { AuctionTable } from '@/components/market/AuctionTable'
+import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
 import { Card, Stat } from '@/components/ui/Card'
@@ -106,11 +108,14 @@ function OpenAuctions() {
     queryFn: () => endpoints.tasks(filter),
     refetchInterval: polling,
   })
+  const { loading, failure } = useOutcome(tasks)
   return (
     <Card title="Open auctions" aside={<LiveBadge />} flush>
-      {tasks.isPending && <SkeletonRows label="Loading auctions" />}
-      {tasks.isError && <ErrorState error={tasks.error} onRetry={() => void tasks.refetch()} />}
-      {tasks.data && tasks.data.items.length > 0 && <AuctionTable tasks={tasks.data.items} caption="Open auctions" />}
+      {loading && <SkeletonRows label="Loading auctions" />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
+      {tasks.data && tasks.data.items.length > 0 && (
+        <AuctionTable tasks={liveFirst(tasks.data.items, serverNowMs())} caption="Open auctions" />
+      )}
       {tasks.data?.items.length === 0 && (
         <Empty icon={Gavel} title="No auction is open.">
           <Link to="/tasks/new" className="text-brand underline underline-offset-2">
@@ -127,6 +132,7 @@ function OpenAuctions() {
 export function LandingPage() {
   const polling = usePolling()
   const totals = useQuery({ queryKey: keys.totals, queryFn: endpoints.totals, refetchInterval: polling })
+  const { failure } = useOutcome(totals)
   useEffect(() => {
     document.title = 'AICP'
   }, [])
@@ -134,8 +140,8 @@ export function LandingPage() {
     <div className="grid grid-cols-1 gap-4">
       <Hero />
       <StatusLine />
-      {totals.isError ? (
-        <ErrorState error={totals.error} onRetry={() => void totals.refetch()} />
+      {failure !== null ? (
+        <ErrorState error={failure} onRetry={() => void totals.refetch()} />
       ) : (
         <Figures totals={totals.data} />
       )}

@@ -1,5 +1,6 @@
-import { screen } from '@testing-library/react'
-import { describe, expect, it } from 'vitest'
+import { screen, waitFor } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
+import { describe, expect, it, vi } from 'vitest'
 import { buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
@@ -70,6 +71,42 @@ describe('PoolPage', () => {
     server.use(answers('/auth/session', session), refuses('/pools', 503, 'The mirror is away.'))
     await show(<PoolPage />, { connected: true })
     expect(await screen.findByText('The mirror is away.')).toBeVisible()
+  })
+})
+
+describe('PoolPage without the service', () => {
+  it('says so with a retry, and does not ask over and over', async () => {
+    let asked = 0
+    server.use(
+      http.get('http://localhost:8000/api/v1/auth/session', () => {
+        asked += 1
+        return HttpResponse.error()
+      }),
+    )
+    const { user } = await show(<PoolPage />, { connected: true })
+    expect(await screen.findByRole('alert', undefined, { timeout: 4000 })).toHaveTextContent('does not answer')
+    expect(screen.queryByText('You have no pool here yet.')).toBeNull()
+    expect(asked).toBe(2)
+    server.use(answers('/auth/session', session), answers('/pools', [pool]))
+    await user.click(screen.getByRole('button', { name: 'Try again' }))
+    expect(await screen.findByRole('heading', { name: 'Your pool' })).toBeVisible()
+  })
+
+  it('keeps saying so while it tries again', async () => {
+    server.use(answers('/auth/session', session), refuses('/pools', 503, 'The mirror is away.'))
+    const { user } = await show(<PoolPage />, { connected: true })
+    await screen.findByText('The mirror is away.')
+    const again = vi.fn()
+    server.use(
+      http.get('http://localhost:8000/api/v1/pools', () => {
+        again()
+        return new Promise<never>(() => undefined)
+      }),
+    )
+    await user.click(screen.getByRole('button', { name: 'Try again' }))
+    await waitFor(() => expect(again).toHaveBeenCalled())
+    expect(screen.getByText('The mirror is away.')).toBeVisible()
+    expect(screen.queryByText('Loading your pool')).toBeNull()
   })
 })
 

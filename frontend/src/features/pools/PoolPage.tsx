@@ -6,6 +6,7 @@ import { paymentChannelAbi } from '@/abi/generated'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
+import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { IntentOut, PoolOut } from '@/api/types'
 import { Page } from '@/app/Page'
@@ -351,16 +352,19 @@ export function PoolPage() {
   const remembered = useSessionKeyAddress(payer)
   const stored = pools.data ?? []
   const live = stored.filter((pool) => BigInt(pool.balance_latest_units) > 0n || BigInt(pool.earned_units) > 0n)
-  const waiting = session.isPending || (payer !== undefined && (pools.isPending || remembered === undefined))
+  const signedIn = useOutcome(session)
+  const listed = useOutcome(pools)
+  const failed = signedIn.failure ? session : listed.failure ? pools : null
+  const waiting = signedIn.loading || (payer !== undefined && (listed.loading || remembered === undefined))
   const hasOwn = live.some((pool) => pool.payer_authorizer === remembered)
   return (
     <Page title="Pool" intro="Small change for small tasks: signed off-chain, settled on chain.">
-      {waiting && <SkeletonRows label="Loading your pool" rows={5} />}
-      {pools.isError && <ErrorState error={pools.error} onRetry={() => void pools.refetch()} />}
+      {waiting && !failed && <SkeletonRows label="Loading your pool" rows={5} />}
+      {failed && <ErrorState error={signedIn.failure ?? listed.failure} onRetry={() => void failed.refetch()} />}
       {live.map((pool) => (
         <PoolCard key={pool.pool_id} pool={pool} sessionKey={remembered} />
       ))}
-      {!waiting && !pools.isError && !hasOwn && <OpenPool payer={payer} />}
+      {!waiting && !failed && !hasOwn && <OpenPool payer={payer} />}
     </Page>
   )
 }

@@ -20,11 +20,47 @@ describe('NewTaskPage', () => {
     expect(screen.getByText(/Off-chain: paid from your pool/)).toBeVisible()
     await user.clear(budget)
     await user.type(budget, '10')
-    expect(screen.getByText(/On chain: the price reaches/)).toBeVisible()
+    expect(screen.getByText(/Depends on the price you accept: 10.00 USDC or more is paid on chain/)).toBeVisible()
+    expect(screen.getByText('Marketplace fee (2.5 %), paid by the agent')).toBeVisible()
+    expect(screen.getByText(/until 6 h after the delivery deadline/)).toBeVisible()
     await user.clear(budget)
     await user.type(budget, '0.40')
     await user.click(screen.getByLabelText('Escrow only'))
     expect(screen.getByText(/On chain: you asked for escrow/)).toBeVisible()
+  })
+
+  it.each(['-1', '25,5', '1e3', '.5', '1.1234567'])('says at once that %s is no budget', async (typed) => {
+    const { user } = await open()
+    await user.type(screen.getByLabelText('Budget'), typed)
+    expect(screen.getByText(/Write an amount such as 25 or 0.40/)).toBeVisible()
+    expect(screen.getByLabelText('Budget')).toBeInvalid()
+    expect(screen.queryByText('You pay at most')).toBeNull()
+  })
+
+  it('waits with a beginning, then refuses a budget of nothing and shows no payment for it', async () => {
+    const { user } = await open()
+    await user.type(screen.getByLabelText('Budget'), '0')
+    expect(screen.getByLabelText('Budget')).toBeValid()
+    expect(screen.queryByText('You pay at most')).toBeNull()
+    await user.tab()
+    expect(screen.getByText('The smallest price is 0.01 USDC.')).toBeVisible()
+  })
+
+  it('keeps a draft over a reload, without its files', async () => {
+    const first = await open()
+    await first.user.type(screen.getByLabelText('Title'), 'Profile the sales')
+    await first.user.type(screen.getByLabelText('Budget'), '25')
+    await first.user.click(screen.getByLabelText('Escrow only'))
+    await first.user.upload(screen.getByLabelText('Input files'), new File(['a'], 'sales.csv'))
+    first.unmount()
+    const { user } = await open()
+    expect(screen.getByLabelText('Title')).toHaveValue('Profile the sales')
+    expect(screen.getByLabelText('Budget')).toHaveValue('25')
+    expect(screen.getByLabelText('Escrow only')).toBeChecked()
+    expect(screen.getByText(/choose again: sales.csv/)).toBeVisible()
+    await user.click(screen.getByRole('button', { name: 'Start afresh' }))
+    expect(screen.getByLabelText('Title')).toHaveValue('')
+    expect(sessionStorage.length).toBe(0)
   })
 
   it('says what is missing and sends nothing', async () => {
@@ -57,5 +93,6 @@ describe('NewTaskPage', () => {
       escrow_only: false,
     })
     expect(await screen.findByText('another page')).toBeVisible()
+    expect(sessionStorage.length).toBe(0)
   })
 })

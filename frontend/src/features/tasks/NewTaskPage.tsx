@@ -1,5 +1,5 @@
 import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
-import { type FormEvent, useRef, useState } from 'react'
+import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useNavigate } from 'react-router'
 import { endpoints, uploadFile } from '@/api/endpoints'
 import { keys } from '@/api/keys'
@@ -7,12 +7,15 @@ import { Page } from '@/app/Page'
 import { parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
 import { uuid7 } from '@/chain/random'
+import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { AmountField, Checkbox, SelectField, TextArea, TextField } from '@/components/ui/Field'
+import { Notice } from '@/components/ui/States'
 import { toast } from '@/components/ui/toast'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { FilePicker } from './FilePicker'
-import { EMPTY_FORM, type FormErrors, type TaskForm, validate } from './lib/form'
+import { type Draft, dropDraft, loadDraft, saveDraft } from './lib/draft'
+import { budgetError, EMPTY_FORM, type FormErrors, type TaskForm, typingError, validate } from './lib/form'
 import type { Urgency } from './lib/pricing'
 import { RoutePanel } from './RoutePanel'
 
@@ -70,25 +73,50 @@ function Options({ of }: { of: [number, string][] }) {
   ))
 }
 
+function DraftNotice({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
+  return (
+    <Notice tone="info">
+      <div className="flex flex-wrap items-center justify-between gap-2">
+        <span>
+          Here is what you had written.
+          {draft.fileNames.length > 0 && ` Files are not kept; choose again: ${draft.fileNames.join(', ')}.`}
+        </span>
+        <Button tone="secondary" onClick={onDrop}>
+          Start afresh
+        </Button>
+      </div>
+    </Notice>
+  )
+}
+
 /** The form that posts a task; shows how it will be paid while the budget is typed. */
 export function NewTaskPage() {
   const network = useNetwork()
   const navigate = useNavigate()
   const client = useQueryClient()
-  const [form, setForm] = useState(EMPTY_FORM)
+  const [draft, setDraft] = useState(loadDraft)
+  const [form, setForm] = useState(draft?.form ?? EMPTY_FORM)
   const [errors, setErrors] = useState<FormErrors>({})
   const [id] = useState(uuid7)
   const element = useRef<HTMLFormElement>(null)
+  const minimum = BigInt(network.constants.minimum_price_units)
   const capabilities = useCapabilities()
   const submit = useMutation({
     mutationFn: () => post(form, id),
     onSuccess: (task) => {
+      dropDraft()
       client.setQueryData(keys.task(task.id), task)
       void client.invalidateQueries({ queryKey: keys.tasks() })
       toast('ok', 'Task posted', 'Bids appear here as they arrive.')
       void navigate(`/tasks/${task.id}`)
     },
   })
+  useEffect(() => saveDraft(form), [form])
+  const startAfresh = () => {
+    setDraft(null)
+    setForm(EMPTY_FORM)
+    setErrors({})
+  }
   const set = <K extends keyof TaskForm>(key: K, value: TaskForm[K]) => {
     setForm((old) => ({ ...old, [key]: value }))
     setErrors((old) => ({ ...old, [key]: undefined }))
@@ -108,6 +136,7 @@ export function NewTaskPage() {
       title="Post a task"
       intro="Agents see the title, the kind of work and the file names; only the one you choose sees the rest."
     >
+      {draft && <DraftNotice draft={draft} onDrop={startAfresh} />}
       <form ref={element} noValidate onSubmit={onSubmit} className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 gap-4 lg:col-span-2">
           <Card title="The work">
@@ -152,7 +181,13 @@ export function NewTaskPage() {
                 hint="The most you will pay. Nothing is taken now."
                 value={form.budget}
                 error={errors.budget}
-                onChange={(event) => set('budget', event.target.value)}
+                onChange={(event) => {
+                  set('budget', event.target.value)
+                  setErrors((old) => ({ ...old, budget: typingError(event.target.value, minimum) }))
+                }}
+                onBlur={() => {
+                  if (form.budget !== '') setErrors((old) => ({ ...old, budget: budgetError(form.budget, minimum) }))
+                }}
               />
               <SelectField
                 label="Deliver within"

@@ -1,14 +1,16 @@
 import type { ReactNode } from 'react'
-import { groupUsdc, parseUsdc } from '@/chain/amount'
+import { formatRate, groupUsdc, parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
-import { chooseRoute, ROUTE_SENTENCES } from '@/chain/route'
+import { chooseAtBudget, eitherSentence, ROUTE_SENTENCES } from '@/chain/route'
 import { Card } from '@/components/ui/Card'
 import { Notice } from '@/components/ui/States'
 import { formatDuration } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
 import { PathBadge } from '@/components/web3/StateBadge'
-import type { TaskForm } from './lib/form'
+import { budgetError, type TaskForm } from './lib/form'
 import { guideRange } from './lib/pricing'
+
+const NOTICE_TONES = { escrow: 'chain', channel: 'brand', either: 'info' } as const
 
 function Line({ label, children }: { label: string; children: ReactNode }) {
   return (
@@ -22,9 +24,10 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
 /** How the task would be paid at its budget, what it would cost at most, and the guide price. Follows every keystroke. */
 export function RoutePanel({ form }: { form: TaskForm }) {
   const { constants } = useNetwork()
-  const budget = parseUsdc(form.budget)
+  const typed = parseUsdc(form.budget)
+  const budget = budgetError(form.budget, BigInt(constants.minimum_price_units)) === undefined ? typed : null
   const guide = guideRange(form.complexity, form.urgency)
-  const route = chooseRoute(
+  const route = chooseAtBudget(
     {
       priceUnits: budget ?? 0n,
       taskEscrowOnly: form.escrowOnly,
@@ -33,7 +36,8 @@ export function RoutePanel({ form }: { form: TaskForm }) {
     },
     constants,
   )
-  const escrow = route.path === 'escrow'
+  const onChain = route.path !== 'channel'
+  const offChain = route.path !== 'escrow'
   const fee = ((budget ?? 0n) * BigInt(constants.fee_bps)) / 10_000n
   return (
     <Card title="How it is paid" aside={budget !== null && <PathBadge path={route.path} />}>
@@ -42,26 +46,38 @@ export function RoutePanel({ form }: { form: TaskForm }) {
           <p className="text-muted">Enter a budget to see how the task is paid.</p>
         ) : (
           <>
-            <Notice tone={escrow ? 'chain' : 'brand'}>{ROUTE_SENTENCES[route.reason]}</Notice>
+            <Notice tone={NOTICE_TONES[route.path]}>
+              {route.reason === 'either' ? eitherSentence(constants) : ROUTE_SENTENCES[route.reason]}
+            </Notice>
             <dl className="grid gap-1.5">
               <Line label="You pay at most">
                 <Amount units={budget} />
               </Line>
-              <Line label="Network fee, paid by the agent">{escrow ? <Amount units={fee} /> : <span>none</span>}</Line>
-              <Line label="Gas">none, we relay</Line>
-              <Line label="Time to check the result">
-                {formatDuration(escrow ? constants.challenge_period_seconds : constants.evaluation_seconds)}
+              <Line label={`Marketplace fee (${formatRate(constants.fee_bps)}), paid by the agent`}>
+                {onChain && offChain && 'on chain up to '}
+                {onChain ? <Amount units={fee} /> : 'none off-chain'}
               </Line>
+              <Line label="Gas">none, we relay</Line>
+              {onChain && (
+                <Line label={`Time to check the result${offChain ? ', on chain' : ''}`}>
+                  {formatDuration(constants.challenge_period_seconds)}
+                </Line>
+              )}
+              {offChain && (
+                <Line label={`Time to check the result${onChain ? ', off-chain' : ''}`}>
+                  until {formatDuration(constants.evaluation_seconds)} after the delivery deadline
+                </Line>
+              )}
             </dl>
           </>
         )}
         <p className="border-t border-line pt-3 text-xs text-muted">
-          Guide price:{' '}
+          Guide price of a short task like this:{' '}
           <span className="font-mono text-ink">
             {groupUsdc(guide.low)} – {groupUsdc(guide.high)} USDC
           </span>
-          , by complexity, urgency and the agent's record. A bid below {groupUsdc(BigInt(constants.threshold_units))}{' '}
-          USDC may be paid off-chain even if your budget is higher.
+          , a formula of complexity, urgency and the agent's record. Agents set their own prices and may ask far more
+          for longer work.
         </p>
       </div>
     </Card>

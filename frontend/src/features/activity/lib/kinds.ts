@@ -9,6 +9,7 @@ const KINDS: Record<string, string> = {
   cancel: 'Escrow cancelled',
   reclaim: 'Payment reclaimed',
   withdraw: 'Collected to the wallet',
+  faucet: 'Test USDC',
   stake: 'Stake deposited',
   pool_deposit: 'Pool deposit',
   pool_withdraw: 'Pool withdrawal',

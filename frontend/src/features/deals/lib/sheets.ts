@@ -1,4 +1,5 @@
 import type { DealOut, NetworkOut } from '@/api/types'
+import { formatRate } from '@/chain/amount'
 import { serverNow } from '@/chain/clock'
 import type { SheetRequest } from '@/chain/signing'
 import { signingRequest } from '@/chain/typedData'
@@ -10,6 +11,9 @@ const escrowOf = (deal: DealOut) => {
   if (!deal.escrow) throw new Error('This deal is not paid by escrow.')
   return deal.escrow
 }
+
+/** What a sheet of a deal is about: this step, on these terms. */
+export const sheetSubject = (deal: DealOut, step: string) => `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}`
 
 /** The latest moment the payment authorization may be used: what the service would take now, never past our own limit. */
 export function payableUntil(network: NetworkOut, deal: DealOut, now = serverNow()): number {
@@ -23,6 +27,7 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
   const { escrow_id: id, terms } = escrowOf(deal)
   const amount = amountText(deal.price_units)
   return {
+    subject: sheetSubject(deal, 'pay'),
     title: `Pay ${amount} into escrow`,
     intro: 'One signature. The money goes from your wallet into the escrow contract, not to the agent and not to us.',
     rows: [
@@ -30,7 +35,11 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
       { label: 'For', value: deal.title },
       { label: 'Agent', value: deal.agent, kind: 'address' },
       { label: 'Held by (Escrow)', value: network.contracts.escrow, kind: 'address' },
-      { label: 'Fee, paid by the agent', value: deal.fee_units, kind: 'amount' },
+      {
+        label: `Marketplace fee (${formatRate(terms.fee_bps)}), paid by the agent`,
+        value: deal.fee_units,
+        kind: 'amount',
+      },
       { label: 'Time to check the result', value: formatDuration(terms.challenge_period) },
       { label: 'Signature expires', value: String(validBefore), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
@@ -51,9 +60,10 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
 
 /** The sheet for paying the agent out. */
 export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: number): SheetRequest {
-  const { escrow_id: id, released_units: released } = escrowOf(deal)
+  const { escrow_id: id, released_units: released, terms } = escrowOf(deal)
   const due = BigInt(deal.price_units) - BigInt(released)
   return {
+    subject: sheetSubject(deal, 'release'),
     title: `Release ${amountText(due)}`,
     intro: deal.deliverable
       ? 'You accept the result. The agent is paid and its stake is freed; this cannot be taken back.'
@@ -61,7 +71,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
     rows: [
       { label: 'Released', value: due.toString(), kind: 'amount' },
       { label: 'To agent', value: deal.agent, kind: 'address' },
-      { label: 'Fee, taken from it', value: deal.fee_units, kind: 'amount' },
+      { label: `Marketplace fee (${formatRate(terms.fee_bps)}), taken from it`, value: deal.fee_units, kind: 'amount' },
       { label: 'Signature expires', value: String(validUntil), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
     ],
@@ -80,6 +90,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
 export function cancelSheet(network: NetworkOut, deal: DealOut, validUntil: number): SheetRequest {
   const { escrow_id: id } = escrowOf(deal)
   return {
+    subject: sheetSubject(deal, 'cancel'),
     title: 'Cancel the escrow',
     intro: 'The agent has not accepted, so the whole amount comes back to you.',
     rows: [

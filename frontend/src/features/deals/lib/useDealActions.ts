@@ -1,14 +1,17 @@
 import { useMutation, useQueryClient } from '@tanstack/react-query'
+import { useEffect } from 'react'
+import type { Address } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import type { DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
 import { loadSessionKey } from '@/chain/sessionKey'
-import { askSignature, SheetClosed } from '@/chain/signing'
+import { askSignature, closeSheet, SheetClosed } from '@/chain/signing'
 import { toast } from '@/components/ui/toast'
 import { giveVerdict, OrderRefused, placeOrder } from './order'
-import { cancelSheet, payableUntil, paySheet, releaseSheet } from './sheets'
+import { readDeal } from './read'
+import { cancelSheet, payableUntil, paySheet, releaseSheet, sheetSubject } from './sheets'
 import { verifyEscrow } from './verify'
 
 /** A signature of a signed step stays valid this long, so that the relayer has time and nothing lingers. */
@@ -39,9 +42,19 @@ function useStep<V>(deal: DealOut, done: string, run: (variables: V) => Promise<
   })
 }
 
+/** Closes a sheet that asks for what another tab, the agent or the clock has settled meanwhile. */
+function useFreshSheet(deal: DealOut) {
+  useEffect(() => {
+    const open = deal.actions.filter((action) => action.allowed).map((action) => sheetSubject(deal, action.name))
+    const closed = closeSheet((subject) => subject.startsWith(`${deal.id}:`) && !open.includes(subject))
+    if (closed) toast('info', 'The deal has moved on', 'Nothing was signed here.')
+  }, [deal])
+}
+
 /** What the buyer can do on a deal. */
 export function useDealActions(deal: DealOut) {
   const network = useNetwork()
+  useFreshSheet(deal)
 
   const pay = useStep<void>(deal, 'Payment signed', async () => {
     const verdict = await verifyEscrow(network, deal, deal.buyer)
@@ -75,13 +88,21 @@ export function useDealActions(deal: DealOut) {
     })
   })
 
-  const order = useStep<void>(deal, 'Order placed from your pool', async () =>
-    placeOrder(network, deal, deal.buyer, await needKey(network.chain_id, deal.buyer)),
-  )
+  // nothing has been paid, so no signature is needed: the task itself is taken back
+  const callOff = useStep<void>(deal, 'Deal cancelled', async () => {
+    await endpoints.cancelTask(deal.task_id)
+    return readDeal(network, deal.id, deal.buyer as Address)
+  })
+
+  const order = useStep<void>(deal, 'Order placed from your pool', async () => {
+    const key = await needKey(network.chain_id, deal.buyer)
+    // read anew: other orders may have raised what this channel needs
+    return placeOrder(network, await endpoints.deal(deal.id, key.address), deal.buyer, key)
+  })
 
   const verdict = useStep<{ accepted: boolean; reason: number }>(deal, 'Verdict signed', async ({ accepted, reason }) =>
     giveVerdict(network, deal, await needKey(network.chain_id, deal.buyer), accepted, reason),
   )
 
-  return { pay, release, cancel, order, verdict }
+  return { pay, release, cancel, callOff, order, verdict }
 }

@@ -1,7 +1,7 @@
 import { HttpResponse, http } from 'msw'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { SheetClosed, useSheet } from '@/chain/signing'
-import { balances, buyer, intent, network, NOW, sessionKey } from '@/test/fixtures'
+import { balances, buyer, intent, NOW, network, sessionKey } from '@/test/fixtures'
 import { answers, server } from '@/test/server'
 import { deposit, depositStanding } from './deposit'
 

@@ -151,8 +151,7 @@ async function send(network: NetworkOut, payer: string, deposit: KeptDeposit, si
 export async function deposit(network: NetworkOut, payer: string, sessionKey: string, amountUnits: bigint) {
   const kept = readKept(network, payer)
   const fate = await fateOf(network, payer, kept)
-  if (kept?.signature && (fate === 'unsent' || fate === 'underway'))
-    return send(network, payer, kept, kept.signature)
+  if (kept?.signature && (fate === 'unsent' || fate === 'underway')) return send(network, payer, kept, kept.signature)
   const next = compose(network, payer, sessionKey, amountUnits, fate)
   const balances = await endpoints.balances(payer)
   if (BigInt(balances.usdc_units) < amountUnits)

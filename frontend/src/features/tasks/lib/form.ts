@@ -34,13 +34,18 @@ export const EMPTY_FORM: TaskForm = {
 
 export type FormErrors = Partial<Record<keyof TaskForm, string>>
 
-function budgetError(text: string, minimumUnits: bigint): string | undefined {
+/** What is wrong with a budget, in a sentence. */
+export function budgetError(text: string, minimumUnits: bigint): string | undefined {
   const budget = parseUsdc(text)
   if (text.trim() === '') return 'Say the most you will pay.'
-  if (budget === null) return 'Write an amount such as 25 or 0.40, with at most 6 decimals.'
+  if (budget === null) return 'Write an amount such as 25 or 0.40: digits, a point, at most 6 decimals.'
   if (budget < minimumUnits) return `The smallest price is ${formatUsdc(minimumUnits)} USDC.`
   return undefined
 }
+
+/** The same while it is being typed: a beginning such as `0.` is not wrong yet. */
+export const typingError = (text: string, minimumUnits: bigint): string | undefined =>
+  /^(0(\.0*)?)?$|^[1-9][0-9]*\.$/.test(text.trim()) ? undefined : budgetError(text, minimumUnits)
 
 function filesError(files: readonly File[]): string | undefined {
   if (files.length > MAX_FILES) return `At most ${MAX_FILES} files.`
