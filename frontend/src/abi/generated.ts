@@ -13882,7 +13882,7 @@ export const constants = {
         "accept_window_seconds": 900,
         "authorization_lifetime_seconds": 900,
         "agent_acceptance_seconds": 60,
-        "challenge_period_seconds": 60,
+        "challenge_period_seconds": 600,
         "min_challenge_period_seconds": 60,
         "max_challenge_period_seconds": 1209600,
         "max_accept_window_seconds": 604800,
@@ -14060,7 +14060,7 @@ export const constants = {
         "pool_cap_units": "50000000",
         "assigned_safe_after_seconds": 60,
         "awaiting_payment_seconds": 86400,
-        "min_gas_price_wei": "25000000000",
+        "min_gas_price_wei": "1000000000",
         "max_fee_cap_wei": "2000000000000",
         "bump_after_seconds": 30,
         "submit_directly_before_seconds": 600
@@ -14111,7 +14111,7 @@ export const constants = {
         "pool_cap_units": "50000000",
         "assigned_safe_after_seconds": 60,
         "awaiting_payment_seconds": 86400,
-        "min_gas_price_wei": "25000000000",
+        "min_gas_price_wei": "1000000000",
         "max_fee_cap_wei": "2000000000000",
         "bump_after_seconds": 30,
         "submit_directly_before_seconds": 600
