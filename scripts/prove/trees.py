@@ -73,8 +73,13 @@ def state_changing(contract: str) -> list[str]:
 
 
 def _exists(name: str) -> bool:
-    """True if a source file of that contract's name exists and something in `contracts/` has a function so called."""
+    """True if the contract's artifact has the function, or its source file exists and our Solidity has one so called.
+
+    The artifact knows inherited functions, the sources those of contracts without an artifact.
+    """
     contract, _, function = name.partition(".")
+    if name in state_changing(contract):
+        return True
     sources = [path for path in (ROOT / "contracts").glob("**/*.sol") if ".cache" not in path.parts]
     named = any(path.stem == contract for path in sources)
     return named and any(f"function {function}(" in path.read_text(encoding="utf-8") for path in sources)
