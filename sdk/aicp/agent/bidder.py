@@ -30,6 +30,7 @@ class Bidder:
         self._queue: asyncio.Queue[uuid.UUID] = asyncio.Queue()
         self._queued: set[uuid.UUID] = set()
         self._decided: set[uuid.UUID] = set()
+        self._told_full: set[uuid.UUID] = set()
 
     def consider(self, task: Task) -> None:
         """Look at an open task soon, unless that was decided already."""
@@ -62,6 +63,7 @@ class Bidder:
             self._decided.add(task_id)
             return
         if self._active_deals() >= self._agent.capacity:
+            self._tell_full(task)
             return
         if await self._has_bid(task):
             self._decided.add(task_id)
@@ -70,6 +72,13 @@ class Bidder:
         if offer is not None:
             await self._bid(task, offer)
         self._decided.add(task_id)
+
+    def _tell_full(self, task: Task) -> None:
+        """Say once for a task that it waits for a free slot."""
+        if task.id not in self._told_full:
+            self._told_full.add(task.id)
+            slots, full = self._agent.capacity, "awards nobody has paid yet count as well"
+            _log.info("no bid yet for '%s': %d of %d deals are under way (%s)", task.title, slots, slots, full)
 
     async def _has_bid(self, task: Task) -> bool:
         ours = self._actions.market.address
@@ -84,6 +93,7 @@ class Bidder:
             return None
         chain = await self._actions.market.chain()
         if offer is None:
+            _log.info("no bid for '%s': the quote declined it", task.title)
             return None
         if not chain.constants.minimum_price_units <= offer.price_units <= task.budget_units:
             _log.info("no bid for %s: %s USDC is not in the budget", task.id, format_usdc(offer.price_units))

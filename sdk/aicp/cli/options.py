@@ -60,7 +60,8 @@ def wallet_options(command: F) -> F:
         "--keystore",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         envvar="AICP_KEYSTORE",
-        help="Encrypted key file; its password is in AICP_KEYSTORE_PASSWORD or asked for.",
+        help="Encrypted key file; its password is in AICP_KEYSTORE_PASSWORD, or in the file that "
+        "AICP_KEYSTORE_PASSWORD_FILE names, or asked for.",
     )(command)
     command = click.option(
         "--key",

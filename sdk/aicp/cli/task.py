@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
@@ -11,7 +12,7 @@ from rich.table import Table
 from aicp.cli.options import USDC, console, reading, service_options, signing, wallet_options
 from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
-from aicp.client.models import Task
+from aicp.client.models import Deal, Task
 from aicp.client.purchase import Purchase, Wishes
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
@@ -19,6 +20,12 @@ from aicp.rules.primitives import checksum, format_usdc, hex0x
 @click.group()
 def task() -> None:
     """Post a task, watch its bids, take its result."""
+
+
+_PAID: Final = {
+    "escrow": "paid through an escrow, by one signature in the wallet",
+    "channel": "paid from your pool, without gas and without a signature in the wallet",
+}
 
 
 def _say(sentence: str) -> None:
@@ -84,7 +91,7 @@ async def post(
         auction_seconds=auction,
         deliver_within_seconds=within,
     )
-    click.echo(f"Task {posted.id} is open, paid by {posted.path_at_budget} at its budget.")
+    click.echo(f"Task {posted.id} is open. At its budget it is {_PAID[posted.path_at_budget]}.")
     if award == "none":
         return
     wishes = Wishes(min_bids=min_bids, pool_units=pool_units, accept=accept, results=results, timeout_seconds=timeout)
@@ -126,13 +133,23 @@ async def accept(market: Market, task_id: uuid.UUID, reject: int | None) -> None
     if found.deal_id is None:
         raise ClientError("This task has no deal.")
     deal = await market.deal(found.deal_id)
+    await take_result(market, deal, reject)
+    click.echo("Rejected." if reject else f"Accepted; {format_usdc(deal.price_units)} USDC go to the agent.")
+
+
+async def take_result(market: Market, deal: Deal, reject: int | None) -> None:
+    """Accept a result after its bytes were fetched and checked, or reject it with a reason code.
+
+    Raises Mismatch, with nothing signed, when the bytes are not those the agent has signed for.
+    """
+    if reject is None and deal.state == "delivered":
+        await Purchase(market, Wishes(accept=True), _say).fetch(deal)
     if deal.path == "channel":
         await PoolActions(market).verdict(deal, accepted=reject is None, reason=reject or 0)
     elif reject is not None:
         raise ClientError("An escrow is not rejected; do nothing, or ask the agent to give back.")
     else:
         await BuyerActions(market).release(deal)
-    click.echo("Rejected." if reject else f"Accepted; {format_usdc(deal.price_units)} USDC go to the agent.")
 
 
 @task.command()
@@ -140,7 +157,7 @@ async def accept(market: Market, task_id: uuid.UUID, reject: int | None) -> None
 @wallet_options
 @signing
 async def cancel(market: Market, task_id: uuid.UUID) -> None:
-    """Cancel an open task of yours."""
+    """Cancel a task of yours that is open, or awarded and not paid."""
     await BuyerActions(market).cancel_task(task_id)
     click.echo("Cancelled; nothing was paid.")
 
@@ -187,7 +204,7 @@ async def show(market: Market, task_id: uuid.UUID) -> None:
         ("buyer", checksum(found.buyer)),
         ("state", found.public_state),
         ("needs", found.capability),
-        ("budget", f"{format_usdc(found.budget_units)} USDC, paid by {found.path_at_budget}"),
+        ("budget", f"{format_usdc(found.budget_units)} USDC, {_PAID[found.path_at_budget]}"),
         ("auction ends", found.auction_ends_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")),
         ("deliver within", f"{found.deliver_within_seconds} s"),
         ("inputs", ", ".join(f"{file.name} ({file.size} B)" for file in found.input_summary) or "none"),

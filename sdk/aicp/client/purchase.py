@@ -164,7 +164,7 @@ class Purchase:
         self.say(f"Ordered for {format_usdc(deal.price_units)} USDC from the pool, without gas")
 
     async def _judge(self, deal: Deal) -> bool:
-        await self._download(deal)
+        await self.fetch(deal)
         if not self.wishes.accept:
             self.say("The result is there. Accept it with `aicp task accept`, or leave it to the clock.")
             return True
@@ -184,7 +184,7 @@ class Purchase:
             self.say(str(error))
         return False
 
-    async def _download(self, deal: Deal) -> None:
+    async def fetch(self, deal: Deal) -> None:
         """Fetch and hash the result the agent has signed for: into the wished folder, else only to check it."""
         if self._downloaded or (self.wishes.results is None and not self.wishes.accept):
             return
@@ -205,7 +205,7 @@ class Purchase:
         if task.state == "completed" and task.deal_id is not None and self.wishes.results is not None:
             deal = await self.market.deal(task.deal_id)
             if deal.deliverable is not None:  # who paid in advance may never get one
-                await self._download(deal)
+                await self.fetch(deal)
         self.say(_SENTENCES.get(task.state, f"The task is {task.state}."))
 
 

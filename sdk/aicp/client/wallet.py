@@ -54,14 +54,13 @@ class Wallet:
         keystore = environ.get("AICP_KEYSTORE")
         if not keystore:
             raise ClientError("No wallet: set AICP_KEY, or AICP_KEYSTORE and AICP_KEYSTORE_PASSWORD.")
-        if password_file := environ.get("AICP_KEYSTORE_PASSWORD_FILE"):
+        password = environ.get("AICP_KEYSTORE_PASSWORD")
+        if password is None and (password_file := environ.get("AICP_KEYSTORE_PASSWORD_FILE")):
             try:
                 password = Path(password_file).read_text(encoding="utf-8").rstrip("\n")
             except OSError as error:
                 raise ClientError(f"The password file {password_file} cannot be read: {error.strerror}.") from error
-        else:
-            password = environ.get("AICP_KEYSTORE_PASSWORD", "")
-        return cls.from_keystore(Path(keystore), password)
+        return cls.from_keystore(Path(keystore), password or "")
 
     @classmethod
     def random(cls) -> Wallet:

@@ -84,7 +84,7 @@ def test_neither_a_clock_nor_a_row_that_fails_stops_the_others(world: World, mon
             raise ZeroDivisionError
         return real(session, ctx, call)
 
-    def due(session, ctx):
+    def due(session, ctx, after):
         raise ZeroDivisionError
 
     monkeypatch.setattr(keeper, "ask", ask)

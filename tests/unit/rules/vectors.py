@@ -258,8 +258,8 @@ def tampered() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
         "delivery exactly the bid": ({"deliver_by": terms.accept_by + 600}, {}),
         "delivery longer than the task": ({"deliver_by": terms.deliver_by + 1}, {}),
         "delivery before acceptance": ({"deliver_by": terms.accept_by - 1}, {"eta_seconds": 0}),
-        "challenge period shortened": ({"challenge_period": 59}, {}),
-        "challenge period prolonged": ({"challenge_period": 61}, {}),
+        "challenge period shortened": ({"challenge_period": 599}, {}),
+        "challenge period prolonged": ({"challenge_period": 601}, {}),
         "dispute timeout changed": ({"dispute_timeout": terms.dispute_timeout + 1}, {}),
         "another job": ({"job_hash": word("other job")}, {}),
         "everything else": (

@@ -108,9 +108,18 @@ def test_files_of_one_name_do_not_overwrite_each_other(tmp_path: Path) -> None:
     assert len(lexis().handlers()[1](made).files) == 4
 
 
+def test_a_text_under_the_general_capability_is_bid_for_and_analysed(tmp_path: Path) -> None:
+    note = task("data_processing", ("note.txt", "text/plain", 100))
+    prices = [agent().handlers()[0](note).price_units for agent in (tabula, lexis)]
+    assert len(set(prices)) == 2, "an auction has two bidders"
+    result = tabula().handlers()[1](job(tmp_path, "data_processing", note_txt="One sentence. Another one."))
+    assert sorted(result.files) == ["note.profile.json", "note.profile.md"]
+    assert "## Readability" in str(result.files["note.profile.md"])
+
+
 def test_unreadable_input_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CannotDo, match="no file"):
-        tabula().handlers()[1](job(tmp_path, "data_processing", note_txt="x"))
+        tabula().handlers()[1](job(tmp_path, "text_analysis", sales_csv="a,b"))
     with pytest.raises(CannotDo, match="empty"):
         tabula().handlers()[1](job(tmp_path, "data_processing", sales_csv=""))
 
@@ -126,7 +135,7 @@ def test_the_example_agent_is_short_and_works(tmp_path: Path) -> None:
     assert offer is not None
     assert offer.price_units == parse_usdc("0.10")
     result = work(job(tmp_path, "text_analysis", a_txt="one two\nthree\n"))
-    assert result.files["tally.csv"] == "file,bytes,lines,words\n00-a.txt,14,2,3\n"
+    assert result.files["tally.csv"] == "file,bytes,lines,words\na.txt,14,2,3\n"
     broken = job(tmp_path, "text_analysis", b_txt="x")
     broken.files[0].path.write_bytes(b"\xff\xfe\xfa")
     with pytest.raises(CannotDo, match="UTF-8"):

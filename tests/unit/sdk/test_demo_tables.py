@@ -35,7 +35,7 @@ def test_types_missing_values_statistics_and_outliers(tmp_path: Path) -> None:
     assert price["missing"] == 1
     assert price["numbers"]["min"] == 1.5
     assert price["numbers"]["median"] == 11.5
-    assert price["outliers"] == {"count": 1, "first": [{"row": 22, "value": 9999}]}
+    assert price["outliers"] == {"count": 1, "first": [{"line": 22, "row": 21, "value": 9999}]}
     assert column(found, "sold")["dates"] == {"earliest": "2026-01-01T00:00:00", "latest": "2026-02-01T00:00:00"}
     assert column(found, "city")["most_frequent"][0] == {"value": "Bonn", "count": 11}
     json.dumps(found, allow_nan=False)
@@ -95,7 +95,30 @@ def test_a_table_without_header_gets_names(tmp_path: Path) -> None:
 def test_a_few_misfits_do_not_change_a_columns_type_but_are_named(tmp_path: Path) -> None:
     found = profile(tmp_path, "n\n" + "\n".join(str(n) for n in range(19)) + "\noops\n")
     assert column(found, "n")["type"] == "integer"
-    assert column(found, "n")["misfits"] == {"count": 1, "first": [{"row": 21, "value": "oops"}]}
+    assert column(found, "n")["misfits"] == {"count": 1, "first": [{"line": 21, "row": 20, "value": "oops"}]}
+
+
+def test_integers_of_any_size_are_reported_exactly(tmp_path: Path) -> None:
+    big = 2**53 + 1
+    found = column(profile(tmp_path, "n\n" + "".join(f"{big + n}\n" for n in (0, 2, 4))), "n")["numbers"]
+    assert (found["min"], found["median"], found["mean"], found["max"]) == (big, big + 2, big + 2, big + 4)
+    assert (found["q1"], found["q3"]) == (big + 1, big + 3)
+    far = column(profile(tmp_path, "n\n1\n2\n3\n4\n123456789012345678901\n"), "n")
+    assert far["outliers"]["first"] == [{"line": 6, "row": 5, "value": 123456789012345678901}]
+
+
+def test_places_count_lines_of_the_file_and_rows_of_the_data(tmp_path: Path) -> None:
+    rows = 'note,n\n"two\nlines",1\n\n' + "".join(f"x,{n}\n" for n in (2, 3, 4, 5, 6, 7)) + "y,1000\n"
+    found = profile(tmp_path, rows)
+    assert column(found, "n")["outliers"]["first"] == [{"line": 11, "row": 8, "value": 1000}]
+    assert "1000 on line 11 (data row 8)" in table_markdown(found)
+
+
+def test_the_report_says_what_counts_as_missing(tmp_path: Path) -> None:
+    found = profile(tmp_path, "a,b\n1,-\n2,n/a\n3,x\n")
+    assert column(found, "b")["missing"] == 2
+    assert {"-", "n/a", ""} <= set(found["counted_as_missing"])
+    assert r"\#n/a, -, --, ?, n/a, na, nan, nil, none, null." in table_markdown(found)
 
 
 @pytest.mark.parametrize(

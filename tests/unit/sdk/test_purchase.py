@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from aicp.cli.task import take_result
 from aicp.client import AgentActions, BuyerActions, Mismatch, models
 from aicp.client.purchase import Purchase, Wishes
 from aicp.client.verify import own_pool_id
@@ -153,6 +154,19 @@ async def test_a_result_that_is_not_the_submitted_one_is_not_released(
         with pytest.raises(Mismatch, match=reason):
             await BuyerActions(market(BUYER, recorder, tmp_path)).release(models.Deal.read(found))
     assert recorder.posts == []
+
+
+@pytest.mark.asyncio
+async def test_the_command_line_accepts_a_result_only_with_its_bytes(tmp_path: Path) -> None:
+    found = delivered_json()
+    made = models.Deal.read(found)
+    wrong = WithFiles(RESULT.replace(b"4", b"5"))
+    with pytest.raises(Mismatch, match="bytes"):
+        await take_result(market(BUYER, wrong, tmp_path), made, None)
+    assert wrong.posts == []
+    right = WithFiles(RESULT, **{f"/deals/{made.id}/release": found})
+    await take_result(market(BUYER, right, tmp_path), made, None)
+    assert [path.rsplit("/", 1)[1] for path, _ in right.posts] == ["release"]
 
 
 @pytest.mark.asyncio

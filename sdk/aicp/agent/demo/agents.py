@@ -23,13 +23,18 @@ _FLOOR_UNITS: Final = usdc("0.05")
 _CENT: Final = usdc("0.01")
 
 
-def suits(capability: str, name: str, media_type: str) -> bool:
-    """Return whether a file is what the capability works on, by its name or by its type."""
+def skill(name: str, media_type: str) -> str | None:
+    """Return what a file needs, a table or a text profile, by its name or by its type; None for neither."""
     lowered = name.lower()
-    is_table = lowered.endswith(_TABLE_NAMES) or media_type in _TABLE_TYPES
-    if capability == TABLES:
-        return is_table
-    return capability == TEXTS and not is_table and (lowered.endswith(_TEXT_NAMES) or media_type.startswith("text/"))
+    if lowered.endswith(_TABLE_NAMES) or media_type in _TABLE_TYPES:
+        return TABLES
+    return TEXTS if lowered.endswith(_TEXT_NAMES) or media_type.startswith("text/") else None
+
+
+def suits(capability: str, name: str, media_type: str) -> bool:
+    """Return whether a file is what the capability works on. Texts are data as well: the general one takes both."""
+    needed = skill(name, media_type)
+    return needed is not None and capability in {needed, TABLES}
 
 
 def price(budget_units: int, percent: int, size: int) -> int:
@@ -45,10 +50,11 @@ def _suitable(capability: str, files: list[StoredFile]) -> list[StoredFile]:
 def _quoter(percents: Mapping[str, int], eta_seconds: int) -> Callable[[Task], Offer | None]:
     def quote(task: Task) -> Offer | None:
         files = _suitable(task.capability, task.input_summary)
-        if not files or task.capability not in percents:
+        if not files:
             return None
         size = sum(file.size for file in files)
-        asked = price(task.budget_units, percents[task.capability], size)
+        percent = max(percents[skill(file.name, file.media_type) or TABLES] for file in files)
+        asked = price(task.budget_units, percent, size)
         return Offer(price_units=asked, eta_seconds=min(eta_seconds + size // _MIB * 5, task.deliver_within_seconds))
 
     return quote
@@ -69,7 +75,7 @@ def profile_files(job: Job) -> Result:
         raise CannotDo(f"there is no file for {job.capability}")
     written: dict[str, str | bytes] = {}
     for file in files:
-        if job.capability == TABLES:
+        if skill(file.name, file.media_type) == TABLES:
             table = profile_table(file.path, file.name)
             written |= _written(job, file, table, table_markdown(table))
         else:

@@ -28,7 +28,7 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _listed(items: Sequence[dict[str, Any]]) -> str:
-    return ", ".join(f"{plain(item['value'])} (row {item['row']})" for item in items)
+    return ", ".join(f"{plain(item['value'])} on line {item['line']} (data row {item['row']})" for item in items)
 
 
 def table_markdown(profile: dict[str, Any]) -> str:
@@ -44,7 +44,9 @@ def table_markdown(profile: dict[str, Any]) -> str:
     overview = [
         (c["name"], c["type"], c["missing"], f"{plain(c['missing_percent'])} %", c["distinct"]) for c in columns
     ]
+    spellings = ", ".join(plain(text) for text in profile["counted_as_missing"] if text)
     parts += ["## Columns", _table(("Column", "Type", "Missing", "Share", "Distinct"), overview)]
+    parts.append(f"Empty cells count as missing, and so does, in any case: {spellings}.")
     numeric = [c for c in columns if "numbers" in c]
     if numeric:
         keys = ("min", "q1", "median", "mean", "q3", "max", "standard_deviation")

@@ -5,11 +5,9 @@ from __future__ import annotations
 import datetime as dt
 import math
 import random
-import statistics
-from array import array
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from aicp.agent.demo.values import Kind, kind_of, parse_date, parse_number
 
@@ -19,9 +17,19 @@ _TOP: Final = 5
 _KEY_LENGTH: Final = 120
 
 
+class Place(TypedDict):
+    """Where a cell is: the line of the file its row begins on, and the number of the row among the data, from 1."""
+
+    line: int
+    row: int
+
+
 @dataclass(slots=True)
 class Numbers:
-    """Mean and spread by Welford's method, exact; quartiles from all values, or from a fair sample of `limit`."""
+    """Mean and spread by Welford's method; quartiles from all values, or from a fair sample of `limit`.
+
+    Integers of any size stay exact in everything but the deviation, as long as no other number is among them.
+    """
 
     limit: int
     count: int = 0
@@ -29,11 +37,14 @@ class Numbers:
     squares: float = 0.0
     low: float = math.inf
     high: float = -math.inf
-    kept: array[float] = field(default_factory=lambda: array("d"))
+    whole: int | None = 0
+    """The exact sum while every number is an integer."""
+    kept: list[float] = field(default_factory=list)
     _random: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311  # a sample, no secret
 
     def add(self, value: float) -> None:
         self.count += 1
+        self.whole = self.whole + value if self.whole is not None and isinstance(value, int) else None
         delta = value - self.mean
         self.mean += delta / self.count
         self.squares += delta * (value - self.mean)
@@ -45,9 +56,8 @@ class Numbers:
 
     def quartiles(self) -> tuple[float, float, float]:
         """Return the three quartiles (inclusive method)."""
-        if len(self.kept) == 1:
-            return self.kept[0], self.kept[0], self.kept[0]
-        first, second, third = statistics.quantiles(self.kept, n=4, method="inclusive")
+        ordered = sorted(self.kept)
+        first, second, third = (_quartile(ordered, n) for n in (1, 2, 3))
         return first, second, third
 
     def summary(self) -> dict[str, Any]:
@@ -57,7 +67,7 @@ class Numbers:
         return {
             "min": tidy(self.low),
             "max": tidy(self.high),
-            "mean": tidy(self.mean),
+            "mean": tidy(self.mean if self.whole is None else _divided(self.whole, self.count)),
             "median": tidy(median),
             "q1": tidy(first),
             "q3": tidy(third),
@@ -66,11 +76,31 @@ class Numbers:
         }
 
 
+def _quartile(ordered: list[float], number: int) -> float:
+    """Return a quartile of sorted values (inclusive method), exact where it is a whole number of integers."""
+    place, quarters = divmod((len(ordered) - 1) * number, 4)
+    if quarters == 0:
+        return ordered[place]
+    low, high = ordered[place], ordered[place + 1]
+    return _divided(low * (4 - quarters) + high * quarters, 4)
+
+
+def _divided(sum_of: float, count: int) -> float:
+    exact = isinstance(sum_of, int) and sum_of % count == 0
+    return sum_of // count if exact else sum_of / count
+
+
 def tidy(value: float) -> float | int | None:
-    """Return a number with 10 significant digits, whole ones as integers, None where it is not finite."""
+    """Return a number with 10 significant digits, or all before its point; whole ones as integers, None for infinite.
+
+    An integer stays as it is.
+    """
+    if isinstance(value, int):
+        return value
     if not math.isfinite(value):
         return None
-    rounded = float(f"{value:.10g}")
+    digits = min(17, max(10, len(str(int(abs(value))))))
+    rounded = float(f"{value:.{digits}g}")
     return int(rounded) if rounded.is_integer() and abs(rounded) < 2**53 else rounded
 
 
@@ -149,21 +179,21 @@ class Column:
         reach = 1.5 * (third - first)
         return (first - reach, third + reach) if reach > 0 else None
 
-    def inspect(self, cell: str, row: int, fences: tuple[float, float] | None) -> None:
+    def inspect(self, cell: str, place: Place, fences: tuple[float, float] | None) -> None:
         """Second look at a cell, once the column's type is known: does it fit, is it an outlier?"""
         text = cell.strip()
         kind = kind_of(text, decimal_comma=self.decimal_comma)
         if kind == "missing":
             return
         if not self.fits(kind) and len(self.misfit_examples) < _EXAMPLES:
-            self.misfit_examples.append({"row": row, "value": text[:_KEY_LENGTH]})
+            self.misfit_examples.append({**place, "value": text[:_KEY_LENGTH]})
         if fences is None or kind not in {"integer", "decimal"}:
             return
         value = parse_number(text, decimal_comma=self.decimal_comma)
         if value is not None and not fences[0] <= value <= fences[1]:
             self.outlier_count += 1
             if len(self.outliers) < 2 * _EXAMPLES:
-                self.outliers.append({"row": row, "value": tidy(value)})
+                self.outliers.append({**place, "value": tidy(value)})
 
     def summary(self) -> dict[str, Any]:
         """Return everything about the column, ready for JSON."""

@@ -7,12 +7,15 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from aicp.agent.demo.decoding import find_encoding
-from aicp.agent.demo.table_columns import Column
-from aicp.agent.demo.values import kind_of
+from aicp.agent.demo.table_columns import Column, Place
+from aicp.agent.demo.values import MISSING, kind_of
 from aicp.agent.work import CannotDo
+
+if TYPE_CHECKING:
+    import _csv
 
 MAX_COLUMNS: Final = 1000
 _MAX_CELL: Final = 1 << 20
@@ -23,10 +26,16 @@ _SAMPLE_ROWS: Final = 200
 
 
 @contextmanager
-def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Iterator[list[str]]]:
+def _reader(path: Path, encoding: str, delimiter: str) -> Iterator[_csv.Reader]:
     csv.field_size_limit(_MAX_CELL)
     with path.open(encoding=encoding, newline="") as source:
-        yield (row for row in csv.reader(source, delimiter=delimiter) if row)
+        yield csv.reader(source, delimiter=delimiter)
+
+
+@contextmanager
+def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[Iterator[list[str]]]:
+    with _reader(path, encoding, delimiter) as reader:
+        yield (row for row in reader if row)
 
 
 def find_delimiter(path: Path, encoding: str) -> str:
@@ -96,12 +105,16 @@ class _Table:
                     points += with_point and not with_comma
         return commas > points
 
-    def body(self) -> Iterator[tuple[int, list[str]]]:
-        """Yield the data rows with their number in the file, the header being row 1."""
-        with _rows(self.path, self.encoding, self.delimiter) as rows:
-            for number, row in enumerate(rows, start=1):
-                if number > 1 or not self.has_header:
-                    yield number, row
+    def body(self) -> Iterator[tuple[Place, list[str]]]:
+        """Yield the data rows with their places; a row may span lines, and empty lines are none."""
+        with _reader(self.path, self.encoding, self.delimiter) as reader:
+            ended, number = 0, -1 if self.has_header else 0
+            for row in reader:
+                line, ended = ended + 1, reader.line_num
+                if row:
+                    number += 1
+                    if number > 0:
+                        yield Place(line=line, row=number), row
 
     def measure(self) -> None:
         """First pass: count and sum."""
@@ -114,9 +127,9 @@ class _Table:
     def inspect(self) -> None:
         """Second pass: outliers and misfits."""
         fences = [column.fences() for column in self.columns]
-        for number, row in self.body():
+        for place, row in self.body():
             for column, cell, fence in zip(self.columns, row, fences, strict=False):
-                column.inspect(cell, number, fence)
+                column.inspect(cell, place, fence)
 
 
 def profile_table(path: Path, name: str) -> dict[str, Any]:
@@ -137,5 +150,6 @@ def profile_table(path: Path, name: str) -> dict[str, Any]:
         "has_header": table.has_header,
         "rows": table.rows,
         "ragged_rows": table.ragged,
+        "counted_as_missing": sorted(MISSING),
         "columns": [column.summary() for column in table.columns],
     }

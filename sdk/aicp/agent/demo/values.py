@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 Kind = Literal["missing", "integer", "decimal", "boolean", "date", "text"]
 
-_MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", "#n/a"})
+MISSING: Final = frozenset({"", "na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", "#n/a"})
 _BOOLEAN: Final = frozenset({"true", "false", "yes", "no"})
 _INTEGER: Final = re.compile(r"[+-]?\d{1,30}")
 _DECIMAL: Final = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,3})?")
@@ -22,7 +22,12 @@ _GERMAN_DATE: Final = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})")
 
 
 def parse_number(text: str, *, decimal_comma: bool) -> float | None:
-    """Return a finite number, or None. With `decimal_comma` 1.234,56 is read as people in much of Europe write it."""
+    """Return a finite number, or None; an integer of any size stays exact.
+
+    With `decimal_comma` 1.234,56 is read as people in much of Europe write it.
+    """
+    if _INTEGER.fullmatch(text):
+        return int(text)
     if decimal_comma and _COMMA_GROUPED.fullmatch(text):
         text = text.replace(".", "").replace(",", ".")
     elif decimal_comma and _COMMA_DECIMAL.fullmatch(text):
@@ -55,7 +60,7 @@ def parse_date(text: str) -> dt.datetime | None:
 def kind_of(text: str, *, decimal_comma: bool) -> Kind:
     """Return what a stripped cell is. An identifier such as 00123 stays text, because as a number it would change."""
     lowered = text.lower()
-    if lowered in _MISSING:
+    if lowered in MISSING:
         return "missing"
     if lowered in _BOOLEAN:
         return "boolean"

@@ -23,7 +23,7 @@ def work(job: Job) -> Result:
             text = file.path.read_bytes().decode()
         except UnicodeDecodeError:
             raise CannotDo(f"{file.name} is not UTF-8") from None  # the buyer gets his money back
-        lines.append(f"{file.path.name},{file.size},{len(text.splitlines())},{len(text.split())}")
+        lines.append(f"{file.name},{file.size},{len(text.splitlines())},{len(text.split())}")
     return Result({"tally.csv": "\n".join(lines) + "\n"})
 
 
