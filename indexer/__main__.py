@@ -25,9 +25,10 @@ from indexer.chain.errors import WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.chain_view import TooDeepError
+from indexer.core.context import Contracts
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.runner import Options, Runner
-from indexer.settings import Settings, contracts_of, deployment_digest
+from indexer.settings import Settings, contracts_of_deployment, deployment_digest
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from indexer.store.store import Store
 
@@ -56,24 +57,24 @@ def main() -> int:
     try:
         settings = Settings()
         deployment = Deployment.load(settings.deployment)
+        contracts = contracts_of_deployment(deployment)
     except (ValidationError, ValueError, OSError) as error:
         _log.error("settings", error=str(error))  # one sentence, no traceback
         return ExitCode.USAGE
     if deployment.chain_id != settings.chain_id:
         _log.error("settings", error=f"the deployment is of chain {deployment.chain_id}, not {settings.chain_id}")
         return ExitCode.USAGE
-    return _run(settings, deployment, stop, rebuild=arguments.rebuild)
+    return _run(settings, contracts, deployment.deploy_block, stop, rebuild=arguments.rebuild)
 
 
-def _run(settings: Settings, deployment: Deployment, stop: threading.Event, *, rebuild: bool) -> int:
-    contracts = contracts_of(deployment.chain_id, deployment.escrow, deployment.payment_channel, deployment.reputation)
+def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event, *, rebuild: bool) -> int:
     reducer = Reducer(contracts)
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
     node = Node(providers, contracts.addresses, finality_depth=network(settings.chain_id).finality_depth)
     engine = create_engine(settings.database, pool_size=1, max_overflow=1, pool_pre_ping=True)
     options = Options(
         chain_id=settings.chain_id,
-        start_block=deployment.deploy_block,
+        start_block=start_block,
         deployment_digest=deployment_digest(contracts),
         poll_seconds=settings.poll_seconds,
         range_blocks=settings.range_blocks,

@@ -8,9 +8,12 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
+from aicp.abi.arbiter import ArbiterConfig
+from aicp.abi.runtime import AbiError
 from aicp.abi.typed_data import Domain
-from aicp.rules.primitives import keccak
-from indexer.core.context import Contracts
+from aicp.rules.deployment import Deployment, DeploymentFileError
+from aicp.rules.primitives import ZERO_ADDRESS, keccak
+from indexer.core.context import ArbiterTerms, Contracts
 
 
 class Settings(BaseSettings):
@@ -42,10 +45,27 @@ def psycopg_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
-def contracts_of(chain_id: int, escrow: bytes, payment_channel: bytes, reputation: bytes) -> Contracts:
-    """Return the reducer's context of a deployment."""
+def contracts_of(
+    chain_id: int, escrow: bytes, payment_channel: bytes, reputation: bytes, arbiter: ArbiterTerms | None = None
+) -> Contracts:
+    """Return the reducer's context of these contracts."""
     domain = Domain("x402 Batch Settlement", "1", chain_id, payment_channel)
-    return Contracts(escrow=escrow, payment_channel=payment_channel, reputation=reputation, channel_domain=domain)
+    return Contracts(
+        escrow=escrow, payment_channel=payment_channel, reputation=reputation, channel_domain=domain, arbiter=arbiter
+    )
+
+
+def contracts_of_deployment(deployment: Deployment) -> Contracts:
+    """Return the reducer's context of a deployment. Raises DeploymentFileError for an arbiter without terms."""
+    addresses = (deployment.escrow, deployment.payment_channel, deployment.reputation)
+    if deployment.arbiter == ZERO_ADDRESS:
+        return contracts_of(deployment.chain_id, *addresses)
+    try:
+        config = ArbiterConfig.read(deployment.constructor_arguments["DisputeArbiter"])
+    except (KeyError, AbiError) as error:
+        raise DeploymentFileError("The deployment has an arbiter without its constructor arguments.") from error
+    terms = ArbiterTerms(deployment.arbiter, config.fee_per_seat, config.stake_per_seat, config.sink)
+    return contracts_of(deployment.chain_id, *addresses, terms)
 
 
 def deployment_digest(contracts: Contracts) -> bytes:

@@ -20,7 +20,7 @@ from indexer.chain.errors import ChainError, WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.reducer import Reducer, UndecodableError
-from indexer.settings import contracts_of, psycopg_url
+from indexer.settings import contracts_of_deployment, psycopg_url
 
 DIFFERENCES = 1
 WRONG_USAGE = 2
@@ -61,7 +61,7 @@ def audit(rpc: str, deployment_file: Path, db: str | None, as_json: bool) -> Non
 
 
 def _audit(rpc: str, deployment: Deployment, engine: Engine | None, *, quiet: bool) -> Report:
-    contracts = contracts_of(deployment.chain_id, deployment.escrow, deployment.payment_channel, deployment.reputation)
+    contracts = contracts_of_deployment(deployment)
     providers = Providers([Provider(url.strip()) for url in rpc.split(",") if url.strip()])
     node = Node(providers, contracts.addresses, finality_depth=network(deployment.chain_id).finality_depth)
     columns = (TextColumn("Reading blocks"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,8 @@ from aicp.abi import payment_channel as channel_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.enums import Status
+from indexer.audit import arbiter
+from indexer.audit.question import Pair, Question
 from indexer.audit.report import Difference, Report, Source
 from indexer.chain.node import Node
 from indexer.core.context import Contracts
@@ -36,16 +37,6 @@ _STATUS = {status: Status[status.name].value for status in EscrowStatus}
 _OUTCOME = {outcome.value: code for code, outcome in enumerate(Outcome)}
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
-    """One view call: `pairs` takes the answer apart into (column, the contract's value, the value from the logs)."""
-
-    row: StateRow
-    contract: bytes
-    calldata: bytes
-    pairs: Callable[[bytes], Iterable[tuple[str, Any, Any]]]
-
-
 def questions(rows: Iterable[StateRow], contracts: Contracts, token: bytes) -> Iterator[Question]:
     """Return the view calls that check these rows."""
     for row in rows:
@@ -67,6 +58,8 @@ def questions(rows: Iterable[StateRow], contracts: Contracts, token: bytes) -> I
                 )
                 for column, calldata, decode in calls:
                     yield _single(row, contracts.escrow, calldata, column, decode)
+            case Ledger() if contracts.arbiter is not None and row.contract == contracts.arbiter.address:
+                yield arbiter.balance(row)
             case Ledger():
                 calldata = escrow_abi.encode_balance_of(row.account)
                 yield _single(row, row.contract, calldata, "balance_units", escrow_abi.decode_balance_of_result)
@@ -103,13 +96,15 @@ def _totals(row: StateRow, contracts: Contracts, token: bytes) -> Iterator[Quest
         case ScoreEpoch():
             calldata = reputation_abi.encode_root_of(row.epoch)
             yield Question(row, contracts.reputation, calldata, partial(_epoch, row))
+        case _ if contracts.arbiter is not None:
+            yield from arbiter.questions(row, contracts.arbiter.address)
 
 
 def _single(row: StateRow, contract: bytes, calldata: bytes, column: str, decode: Callable[[bytes], Any]) -> Question:
     return Question(row, contract, calldata, lambda raw: [(column, decode(raw), getattr(row, column))])
 
 
-def _escrow(row: Escrow, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _escrow(row: Escrow, raw: bytes) -> list[Pair]:
     state = escrow_abi.decode_state_of_result(raw)
     status = EscrowStatus(row.status)
     ended_as = _OUTCOME[row.outcome] if row.outcome is not None else 0
@@ -125,7 +120,7 @@ def _escrow(row: Escrow, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _dispute(row: Dispute, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _dispute(row: Dispute, raw: bytes) -> list[Pair]:
     state = escrow_abi.decode_disputes_result(raw)
     return [
         ("bond_left_units", state.client_bond, row.bond_left_units),
@@ -133,7 +128,7 @@ def _dispute(row: Dispute, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _channel(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _channel(row: Channel, raw: bytes) -> list[Pair]:
     state = channel_abi.decode_channels_result(raw)
     return [
         ("balance_units", state.balance, row.balance_units),
@@ -141,7 +136,7 @@ def _channel(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _pending(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _pending(row: Channel, raw: bytes) -> list[Pair]:
     pending = channel_abi.decode_pending_withdrawals_result(raw)
     until = pending.initiated_at + row.withdraw_delay if pending.initiated_at else 0
     return [
@@ -150,7 +145,7 @@ def _pending(row: Channel, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _pool(row: Pool, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _pool(row: Pool, raw: bytes) -> list[Pair]:
     word = channel_abi.decode_pools_result(raw)
     return [
         ("balance_units", word.balance, row.balance_units),
@@ -160,7 +155,7 @@ def _pool(row: Pool, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _receiver(row: Receiver, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _receiver(row: Receiver, raw: bytes) -> list[Pair]:
     state = channel_abi.decode_receivers_result(raw)
     return [
         ("claimed_units", state.total_claimed, row.claimed_units),
@@ -168,7 +163,7 @@ def _receiver(row: Receiver, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _stake(row: Stake, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _stake(row: Stake, raw: bytes) -> list[Pair]:
     word = reputation_abi.decode_stake_of_result(raw)
     return [
         ("staked_units", word.staked, row.staked_units),
@@ -177,12 +172,12 @@ def _stake(row: Stake, raw: bytes) -> list[tuple[str, Any, Any]]:
     ]
 
 
-def _epoch(row: ScoreEpoch, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _epoch(row: ScoreEpoch, raw: bytes) -> list[Pair]:
     root = reputation_abi.decode_root_of_result(raw)
     return [("root", root, bytes(32) if row.vetoed else row.root)]
 
 
-def _record(row: AgentRecord, raw: bytes) -> list[tuple[str, Any, Any]]:
+def _record(row: AgentRecord, raw: bytes) -> list[Pair]:
     record = reputation_abi.decode_record_of_result(raw)
     return [
         ("completed", record.completed, row.completed),
@@ -219,7 +214,7 @@ def compare(node: Node, rows: list[StateRow], contracts: Contracts, token: bytes
 
 
 def owed(rows: Iterable[StateRow], contracts: Contracts) -> dict[bytes, int]:
-    """Return what each contract owes to all its users together, in base units."""
+    """Return what each contract owes to all its users together, in base units; of the arbiter only the balances."""
     sums: dict[bytes, int] = defaultdict(int)
     for row in rows:
         match row:
@@ -245,10 +240,12 @@ def owed(rows: Iterable[StateRow], contracts: Contracts) -> dict[bytes, int]:
 
 
 def _compare_money(node: Node, rows: list[StateRow], contracts: Contracts, token: bytes, report: Report) -> None:
-    sums = owed(rows, contracts)
-    calls = [(token, usdc_abi.encode_balance_of(contract)) for contract in contracts.addresses]
-    names = ("escrow", "payment_channel", "reputation")
-    for name, contract, raw in zip(names, contracts.addresses, node.view_calls(calls, report.block_hash), strict=True):
+    sums, named = owed(rows, contracts), contracts.named
+    if contracts.arbiter is not None:
+        sums[contracts.arbiter.address] += sum(arbiter.owed(row) for row in rows)
+    calls = [(token, usdc_abi.encode_balance_of(contract)) for contract in named.values()]
+    answers = node.view_calls(calls, report.block_hash)
+    for (name, contract), raw in zip(named.items(), answers, strict=True):
         held = usdc_abi.decode_balance_of_result(raw)
         report.checked["contracts hold what they owe"] += 1
         if held < sums[contract]:

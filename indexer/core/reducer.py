@@ -10,7 +10,7 @@ from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi.runtime import AbiError
-from indexer.core import escrow, payment_channel, reputation
+from indexer.core import arbiter, escrow, payment_channel, reputation
 from indexer.core.context import Contracts
 from indexer.core.logs import RawLog
 from indexer.core.rows import Key, Place
@@ -61,11 +61,13 @@ class Reducer:
 
     def __init__(self, contracts: Contracts) -> None:
         self.contracts: Final = contracts
-        self._by_address: Final = {
+        self._by_address: Final[dict[bytes, _Contract]] = {
             contracts.escrow: _Contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
             contracts.payment_channel: _Contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
             contracts.reputation: _Contract(reputation_abi.EVENTS, reputation.keys, reputation.apply),
         }
+        if contracts.arbiter is not None:
+            self._by_address[contracts.arbiter.address] = _Contract(arbiter.EVENTS, arbiter.keys, arbiter.apply)
 
     def decode(self, logs: Iterable[RawLog]) -> list[Decoded]:
         """Return the decoded logs. Raises UndecodableError at the first log of ours that cannot be read."""

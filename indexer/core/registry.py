@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+from indexer.core.arbiter_rows import (
+    ArbiterBallot,
+    ArbiterDispute,
+    ArbiterEvent,
+    ArbiterRound,
+    ArbiterSession,
+    Juror,
+)
 from indexer.core.dispute_rows import Dispute, DisputeEvent, DisputeNumber, Rating
 from indexer.core.rows import (
     Activity,
@@ -29,9 +37,9 @@ from indexer.core.rows import (
 
 STATE_ROWS: tuple[type[StateRow], ...] = (
     Escrow, EscrowConfig, Dispute, DisputeNumber, Ledger, Channel, Pool, Receiver, Stake, StakeLock, AgentRecord,
-    BonusPool, ScoreEpoch,
+    BonusPool, ScoreEpoch, ArbiterDispute, ArbiterRound, ArbiterBallot, Juror, ArbiterSession,
 )  # fmt: skip
 EVENT_ROWS: tuple[type[EventRow], ...] = (
     EscrowEvent, DisputeEvent, Rating, LedgerEntry, ChannelEvent, PoolEvent, PoolWithdrawSeen, ReceiverEvent,
-    StakeEvent, Activity,
+    StakeEvent, ArbiterEvent, Activity,
 )  # fmt: skip

@@ -189,7 +189,7 @@ def _anchored(event: abi.EpochAnchored, place: Place, workspace: Workspace) -> N
         root=event.root,
         leaf_count=event.leaf_count,
         manifest_hash=event.manifest_hash,
-        uri=event.uri,
+        uri=spelled(event.uri),
         anchored_at=place.block_time,
         active_at=event.active_at,
     )

@@ -85,6 +85,8 @@ def spelled(value: Any) -> Any:
         return _checksum(value) if len(value) == 20 else hex0x(value)
     if isinstance(value, int):
         return str(value)
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd")  # the database takes no such character
     if isinstance(value, tuple | list):
         return [spelled(item) for item in value]
     if hasattr(value, "__dataclass_fields__"):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Table
 
 from indexer.core.rows import EventRow, StateRow
-from indexer.projections import activity, dispute, escrow, ledger, payment_channel, reputation
+from indexer.projections import activity, arbiter, dispute, escrow, ledger, payment_channel, reputation
 from indexer.store.columns import SCHEMA, metadata
 
 
@@ -14,4 +14,4 @@ def table_of(row: type[StateRow | EventRow]) -> Table:
     return metadata.tables[f"{SCHEMA}.{row.TABLE}"]
 
 
-__all__ = ["activity", "dispute", "escrow", "ledger", "payment_channel", "reputation", "table_of"]
+__all__ = ["activity", "arbiter", "dispute", "escrow", "ledger", "payment_channel", "reputation", "table_of"]

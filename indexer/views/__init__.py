@@ -8,6 +8,7 @@ rows carry the values after each event, so such an answer is one indexed lookup 
 from __future__ import annotations
 
 from indexer.core.states import EscrowStatus
+from indexer.views.arbiter import arbiter_dispute_of, arbiter_events, ballots_of, juror, rounds
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
@@ -16,17 +17,22 @@ from indexer.views.stake import stake
 from indexer.views.sync import MirrorEmptyError, sync_status
 from indexer.views.types import (
     ActivityRow,
+    ArbiterDisputeRow,
+    ArbiterEventRow,
+    BallotRow,
     ChannelRow,
     DisputeRow,
     DueEscrow,
     DueReason,
     EscrowEventRow,
     EscrowRow,
+    JurorRow,
     Origin,
     PoolEventRow,
     PoolRow,
     RatingRow,
     ReceiverRow,
+    RoundRow,
     ScoreEpochRow,
     StakeRow,
     SyncStatus,
@@ -35,6 +41,9 @@ from indexer.views.types import (
 
 __all__ = [
     "ActivityRow",
+    "ArbiterDisputeRow",
+    "ArbiterEventRow",
+    "BallotRow",
     "ChannelRow",
     "DisputeRow",
     "DueEscrow",
@@ -42,22 +51,28 @@ __all__ = [
     "EscrowEventRow",
     "EscrowRow",
     "EscrowStatus",
+    "JurorRow",
     "MirrorEmptyError",
     "Origin",
     "PoolEventRow",
     "PoolRow",
     "RatingRow",
     "ReceiverRow",
+    "RoundRow",
     "ScoreEpochRow",
     "StakeRow",
     "SyncStatus",
     "Totals",
+    "arbiter_dispute_of",
+    "arbiter_events",
+    "ballots_of",
     "chain_activity",
     "channel",
     "dispute",
     "due_escrows",
     "escrow",
     "escrow_events",
+    "juror",
     "ledger_balance",
     "pool",
     "pool_events",
@@ -66,6 +81,7 @@ __all__ = [
     "ratings",
     "ratings_of",
     "receiver",
+    "rounds",
     "score_epochs",
     "stake",
     "sync_status",

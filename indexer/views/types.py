@@ -277,3 +277,73 @@ class ActivityRow:
     amount_units: int
     cursor: str
     origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterDisputeRow:
+    """A dispute at the arbiter. `period` is the newest one written down on chain; time may have passed it."""
+
+    dispute_id: bytes
+    arbitrable: bytes
+    created_at: int
+    period: str
+    period_at: int
+    round_number: int
+    reference: bytes | None
+    extra_data: bytes | None
+    ruling: int | None
+    delivered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BallotRow:
+    """A juror's seats in a round, and what became of them."""
+
+    dispute_id: bytes
+    round_number: int
+    juror: bytes
+    seats: int
+    state: str
+    choice: int | None
+    settled: bool
+    returned_units: int
+    reward_units: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoundRow:
+    """A round of a dispute, its votes by seats, and what was raised for the appeal against it."""
+
+    round_number: int
+    seats: int
+    drawn: int
+    committed: int
+    refused_votes: int
+    first_votes: int
+    second_votes: int
+    leaked: int
+    appeal_first_units: int
+    appeal_second_units: int
+    ballots: tuple[BallotRow, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ArbiterEventRow:
+    """One event of a dispute at the arbiter; `fields` is the decoded event in JSON spelling."""
+
+    kind: str
+    account: bytes | None
+    fields: Mapping[str, Any]
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JurorRow:
+    """A juror's stake: free, at risk in rounds that are not settled, and what the juror is drawn by."""
+
+    juror: bytes
+    free_units: int
+    locked_units: int
+    weight_units: int
+    requested_units: int
+    unbond_at: int | None

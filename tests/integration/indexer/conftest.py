@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, create_engine, text
 
+from indexer.audit.command import audit
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.reducer import Reducer
@@ -63,6 +68,7 @@ TABLES = (
     "escrow", "escrow_event", "escrow_config", "ledger", "ledger_entry", "channel", "channel_event", "pool",
     "pool_event", "receiver", "receiver_event", "stake", "stake_event", "stake_lock", "agent_record", "bonus_pool",
     "activity", "log", "dispute", "dispute_event", "dispute_number", "rating", "score_epoch",
+    "arbiter_dispute", "arbiter_round", "arbiter_ballot", "juror", "arbiter_session", "arbiter_event",
 )  # fmt: skip
 
 
@@ -73,3 +79,20 @@ def digest(engine: Engine) -> dict[str, list[str]]:
             table: sorted(connection.execute(text(f"SELECT t::text FROM chain.{table} AS t")).scalars())
             for table in TABLES
         }
+
+
+@pytest.fixture
+def agree(lab: Lab, fresh_pg_url: str, tmp_path: Path) -> Callable[[], dict[str, Any]]:
+    """Run the audit, which must find nothing, and return its report."""
+    file = tmp_path / "deployment.json"
+    file.write_text(json.dumps(lab.deployment().to_json()))
+
+    def run() -> dict[str, Any]:
+        lab.chain.mine(2)
+        arguments = ["--rpc", lab.chain.url, "--deployment", str(file), "--db", fresh_pg_url, "--json"]
+        result = CliRunner().invoke(audit, arguments)
+        assert result.exit_code == 0, result.output
+        report: dict[str, Any] = json.loads(result.stdout)
+        return report
+
+    return run

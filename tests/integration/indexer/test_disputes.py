@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from sqlalchemy import Engine, RowMapping, text
 from sqlalchemy.orm import Session
 
@@ -22,7 +19,6 @@ from aicp.abi.escrow import Terms
 from aicp.abi.signing import sign
 from aicp.rules.primitives import Finality, keccak
 from indexer import views
-from indexer.audit.command import audit
 from indexer.runner import Runner
 from tests.fixtures.arbitrator import Arbitrator, arbitrator_code
 from tests.fixtures.chainlab import BUYER_KEY, USDC, Lab, hex0
@@ -122,23 +118,6 @@ def compare_words(court: Court, engine: Engine) -> dict[bytes, RowMapping]:
         word = int.from_bytes(abi.decode_state_of_result(answer).word, "big")
         assert hex(word_of(row)) == hex(word), names.get(escrow_id)
     return rows
-
-
-@pytest.fixture
-def agree(lab: Lab, fresh_pg_url: str, tmp_path: Path) -> Callable[[], dict[str, Any]]:
-    """Run the audit, which must find nothing, and return its report."""
-    file = tmp_path / "deployment.json"
-    file.write_text(json.dumps(lab.deployment().to_json()))
-
-    def run() -> dict[str, Any]:
-        lab.chain.mine(2)
-        arguments = ["--rpc", lab.chain.url, "--deployment", str(file), "--db", fresh_pg_url, "--json"]
-        result = CliRunner().invoke(audit, arguments)
-        assert result.exit_code == 0, result.output
-        report: dict[str, Any] = json.loads(result.stdout)
-        return report
-
-    return run
 
 
 def rulings(court: Court) -> dict[str, str]:

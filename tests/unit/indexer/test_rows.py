@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from dataclasses import fields
+from types import ModuleType
 
 import pytest
 
+from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.rules.primitives import Finality, keccak
-from indexer.core import escrow, payment_channel, reputation
+from indexer.core import arbiter, escrow, jurors, payment_channel, reputation
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
@@ -37,22 +41,24 @@ def test_every_table_belongs_to_a_row_class_or_to_the_store() -> None:
     assert {table.name for table in metadata.sorted_tables} == OWN | {k.TABLE for k in (*STATE_ROWS, *EVENT_ROWS)}
 
 
-def rules(module: object) -> set[type]:
+def rules(module: ModuleType) -> set[type]:
     """Return the event classes a reducer module names."""
-    import inspect
-
-    source = inspect.getsource(module)  # type: ignore[arg-type]
-    abi = module.abi  # type: ignore[attr-defined]
-    return {kind for kind in abi.EVENTS.values() if f"abi.{kind.__name__}" in source}
+    source = inspect.getsource(module)
+    return {kind for kind in module.abi.EVENTS.values() if re.search(rf"\babi\.{kind.__name__}\b", source)}
 
 
 @pytest.mark.parametrize(
-    ("module", "abi"),
-    [(escrow, escrow_abi), (payment_channel, channel_abi), (reputation, reputation_abi)],
-    ids=["escrow", "payment_channel", "reputation"],
+    ("modules", "abi"),
+    [
+        ((escrow,), escrow_abi),
+        ((payment_channel,), channel_abi),
+        ((reputation,), reputation_abi),
+        ((arbiter, jurors), arbiter_abi),
+    ],
+    ids=["escrow", "payment_channel", "reputation", "arbiter"],
 )
-def test_every_event_has_a_rule(module: object, abi: object) -> None:
-    assert rules(module) == set(abi.EVENTS.values())  # type: ignore[attr-defined]
+def test_every_event_has_a_rule(modules: tuple[ModuleType, ...], abi: ModuleType) -> None:
+    assert set().union(*map(rules, modules)) == set(abi.EVENTS.values())
 
 
 def raw(address: bytes, topics: tuple[bytes, ...], data: bytes = b"") -> RawLog:

@@ -1,0 +1,78 @@
+"""Reads of the arbiter's disputes, rounds, ballots and jurors, at the newest block."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from indexer.projections.arbiter import arbiter_ballot, arbiter_dispute, arbiter_event, arbiter_round
+from indexer.projections.arbiter import juror as jurors
+from indexer.views.sync import marks, origin_of
+from indexer.views.types import ArbiterDisputeRow, ArbiterEventRow, BallotRow, JurorRow, RoundRow
+
+_DISPUTE = (
+    "dispute_id", "arbitrable", "created_at", "period", "period_at", "round_number", "reference", "extra_data",
+    "ruling", "delivered",
+)  # fmt: skip
+_ROUND = (
+    "round_number", "seats", "drawn", "committed", "refused_votes", "first_votes", "second_votes", "leaked",
+    "appeal_first_units", "appeal_second_units",
+)  # fmt: skip
+_BALLOT = (
+    "dispute_id", "round_number", "juror", "seats", "state", "choice", "settled", "returned_units", "reward_units",
+)  # fmt: skip
+_JUROR = ("free_units", "locked_units", "weight_units", "requested_units", "unbond_at")
+
+
+def arbiter_dispute_of(s: Session, arbitrable: bytes, reference: bytes) -> ArbiterDisputeRow | None:
+    """Return the newest dispute a contract brought before the arbiter about a reference: Escrow's is the escrow id."""
+    found = (arbiter_dispute.c.arbitrable == arbitrable, arbiter_dispute.c.reference == reference)
+    statement = select(arbiter_dispute).where(*found).order_by(arbiter_dispute.c.created_at.desc()).limit(1)
+    row = s.execute(statement).mappings().one_or_none()
+    return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
+
+
+def rounds(s: Session, dispute_id: bytes) -> list[RoundRow]:
+    """Return the rounds of a dispute in their order, each with its ballots."""
+    ballots: dict[int, list[BallotRow]] = {}
+    for ballot in _ballots(s, arbiter_ballot.c.dispute_id == dispute_id):
+        ballots.setdefault(ballot.round_number, []).append(ballot)
+    statement = select(arbiter_round).where(arbiter_round.c.dispute_id == dispute_id)
+    rows = s.execute(statement.order_by(arbiter_round.c.round_number)).mappings()
+    return [
+        RoundRow(ballots=tuple(ballots.get(row["round_number"], ())), **{name: row[name] for name in _ROUND})
+        for row in rows
+    ]
+
+
+def ballots_of(s: Session, juror: bytes) -> list[BallotRow]:
+    """Return every ballot of a juror that is not settled."""
+    return _ballots(s, (arbiter_ballot.c.juror == juror) & ~arbiter_ballot.c.settled)
+
+
+def _ballots(s: Session, condition: Any) -> list[BallotRow]:
+    statement = select(arbiter_ballot).where(condition).order_by(arbiter_ballot.c.ballot_id)
+    return [BallotRow(**{name: row[name] for name in _BALLOT}) for row in s.execute(statement).mappings()]
+
+
+def arbiter_events(s: Session, dispute_id: bytes) -> list[ArbiterEventRow]:
+    """Return every event of a dispute at the arbiter, evidence included, oldest first."""
+    statement = (
+        select(arbiter_event, *marks())
+        .where(arbiter_event.c.dispute_id == dispute_id)
+        .order_by(arbiter_event.c.block_number, arbiter_event.c.log_index)
+    )
+    return [
+        ArbiterEventRow(kind=row["kind"], account=row["account"], fields=row["fields"], origin=origin_of(row))
+        for row in s.execute(statement).mappings()
+    ]
+
+
+def juror(s: Session, account: bytes) -> JurorRow:
+    """Return a juror's stake; zeros if the account never staked."""
+    row = s.execute(select(jurors).where(jurors.c.juror == account)).mappings().one_or_none()
+    if row is None:
+        return JurorRow(juror=account, free_units=0, locked_units=0, weight_units=0, requested_units=0, unbond_at=None)
+    return JurorRow(juror=account, **{name: row[name] for name in _JUROR})
