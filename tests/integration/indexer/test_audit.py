@@ -19,6 +19,7 @@ from aicp.abi import reputation as reputation_abi
 from aicp.rules.primitives import ZERO_ADDRESS
 from indexer.audit.command import audit
 from indexer.runner import Runner
+from indexer.store.schema import PHYSICAL
 from tests.fixtures.chainlab import USDC, Lab, hex0
 from tests.integration.indexer.conftest import settle
 
@@ -73,7 +74,8 @@ def test_it_agrees_and_then_names_the_falsified_row(
     assert run(db=False).exit_code == 0
     with engine.begin() as connection:
         connection.execute(
-            text("UPDATE chain_v2.escrow SET released_units = released_units - 1 WHERE escrow_id = :id"), {"id": busy}
+            text(f"UPDATE {PHYSICAL}.escrow SET released_units = released_units - 1 WHERE escrow_id = :id"),
+            {"id": busy},
         )
     broken = run("--json")
     assert broken.exit_code == 1
@@ -91,12 +93,12 @@ def test_it_agrees_and_then_names_the_falsified_row(
 
 def test_a_missing_and_an_invented_row_are_named(busy: bytes, engine: Engine, run: Callable[..., Result]) -> None:
     with engine.begin() as connection:
-        connection.execute(text("DELETE FROM chain_v2.pool_event WHERE kind = 'deposited'"))
-        connection.execute(text("UPDATE chain_v2.ledger SET account = decode(repeat('ab', 20), 'hex') WHERE false"))
+        connection.execute(text(f"DELETE FROM {PHYSICAL}.pool_event WHERE kind = 'deposited'"))
+        connection.execute(text(f"UPDATE {PHYSICAL}.ledger SET account = decode(repeat('ab', 20), 'hex') WHERE false"))
         connection.execute(
             text(
-                "INSERT INTO chain_v2.receiver SELECT decode(repeat('ab', 20), 'hex'), 5, 5, number, 0, hash, hash "
-                "FROM chain_v2.cursor"
+                f"INSERT INTO {PHYSICAL}.receiver SELECT decode(repeat('ab', 20), 'hex'), 5, 5, number, 0, hash, hash "
+                f"FROM {PHYSICAL}.cursor"
             )
         )
     answer = run("--json")
@@ -155,7 +157,7 @@ def test_make_audit_compares_the_mirror_and_says_when_nothing_runs(
     assert clean.returncode == 0, clean.stdout + clean.stderr
     assert "Mirror compared at block " in clean.stdout
     with engine.begin() as connection:
-        connection.execute(text("UPDATE chain_v1.escrow SET released_units = 1 WHERE escrow_id = :id"), {"id": busy})
+        connection.execute(text(f"UPDATE {PHYSICAL}.escrow SET released_units = 1 WHERE escrow_id = :id"), {"id": busy})
     dirty = make_audit(tmp_path)
     assert "Error 1\n" in dirty.stderr, "the audit's own exit code"
     assert f"escrow {hex0(busy)} released_units: mirror says 1, chain says {25 * USDC}" in dirty.stdout

@@ -17,6 +17,7 @@ from indexer import views
 from indexer.core.chain_view import TooDeepError
 from indexer.runner import Runner
 from indexer.store.errors import ForeignMirrorError, LostRaceError
+from indexer.store.schema import PHYSICAL
 from indexer.views import EscrowStatus
 from tests.fixtures.chainlab import USDC, Lab
 from tests.fixtures.services import wait_for
@@ -178,7 +179,7 @@ def test_of_two_indexers_the_first_one_stops(lab: Lab, engine: Engine, new_runne
 def test_another_chain_is_refused(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
     settle(new_runner())
     with engine.begin() as connection:
-        connection.execute(text("UPDATE chain_v2.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
+        connection.execute(text(f"UPDATE {PHYSICAL}.meta SET genesis_hash = decode(repeat('00', 32), 'hex')"))
     with pytest.raises(ForeignMirrorError):
         settle(new_runner())
 
