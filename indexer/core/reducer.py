@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
-from aicp.abi import reputation as reputation_abi
 from aicp.abi.runtime import AbiError
 from indexer.core import arbiter, escrow, payment_channel, reputation
 from indexer.core.context import Contracts
@@ -64,7 +63,7 @@ class Reducer:
         self._by_address: Final[dict[bytes, _Contract]] = {
             contracts.escrow: _Contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
             contracts.payment_channel: _Contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
-            contracts.reputation: _Contract(reputation_abi.EVENTS, reputation.keys, reputation.apply),
+            contracts.reputation: _Contract(reputation.EVENTS, reputation.keys, reputation.apply),
         }
         if contracts.arbiter is not None:
             self._by_address[contracts.arbiter.address] = _Contract(arbiter.EVENTS, arbiter.keys, arbiter.apply)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from aicp.abi import reputation as abi
+from aicp.abi.runtime import decode_dynamic, expect_topics, read_uint
 from indexer.core import escrow, ledger
 from indexer.core.context import Contracts
 from indexer.core.rows import AgentRecord, BonusPool, Escrow, Key, Place, ScoreEpoch, Stake, StakeEvent, StakeLock
@@ -20,6 +22,27 @@ _SILENT = (
     abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
     | abi.AnchorerChanged | abi.TokenRescued
 )  # fmt: skip
+
+
+class _EpochAnchored:
+    """Reads an epoch whatever bytes its address is made of: no key may stop the stream with a text."""
+
+    @staticmethod
+    def decode(topics: Sequence[bytes], data: bytes) -> abi.EpochAnchored:
+        expect_topics(topics, abi.EpochAnchored.TOPIC, 2)
+        values = decode_dynamic(("bytes32", "uint32", "bytes32", "uint40", "bytes"), data)
+        root, leaf_count, manifest_hash, active_at, uri = values
+        return abi.EpochAnchored(
+            epoch=read_uint(topics[1], 0, 64),
+            root=root,
+            leaf_count=leaf_count,
+            manifest_hash=manifest_hash,
+            active_at=active_at,
+            uri=uri.decode("utf-8", "replace"),
+        )
+
+
+EVENTS: Final[dict[bytes, Any]] = {**abi.EVENTS, abi.EpochAnchored.TOPIC: _EpochAnchored}
 _DISPUTED = (Outcome.LOST, Outcome.WON, Outcome.TIE, Outcome.STALLED)
 
 

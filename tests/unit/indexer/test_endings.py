@@ -17,7 +17,7 @@ from indexer.core.context import ArbiterTerms
 from indexer.core.dispute_rows import Dispute
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded, Reducer, UndecodableError
-from indexer.core.rows import Escrow, Ledger
+from indexer.core.rows import Escrow, Ledger, ScoreEpoch
 from indexer.core.workspace import Workspace
 from indexer.settings import contracts_of
 
@@ -163,6 +163,20 @@ def test_evidence_of_any_bytes_goes_on() -> None:
     workspace = run([arbiter_abi.DisputeCreation(dispute_id=5, arbitrable=ESCROW), evidence.event])
     [row] = [row for row in workspace.appended if isinstance(row, ArbiterEvent) and row.kind == "evidence"]
     assert (row.account, row.fields["evidence"]) == (CLIENT, "\ufffd\ufffdok")
+
+
+def test_an_epoch_at_any_bytes_goes_on() -> None:
+    uri = b"\xff\x00x"
+    words = [b"\x07" * 32, (5).to_bytes(32, "big"), b"\x08" * 32, (9).to_bytes(32, "big"), (160).to_bytes(32, "big")]
+    data = b"".join([*words, len(uri).to_bytes(32, "big"), uri.ljust(32, b"\0")])
+    log = RawLog(
+        block_number=1, block_hash=bytes(32), tx_hash=bytes(32), log_index=0, address=REPUTATION,
+        topics=(reputation_abi.EpochAnchored.TOPIC, (3).to_bytes(32, "big")), data=data, block_time=0,
+    )  # fmt: skip
+    [anchored] = Reducer(CONTRACTS).decode([log])
+    row = run([anchored.event]).need(ScoreEpoch, (3).to_bytes(8, "big"))
+    assert (row.epoch, row.root, row.leaf_count, row.manifest_hash) == (3, b"\x07" * 32, 5, b"\x08" * 32)
+    assert (row.active_at, row.uri) == (9, "\ufffd\ufffdx")
 
 
 def test_an_unproven_excess_can_be_withdrawn() -> None:
