@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from eth_abi.abi import encode
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
@@ -19,8 +22,9 @@ from aicp.abi.signing import sign
 from aicp.abi.typed_data import ReceiveWithAuthorization, Vote, arbiter_domain, token_domain
 from aicp.rules.primitives import Finality, checksum, keccak
 from indexer import views
+from indexer.audit.command import audit
 from indexer.runner import Runner
-from tests.fixtures.chainlab import BUYER_KEY, USDC, Lab, address_of
+from tests.fixtures.chainlab import BUYER_KEY, USDC, Lab, address_of, hex0
 from tests.fixtures.services import CHAIN_ID, Anvil
 from tests.integration.indexer.conftest import digest, settle
 
@@ -213,6 +217,22 @@ def test_a_trial_with_an_appeal(
             {"here": trial.arbiter},
         ).scalar_one()
     assert held == owed
+
+
+def test_money_missing_at_the_arbiter_is_found(lab: Lab, tmp_path: Path) -> None:
+    (tmp_path / "deployment.json").write_text(json.dumps(lab.deployment().to_json()))
+    trial = Trial.begin(lab)
+    lab.chain.rpc("anvil_impersonateAccount", hex0(trial.arbiter))
+    lab.chain.rpc("anvil_setBalance", hex0(trial.arbiter), hex(10**18))
+    lab.send(trial.arbiter, lab.usdc, usdc_abi.encode_transfer(lab.other, 1))
+    lab.chain.mine(2)
+    arguments = ["--rpc", lab.chain.url, "--deployment", str(tmp_path / "deployment.json"), "--json"]
+    answer = CliRunner().invoke(audit, arguments)
+    assert answer.exit_code == 1
+    [difference] = json.loads(answer.stdout)["differences"]
+    assert (difference["source"], difference["table"]) == ("conservation", "arbiter")
+    owed, held = int(difference["derived_value"]), int(difference["contract_value"])
+    assert (owed, owed - held) == (4 * STAKE + COST, 1)
 
 
 def test_a_reorg_takes_a_vote_back(lab: Lab, engine: Engine, new_runner: Callable[[], Runner]) -> None:
