@@ -50,6 +50,23 @@ const ESCROW: Record<string, Sentence> = {
   Escrow_SelfDeal: () => 'Buyer, agent, verifier and arbiter must be different accounts.',
   Escrow_ZeroAddress: () => 'An address of the terms is missing.',
   Escrow_InvalidWindow: () => 'A deadline of the terms lies outside the bounds of the contract.',
+  Escrow_NoArbiter: () => 'The terms name no arbiter, so this escrow cannot be disputed.',
+  Escrow_ArbiterFailed: ([arbiter]) => `The arbiter ${who(arbiter)} does not say what a dispute costs.`,
+  Escrow_ArbiterFeeMismatch: () => 'The arbiter did not take exactly its fee; nothing was paid.',
+  Escrow_BondAboveAmount: ([, bond, price]) =>
+    `The bond of ${amount(bond)} is above the price of ${amount(price)}; pay it from the wallet instead.`,
+  Escrow_CallerNotArbiter: () => 'Only the arbiter named in the terms may rule.',
+  Escrow_CallerNotParty: ([, caller]) => `Only buyer and agent may do that, not ${who(caller)}.`,
+  Escrow_ChallengeOver: ([, endedAt]) => `The time to object ended ${when(endedAt)}.`,
+  Escrow_DisputeIdTaken: () => 'The arbiter gave a number that another dispute has; nothing was paid.',
+  Escrow_InvalidRuling: () => 'The arbiter gave a ruling that does not exist.',
+  Escrow_NotRuled: () => 'The arbiter has not decided yet.',
+  Escrow_NotAccepted: () => 'The agent never accepted this escrow, so there is nothing to rate.',
+  Escrow_AlreadyRated: () => 'You have rated this deal before.',
+  Escrow_ScoreOutOfRange: () => 'A rating is between 0 and 100.',
+  Escrow_TokenNotRescuable: () => 'The token of the escrows cannot be taken out.',
+  Escrow_WrongExtension: () => 'The second part of the contract was made for other settings.',
+  Escrow_DirectCall: () => 'This part of the contract is called through the escrow only.',
   Escrow_StakeNotPending: () => 'No stake waits to be given back for this escrow.',
   Escrow_InsufficientGas: () => 'The transaction was sent with too little gas; send it again with more.',
   Ledger_InsufficientBalance: ([, have, need]) => short(have, need),
@@ -106,6 +123,42 @@ const STAKE: Record<string, Sentence> = {
   Stake_InvalidSignature: ([expected]) => notBy(expected),
 }
 
+const SCORES: Record<string, Sentence> = {
+  Anchor_CallerNotAdmin: ([caller]) => `Only the administrator may do that, not ${who(caller)}.`,
+  Anchor_CallerNotAnchorer: ([caller]) => `Only the account that publishes scores may do that, not ${who(caller)}.`,
+  Anchor_Empty: () => 'There are no scores to publish.',
+  Anchor_EpochNotNext: ([, activeAt]) => `The scores before these wait until ${when(activeAt)}.`,
+  Anchor_InvalidProof: ([, agent]) => `The proof does not show this score of ${who(agent)}.`,
+  Anchor_NotActive: () => 'The scores of that day are not in force.',
+  Anchor_NotPending: () => 'The scores of that day can no longer be stopped.',
+  Rescue_CallerNotAdmin: ([caller]) => `Only the administrator may do that, not ${who(caller)}.`,
+  Rescue_TokenInUse: () => 'The token of the stakes cannot be taken out.',
+}
+
+const ARBITER: Record<string, Sentence> = {
+  Arbiter_AlreadyExecuted: () => 'The ruling was carried out before.',
+  Arbiter_AlreadyExists: () => 'The arbiter was asked about this before.',
+  Arbiter_AmountZero: () => 'The amount is zero.',
+  Arbiter_CannotDisclose: ([, account]) => `${who(account)} cannot be named as related, or too many were named.`,
+  Arbiter_ChoicesNotSupported: () => 'The arbiter decides between two sides only.',
+  Arbiter_FeeMismatch: ([given, cost]) => `The arbiter asks for ${amount(cost)}, not for ${amount(given)}.`,
+  Arbiter_InsufficientGas: () => 'The transaction was sent with too little gas; send it again with more.',
+  Arbiter_InsufficientStake: ([, have, need]) => `The juror has ${amount(have)} of stake, ${amount(need)} is needed.`,
+  Arbiter_InvalidConfig: () => 'The settings of the arbiter contradict each other.',
+  Arbiter_InvalidExtraData: () => 'The description of the dispute is not the one the arbiter was asked about.',
+  Arbiter_InvalidSignature: ([expected]) => notBy(expected),
+  Arbiter_InvalidVote: () => 'Vote and secret are not those that were committed to.',
+  Arbiter_NativeTokenNotTaken: () => 'The arbiter is paid in USDC only.',
+  Arbiter_NoBallot: ([, juror]) => `${who(juror)} has no vote in this round, or has used it.`,
+  Arbiter_NotFundable: () => 'This side of the appeal cannot be paid for now, or is paid already.',
+  Arbiter_NotParty: ([, account]) => `${who(account)} is no party of this dispute.`,
+  Arbiter_NothingDue: () => 'Nothing is due, or it was paid out before.',
+  Arbiter_SessionNotReady: () => 'The drawing of jurors is at another step; try again in a while.',
+  Arbiter_SignatureExpired: ([time]) => until(time),
+  Arbiter_Unbonding: ([, time]) => `The stake can be taken out after ${when(time)}.`,
+  Arbiter_WrongPeriod: () => 'The dispute is in another period by now; reload to see where it stands.',
+}
+
 const TOKEN: Record<string, Sentence> = {
   ERC20InsufficientBalance: ([, have, need]) => short(have, need),
   ERC20InsufficientAllowance: ([, have, need]) => `You allowed ${amount(have)}, ${amount(need)} is needed.`,
@@ -135,7 +188,15 @@ const LIBRARIES: Record<string, Sentence> = {
 }
 
 /** One sentence for every custom error of the contracts. A test fails when the generated ABI has one that is missing here. */
-export const ERROR_SENTENCES: Record<string, Sentence> = { ...ESCROW, ...CHANNEL, ...STAKE, ...TOKEN, ...LIBRARIES }
+export const ERROR_SENTENCES: Record<string, Sentence> = {
+  ...ESCROW,
+  ...CHANNEL,
+  ...STAKE,
+  ...SCORES,
+  ...ARBITER,
+  ...TOKEN,
+  ...LIBRARIES,
+}
 
 /** The sentence of a custom error, or null when its name is unknown. */
 export const sentenceOf = (name: string, args: readonly unknown[] = []): string | null =>
