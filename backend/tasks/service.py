@@ -209,7 +209,7 @@ def cancel(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> 
     if task.buyer != buyer:
         raise NotFound("There is no such task of yours.")
     if task.state != TaskState.OPEN.value:
-        raise WrongState("Only an open task can be cancelled here.", state=task.state)
+        raise WrongState("Only a task that is open, or not paid yet, can be cancelled here.", state=task.state)
     evidence = {"session": "0x" + buyer.hex()}
     move(session, ctx, task, TaskState.CANCELLED, reason="cancelled by the buyer", evidence=evidence)
     return task

@@ -25,6 +25,18 @@ _DEAD_INTENT: Final = frozenset({"failed", "expired", "cancelled"})
 _log = logging.getLogger("aicp.agent")
 
 
+def left_unpaid(deal: Deal, now: int, wait_seconds: int) -> bool:
+    """Return whether a deal's buyer has let the time to pay pass: its terms have lapsed, or no order came in time.
+
+    He may still pay a little later; then the deal takes its slot again.
+    """
+    if deal.state != "awaiting_payment":
+        return False
+    if deal.escrow is not None:
+        return deal.escrow.payable_until is None
+    return now >= deal.created_at.timestamp() + wait_seconds
+
+
 class Driver:
     """The life of one deal."""
 
@@ -46,6 +58,8 @@ class Driver:
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
+        self.keeps_slot = True
+        """Whether the deal takes one of the agent's slots: one that stays unpaid soon takes none."""
 
     def wake(self) -> None:
         """Look at the deal again now."""
@@ -82,6 +96,8 @@ class Driver:
             self._space.remove()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
             return True
+        chain = await self._actions.market.chain()
+        self.keeps_slot = not left_unpaid(deal, chain.now(), chain.constants.accept_window_seconds)
         if deal.state == "awaiting_acceptance":
             await self._accept(deal)
         elif deal.state in {"assigned", "running"}:

@@ -50,8 +50,8 @@ class Runner:
         self._collect = asyncio.Event()
 
     def active_deals(self) -> int:
-        """Return how many deals are being driven."""
-        return len(self._drivers)
+        """Return how many deals take a slot: those under way, and unpaid ones while their buyer has time to pay."""
+        return sum(driver.keeps_slot for driver, _ in self._drivers.values())
 
     async def run(self) -> None:
         """Run until cancelled."""

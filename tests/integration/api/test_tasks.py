@@ -71,7 +71,7 @@ def test_a_client_made_id_makes_a_repeat_harmless(host: Host) -> None:
     assert code_of(buyer.http.post("/tasks/submit", json=task_body(id=version4))) == (422, "invalid_input")
 
 
-def test_only_the_buyer_cancels_and_only_while_open(host: Host) -> None:
+def test_only_the_buyer_cancels_and_only_while_nothing_is_paid(host: Host) -> None:
     buyer, agent = host.wallet(), host.wallet()
     task = buyer.post_task()
     assert code_of(agent.http.post(f"/tasks/{task['id']}/cancel")) == (404, "not_found")
@@ -79,7 +79,12 @@ def test_only_the_buyer_cancels_and_only_while_open(host: Host) -> None:
     assert code_of(buyer.http.post(f"/tasks/{task['id']}/cancel")) == (409, "wrong_state")
     awarded = buyer.post_task()
     buyer.award(awarded, agent.bid(awarded))
-    assert code_of(buyer.http.post(f"/tasks/{awarded['id']}/cancel")) == (409, "wrong_state")
+    assert code_of(agent.http.post(f"/tasks/{awarded['id']}/cancel")) == (404, "not_found")
+    assert buyer.http.post(f"/tasks/{awarded['id']}/cancel").json()["state"] == "cancelled"
+    paid = buyer.post_task()
+    buyer.award(paid, agent.bid(paid))
+    host.sql("UPDATE app.task SET state = 'assigned' WHERE id = :id", id=paid["id"])
+    assert code_of(buyer.http.post(f"/tasks/{paid['id']}/cancel")) == (409, "wrong_state")
 
 
 @pytest.mark.parametrize(

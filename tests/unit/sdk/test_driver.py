@@ -12,7 +12,7 @@ import pytest
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import PoolWithdraw
 from aicp.agent.agent import Agent, Options
-from aicp.agent.driver import Driver
+from aicp.agent.driver import Driver, left_unpaid
 from aicp.client import AgentActions, PoolActions, models
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
@@ -100,3 +100,22 @@ async def test_cancelling_a_withdrawal_is_signed_with_no_amount(tmp_path: Path) 
         valid_until=NOW + 900,
     )
     assert recover(message.digest(chain().channel), bytes.fromhex(body["signature"][2:])) == BUYER.address
+
+
+@pytest.mark.parametrize(
+    ("path", "state", "later", "changes", "unpaid"),
+    [
+        ("channel", "awaiting_payment", 899, {}, False),
+        ("channel", "awaiting_payment", 900, {}, True),
+        ("channel", "running", 5_000, {}, False),
+        ("escrow", "awaiting_payment", 5_000, {"escrow__payable_until": NOW + 6_000}, False),
+        ("escrow", "awaiting_payment", 1, {"escrow__payable_until": None}, True),
+        ("escrow", "awaiting_acceptance", 1, {"escrow__payable_until": None}, False),
+    ],
+)
+def test_an_award_left_unpaid_takes_no_slot(  # one parameter for each fact
+    path: str, state: str, later: int, changes: dict[str, Any], unpaid: bool
+) -> None:
+    made = deal(path, state=state, **changes)
+    now = int(made.created_at.timestamp()) + later
+    assert left_unpaid(made, now, 900) is unpaid
