@@ -31,7 +31,7 @@ def _pytest(name: str, folder: str, *arguments: str, pattern: str = "**/test_*.p
 
 CHECK = Suite(
     "check",
-    120,
+    180,
     (
         _check("ruff", str(BIN / "ruff"), "check", "."),
         _check("ruff format", str(BIN / "ruff"), "format", "--check", "."),
@@ -57,7 +57,7 @@ CHECK = Suite(
 
 UNIT = Suite(
     "unit",
-    240,
+    300,
     (
         _pytest("unit", "tests/unit", "-n", "2"),
         Runner(
@@ -107,7 +107,7 @@ X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
 INTEGRATION = Suite("integration", 420, (_pytest("integration", "tests/integration"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
-LANES = ((CHECK, UNIT, X402, INTEGRATION, E2E), (CONTRACTS, FORGE))
+LANES = ((CHECK, UNIT, INTEGRATION, E2E), (CONTRACTS, FORGE, X402))
 """What runs side by side: the compiler of the second lane keeps one core busy for minutes."""
 
 SUITES = tuple(suite for lane in LANES for suite in lane)

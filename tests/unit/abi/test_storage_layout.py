@@ -17,8 +17,8 @@ SHARED = ("_balances", "_inflowsPaused", "_feeBps", "_fees", "_words", "_dispute
 
 @pytest.fixture(scope="module")
 def build() -> Build:
-    """Compile once."""
-    return compile_contracts()
+    """Compile once, as far as interfaces and layouts need it."""
+    return compile_contracts(code=False)
 
 
 def _functions(name: str, build: Build) -> set[str]:
@@ -26,16 +26,12 @@ def _functions(name: str, build: Build) -> set[str]:
     return {entry["name"] for entry in entries if entry["type"] == "function"}
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_the_extension_has_the_first_slots_of_escrow(build: Build) -> None:
     main, extension = build.contracts["Escrow"].storage, build.contracts["EscrowExtension"].storage
     assert tuple(name for _, _, name, _ in extension) == SHARED
     assert main[: len(extension)] == extension
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_no_function_is_in_both_bodies(build: Build) -> None:
     assert _functions("Escrow", build) & _functions("EscrowExtension", build) == set()
     assert _functions("Escrow", build) | _functions("EscrowExtension", build) == {
@@ -45,8 +41,6 @@ def test_no_function_is_in_both_bodies(build: Build) -> None:
     assert _functions("EscrowExtension", build) <= declared
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_layouts_are_as_written_down(build: Build) -> None:
     written = json.loads(SNAPSHOT.read_text(encoding="utf-8"))
     for name, layout in written.items():
