@@ -59,8 +59,8 @@ def keys_of(report: Mapping[str, Any]) -> dict[_Key, str]:
 def _element(finding: Mapping[str, Any]) -> str:
     """Name what a finding is about: a contract, a function, or a variable of one."""
     element = finding["elements"][0]
-    parts = [str(element["type_specific_fields"].get("signature") or element["name"])]
-    parent = element["type_specific_fields"].get("parent")
+    parts = [str(element.get("type_specific_fields", {}).get("signature") or element["name"])]
+    parent = element.get("type_specific_fields", {}).get("parent")
     while parent is not None and parent["type"] != "file":
         parts.append(str(parent.get("type_specific_fields", {}).get("signature") or parent["name"]))
         parent = parent.get("type_specific_fields", {}).get("parent")
