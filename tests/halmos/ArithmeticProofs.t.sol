@@ -16,10 +16,11 @@ contract ArithmeticProofs is Proof {
     /// @notice The fees of releasing `a` and then `more` add up to the fee of releasing both at once.
     function check_fee_does_not_depend_on_slices(uint96 a, uint96 more, uint16 feeBps) public pure {
         VM.assume(feeBps <= 10_000);
+        VM.assume(more <= type(uint96).max - a);
         unchecked {
-            uint256 both = uint256(a) + more;
+            uint96 both = a + more;
             uint256 sliced = FeeMath.ofStep(0, a, feeBps) + FeeMath.ofStep(a, both, feeBps);
-            assert(sliced == (both * feeBps) / 10_000);
+            assert(sliced == (uint256(both) * feeBps) / 10_000);
         }
     }
 

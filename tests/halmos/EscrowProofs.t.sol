@@ -24,7 +24,8 @@ contract EscrowProofs is Proof {
             maxDisputeTimeout: 180 days,
             unbondingPeriod: 14 days
         });
-        _escrow = IEscrow(deploy("Escrow", abi.encode(config)));
+        address extension = deploy("EscrowExtension", abi.encode(config));
+        _escrow = IEscrow(deploy("Escrow", abi.encode(config, extension)));
         SVM.enableSymbolicStorage(address(_escrow));
         SVM.enableSymbolicStorage(_escrow.reputation());
     }
