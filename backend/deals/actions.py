@@ -105,6 +105,9 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
                 ),
                 give_back,
             ]  # fmt: skip
+        case S.DISPUTED:
+            reason = "The work is disputed on chain; the contract decides who is paid."
+            return [_wait("buyer", reason), _wait("agent", reason)]
         case S.COMPLETED | S.SPLIT if facts.collectable_units > 0:
             return [_action("collect", "agent", "The money waits in the escrow ledger.")]
         case _:

@@ -47,7 +47,7 @@ class EscrowOut(Model):
     """Set once the buyer has signed the payment."""
     payable_until: UnixTime | None
     """The latest `validBefore` that would be accepted now: min(now + 15 min, acceptance, acceptBy)."""
-    chain_status: Literal["none", "funded", "accepted", "submitted", "closed"]
+    chain_status: Literal["none", "funded", "accepted", "submitted", "challenged", "disputed", "ruled", "closed"]
     released_units: UnitsText
     refunded_units: UnitsText
     challenge_ends_at: UnixTime | None

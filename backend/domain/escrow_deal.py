@@ -16,6 +16,7 @@ S = TaskState
 
 BEFORE_WORK: Final = (S.AWAITING_ACCEPTANCE, S.AWAITING_PAYMENT, S.FUNDING)
 AT_WORK: Final = (S.ASSIGNED, S.RUNNING)
+HANDED_IN: Final = (S.DELIVERED, S.DISPUTED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,10 +76,10 @@ _OUTCOMES: Final[dict[str, TaskState]] = {
 def closed_state(outcome: str | None, state: TaskState) -> TaskState:
     """Return how a task ends whose accepted escrow has closed with this outcome."""
     if outcome == "returned":
-        return S.REFUNDED if state is S.DELIVERED else S.FAILED
+        return S.REFUNDED if state in HANDED_IN else S.FAILED
     target = _OUTCOMES.get(outcome or "", S.REFUNDED)
     # a missed deadline can only be reported of a task nobody has delivered
-    return S.REFUNDED if target is S.EXPIRED and state is S.DELIVERED else target
+    return S.REFUNDED if target is S.EXPIRED and state in HANDED_IN else target
 
 
 def _to_assigned(state: TaskState) -> tuple[TaskState, ...]:
@@ -96,6 +97,10 @@ def _on_settled(facts: DealFacts, fact: ChainFact) -> Step | None:
             if path or facts.state in AT_WORK:
                 return Move((*path, S.DELIVERED), "work submitted on chain")
             return None
+        case EscrowStatus.CHALLENGED | EscrowStatus.DISPUTED | EscrowStatus.RULED:
+            if path or facts.state in AT_WORK:
+                return Move((*path, S.DELIVERED, S.DISPUTED), "the buyer disputes the work")
+            return Move((S.DISPUTED,), "the buyer disputes the work") if facts.state is S.DELIVERED else None
         case EscrowStatus.CLOSED if fact.outcome in {None, "none", "cancelled"}:
             return GoBackToBids() if facts.state in BEFORE_WORK else None
         case EscrowStatus.CLOSED:

@@ -1622,7 +1622,7 @@ export interface components {
              * Chain Status
              * @enum {string}
              */
-            chain_status: "none" | "funded" | "accepted" | "submitted" | "closed";
+            chain_status: "none" | "funded" | "accepted" | "submitted" | "challenged" | "disputed" | "ruled" | "closed";
             /** Challenge Ends At */
             challenge_ends_at: number | null;
             /** Deliverable Hash */

@@ -126,7 +126,7 @@ class EscrowSide(Model):
     acceptance_signature: Signature | None
     authorization_valid_before: int | None
     payable_until: int | None
-    chain_status: Literal["none", "funded", "accepted", "submitted", "closed"]
+    chain_status: Literal["none", "funded", "accepted", "submitted", "challenged", "disputed", "ruled", "closed"]
     released_units: Units
     refunded_units: Units
     challenge_ends_at: int | None

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import get_args
 
 import pytest
 
+from aicp.client import models
 from aicp.rules.constants import known_chain_ids, network
+from backend.deals.reconcile import LIVE_STATES
+from backend.deals.schemas import EscrowOut
 from backend.domain.escrow_deal import (
     BEFORE_WORK,
     ChainFact,
@@ -107,7 +111,7 @@ def _facts():
             )  # fmt: skip
 
 
-LIVE = {*BEFORE_WORK, TaskState.ASSIGNED, TaskState.RUNNING, TaskState.DELIVERED}
+LIVE = {*BEFORE_WORK, TaskState.ASSIGNED, TaskState.RUNNING, TaskState.DELIVERED, TaskState.DISPUTED}
 
 
 def test_every_step_is_a_path_of_the_task_table() -> None:
@@ -135,6 +139,34 @@ def test_nothing_is_assigned_on_what_the_newest_block_alone_says() -> None:
         step = next_step(replace(facts, settled=accepted))
         assert isinstance(step, Move)
         assert step.path[-1] is TaskState.ASSIGNED
+
+
+@pytest.mark.parametrize("status", [EscrowStatus.CHALLENGED, EscrowStatus.DISPUTED, EscrowStatus.RULED])
+def test_a_dispute_on_chain_is_a_dispute_here_until_the_escrow_closes(status: EscrowStatus) -> None:
+    disputed = ChainFact(status=status)
+    facts = DealFacts(
+        state=TaskState.RUNNING, seen=disputed, settled=disputed, acceptance_usable=False, acceptance_failed=False,
+        payment_failed=None,
+    )  # fmt: skip
+    step = next_step(facts)
+    assert isinstance(step, Move)
+    assert step.path == (TaskState.DELIVERED, TaskState.DISPUTED)
+    assert next_step(replace(facts, state=TaskState.DELIVERED)) == Move((TaskState.DISPUTED,), step.reason)
+    facts = replace(facts, state=TaskState.DISPUTED)
+    assert next_step(facts) is None
+    ends = {"won": "completed", "lost": "refunded", "tie": "split", "stalled": "split", "returned": "refunded"}
+    for outcome, state in ends.items():
+        closed = ChainFact(status=EscrowStatus.CLOSED, outcome=outcome)
+        assert next_step(replace(facts, seen=closed, settled=closed)) == Move(
+            (TaskState(state),), f"escrow closed: {outcome}"
+        )
+    assert TaskState.DISPUTED in LIVE_STATES
+
+
+def test_a_deal_can_be_shown_in_every_state_of_its_escrow() -> None:
+    words = {"none", *EscrowStatus}
+    for model in (EscrowOut, models.EscrowSide):
+        assert set(get_args(model.model_fields["chain_status"].annotation)) == words
 
 
 def test_a_payment_that_failed_asks_again_only_while_no_money_has_moved() -> None:
