@@ -50,6 +50,8 @@ def _check_fits(ctx: Context, task: Task, bid: BidMessage) -> None:
         raise AuctionClosed(state=task.state)
     if bid.agent == task.buyer:
         raise Forbidden("A buyer cannot bid on his own task.")
+    if bid.agent == task.verifier:
+        raise Forbidden("The verifier of a task cannot bid on it.")
     if bid.valid_until <= now:
         raise SignatureExpired("The bid's validUntil has passed.")
     if bid.valid_until > now + MAX_BID_LIFE_SECONDS:

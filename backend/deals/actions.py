@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final
 
-from backend.db.times import moment
+from backend.deals.dispute_actions import disputed_actions, divide, rate, sign_release, submitted_actions
+from backend.deals.making_actions import Who, action
 from backend.deals.schemas import Action, ChannelSideOut, EscrowOut
 from backend.domain.task_states import TaskState
 
 S = TaskState
-Name = Literal[
-    "accept", "pay", "order", "start", "deliver", "release", "verdict", "refund", "return", "cancel", "collect", "wait"
-]
+IN_ESCROW: Final = frozenset({S.ASSIGNED, S.RUNNING, S.DELIVERED, S.DISPUTED})
+"""States of a task whose money is in an accepted escrow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,47 +27,36 @@ class ActionFacts:
     """An earlier authorization of the task may still be used."""
     collectable_units: int
     result_underway: bool
+    dispute_margin_seconds: int
+    """The last seconds of a clock in which the relayer promises nothing."""
 
 
-def _action(
-    name: Name,
-    who: Literal["buyer", "agent"],
-    reason: str,
-    *,
-    allowed: bool = True,
-    due: int | None = None,
-    otherwise: str | None = None,
-) -> Action:
-    return Action(
-        name=name, who=who, allowed=allowed, reason=reason, due=None if due is None else moment(due),
-        if_nobody_acts=otherwise,
-    )  # fmt: skip
-
-
-def _wait(who: Literal["buyer", "agent"], reason: str) -> Action:
-    return _action("wait", who, reason, allowed=False)
+def _wait(who: Who, reason: str) -> Action:
+    return action("wait", who, reason, allowed=False)
 
 
 def _call_off() -> Action:
-    return _action("cancel", "buyer", "Nothing is paid yet: the buyer can cancel, and the agent is free again.")
+    return action("cancel", "buyer", "Nothing is paid yet: the buyer can cancel, and the agent is free again.")
 
 
 def _pay(facts: ActionFacts, escrow: EscrowOut) -> Action:
     lapse = "The terms lapse and the agent is free again; nothing has moved."
     if facts.payment_blocked:
-        return _action("pay", "buyer", "An earlier payment signature of this task may still be used.", allowed=False)
+        return action("pay", "buyer", "An earlier payment signature of this task may still be used.", allowed=False)
     if escrow.payable_until is None:
-        return _action("pay", "buyer", "The terms have lapsed; new ones are being composed.", allowed=False)
-    return _action("pay", "buyer", "One signature pays into escrow.", due=escrow.payable_until, otherwise=lapse)
+        return action("pay", "buyer", "The terms have lapsed; new ones are being composed.", allowed=False)
+    return action("pay", "buyer", "One signature pays into escrow.", due=escrow.payable_until, otherwise=lapse)
 
 
 def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
-    give_back = _action("refund", "agent", "The agent can give the money back.")
+    if facts.state in IN_ESCROW and escrow.chain_status in {"challenged", "disputed", "ruled"}:
+        return disputed_actions(escrow, facts.dispute_margin_seconds)
+    give_back = action("refund", "agent", "The agent can give the money back.")
     match facts.state:
         case S.AWAITING_ACCEPTANCE:
             late = "The deal ends and the task goes back to its other bids."
             return [
-                _action("accept", "agent", "The agent signs the terms.", due=escrow.acceptance_due, otherwise=late),
+                action("accept", "agent", "The agent signs the terms.", due=escrow.acceptance_due, otherwise=late),
                 _wait("buyer", "Waiting for the agent to accept the terms."),
                 _call_off(),
             ]
@@ -77,7 +66,7 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
                 [_pay(facts, escrow), waiting] if facts.payment_blocked else [_pay(facts, escrow), waiting, _call_off()]
             )
         case S.FUNDING if escrow.chain_status == "funded":
-            cancel = _action(
+            cancel = action(
                 "cancel", "buyer", "The money is in escrow, the acceptance is not.", due=escrow.terms.accept_by,
                 otherwise="After that the money goes back to the buyer.",
             )  # fmt: skip
@@ -90,28 +79,23 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
                 "A result is on its way to the chain." if facts.result_underway else "The agent hands in its result."
             )
             actions = [
-                _action("deliver", "agent", reason, due=escrow.terms.deliver_by, otherwise=missed),
+                action("deliver", "agent", reason, due=escrow.terms.deliver_by, otherwise=missed),
                 give_back,
-                _action("release", "buyer", "The buyer can pay at any time."),
+                action("release", "buyer", "The buyer can pay at any time."),
+                *sign_release(escrow),
+                *divide(escrow),
             ]
-            begin = _action("start", "agent", "The agent says that it works.")
+            begin = action("start", "agent", "The agent says that it works.")
             return [begin, *actions] if facts.state is S.ASSIGNED else actions
         case S.DELIVERED:
-            silence = "After that the money is released to the agent."
-            return [
-                _action(
-                    "release", "buyer", "The buyer checks the result and pays.", due=escrow.challenge_ends_at,
-                    otherwise=silence,
-                ),
-                give_back,
-            ]  # fmt: skip
+            return submitted_actions(escrow, facts.dispute_margin_seconds)
         case S.DISPUTED:
-            reason = "The work is disputed on chain; the contract decides who is paid."
+            reason = "The dispute is over; its end becomes final on chain."
             return [_wait("buyer", reason), _wait("agent", reason)]
         case S.COMPLETED | S.SPLIT if facts.collectable_units > 0:
-            return [_action("collect", "agent", "The money waits in the escrow ledger.")]
+            return [action("collect", "agent", "The money waits in the escrow ledger."), *rate(escrow)]
         case _:
-            return []
+            return rate(escrow)
 
 
 def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action]:
@@ -124,22 +108,22 @@ def _channel_actions(facts: ActionFacts, channel: ChannelSideOut) -> list[Action
                 if funded
                 else "There is no pool that can pay; open one first."
             )
-            order = _action("order", "buyer", reason, allowed=funded)
+            order = action("order", "buyer", reason, allowed=funded)
             return [order, _wait("agent", "Waiting for the buyer to order."), _call_off()]
         case S.ASSIGNED | S.RUNNING if placed is not None:
             actions = [
-                _action(
+                action(
                     "deliver", "agent", "The agent hands in its result.", due=placed.deliver_by,
                     otherwise="After that the order is void and nothing is paid.",
                 ),
-                _action("return", "agent", "The agent can give the order back."),
+                action("return", "agent", "The agent can give the order back."),
                 _wait("buyer", "The agent works."),
             ]  # fmt: skip
-            begin = _action("start", "agent", "The agent says that it works.")
+            begin = action("start", "agent", "The agent says that it works.")
             return [begin, *actions] if facts.state is S.ASSIGNED else actions
         case S.DELIVERED if placed is not None:
             return [
-                _action(
+                action(
                     "verdict", "buyer", "The buyer accepts or rejects the result.", due=placed.evaluate_by,
                     otherwise="Silence is acceptance: the agent gets its receipt.",
                 ),

@@ -5,13 +5,21 @@ from __future__ import annotations
 import uuid
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 
 from aicp.rules.primitives import Finality, parse_address
 from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
-from backend.deals import escrow_steps, listing, service, terms, timeline
+from backend.deals import agreements, disputes, escrow_steps, listing, quotes, service, terms, timeline
+from backend.deals.dispute_schemas import (
+    DisputeIn,
+    RatingIn,
+    ReleaseSignatureIn,
+    ResponseIn,
+    SplitAcceptanceIn,
+    SplitOfferIn,
+)
 from backend.deals.schemas import (
     AcceptanceIn,
     AuthorizationIn,
@@ -31,7 +39,15 @@ from backend.deals.view import deal_out
 from backend.errors import InvalidInput
 from backend.payments import orders
 
+
+async def _quote(ctx: Ctx) -> None:
+    """Know what the arbiter asks for, if a node says so in time; every deal shows it."""
+    await quotes.refresh(ctx, ctx.deployment.arbiter)
+
+
 router = APIRouter(prefix="/deals", tags=["deals"])
+priced = APIRouter(dependencies=[Depends(_quote)])
+"""Routes that show or need the arbiter's fee."""
 
 
 def _address(text: str) -> bytes:
@@ -45,7 +61,7 @@ def _address(text: str) -> bytes:
 async def list_deals(  # noqa: PLR0917
     read: Read,
     caller: CurrentSession,
-    role: Literal["buyer", "agent"] | None = None,
+    role: Literal["buyer", "agent", "verifier"] | None = None,
     live: bool | None = None,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -54,7 +70,7 @@ async def list_deals(  # noqa: PLR0917
     return await read(lambda s: listing.deals_of(s, caller.address, role=role, live=live, cursor=cursor, limit=limit))
 
 
-@router.get("/{deal_id}")
+@priced.get("/{deal_id}")
 async def read_deal(  # noqa: PLR0917
     deal_id: uuid.UUID,
     read: Read,
@@ -146,3 +162,50 @@ async def verdict(deal_id: uuid.UUID, body: VerdictIn, write: Write, ctx: Ctx, c
 async def give_back(deal_id: uuid.UUID, body: ReturnIn, write: Write, ctx: Ctx, caller: DeliverSession) -> DealOut:
     """The agent gives an order back."""
     return await write(lambda s: deal_out(s, ctx, orders.give_back(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/dispute")
+async def dispute(deal_id: uuid.UUID, body: DisputeIn, write: Write, ctx: Ctx, caller: CurrentSession) -> DealOut:
+    """The buyer disputes the result and puts up a bond."""
+    return await write(lambda s: deal_out(s, ctx, disputes.dispute(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/response")
+async def respond(deal_id: uuid.UUID, body: ResponseIn, write: Write, ctx: Ctx, caller: DeliverSession) -> DealOut:
+    """The agent answers a dispute and pays the arbiter."""
+    return await write(lambda s: deal_out(s, ctx, disputes.respond(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/split-offers")
+async def offer_split(
+    deal_id: uuid.UUID, body: SplitOfferIn, write: Write, ctx: Ctx, caller: CurrentSession
+) -> DealOut:
+    """A party offers to divide what is left."""
+    return await write(lambda s: deal_out(s, ctx, agreements.offer_split(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/split-offers/{offer_id}/acceptance")
+async def accept_split(  # noqa: PLR0917
+    deal_id: uuid.UUID, offer_id: uuid.UUID, body: SplitAcceptanceIn, write: Write, ctx: Ctx, caller: CurrentSession
+) -> DealOut:
+    """The other party signs the same split, which is then carried out."""
+    return await write(
+        lambda s: deal_out(s, ctx, agreements.accept_split(s, ctx, deal_id, offer_id, caller.address, body))
+    )
+
+
+@priced.post("/{deal_id}/release-signatures")
+async def sign_release(
+    deal_id: uuid.UUID, body: ReleaseSignatureIn, write: Write, ctx: Ctx, caller: CurrentSession
+) -> DealOut:
+    """Agent or verifier sign a release; enough of them pay out without the buyer."""
+    return await write(lambda s: deal_out(s, ctx, agreements.sign_release(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/rating")
+async def rate(deal_id: uuid.UUID, body: RatingIn, write: Write, ctx: Ctx, caller: CurrentSession) -> DealOut:
+    """A party rates the other side of a deal that is over."""
+    return await write(lambda s: deal_out(s, ctx, agreements.rate(s, ctx, deal_id, caller.address, body)))
+
+
+router.include_router(priced)

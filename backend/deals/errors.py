@@ -11,3 +11,15 @@ class StakeShort(Conflict):
 
 class SubmissionUnderway(Conflict):
     code, title = "submission_underway", "A result of this deal is on its way to the chain already."
+
+
+class StepUnderway(Conflict):
+    code, title = "step_underway", "A call of this kind is on its way to the chain already."
+
+
+class BondMismatch(Conflict):
+    code, title = "bond_mismatch", "The bond is not what the arbiter asks for now."
+
+
+class BondShort(Conflict):
+    code, title = "bond_short", "The escrow balance does not cover the bond."

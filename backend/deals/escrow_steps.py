@@ -6,32 +6,31 @@ None of them moves money or a final state by itself: the task follows the chain 
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from functools import partial
-from typing import Any
+from typing import Final
 
 from sqlalchemy.orm import Session
 
 from aicp.abi import escrow as abi
-from aicp.abi.typed_data import (
-    Acceptance,
-    Cancellation,
-    ReceiveWithAuthorization,
-    Refund,
-    Release,
-    Submission,
-    TypedMessage,
-)
+from aicp.abi.typed_data import Acceptance, Cancellation, ReceiveWithAuthorization, Refund, Release, Submission
 from aicp.rules.documents import FileEntry, deliverable_hash, manifest
 from aicp.rules.fees import required_stake
 from aicp.rules.primitives import Finality, format_usdc, hex0x
 from backend.context import Context
-from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.deals import authorizations, repo, terms
-from backend.deals.errors import StakeShort, SubmissionUnderway
-from backend.deals.models import Deal, DealAction, Deliverable, EscrowTerms
+from backend.deals.acts import (
+    act,
+    chain_of,
+    relay,
+    require_none_underway,
+    require_status,
+    require_time,
+    terms_of,
+)
+from backend.deals.errors import StakeShort
+from backend.deals.models import Deal, Deliverable, EscrowTerms
 from backend.deals.schemas import (
     AcceptanceIn,
     AuthorizationIn,
@@ -48,17 +47,12 @@ from backend.files import service as files
 from backend.files.schemas import Manifest
 from backend.tasks import service as tasks
 from backend.txm import service as txm
-from backend.txm.models import Intent
-from backend.txm.states import NOT_CARRIED_OUT, IntentState
 from backend.wallet.budget import charge
 from indexer import views
 
 S = TaskState
-
-
-def _require_time(valid_until: int, ctx: Context) -> None:
-    if valid_until <= ctx.now():
-        raise SignatureExpired(what_to_do="Sign again with a later time.", valid_until=valid_until)
+RELEASABLE: Final = (views.EscrowStatus.FUNDED, views.EscrowStatus.ACCEPTED, views.EscrowStatus.SUBMITTED)
+"""Where a release may be asked for; a funded escrow is on its way to being accepted."""
 
 
 def _current(session: Session, deal: Deal, escrow_id: bytes) -> EscrowTerms:
@@ -76,13 +70,13 @@ def accept(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
 
     Raises TermsMismatch, SignatureExpired, InvalidSignature, StakeShort, WrongState.
     """
-    deal, task = lock(session, deal_id, agent, role="agent")
+    deal, task = lock(session, deal_id, agent, "agent")
     row = _current(session, deal, given.escrow_id)
     if row.acceptance_signature == given.signature and row.acceptance_valid_until == given.valid_until:
         return deal
     require_state(deal, task, S.AWAITING_ACCEPTANCE)
     now = ctx.now()
-    _require_time(given.valid_until, ctx)
+    require_time(given.valid_until, ctx)
     if now > row.acceptance_due or now >= row.accept_by:
         raise SignatureExpired("The time to accept these terms is over.", acceptance_due=row.acceptance_due)
     message = Acceptance(escrow_id=row.escrow_id, valid_until=given.valid_until)
@@ -114,7 +108,7 @@ def authorize(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, 
 
     Raises TermsMismatch, SignatureExpired, InvalidSignature, AuthorizationLive, WrongState, LimitExceeded.
     """
-    deal, task = lock(session, deal_id, buyer, role="buyer")
+    deal, task = lock(session, deal_id, buyer, "buyer")
     stored = session.execute(repo.authorization_of(given.escrow_id)).scalar_one_or_none()
     if stored is not None and stored.deal_id == deal.id and stored.signature == given.signature:
         return deal
@@ -125,7 +119,7 @@ def authorize(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, 
         raise SignatureExpired("The terms have lapsed.", what_to_do="Read the deal again; it gets new terms.")
     if given.valid_before > latest:
         raise TermsMismatch("The authorization would live too long.", payable_until=latest)
-    _require_time(given.valid_before, ctx)
+    require_time(given.valid_before, ctx)
     agreed = terms.from_json(row.terms)
     message = ReceiveWithAuthorization(
         from_=deal.buyer, to=ctx.deployment.escrow, value=agreed.amount, valid_after=0,
@@ -190,29 +184,14 @@ def store_deliverable(
     session.flush()
 
 
-def _chain(session: Session, escrow_id: bytes) -> views.EscrowRow:
-    row = views.escrow(session, escrow_id, Finality.SEEN)
-    if row is None:
-        raise WrongState("The escrow is not funded.")
-    return row
-
-
-def _terms_of(session: Session, deal: Deal, escrow_id: bytes) -> EscrowTerms:
-    """Return terms of the deal, lapsed ones included: money may be in their escrow all the same."""
-    row = session.execute(repo.terms(escrow_id)).scalar_one_or_none()
-    if row is None or row.deal_id != deal.id:
-        raise TermsMismatch("The deal has no such escrow.")
-    return row
-
-
 def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, given: SubmissionIn) -> Deal:
     """Take the agent's result and relay its submission; the task is delivered once the chain says so.
 
     A result that was submitted straight from the wallet is only attached. Raises TermsMismatch, SignatureExpired,
     InvalidSignature, UnknownFile, SubmissionUnderway, WrongState.
     """
-    deal, task = lock(session, deal_id, agent, role="agent")
-    row = _terms_of(session, deal, given.escrow_id)
+    deal, task = lock(session, deal_id, agent, "agent")
+    row = terms_of(session, deal, given.escrow_id)
     digest = manifest_hash(given.manifest)
     known = session.get(Deliverable, (deal.id, digest))
     if known is not None and known.signature == given.signature and task.state != S.DELIVERED:
@@ -222,16 +201,16 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     require_signer(message, ctx.domains.escrow, given.signature, deal.agent)
     intent_id: uuid.UUID | None = None
     if state is S.DELIVERED:
-        if _chain(session, row.escrow_id).deliverable_hash != digest:
+        if chain_of(session, row.escrow_id).deliverable_hash != digest:
             raise WrongState("Another result was submitted.", state=state.value)
     else:
-        _require_time(given.valid_until, ctx)
+        require_time(given.valid_until, ctx)
         if ctx.now() >= row.deliver_by:
             raise SignatureExpired("The delivery time is over.", deliver_by=row.deliver_by)
-        _require_none_underway(session, row.escrow_id)
+        require_none_underway(session, row.escrow_id, "submit")
         data = abi.encode_submit_with_signature(terms.from_json(row.terms), digest, given.valid_until, given.signature)
         expires = moment(min(given.valid_until, row.deliver_by))
-        intent_id = _relay(session, ctx, deal, row, kind="submit", actor=deal.agent, data=data, expires_at=expires).id
+        intent_id = relay(session, ctx, deal, row, kind="submit", actor=deal.agent, data=data, expires_at=expires).id
     store_deliverable(
         session, ctx, deal, given.manifest, signature=given.signature, valid_until=given.valid_until,
         intent_id=intent_id,
@@ -240,84 +219,19 @@ def submit(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     return deal
 
 
-def _require_none_underway(session: Session, escrow_id: bytes) -> None:
-    """Raise SubmissionUnderway while the relayer has a submission of this escrow that may still be carried out."""
-    for intent in txm.history(session, f"submit:{escrow_id.hex()}:"):
-        if IntentState(intent.state) not in NOT_CARRIED_OUT:
-            raise SubmissionUnderway(what_to_do="Wait until it is mined or has failed.", intent_id=str(intent.id))
-
-
-def _relay(
-    session: Session,
-    ctx: Context,
-    deal: Deal,
-    row: EscrowTerms,
-    *,
-    kind: str,
-    actor: bytes,
-    data: bytes,
-    expires_at: dt.datetime,
-) -> Intent:
-    return txm.enqueue(
-        session,
-        ctx,
-        idem_key=f"{kind}:{row.escrow_id.hex()}:{txm.intent_hash(ctx.deployment.escrow, data, None).hex()}",
-        kind=kind,
-        on_behalf_of=actor,
-        to=ctx.deployment.escrow,
-        data=data,
-        expires_at=expires_at,
-        reference={"deal_id": str(deal.id), "escrow_id": hex0x(row.escrow_id)},
-        when_new=partial(charge, session, ctx, actor, kind),
-    )
-
-
-def _act(
-    session: Session,
-    ctx: Context,
-    deal: Deal,
-    row: EscrowTerms,
-    *,
-    kind: str,
-    actor: bytes,
-    message: TypedMessage,
-    fields: dict[str, Any],
-    signature: bytes,
-    valid_until: int,
-    data: bytes,
-) -> Deal:
-    """Check, keep and relay one signed act; the same act again changes nothing unless its first try has failed."""
-    require_signer(message, ctx.domains.escrow, signature, actor)
-    _require_time(valid_until, ctx)
-    intent = _relay(session, ctx, deal, row, kind=kind, actor=actor, data=data, expires_at=moment(valid_until))
-    done = [action for action in session.execute(repo.actions(deal.id)).scalars() if action.signature == signature]
-    if done and IntentState(intent.state) in NOT_CARRIED_OUT:
-        raise WrongState(
-            "This signature was relayed before and failed.", what_to_do="Sign again.", error_code=intent.error_code
-        )
-    if not done:
-        session.add(
-            DealAction(
-                id=new_id(), deal_id=deal.id, kind=kind, actor=actor, message=fields, signature=signature,
-                intent_id=intent.id, created_at=moment(ctx.now()),
-            )
-        )  # fmt: skip
-        session.flush()
-    return deal
-
-
 def release(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, given: ReleaseIn) -> Deal:
     """Relay the buyer's release. Raises TermsMismatch, SignatureExpired, InvalidSignature, WrongState."""
-    deal, task = lock(session, deal_id, buyer, role="buyer")
-    row = _terms_of(session, deal, given.escrow_id)
+    deal, task = lock(session, deal_id, buyer, "buyer")
+    row = terms_of(session, deal, given.escrow_id)
     require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
-    held = _chain(session, row.escrow_id)
+    held = chain_of(session, row.escrow_id)
+    require_status(held, "A disputed escrow is not released by its buyer alone; offer a split.", *RELEASABLE)
     cumulative = given.cumulative_released_units
     if not held.released_units < cumulative <= held.amount_units - held.refunded_units:
         raise TermsMismatch("The released total is not above the present one and within the escrow.")
     message = Release(escrow_id=row.escrow_id, cumulative_released=cumulative, valid_until=given.valid_until)
     data = abi.encode_release_with_signature(terms.from_json(row.terms), cumulative, given.valid_until, given.signature)
-    return _act(
+    return act(
         session, ctx, deal, row, kind="release", actor=deal.buyer, message=message,
         fields={"cumulative_released_units": str(cumulative), "valid_until": given.valid_until},
         signature=given.signature, valid_until=given.valid_until, data=data,
@@ -326,16 +240,18 @@ def release(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, gi
 
 def refund(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, given: RefundIn) -> Deal:
     """Relay the agent's refund. Raises TermsMismatch, SignatureExpired, InvalidSignature, WrongState."""
-    deal, task = lock(session, deal_id, agent, role="agent")
-    row = _terms_of(session, deal, given.escrow_id)
-    require_state(deal, task, S.FUNDING, S.ASSIGNED, S.RUNNING, S.DELIVERED)
-    held = _chain(session, row.escrow_id)
+    deal, task = lock(session, deal_id, agent, "agent")
+    row = terms_of(session, deal, given.escrow_id)
+    require_state(deal, task, S.FUNDING, S.ASSIGNED, S.RUNNING, S.DELIVERED, S.DISPUTED)
+    held = chain_of(session, row.escrow_id)
+    if held.status in {views.EscrowStatus.RULED, views.EscrowStatus.CLOSED}:
+        raise WrongState("The escrow is decided; nothing can be given back any more.", chain_status=held.status.value)
     cumulative = given.cumulative_refunded_units
     if not held.refunded_units < cumulative <= held.amount_units - held.released_units:
         raise TermsMismatch("The refunded total is not above the present one and within the escrow.")
     message = Refund(escrow_id=row.escrow_id, cumulative_refunded=cumulative, valid_until=given.valid_until)
     data = abi.encode_refund_with_signature(terms.from_json(row.terms), cumulative, given.valid_until, given.signature)
-    return _act(
+    return act(
         session, ctx, deal, row, kind="refund", actor=deal.agent, message=message,
         fields={"cumulative_refunded_units": str(cumulative), "valid_until": given.valid_until},
         signature=given.signature, valid_until=given.valid_until, data=data,
@@ -344,13 +260,13 @@ def refund(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
 
 def cancel(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, given: CancellationIn) -> Deal:
     """Relay the buyer's cancellation of an escrow nobody has accepted. Raises as the others do."""
-    deal, _ = lock(session, deal_id, buyer, role="buyer")
-    row = _terms_of(session, deal, given.escrow_id)
-    if _chain(session, row.escrow_id).status is not views.EscrowStatus.FUNDED:
+    deal, _ = lock(session, deal_id, buyer, "buyer")
+    row = terms_of(session, deal, given.escrow_id)
+    if chain_of(session, row.escrow_id).status is not views.EscrowStatus.FUNDED:
         raise WrongState("Only a funded escrow nobody has accepted can be cancelled.")
     message = Cancellation(escrow_id=row.escrow_id, valid_until=given.valid_until)
     data = abi.encode_cancel_with_signature(terms.from_json(row.terms), given.valid_until, given.signature)
-    return _act(
+    return act(
         session, ctx, deal, row, kind="cancel", actor=deal.buyer, message=message,
         fields={"valid_until": given.valid_until}, signature=given.signature, valid_until=given.valid_until, data=data,
     )  # fmt: skip

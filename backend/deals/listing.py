@@ -27,6 +27,7 @@ def deals_of(
             public_state=public_state(TaskState(task.state)),
             buyer=deal.buyer,
             agent=deal.agent,
+            verifier=deal.verifier,
             price_units=deal.price_units,
             live=deal.live,
             created_at=deal.created_at,

@@ -1,6 +1,8 @@
-"""Deals: what an award creates. One table for the deal, one for escrow terms, authorizations and deliverables.
+"""Deals: what an award creates. One table for the deal, one for each thing its parties sign or state about it.
 
 Invariants kept by the database:
+- a party has at most one open offer to split an escrow (partial unique index),
+- a role signs one release of an escrow to a total and a time once (primary key),
 - a task has at most one live deal (partial unique index),
 - a task has at most one live payment authorization (partial unique index), so a task is never charged twice,
 - an escrow is linked to its deal by escrow id, never by job hash.
@@ -29,6 +31,8 @@ class Deal(Base):
     path: Mapped[str] = mapped_column(Text)
     buyer: Mapped[AddressColumn] = mapped_column(index=True)
     agent: Mapped[AddressColumn] = mapped_column(index=True)
+    verifier: Mapped[AddressColumn | None] = mapped_column(index=True)
+    """Whom the task's document names as verifier; reads the deal and its results, signs releases."""
     price_units: Mapped[UnitsColumn]
     operator: Mapped[AddressColumn]
     """The operator key of the deal's epoch: channel configs and receipts stay with it."""
@@ -121,3 +125,64 @@ class DealAction(Base):
     created_at: Mapped[CreatedAt]
 
     __table_args__ = ({"schema": "app"},)
+
+
+class Evidence(Base):
+    """What a party says in a dispute: the document `evidence_hash` commits to, its files named inside."""
+
+    __tablename__ = "evidence"
+
+    escrow_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.escrow_terms.escrow_id"), primary_key=True)
+    evidence_hash: Mapped[HashColumn] = mapped_column(primary_key=True)
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    party: Mapped[AddressColumn]
+    document: Mapped[dict[str, Any]]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "app"},)
+
+
+class SplitOffer(Base):
+    """A party's signed offer to divide what is left. `state`: open, replaced by a newer one, accepted."""
+
+    __tablename__ = "split_offer"
+
+    id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    escrow_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.escrow_terms.escrow_id"), index=True)
+    offered_by: Mapped[AddressColumn]
+    to_provider_units: Mapped[UnitsColumn]
+    to_client_units: Mapped[UnitsColumn]
+    valid_until: Mapped[int] = mapped_column(BigInteger)
+    signature: Mapped[SignatureColumn]
+    state: Mapped[str] = mapped_column(Text, default="open")
+    acceptance: Mapped[SignatureColumn | None]
+    """The other party's signature of the same split."""
+    intent_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        Index("uq_split_offer_open", "escrow_id", "offered_by", unique=True, postgresql_where="state = 'open'"),
+        CheckConstraint("state in ('open', 'replaced', 'accepted')", name="state"),
+        CheckConstraint("to_provider_units >= 0 AND to_client_units >= 0", name="parts"),
+        {"schema": "app"},
+    )
+
+
+class ReleaseSignature(Base):
+    """One role's signature of a release of the escrow up to a total; enough roles of the same release pay it out."""
+
+    __tablename__ = "release_signature"
+
+    escrow_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.escrow_terms.escrow_id"), primary_key=True)
+    role: Mapped[int] = mapped_column(primary_key=True)
+    """The contract's number of the role."""
+    cumulative_units: Mapped[UnitsColumn] = mapped_column(primary_key=True)
+    valid_until: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    deal_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("app.deal.id"), index=True)
+    signer: Mapped[AddressColumn]
+    signature: Mapped[SignatureColumn]
+    intent_id: Mapped[uuid.UUID | None]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("cumulative_units > 0", name="cumulative"), {"schema": "app"})

@@ -10,13 +10,22 @@ from sqlalchemy import Select, and_, exists, func, literal, or_, select, tuple_
 
 from backend.agents.models import Agent
 from backend.auctions.models import Award, Bid
-from backend.deals.models import Authorization, Deal, DealAction, Deliverable, EscrowTerms
+from backend.deals.models import (
+    Authorization,
+    Deal,
+    DealAction,
+    Deliverable,
+    EscrowTerms,
+    Evidence,
+    ReleaseSignature,
+    SplitOffer,
+)
 from backend.domain.task_states import TaskState
 from backend.tasks.models import Task
 from backend.tasks.repo import live_bid
 from backend.txm.models import Intent
 
-Role = Literal["buyer", "agent"]
+Role = Literal["buyer", "agent", "verifier"]
 
 
 def by_id(deal_id: uuid.UUID) -> Select[Deal]:
@@ -64,8 +73,8 @@ def task_skip_locked(task_id: uuid.UUID) -> Select[Task]:
 def of_party(
     address: bytes, role: Role | None, live: bool | None, after: tuple[Any, uuid.UUID] | None, limit: int
 ) -> Select[Deal, Task]:
-    """Deals of a party with their tasks, newest first."""
-    sides = {"buyer": Deal.buyer == address, "agent": Deal.agent == address}
+    """Deals of a party or verifier with their tasks, newest first."""
+    sides = {"buyer": Deal.buyer == address, "agent": Deal.agent == address, "verifier": Deal.verifier == address}
     mine = or_(*sides.values()) if role is None else sides[role]
     statement = select(Deal, Task).join(Task, Task.id == Deal.task_id).where(mine).limit(limit)
     if live is not None:
@@ -159,3 +168,34 @@ def last_intent(deal_id: uuid.UUID) -> Select[Intent]:
 def intents(deal_id: uuid.UUID) -> Select[Intent]:
     """The relayed transactions of a deal, oldest first."""
     return select(Intent).where(Intent.reference["deal_id"].astext == str(deal_id)).order_by(Intent.created_at)
+
+
+def evidence(escrow_id: bytes) -> Select[Evidence]:
+    """What the parties say about an escrow, oldest first."""
+    return select(Evidence).where(Evidence.escrow_id == escrow_id).order_by(Evidence.created_at)
+
+
+def split_offers(escrow_id: bytes) -> Select[SplitOffer]:
+    """The offers to divide an escrow, newest first."""
+    return select(SplitOffer).where(SplitOffer.escrow_id == escrow_id).order_by(SplitOffer.created_at.desc())
+
+
+def split_offer(offer_id: uuid.UUID) -> Select[SplitOffer]:
+    """One offer."""
+    return select(SplitOffer).where(SplitOffer.id == offer_id)
+
+
+def open_split_offer(escrow_id: bytes, offered_by: bytes) -> Select[SplitOffer]:
+    """The open offer of a party."""
+    return select(SplitOffer).where(
+        SplitOffer.escrow_id == escrow_id, SplitOffer.offered_by == offered_by, SplitOffer.state == "open"
+    )
+
+
+def release_signatures(escrow_id: bytes) -> Select[ReleaseSignature]:
+    """The roles' signatures of releases, oldest first."""
+    return (
+        select(ReleaseSignature)
+        .where(ReleaseSignature.escrow_id == escrow_id)
+        .order_by(ReleaseSignature.created_at, ReleaseSignature.role)
+    )

@@ -10,6 +10,7 @@ from pydantic import Field
 from aicp.rules.primitives import Finality
 from backend.api.types import AddressText, BytesText, ChainRef, HashText, Model, UnitsText, UnixTime, UtcTime
 from backend.auctions.schemas import AwardOut, BidOut
+from backend.deals.dispute_schemas import DisputeOut, RatingOut, ReleaseSignatureOut, SplitOfferOut
 from backend.domain.task_states import TaskState
 from backend.files.schemas import FileOut, Manifest
 from backend.payments.schemas import OrderOut, VoucherIn
@@ -54,6 +55,17 @@ class EscrowOut(Model):
     deliverable_hash: HashText | None
     """What the agent has submitted, by the mirror; a result shown beside it is the one of this hash."""
     outcome: str | None
+    quorum: int
+    """How many of buyer, agent and verifier release together; never the agent alone."""
+    verifier: AddressText | None
+    dispute_fee_units: UnitsText | None
+    """What a bond costs now: the arbiter's fee; null while it is not known or there is no arbiter."""
+    arbiter_can_rule: bool | None
+    """Whether the arbiter has enough jurors now; null while it is not known."""
+    dispute: DisputeOut | None
+    split_offers: list[SplitOfferOut]
+    release_signatures: list[ReleaseSignatureOut]
+    ratings: list[RatingOut]
     chain: ChainRef | None
 
 
@@ -98,9 +110,14 @@ class Action(Model):
         "return",
         "cancel",
         "collect",
+        "dispute",
+        "respond",
+        "split",
+        "sign_release",
+        "rate",
         "wait",
     ]
-    who: Literal["buyer", "agent"]
+    who: Literal["buyer", "agent", "verifier"]
     allowed: bool
     reason: str
     due: UtcTime | None = None
@@ -118,7 +135,7 @@ class IntentRef(Model):
 
 
 class DealOut(Model):
-    """One deal, for its two parties."""
+    """One deal, for its two parties and its verifier."""
 
     id: uuid.UUID
     task_id: uuid.UUID
@@ -130,6 +147,7 @@ class DealOut(Model):
     buyer: AddressText
     agent: AddressText
     agent_name: str | None
+    verifier: AddressText | None
     price_units: UnitsText
     fee_units: UnitsText
     currency: Literal["USDC"] = "USDC"
@@ -160,6 +178,7 @@ class DealSummary(Model):
     public_state: str
     buyer: AddressText
     agent: AddressText
+    verifier: AddressText | None
     price_units: UnitsText
     live: bool
     created_at: UtcTime

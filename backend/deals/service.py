@@ -50,6 +50,7 @@ def open_deal(session: Session, ctx: Context, task: Task, award: Award, bid: Bid
         path=path,
         buyer=task.buyer,
         agent=bid.agent,
+        verifier=task.verifier,
         price_units=bid.amount_units,
         operator=ctx.operator.address,
         live=True,
@@ -70,18 +71,25 @@ def open_deal(session: Session, ctx: Context, task: Task, award: Award, bid: Bid
 
 
 def find(session: Session, deal_id: uuid.UUID, caller: bytes) -> Deal:
-    """Return a deal to one of its parties. Raises NotFound for anybody else."""
+    """Return a deal to one of its parties or its verifier. Raises NotFound for anybody else."""
     deal = session.execute(repo.by_id(deal_id)).scalar_one_or_none()
-    if deal is None or caller not in {deal.buyer, deal.agent}:
+    if deal is None or caller not in {deal.buyer, deal.agent, deal.verifier}:
         raise NotFound("There is no such deal of yours.")
     return deal
 
 
-def lock(session: Session, deal_id: uuid.UUID, caller: bytes, *, role: repo.Role) -> tuple[Deal, Task]:
-    """Return the deal with its task locked, to the party that may act. Raises NotFound for anybody else."""
+def role_of(deal: Deal, account: bytes) -> repo.Role:
+    """Return what an account that may read the deal is in it."""
+    if account == deal.buyer:
+        return "buyer"
+    return "agent" if account == deal.agent else "verifier"
+
+
+def lock(session: Session, deal_id: uuid.UUID, caller: bytes, *roles: repo.Role) -> tuple[Deal, Task]:
+    """Return the deal with its task locked, to whom may act in it. Raises NotFound for anybody else."""
     deal = find(session, deal_id, caller)
-    if caller != (deal.buyer if role == "buyer" else deal.agent):
-        raise NotFound(f"Only the {role} of the deal does this.")
+    if role_of(deal, caller) not in roles:
+        raise NotFound(f"Only the {' or the '.join(roles)} of the deal does this.")
     task = tasks.get_for_update(session, deal.task_id)
     return session.execute(repo.by_id(deal_id)).scalar_one(), task
 
@@ -98,7 +106,7 @@ def require_state(deal: Deal, task: Task, *allowed: TaskState) -> TaskState:
 
 def start(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes) -> Deal:
     """The agent says that it works; repeating it changes nothing."""
-    deal, task = lock(session, deal_id, agent, role="agent")
+    deal, task = lock(session, deal_id, agent, "agent")
     if require_state(deal, task, TaskState.ASSIGNED, TaskState.RUNNING) is TaskState.ASSIGNED:
         tasks.move(
             session, ctx, task, TaskState.RUNNING, reason="started by the agent",

@@ -24,7 +24,14 @@ _SENTENCES = {
     "released": "Money was released to the agent.",
     "refunded": "Money went back to the buyer.",
     "split": "Both sides divided what was left.",
+    "dispute_raised": "The buyer disputed the result and put up a bond; the agent has to answer.",
+    "dispute_joined": "The agent answered and paid the arbiter, who decides now.",
+    "dispute_defaulted": "The agent did not answer in time and has lost.",
+    "ruled": "The arbiter has ruled.",
     "closed": "The escrow is closed.",
+    "stake_settlement_failed": "The agent's stake could not be settled yet; that is tried again.",
+    "stake_settled": "The agent's stake was settled.",
+    "rated": "One side rated the other.",
 }
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from aicp.rules.fees import fee
-from aicp.rules.primitives import Finality, parse_hash
+from aicp.rules.primitives import ZERO_ADDRESS, Finality, parse_hash
 from backend.auctions.view import award_out, bid_by_hash
 from backend.context import Context
-from backend.deals import repo, terms
+from backend.deals import quotes, repo, terms
 from backend.deals.actions import ActionFacts, actions_of
+from backend.deals.dispute_view import dispute_out, ratings_out, release_signatures_out, split_offers_out
 from backend.deals.models import Deal, EscrowTerms
 from backend.deals.schemas import DealOut, DeliverableOut, EscrowOut, IntentRef, TermsOut
 from backend.deals.timeline import chain_ref
@@ -51,6 +52,8 @@ def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) 
         (row for row in rows if row.lapsed_at is None), next((row for row in rows if held[row.escrow_id]), rows[0])
     )
     chain = held[row.escrow_id]
+    agreed = terms.from_json(row.terms)
+    quote = None if agreed.arbiter == ZERO_ADDRESS else quotes.known(ctx, agreed.arbiter)
     authorization = session.execute(repo.authorization_of(row.escrow_id)).scalar_one_or_none()
     return EscrowOut(
         escrow_id=row.escrow_id,
@@ -66,6 +69,14 @@ def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) 
         challenge_ends_at=None if chain is None else chain.challenge_ends_at,
         deliverable_hash=None if chain is None else chain.deliverable_hash,
         outcome=None if chain is None else chain.outcome,
+        quorum=agreed.quorum,
+        verifier=None if agreed.verifier == ZERO_ADDRESS else agreed.verifier,
+        dispute_fee_units=None if quote is None else quote.fee_units,
+        arbiter_can_rule=None if quote is None else quote.can_rule,
+        dispute=None if chain is None else dispute_out(session, ctx, deal, chain, min_finality),
+        split_offers=split_offers_out(session, ctx, deal, chain),
+        release_signatures=release_signatures_out(session, row.escrow_id),
+        ratings=[] if chain is None else ratings_out(session, deal, row.escrow_id),
         chain=None if chain is None else chain_ref(chain.origin),
     )
 
@@ -130,6 +141,7 @@ def deal_out(
         and live_authorization.escrow_id != escrow.escrow_id,
         collectable_units=views.ledger_balance(session, ctx.deployment.escrow, deal.agent, Finality.SEEN),
         result_underway=last is not None and last.kind == "submit" and IntentState(last.state) not in NOT_CARRIED_OUT,
+        dispute_margin_seconds=ctx.constants.dispute_margin_seconds,
     )
     current = task.deal_id == deal.id
     return DealOut(
@@ -143,6 +155,7 @@ def deal_out(
         buyer=deal.buyer,
         agent=deal.agent,
         agent_name=bid.agent_name,
+        verifier=deal.verifier,
         price_units=deal.price_units,
         fee_units=fee(deal.price_units, ctx.constants.fee_bps if deal.path == "escrow" else 0),
         live=deal.live,

@@ -2,7 +2,7 @@
 
 Plain keys are recovered here. A contract wallet (ERC-1271) has to be asked on chain, which no transaction waits for:
 the refusal carries what was claimed, the boundary asks the wallet and, if it vouches, runs the same request again with
-that one claim marked as vouched for. A claim binds account, digest and signature, so nothing else passes by it.
+that claim marked as vouched for. A claim binds account, digest and signature, so nothing else passes by it.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ class NotByKey(InvalidSignature):
         self.contracts = contracts
 
 
-_vouched: Final[ContextVar[Claim | None]] = ContextVar("vouched", default=None)
+_vouched: Final[ContextVar[frozenset[Claim]]] = ContextVar("vouched", default=frozenset())
 
 
 @contextmanager
-def vouched_for(claim: Claim) -> Iterator[None]:
-    """Let a claim pass that its contract wallet has confirmed on chain."""
-    token = _vouched.set(claim)
+def vouched_for(*claims: Claim) -> Iterator[None]:
+    """Let claims pass that their contract wallet has confirmed on chain."""
+    token = _vouched.set(frozenset(claims))
     try:
         yield
     finally:
@@ -52,7 +52,7 @@ def vouched_for(claim: Claim) -> Iterator[None]:
 def require_account(digest: bytes, signature: bytes, account: bytes, *, contracts: bool = False) -> None:
     """Raise NotByKey unless the account has signed the digest, by its key or, with `contracts`, by its contract."""
     claim = Claim(account, digest, signature)
-    if contracts and _vouched.get() == claim:
+    if contracts and claim in _vouched.get():
         return
     try:
         found = recover(digest, signature)

@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlalchemy import Delete, Select, TextClause, delete, exists, func, or_, select, text
 
-from backend.deals.models import Deal
+from aicp.rules.primitives import hex0x
+from backend.deals.models import Deal, Evidence
 from backend.files.models import Upload
 from backend.tasks.models import Task, TaskFile
 
@@ -39,7 +40,7 @@ def upload(owner: bytes, sha256: bytes, name: str) -> Select[Upload]:
 
 
 def task_file_for(reader: bytes, sha256: bytes) -> Select[TaskFile]:
-    """A task file of this hash that the reader may see as buyer or as awarded agent.
+    """A task file of this hash that the reader may see as buyer, as awarded agent or as verifier.
 
     Inputs: the agent of the live deal, or of one he has delivered on. Results: the agent who delivered them.
     """
@@ -50,7 +51,7 @@ def task_file_for(reader: bytes, sha256: bytes) -> Select[TaskFile]:
         Deal.task_id == TaskFile.task_id, Deal.agent == reader, or_(Deal.live, current, has_delivered)
     )
     as_agent_result = exists().where(Deal.id == TaskFile.deal_id, Deal.agent == reader)
-    as_buyer = exists().where(Task.id == TaskFile.task_id, Task.buyer == reader)
+    as_buyer = exists().where(Task.id == TaskFile.task_id, or_(Task.buyer == reader, Task.verifier == reader))
     return (
         select(TaskFile)
         .where(
@@ -64,6 +65,13 @@ def task_file_for(reader: bytes, sha256: bytes) -> Select[TaskFile]:
         .order_by(TaskFile.id)
         .limit(1)
     )
+
+
+def evidence_for(reader: bytes, sha256: bytes) -> Select[dict[str, Any]]:
+    """An evidence document that lists the file, of a deal whose party or verifier the reader is."""
+    mine = or_(Deal.buyer == reader, Deal.agent == reader, Deal.verifier == reader)
+    listed = Evidence.document["files"].contains([{"sha256": hex0x(sha256)}])
+    return select(Evidence.document).join(Deal, Deal.id == Evidence.deal_id).where(mine, listed).limit(1)
 
 
 def of_task(task_id: uuid.UUID, role: str, deal_id: uuid.UUID | None) -> Select[TaskFile]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import parse_hash
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -74,6 +75,20 @@ def require_uploads(session: Session, owner: bytes, hashes: Sequence[bytes]) -> 
     return [found[value] for value in hashes]
 
 
+def require_listed(session: Session, ctx: Context, owner: bytes, listed: Sequence[ManifestFile]) -> dict[bytes, Upload]:
+    """Return the owner's uploads of the files a document lists, by hash.
+
+    Raises UnknownFile for one he has not uploaded, TermsMismatch for another size, InvalidInput for too many.
+    """
+    if len(listed) > ctx.settings.max_files_per_task:
+        raise InvalidInput("There are too many files.", max_files=ctx.settings.max_files_per_task)
+    uploads = {u.sha256: u for u in require_uploads(session, owner, list({f.sha256: None for f in listed}))}
+    for entry in listed:
+        if entry.size != uploads[entry.sha256].size:
+            raise TermsMismatch("The document gives a file another size than it has.", name=entry.name)
+    return uploads
+
+
 def attach_results(  # noqa: PLR0917  # session, context, who, where, what
     session: Session,
     ctx: Context,
@@ -86,15 +101,11 @@ def attach_results(  # noqa: PLR0917  # session, context, who, where, what
 
     Raises UnknownFile when the agent has not uploaded one, TermsMismatch when the manifest says another size.
     """
-    if len(manifest_files) > ctx.settings.max_files_per_task:
-        raise InvalidInput("A deliverable has too many files.", max_files=ctx.settings.max_files_per_task)
-    uploads = {u.sha256: u for u in require_uploads(session, owner, list({f.sha256: None for f in manifest_files}))}
+    uploads = require_listed(session, ctx, owner, manifest_files)
     session.execute(repo.drop_results(deal_id))
     attached: list[TaskFile] = []
     for entry in manifest_files:
         upload = uploads[entry.sha256]
-        if entry.size != upload.size:
-            raise TermsMismatch("The manifest gives a file another size than it has.", name=entry.name)
         attached.append(
             TaskFile(
                 id=new_id(),
@@ -123,9 +134,16 @@ def file_out(file: TaskFile | Upload) -> FileOut:
 
 
 def readable(session: Session, reader: bytes, sha256: bytes) -> Readable:
-    """Return the file under the reader's name for it. Raises NotFound unless he owns it or is a party."""
+    """Return the file under the reader's name for it.
+
+    Raises NotFound unless he owns it, or is a party or the verifier of a deal that names it.
+    """
     named = session.execute(repo.task_file_for(reader, sha256)).scalar_one_or_none()
     source: TaskFile | Upload | None = named or session.execute(repo.of_owner(reader, [sha256])).scalars().first()
-    if source is None:
+    if source is not None:
+        return Readable(source.sha256, source.name, source.size, source.media_type)
+    evidence = session.execute(repo.evidence_for(reader, sha256)).scalar_one_or_none()
+    if evidence is None:
         raise NotFound("There is no such file for you.")
-    return Readable(source.sha256, source.name, source.size, source.media_type)
+    entry = next(file for file in evidence["files"] if parse_hash(file["sha256"]) == sha256)
+    return Readable(sha256, entry["name"], entry["size"], entry["media_type"])

@@ -65,7 +65,7 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     Raises TermsMismatch, SignatureExpired, InvalidSignature, CeilingTooLow, VoucherAbovePool, SessionKeyCap,
     PoolClosing, RetiredOperator, ChainBehind, NotFound, WrongState. Whatever it raises, nothing is stored.
     """
-    deal, task = lock(session, deal_id, buyer, role="buyer")
+    deal, task = lock(session, deal_id, buyer, "buyer")
     way = lane(
         ctx, payer=deal.buyer, payer_authorizer=given.payer_authorizer, receiver=deal.agent, operator=deal.operator
     )
@@ -209,7 +209,7 @@ def _order(session: Session, deal: Deal) -> MicroOrder:
 
 def deliver(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, given: DeliveryIn) -> Deal:
     """Take the agent's result. Raises InvalidSignature, SignatureExpired, UnknownFile, WrongState."""
-    deal, task = lock(session, deal_id, agent, role="agent")
+    deal, task = lock(session, deal_id, agent, "agent")
     order = _order(session, deal)
     digest = manifest_hash(given.manifest)
     known = session.execute(deals_repo.deliverables(deal.id)).scalars().first()
@@ -233,7 +233,7 @@ def judge(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
 
     Raises InvalidSignature, TermsMismatch, SignatureExpired (a rejection after `evaluate_by`), WrongState.
     """
-    deal, task = lock(session, deal_id, buyer, role="buyer")
+    deal, task = lock(session, deal_id, buyer, "buyer")
     order = _order(session, deal)
     if order.verdict_signature == given.signature:
         return deal
@@ -285,7 +285,7 @@ def complete(
 
 def give_back(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, given: ReturnIn) -> Deal:
     """Take an order back from its agent; nothing is paid. Raises InvalidSignature, WrongState."""
-    deal, task = lock(session, deal_id, agent, role="agent")
+    deal, task = lock(session, deal_id, agent, "agent")
     order = _order(session, deal)
     if order.return_signature == given.signature:
         return deal

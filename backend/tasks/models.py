@@ -24,6 +24,8 @@ class Task(Base):
     capability: Mapped[str] = mapped_column(Text, index=True)
     budget_units: Mapped[UnitsColumn]
     escrow_only: Mapped[bool]
+    verifier: Mapped[AddressColumn | None] = mapped_column(index=True)
+    """Named by the buyer; part of the document."""
     deliver_within_seconds: Mapped[int]
     auction_ends_at: Mapped[Moment]
     state: Mapped[str] = mapped_column(Text, index=True)

@@ -115,9 +115,9 @@ def history(task_id: uuid.UUID) -> Select[TaskTransition]:
     return select(TaskTransition).where(TaskTransition.task_id == task_id).order_by(TaskTransition.id)
 
 
-def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bool]:
-    """Buyer, agent and liveness of a deal."""
-    return select(Deal.buyer, Deal.agent, Deal.live).where(Deal.id == deal_id)
+def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bytes | None]:
+    """Buyer, agent and verifier of a deal."""
+    return select(Deal.buyer, Deal.agent, Deal.verifier).where(Deal.id == deal_id)
 
 
 def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[Task]:

@@ -29,6 +29,8 @@ class TaskIn(Model):
     auction_seconds: int = Field(default=300, ge=5, le=7 * 86400)
     deliver_within_seconds: int = Field(default=3600, ge=30, le=30 * 86400)
     input_files: list[HashText] = Field(default_factory=list, max_length=20)
+    verifier: AddressText | None = None
+    """An account the buyer names to check results: with the agent it can release the money. Needs `escrow_only`."""
     id: uuid.UUID | None = None
     """Client-supplied UUIDv7 where the caller wants to retry safely."""
 
@@ -75,6 +77,8 @@ class TaskOut(Model):
     best_bid_units: UnitsText | None
     deal_id: uuid.UUID | None
     created_at: UtcTime
+    verifier: AddressText | None
+    """Who besides the buyer can release the money together with the agent; named by the buyer, part of the document."""
     input_summary: list[FileOut]
     """Names, sizes, types and hashes of the inputs: public, so that an agent can judge the work; not the bytes."""
     description: str | None = None

@@ -15,6 +15,7 @@ from typing import Any, Final
 from sqlalchemy.orm import Session
 
 from aicp.rules.documents import FileEntry, task_document, task_hash
+from aicp.rules.primitives import ZERO_ADDRESS
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -104,12 +105,13 @@ def _enter(
 
 
 def announce_deal(session: Session, task: Task, deal_id: uuid.UUID, reason: str) -> None:
-    """Tell the two parties of a deal that it changed."""
+    """Tell the parties of a deal, and its verifier, that it changed."""
     parties = session.execute(repo.deal_parties(deal_id)).one_or_none()
     if parties is None:
         return
     payload = {"deal_id": deal_id, "task_id": task.id, "state": task.state, "reason": reason}
-    emit(session, "deal.changed", payload, [parties.buyer, parties.agent])
+    told = [parties.buyer, parties.agent]
+    emit(session, "deal.changed", payload, told if parties.verifier is None else [*told, parties.verifier])
 
 
 def _entry(upload: Upload) -> FileEntry:
@@ -134,6 +136,7 @@ def _document(ctx: Context, buyer: bytes, posted: TaskIn, uploads: list[Upload],
             chain_id=ctx.deployment.chain_id,
             escrow=ctx.deployment.escrow,
             salt=secrets.token_bytes(32),
+            verifier=posted.verifier or ZERO_ADDRESS,
         )
     except ValueError as error:
         raise InvalidInput(str(error)) from error
@@ -152,6 +155,15 @@ def _repeat(existing: Task, buyer: bytes, posted: TaskIn, document: dict[str, An
     return existing
 
 
+def _require_verifier_fits(ctx: Context, buyer: bytes, posted: TaskIn) -> None:
+    if posted.verifier is None:
+        return
+    if posted.verifier in {buyer, ctx.deployment.arbiter, ZERO_ADDRESS}:
+        raise InvalidInput("The verifier is neither the buyer nor the arbiter, and not the zero address.")
+    if not posted.escrow_only:
+        raise InvalidInput("A verifier works with escrow only.", what_to_do="Set escrow_only, or name no verifier.")
+
+
 def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task:
     """Post a task. Raises PriceOutOfRange, UnknownFile, InvalidInput, Conflict (the id is taken)."""
     if posted.budget_units < ctx.constants.minimum_price_units:
@@ -160,6 +172,7 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
         )
     if posted.id is not None and posted.id.version != 7:
         raise InvalidInput("A task id made by the client is a UUIDv7.")
+    _require_verifier_fits(ctx, buyer, posted)
     uploads = files.require_uploads(session, buyer, posted.input_files)
     task_id = posted.id or new_id()
     document = _document(ctx, buyer, posted, uploads, task_id)
@@ -176,6 +189,7 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
         capability=posted.capability,
         budget_units=posted.budget_units,
         escrow_only=posted.escrow_only,
+        verifier=posted.verifier,
         deliver_within_seconds=posted.deliver_within_seconds,
         auction_ends_at=moment(now + posted.auction_seconds),
         state=TaskState.OPEN.value,

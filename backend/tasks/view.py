@@ -38,10 +38,10 @@ def path_of(ctx: Context, *, price_units: int, escrow_only: bool, deliver_within
 
 
 def is_party(session: Session, task: Task, reader: bytes | None) -> bool:
-    """Return whether the reader is the task's buyer or its awarded agent."""
+    """Return whether the reader is the task's buyer, its verifier or its awarded agent."""
     if reader is None:
         return False
-    if reader == task.buyer:
+    if reader in {task.buyer, task.verifier}:
         return True
     return bool(session.execute(repo.is_awarded_agent(task.id, reader)).scalar_one())
 
@@ -83,6 +83,7 @@ def _public(ctx: Context, task: Task, bid_count: int, best: int | None, inputs: 
         best_bid_units=best,
         deal_id=task.deal_id,
         created_at=task.created_at,
+        verifier=task.verifier,
         input_summary=inputs,
     )
 

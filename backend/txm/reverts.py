@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from aicp.abi import escrow, payment_channel, reputation, usdc
+from aicp.abi import arbiter, escrow, payment_channel, reputation, usdc
 from aicp.abi.runtime import BUILTIN_ERRORS, DecodeError, RevertReason, decode_error_from
 from backend.txm.rpc import NodeError
 
 _ERRORS: Final = {
-    **usdc.ERRORS, **payment_channel.ERRORS, **reputation.ERRORS, **escrow.ERRORS, **BUILTIN_ERRORS,
+    **usdc.ERRORS, **arbiter.ERRORS, **payment_channel.ERRORS, **reputation.ERRORS, **escrow.ERRORS, **BUILTIN_ERRORS,
 }  # fmt: skip
 
 

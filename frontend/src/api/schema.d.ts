@@ -330,6 +330,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deals/{deal_id}/dispute": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Dispute
+         * @description The buyer disputes the result and puts up a bond.
+         */
+        post: operations["dispute"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deals/{deal_id}/order": {
         parameters: {
             query?: never;
@@ -344,6 +364,26 @@ export interface paths {
          * @description The buyer's session key orders and, where needed, raises its voucher.
          */
         post: operations["order"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deals/{deal_id}/rating": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Rate
+         * @description A party rates the other side of a deal that is over.
+         */
+        post: operations["rate"];
         delete?: never;
         options?: never;
         head?: never;
@@ -390,6 +430,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deals/{deal_id}/release-signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Sign Release
+         * @description Agent or verifier sign a release; enough of them pay out without the buyer.
+         */
+        post: operations["sign_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deals/{deal_id}/response": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Respond
+         * @description The agent answers a dispute and pays the arbiter.
+         */
+        post: operations["respond"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deals/{deal_id}/return": {
         parameters: {
             query?: never;
@@ -404,6 +484,46 @@ export interface paths {
          * @description The agent gives an order back.
          */
         post: operations["give_back"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deals/{deal_id}/split-offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Offer Split
+         * @description A party offers to divide what is left.
+         */
+        post: operations["offer_split"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/deals/{deal_id}/split-offers/{offer_id}/acceptance": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Accept Split
+         * @description The other party signs the same split, which is then carried out.
+         */
+        post: operations["accept_split"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1029,14 +1149,14 @@ export interface components {
              * Name
              * @enum {string}
              */
-            name: "accept" | "pay" | "order" | "start" | "deliver" | "release" | "verdict" | "refund" | "return" | "cancel" | "collect" | "wait";
+            name: "accept" | "pay" | "order" | "start" | "deliver" | "release" | "verdict" | "refund" | "return" | "cancel" | "collect" | "dispute" | "respond" | "split" | "sign_release" | "rate" | "wait";
             /** Reason */
             reason: string;
             /**
              * Who
              * @enum {string}
              */
-            who: "buyer" | "agent";
+            who: "buyer" | "agent" | "verifier";
         };
         /**
          * AgentIn
@@ -1283,6 +1403,19 @@ export interface components {
             signature: string;
         };
         /**
+         * BondIn
+         * @description ERC-3009 `ReceiveWithAuthorization` of the arbiter's fee by the party whose bond it is: to Escrow, validAfter 0,
+         *     nonce keccak256(abi.encode(escrowId, "bond", party)).
+         */
+        BondIn: {
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_before: number;
+            /** base units of USDC */
+            value_units: string;
+        };
+        /**
          * CancellationIn
          * @description `Cancellation(escrowId,validUntil)` by the buyer, for a funded escrow nobody accepted.
          */
@@ -1471,7 +1604,7 @@ export interface components {
         };
         /**
          * DealOut
-         * @description One deal, for its two parties.
+         * @description One deal, for its two parties and its verifier.
          */
         DealOut: {
             /** Actions */
@@ -1537,6 +1670,8 @@ export interface components {
             task_id: string;
             /** Title */
             title: string;
+            /** Verifier */
+            verifier: string | null;
         };
         /**
          * DealSummary
@@ -1576,6 +1711,8 @@ export interface components {
             task_id: string;
             /** Title */
             title: string;
+            /** Verifier */
+            verifier: string | null;
         };
         /**
          * DeliverableOut
@@ -1605,6 +1742,58 @@ export interface components {
             signature: string;
         };
         /**
+         * DisputeIn
+         * @description `Dispute(escrowId,evidenceHash,validUntil)` by the buyer; without `bond` it comes from his escrow balance.
+         */
+        DisputeIn: {
+            bond?: components["schemas"]["BondIn"] | null;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            evidence: components["schemas"]["EvidenceIn"];
+            /** Evidence Hash */
+            evidence_hash?: string | null;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * DisputeOut
+         * @description The dispute of an escrow as the chain has it, with what both sides say.
+         */
+        DisputeOut: {
+            /** EIP-55 address */
+            arbiter: string;
+            /** base units of USDC */
+            arbiter_fee_units: string;
+            /** Arbiter Period */
+            arbiter_period: ("evidence" | "drawing" | "commit" | "reveal" | "appeal" | "solved") | null;
+            /** Arbiter Period At */
+            arbiter_period_at: number | null;
+            /** Arbiter Round */
+            arbiter_round: number | null;
+            /** base units of USDC */
+            bond_units: string;
+            /** Decide By */
+            decide_by: number | null;
+            /** Dispute Id */
+            dispute_id: string | null;
+            /** Evidence */
+            evidence: components["schemas"]["EvidenceOut"][];
+            /** 32 bytes as hex */
+            evidence_hash: string;
+            /** Outcome */
+            outcome: string | null;
+            /** unix seconds */
+            raised_at: number;
+            /** unix seconds */
+            respond_by: number;
+            /** Responded At */
+            responded_at: number | null;
+            /** Ruling */
+            ruling: ("neither" | "buyer" | "agent") | null;
+        };
+        /**
          * EscrowOut
          * @description The escrow side of a deal: the agreed terms and what the chain says of them.
          */
@@ -1615,6 +1804,8 @@ export interface components {
             acceptance_signature: string | null;
             /** Acceptance Valid Until */
             acceptance_valid_until: number | null;
+            /** Arbiter Can Rule */
+            arbiter_can_rule: boolean | null;
             /** Authorization Valid Before */
             authorization_valid_before: number | null;
             chain: components["schemas"]["ChainRef"] | null;
@@ -1627,17 +1818,68 @@ export interface components {
             challenge_ends_at: number | null;
             /** Deliverable Hash */
             deliverable_hash: string | null;
+            dispute: components["schemas"]["DisputeOut"] | null;
+            /** Dispute Fee Units */
+            dispute_fee_units: string | null;
             /** 32 bytes as hex */
             escrow_id: string;
             /** Outcome */
             outcome: string | null;
             /** Payable Until */
             payable_until: number | null;
+            /** Quorum */
+            quorum: number;
+            /** Ratings */
+            ratings: components["schemas"]["RatingOut"][];
             /** base units of USDC */
             refunded_units: string;
+            /** Release Signatures */
+            release_signatures: components["schemas"]["ReleaseSignatureOut"][];
             /** base units of USDC */
             released_units: string;
+            /** Split Offers */
+            split_offers: components["schemas"]["SplitOfferOut"][];
             terms: components["schemas"]["TermsOut"];
+            /** Verifier */
+            verifier: string | null;
+        };
+        /**
+         * EvidenceIn
+         * @description What a party says: files are uploaded first and named as in a manifest. Hashed with escrow, party and salt.
+         */
+        EvidenceIn: {
+            /** Claim */
+            claim: string;
+            /** Files */
+            files?: components["schemas"]["ManifestFile"][];
+            /** 32 bytes as hex */
+            salt: string;
+        };
+        /**
+         * EvidenceOut
+         * @description What a party says in a dispute; `hash` commits to escrow, party, claim, files and salt.
+         */
+        EvidenceOut: {
+            /** Claim */
+            claim: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Files */
+            files: components["schemas"]["ManifestFile"][];
+            /** 32 bytes as hex */
+            hash: string;
+            /** EIP-55 address */
+            party: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "buyer" | "agent";
+            /** 32 bytes as hex */
+            salt: string;
         };
         /**
          * FaucetIn
@@ -2092,6 +2334,51 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * RatingIn
+         * @description `Rating(escrowId,score,commentHash,validUntil)` by either party; the hash is zero without a comment.
+         */
+        RatingIn: {
+            /**
+             * Comment
+             * @default
+             */
+            comment: string;
+            /** 32 bytes as hex */
+            comment_hash: string;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** Score */
+            score: number;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * RatingOut
+         * @description One side's rating of the other, as the chain has it; the comment where we were given it.
+         */
+        RatingOut: {
+            chain: components["schemas"]["ChainRef"];
+            /** Comment */
+            comment: string | null;
+            /** 32 bytes as hex */
+            comment_hash: string;
+            /** EIP-55 address */
+            ratee: string;
+            /** EIP-55 address */
+            rater: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "buyer" | "agent";
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_units: string;
+        };
+        /**
          * ReceiptIssued
          * @description A receipt is ready. Sent to the agent and the buyer; the agent stores it, then acknowledges.
          */
@@ -2190,6 +2477,58 @@ export interface components {
             valid_until: number;
         };
         /**
+         * ReleaseSignatureIn
+         * @description `Release(escrowId,cumulativeReleased,validUntil)` by agent or verifier; a buyer's is relayed as a release.
+         */
+        ReleaseSignatureIn: {
+            /** base units of USDC */
+            cumulative_released_units: string;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * ReleaseSignatureOut
+         * @description A role's signature of a release up to a total. Another role joins by signing the same total and time.
+         */
+        ReleaseSignatureOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** base units of USDC */
+            cumulative_released_units: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "buyer" | "agent" | "verifier";
+            /** bytes as hex */
+            signature: string;
+            /** EIP-55 address */
+            signer: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * ResponseIn
+         * @description `Response(escrowId,validUntil)` by the agent; the evidence stays off chain. Bond as in a dispute.
+         */
+        ResponseIn: {
+            bond?: components["schemas"]["BondIn"] | null;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            evidence?: components["schemas"]["EvidenceIn"] | null;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
          * ReturnIn
          * @description `MicroReturn(orderHash)` by the agent who gives the work back.
          */
@@ -2256,6 +2595,66 @@ export interface components {
             scopes: string[];
             /** Token */
             token?: string | null;
+        };
+        /**
+         * SplitAcceptanceIn
+         * @description The other party's signature of the offered `Split`.
+         */
+        SplitAcceptanceIn: {
+            /** bytes as hex */
+            signature: string;
+        };
+        /**
+         * SplitOfferIn
+         * @description `Split(escrowId,toProvider,toClient,validUntil)` by either party; the parts are all that is left.
+         */
+        SplitOfferIn: {
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** bytes as hex */
+            signature: string;
+            /** base units of USDC */
+            to_client_units: string;
+            /** base units of USDC */
+            to_provider_units: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * SplitOfferOut
+         * @description A signed offer to divide what is left; the other side accepts by signing the same `Split`.
+         */
+        SplitOfferOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** EIP-55 address */
+            offered_by: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "buyer" | "agent";
+            /** bytes as hex */
+            signature: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "open" | "replaced" | "accepted" | "lapsed";
+            /** base units of USDC */
+            to_client_units: string;
+            /** base units of USDC */
+            to_provider_units: string;
+            /** unix seconds */
+            valid_until: number;
         };
         /**
          * StakeIn
@@ -2387,6 +2786,8 @@ export interface components {
              * @enum {string}
              */
             urgency: "1.0" | "1.25" | "1.5";
+            /** Verifier */
+            verifier?: string | null;
         };
         /**
          * TaskOut
@@ -2462,6 +2863,8 @@ export interface components {
              * @enum {string}
              */
             urgency: "1.0" | "1.25" | "1.5";
+            /** Verifier */
+            verifier: string | null;
         };
         /**
          * TaskState
@@ -3023,7 +3426,7 @@ export interface operations {
     list_deals: {
         parameters: {
             query?: {
-                role?: ("buyer" | "agent") | null;
+                role?: ("buyer" | "agent" | "verifier") | null;
                 live?: boolean | null;
                 cursor?: string | null;
                 limit?: number;
@@ -3238,6 +3641,43 @@ export interface operations {
             };
         };
     };
+    dispute: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisputeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     order: {
         parameters: {
             query?: never;
@@ -3252,6 +3692,43 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["OrderIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rate: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["RatingIn"];
             };
         };
         responses: {
@@ -3349,6 +3826,80 @@ export interface operations {
             };
         };
     };
+    sign_release: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReleaseSignatureIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    respond: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResponseIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     give_back: {
         parameters: {
             query?: never;
@@ -3363,6 +3914,81 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["ReturnIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    offer_split: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitOfferIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    accept_split: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+                offer_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SplitAcceptanceIn"];
             };
         };
         responses: {

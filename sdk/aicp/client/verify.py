@@ -25,7 +25,7 @@ from aicp.abi.typed_data import (
 from aicp.client import models
 from aicp.client.chain import Chain
 from aicp.client.errors import Mismatch, TermsRefused
-from aicp.rules.documents import deliverable_hash, job_hash, manifest, task_hash
+from aicp.rules.documents import deliverable_hash, job_hash, manifest, named_verifier, task_hash
 from aicp.rules.ids import channel_id, escrow_id, marketplace_config, pool_id, pool_key
 from aicp.rules.primitives import ZERO_ADDRESS, checksum
 from aicp.rules.terms import Agreed, check_terms
@@ -139,13 +139,13 @@ def check_escrow(deal: models.Deal, chain: Chain) -> EscrowTerms:
     return terms
 
 
-def agreed_terms(deal: models.Deal, chain: Chain, *, now: int, verifier: bytes = ZERO_ADDRESS) -> EscrowTerms:
+def agreed_terms(deal: models.Deal, chain: Chain, *, now: int) -> EscrowTerms:
     """Return terms that may be agreed to now. Raises TermsRefused with every departure from the bid and the rules."""
     terms = check_escrow(deal, chain)
     agreed = Agreed(
         client=deal.buyer,
         provider=deal.agent,
-        verifier=verifier,
+        verifier=named_verifier(deal.document),
         amount_units=deal.bid.amount_units,
         eta_seconds=deal.bid.eta_seconds,
         deliver_within_seconds=int(deal.document["deliver_within_seconds"]),

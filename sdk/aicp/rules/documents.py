@@ -1,6 +1,7 @@
-"""The documents that hashes on chain commit to: the task, the deliverable manifest, and the job.
+"""The documents that hashes on chain commit to: task, deliverable manifest, job, evidence, comment of a rating.
 
 Every document carries 32 random bytes (`salt`), so that a hash on a public chain reveals nothing that could be guessed.
+A rating's comment is public itself and needs none.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aicp.rules.canonical import document_hash
-from aicp.rules.primitives import checksum, hex0x, keccak, parse_hash
+from aicp.rules.primitives import ZERO_ADDRESS, ZERO_HASH, checksum, hex0x, keccak, parse_address, parse_hash
 
 TASK_DOCUMENT_VERSION: Final = 1
+EVIDENCE_VERSION: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,10 +79,15 @@ def task_document(
     chain_id: int,
     escrow: bytes,
     salt: bytes,
+    verifier: bytes = ZERO_ADDRESS,
 ) -> dict[str, Any]:
-    """Return the task document that `task_hash` commits to. Raises ValueError for equal file names or a short salt."""
+    """Return the task document that `task_hash` commits to. Raises ValueError for equal file names or a short salt.
+
+    A document names a `verifier` only where the buyer named one.
+    """
     if len(salt) != 32:
         raise ValueError("a salt has 32 bytes")
+    named = {} if verifier == ZERO_ADDRESS else {"verifier": checksum(verifier)}
     return {
         "version": TASK_DOCUMENT_VERSION,
         "id": str(task_id),
@@ -99,7 +106,14 @@ def task_document(
         "auction_ends_at": rfc3339(auction_ends_at),
         "input_files": _files_json(input_files),
         "salt": hex0x(salt),
+        **named,
     }
+
+
+def named_verifier(document: Mapping[str, Any]) -> bytes:
+    """Return the verifier a task document names, the zero address if none. Raises ValueError for what is no address."""
+    named = document.get("verifier")
+    return ZERO_ADDRESS if named is None else parse_address(str(named))
 
 
 def task_hash(document: Mapping[str, Any]) -> bytes:
@@ -119,6 +133,40 @@ def manifest(files: Sequence[FileEntry], salt: bytes) -> dict[str, Any]:
 def deliverable_hash(document: Mapping[str, Any]) -> bytes:
     """Return keccak256 of the canonical manifest."""
     return document_hash(dict(document))
+
+
+def evidence_document(
+    *, escrow: bytes, party: bytes, claim: str, files: Sequence[FileEntry], salt: bytes
+) -> dict[str, Any]:
+    """Return what a party says in a dispute over an escrow (its id), with its files sorted by name.
+
+    Raises ValueError for equal file names, an empty claim, or ids of another length.
+    """
+    if len(escrow) != 32 or len(salt) != 32:
+        raise ValueError("an escrow id and a salt have 32 bytes each")
+    if not claim:
+        raise ValueError("evidence says something")
+    return {
+        "version": EVIDENCE_VERSION,
+        "escrow_id": hex0x(escrow),
+        "party": checksum(party),
+        "claim": claim,
+        "files": _files_json(files),
+        "salt": hex0x(salt),
+    }
+
+
+def evidence_hash(document: Mapping[str, Any]) -> bytes:
+    """Return keccak256 of the canonical evidence document."""
+    return document_hash(dict(document))
+
+
+def comment_hash(comment: str) -> bytes:
+    """Return keccak256 of a rating's comment in UTF-8, the zero hash for none.
+
+    Raises ValueError for lone surrogates.
+    """
+    return keccak(comment.encode()) if comment else ZERO_HASH
 
 
 def job_hash(task: bytes, bid: bytes, bids_root: bytes) -> bytes:

@@ -62,3 +62,11 @@ def stake_nonce(agent: bytes, salt: bytes) -> bytes:
     if len(agent) != 20 or len(salt) != 32:
         raise ValueError("an agent has 20 bytes and a salt 32")
     return keccak(bytes(12) + agent + salt)
+
+
+def bond_nonce(escrow: bytes, party: bytes) -> bytes:
+    """Return the ERC-3009 nonce of a party's bond in a dispute: keccak256(abi.encode(escrowId, "bond", party))."""
+    if len(escrow) != 32 or len(party) != 20:
+        raise ValueError("an escrow id has 32 bytes and a party 20")
+    head = escrow + (96).to_bytes(32) + bytes(12) + party
+    return keccak(head + (4).to_bytes(32) + b"bond".ljust(32, b"\0"))
