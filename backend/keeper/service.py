@@ -1,4 +1,5 @@
-"""Carries out what a clock decides, so that nobody has to be awake: releases, reclaims, cancellations, withdrawals.
+"""Carries out what a clock or a ruling decides, so that nobody has to be awake: releases, reclaims, cancellations,
+ends of disputes, stakes that were not settled, withdrawals.
 
 Anyone may send these calls; the contract checks the clock again. Only escrows of our own deals and withdrawals asked
 for through us are kept, so that strangers cannot spend the relayers' gas, nor fill a round with what is not ours. One
@@ -46,6 +47,8 @@ class DueCall:
     data: bytes
     beneficiary: bytes
     reference: dict[str, Any]
+    account: bytes | None = None
+    """The one relayer that may send it; None for any."""
 
 
 def terms_of(row: views.EscrowRow) -> Terms:
@@ -77,6 +80,14 @@ def _escrow_call(due: views.DueEscrow) -> tuple[str, bytes, bytes]:
             return "reclaim", abi.encode_reclaim(terms), terms.client
         case views.DueReason.ACCEPT_BY_OVER:
             return "cancel_unaccepted", abi.encode_cancel(terms), terms.client
+        case views.DueReason.RESPOND_BY_OVER:
+            return "claim_default", abi.encode_claim_default(terms), terms.client
+        case views.DueReason.DECIDE_BY_OVER:
+            return "resolve_stalled", abi.encode_resolve_stalled(terms), terms.client
+        case views.DueReason.RULED:
+            return "execute", abi.encode_execute(terms), terms.provider if due.escrow.ruling == 2 else terms.client
+        case views.DueReason.STAKE_OWED:
+            return "settle_stake", abi.encode_settle_stake(terms), terms.provider
         case _:
             assert_never(due.reason)
 
@@ -150,6 +161,6 @@ def ask(session: Session, ctx: Context, call: DueCall) -> bool:
         return False
     txm.enqueue(
         session, ctx, idem_key=f"{call.key}:{len(tries)}", kind=call.kind, on_behalf_of=call.beneficiary, to=call.to,
-        data=call.data, expires_at=None, reference=call.reference,
+        data=call.data, expires_at=None, reference=call.reference, account=call.account,
     )  # fmt: skip
     return True

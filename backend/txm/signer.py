@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,6 +58,10 @@ class Keyring:
         }
         signed = Account.sign_transaction(transaction, self._keys[account])
         return Signed(bytes(signed.raw_transaction), bytes(signed.hash))
+
+    def derive(self, account: bytes, purpose: bytes) -> bytes:
+        """Return 32 secret bytes that follow from an account's key and a purpose. Raises KeyError."""
+        return hmac.digest(self._keys[account], purpose, "sha256")
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join('0x' + address.hex() for address in self._keys)})"

@@ -18,6 +18,7 @@ from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
+from backend.keeper import arbiter
 from backend.keeper import service as keeper
 from backend.payments import clocks
 from backend.settlement import service as settlement
@@ -135,12 +136,40 @@ def _page_by_page(machine: Machine, pages: Pages[D], act: Callable[[Session, Con
         after = page[-1].place
 
 
-def _page(session: Session, *, pages: Pages[D], ctx: Context, after: keeper.Place | None) -> list[D]:
+def _page(
+    session: Session,
+    *,
+    pages: Callable[[Session, Context, keeper.Place | None], list[T]],
+    ctx: Context,
+    after: keeper.Place | None,
+) -> list[T]:
     return pages(session, ctx, after)
 
 
 def _ask_all(machine: Machine, pages: Pages[keeper.DueCall]) -> int:
     return _page_by_page(machine, pages, keeper.ask, keeper.AT_ONCE)
+
+
+def _keep_arbiter(machine: Machine) -> int:
+    """Take the arbiter's steps that are due in our disputes, page by page, then the session's they wait for."""
+    done, after, waits = 0, None, False
+    while True:
+        page = machine.db.read(partial(_page, pages=arbiter.due_steps, ctx=machine.ctx, after=after))
+        found = [
+            step for row in page for step in machine.db.read(partial(_steps_of, ctx=machine.ctx, row=row))
+        ]  # fmt: skip
+        done += _each(machine, arbiter.passing(machine, found), keeper.ask)
+        waits = waits or arbiter.wait_for_a_session(page)
+        if len(page) < keeper.AT_ONCE:
+            break
+        after = arbiter.place_of(page[-1])
+    if waits:
+        done += _each(machine, arbiter.passing(machine, arbiter.session_steps(machine)), keeper.ask)
+    return done
+
+
+def _steps_of(session: Session, *, ctx: Context, row: views.OpenDispute) -> list[arbiter.Candidate]:
+    return arbiter.candidates(session, ctx, row)
 
 
 def keep(machine: Machine) -> int:
@@ -156,6 +185,7 @@ def keep(machine: Machine) -> int:
             "orders": partial(_page_by_page, machine, clocks.due, clocks.run_out, clocks.AT_ONCE),
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
+            "arbiter": partial(_keep_arbiter, machine),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
         }
     )

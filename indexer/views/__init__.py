@@ -8,7 +8,7 @@ rows carry the values after each event, so such an answer is one indexed lookup 
 from __future__ import annotations
 
 from indexer.core.states import EscrowStatus
-from indexer.views.arbiter import arbiter_dispute_of, arbiter_events, ballots_of, juror, rounds
+from indexer.views.arbiter import arbiter_dispute_of, arbiter_events, ballots_of, juror, open_disputes, rounds
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
@@ -27,6 +27,7 @@ from indexer.views.types import (
     EscrowEventRow,
     EscrowRow,
     JurorRow,
+    OpenDispute,
     Origin,
     PoolEventRow,
     PoolRow,
@@ -53,6 +54,7 @@ __all__ = [
     "EscrowStatus",
     "JurorRow",
     "MirrorEmptyError",
+    "OpenDispute",
     "Origin",
     "PoolEventRow",
     "PoolRow",
@@ -74,6 +76,7 @@ __all__ = [
     "escrow_events",
     "juror",
     "ledger_balance",
+    "open_disputes",
     "pool",
     "pool_events",
     "pool_headroom_expr",

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, LargeBinary, Select, and_, exists, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from indexer.core.states import EscrowStatus
 from indexer.projections.arbiter import arbiter_ballot, arbiter_dispute, arbiter_event, arbiter_round
 from indexer.projections.arbiter import juror as jurors
+from indexer.projections.escrow import escrow as escrows
 from indexer.views.sync import marks, origin_of
-from indexer.views.types import ArbiterDisputeRow, ArbiterEventRow, BallotRow, JurorRow, RoundRow
+from indexer.views.types import (
+    ArbiterDisputeRow,
+    ArbiterEventRow,
+    BallotRow,
+    JurorRow,
+    OpenDispute,
+    RoundRow,
+)
 
 _DISPUTE = (
     "dispute_id", "arbitrable", "created_at", "period", "period_at", "round_number", "reference", "extra_data",
@@ -32,6 +41,55 @@ def arbiter_dispute_of(s: Session, arbitrable: bytes, reference: bytes) -> Arbit
     statement = select(arbiter_dispute).where(*found).order_by(arbiter_dispute.c.created_at.desc()).limit(1)
     row = s.execute(statement).mappings().one_or_none()
     return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
+
+
+def open_disputes(
+    s: Session, arbitrable: bytes, *, among: Select[Any], after: tuple[int, bytes] | None, limit: int
+) -> list[OpenDispute]:
+    """Return a page of a contract's disputes that are not carried out in full, oldest first.
+
+    Only those about a reference in `among` are looked at. `after` is (created_at, dispute id) of the last row before.
+    """
+    d, unsettled, unswept = arbiter_dispute.c, arbiter_ballot.c, arbiter_round.c
+    stuck = and_(
+        ~d.delivered,
+        exists().where(escrows.c.escrow_id == d.reference, escrows.c.status == EscrowStatus.DISPUTED),
+    )
+    statement = (
+        select(arbiter_dispute, stuck.label("undelivered"))
+        .where(
+            d.arbitrable == arbitrable,
+            d.reference.in_(among),
+            or_(
+                d.ruling.is_(None),
+                stuck,
+                exists().where(unsettled.dispute_id == d.dispute_id, ~unsettled.settled),
+                exists().where(unswept.dispute_id == d.dispute_id, ~unswept.swept),
+            ),
+        )
+        .order_by(d.created_at, d.dispute_id)
+        .limit(limit)
+    )
+    if after is not None:
+        place = tuple_(literal(after[0], BigInteger), literal(after[1], LargeBinary))
+        statement = statement.where(tuple_(d.created_at, d.dispute_id) > place)
+    rows = s.execute(statement).mappings().all()
+    ids = [row["dispute_id"] for row in rows]
+    ballots = _ballots(s, unsettled.dispute_id.in_(ids) & ~unsettled.settled)
+    rest = s.execute(
+        select(unswept.dispute_id, unswept.round_number)
+        .where(unswept.dispute_id.in_(ids), ~unswept.swept)
+        .order_by(unswept.round_number)
+    ).all()
+    return [
+        OpenDispute(
+            dispute=ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE}),
+            undelivered=row["undelivered"],
+            unsettled=tuple((b.round_number, b.juror) for b in ballots if b.dispute_id == row["dispute_id"]),
+            unswept=tuple(number for dispute_id, number in rest if dispute_id == row["dispute_id"]),
+        )
+        for row in rows
+    ]
 
 
 def rounds(s: Session, dispute_id: bytes) -> list[RoundRow]:

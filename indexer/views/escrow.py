@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, LargeBinary, RowMapping, Select, and_, literal, select, tuple_
+from sqlalchemy import BigInteger, ColumnElement, LargeBinary, RowMapping, Select, and_, literal, select, true, tuple_
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -87,6 +87,10 @@ _CLOCKS: dict[DueReason, tuple[EscrowStatus, ColumnElement[Any]]] = {
     DueReason.CHALLENGE_OVER: (EscrowStatus.SUBMITTED, escrows.c.challenge_ends_at),
     DueReason.DELIVER_BY_OVER: (EscrowStatus.ACCEPTED, escrows.c.deliver_by),
     DueReason.ACCEPT_BY_OVER: (EscrowStatus.FUNDED, escrows.c.accept_by),
+    DueReason.RESPOND_BY_OVER: (EscrowStatus.CHALLENGED, escrows.c.respond_by),
+    DueReason.DECIDE_BY_OVER: (EscrowStatus.DISPUTED, escrows.c.decide_by),
+    DueReason.RULED: (EscrowStatus.RULED, escrows.c.accepted_at),
+    DueReason.STAKE_OWED: (EscrowStatus.CLOSED, escrows.c.accepted_at),
 }
 
 
@@ -104,15 +108,18 @@ def due_escrows(
     Only escrows whose id is in `among` are looked at: anyone may fund any number of escrows, nobody has to read them.
     `after` is (due_at, escrow id) of the last row of the page before. An escrow is due by its state at `safe`, and only
     if the newest block has not moved it on since: submitted with the challenge over, accepted with `deliver_by` over,
-    funded with `accept_by` over.
+    funded with `accept_by` over, challenged with `respond_by` over, disputed with `decide_by` over, ruled, or closed
+    with its stake still locked.
     """
     status, due_at = _CLOCKS[reason]
+    owed = escrows.c.stake_locked if reason is DueReason.STAKE_OWED else true()
     statement = (
         _with_terms()
         .add_columns(due_at.label("due_at"))
         .where(
             escrows.c.status == status,
             due_at <= now,
+            owed,
             escrows.c.escrow_id.in_(among),
             escrows.c.block_number <= bound(Finality.SAFE),
             and_(events.c.block_number == escrows.c.block_number, events.c.log_index == escrows.c.log_index),

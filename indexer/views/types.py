@@ -231,11 +231,17 @@ class StakeRow:
 
 
 class DueReason(StrEnum):
-    """Which clock of an escrow has run out, and so which permissionless exit is open."""
+    """Why a permissionless call of an escrow is open: mostly a clock that has run out."""
 
     CHALLENGE_OVER = "challenge_over"
     DELIVER_BY_OVER = "deliver_by_over"
     ACCEPT_BY_OVER = "accept_by_over"
+    RESPOND_BY_OVER = "respond_by_over"
+    DECIDE_BY_OVER = "decide_by_over"
+    RULED = "ruled"
+    """Waits for no clock; its place in the order is when it was accepted."""
+    STAKE_OWED = "stake_owed"
+    """Closed without its stake being settled; waits for no clock either."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -293,6 +299,21 @@ class ArbiterDisputeRow:
     extra_data: bytes | None
     ruling: int | None
     delivered: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenDispute:
+    """A dispute of a contract at the arbiter that somebody can still do something about, with whom it pays.
+
+    `undelivered`: the ruling did not reach the contract, whose escrow still waits for it.
+    """
+
+    dispute: ArbiterDisputeRow
+    undelivered: bool
+    unsettled: tuple[tuple[int, bytes], ...]
+    """Round and juror of each ballot whose stake and reward were not given out."""
+    unswept: tuple[int, ...]
+    """Rounds whose remainder was not passed on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
