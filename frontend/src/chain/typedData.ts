@@ -4,9 +4,11 @@ import {
   encodeAbiParameters,
   type Hex,
   hashTypedData,
+  isAddressEqual,
   keccak256,
   stringToBytes,
   type TypedDataDomain,
+  zeroAddress,
 } from 'viem'
 import { domains, typedData } from '@/abi/generated'
 import type { NetworkOut, TermsOut } from '@/api/types'
@@ -45,14 +47,15 @@ export function domainOf(name: MessageName, deployment: Deployment): TypedDataDo
     case 'reputation':
       return { ...named('reputation'), chainId, verifyingContract: contracts.reputation as Address }
     case 'arbiter':
-      // an arbiter is named by the terms of a deal, not by the deployment
-      throw new Error(`${name} is signed for the arbiter of a deal`)
+      // terms may name no other arbiter than the one of the deployment, or none
+      if (isAddressEqual(contracts.arbiter as Address, zeroAddress)) throw new Error('This network has no arbiter.')
+      return { ...named('arbiter'), chainId, verifyingContract: contracts.arbiter as Address }
     case 'token':
       return { name: token.name, version: token.version, chainId, verifyingContract: contracts.usdc as Address }
   }
 }
 
-function named(key: 'escrow' | 'marketplace' | 'channel' | 'reputation') {
+function named(key: Exclude<keyof typeof domains, 'token'>) {
   const { name, version } = domains[key]
   return { name, version }
 }
@@ -162,6 +165,12 @@ export const jobHash = (taskHash: Hex, bid: Hex, bidsRoot: Hex): Hex => keccak25
 /** Nonce of a pool deposit authorization. */
 export const poolDepositNonce = (pool: Hex, salt: Hex): Hex =>
   keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'bytes32' }], [pool, salt]))
+
+/** Nonce of a party's bond in a dispute: one bond of a party in an escrow. */
+export const bondNonce = (escrow: Hex, party: Address): Hex =>
+  keccak256(
+    encodeAbiParameters([{ type: 'bytes32' }, { type: 'string' }, { type: 'address' }], [escrow, 'bond', party]),
+  )
 
 export const taskHash = (taskDocument: unknown): Hex => documentHash(taskDocument as Json)
 

@@ -16,9 +16,20 @@ from aicp.abi.typed_data import EscrowTerms, channel_domain, escrow_domain
 from aicp.rules.bids import bids_proof, bids_root
 from aicp.rules.canonical import canonical_json
 from aicp.rules.constants import MARKETPLACE_SALT, network
-from aicp.rules.documents import FileEntry, deliverable_hash, job_hash, manifest, task_document, task_hash
+from aicp.rules.documents import (
+    FileEntry,
+    comment_hash,
+    deliverable_hash,
+    evidence_document,
+    evidence_hash,
+    job_hash,
+    manifest,
+    task_document,
+    task_hash,
+)
 from aicp.rules.fees import fee, required_stake
 from aicp.rules.ids import (
+    bond_nonce,
     channel_id,
     escrow_id,
     marketplace_config,
@@ -114,6 +125,13 @@ def documents() -> dict[str, Any]:
         salt=word("salt"),
     )
     made = manifest(files, word("manifest salt"))
+    said = evidence_document(
+        escrow=word("escrow id"),
+        party=BUYER,
+        claim='Row 3 is "missing" — ärgerlich.\nSee the file.',
+        files=files,
+        salt=word("evidence salt"),
+    )
     return {
         "task": {"document": task, "canonical": canonical_json(task).decode(), "task_hash": hex0x(task_hash(task))},
         "manifest": {
@@ -121,6 +139,16 @@ def documents() -> dict[str, Any]:
             "canonical": canonical_json(made).decode(),
             "deliverable_hash": hex0x(deliverable_hash(made)),
         },
+        "evidence": {
+            "document": said,
+            "unsorted_files": [file.to_json() for file in files],
+            "canonical": canonical_json(said).decode(),
+            "evidence_hash": hex0x(evidence_hash(said)),
+        },
+        "comments": [
+            {"comment": comment, "comment_hash": hex0x(comment_hash(comment))}
+            for comment in ("", "Fast and exact.", "Ärger \U0001f600\n")
+        ],
         "job": {
             "task_hash": hex0x(word("task")),
             "bid_hash": hex0x(word("bid")),
@@ -170,6 +198,8 @@ def ids() -> dict[str, Any]:
             "pool_deposit_nonce": hex0x(pool_deposit_nonce(pool, word("deposit salt"))),
             "agent": checksum(AGENT),
             "stake_nonce": hex0x(stake_nonce(AGENT, word("deposit salt"))),
+            "bond_nonce": hex0x(bond_nonce(word("escrow id"), AGENT)),
+            "escrow_id": hex0x(word("escrow id")),
         },
     }
 
