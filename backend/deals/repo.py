@@ -177,7 +177,8 @@ def evidence(escrow_id: bytes) -> Select[Evidence]:
 
 def split_offers(escrow_id: bytes) -> Select[SplitOffer]:
     """The offers to divide an escrow, newest first."""
-    return select(SplitOffer).where(SplitOffer.escrow_id == escrow_id).order_by(SplitOffer.created_at.desc())
+    newest = (SplitOffer.created_at.desc(), SplitOffer.id.desc())
+    return select(SplitOffer).where(SplitOffer.escrow_id == escrow_id).order_by(*newest)
 
 
 def split_offer(offer_id: uuid.UUID) -> Select[SplitOffer]:

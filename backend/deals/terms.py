@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import EscrowTerms as Terms
-from aicp.rules.documents import job_hash
+from aicp.rules.documents import job_hash, named_verifier
 from aicp.rules.ids import escrow_id
 from aicp.rules.primitives import checksum, hex0x, parse_address, parse_hash
 from aicp.rules.terms import compose_terms
@@ -77,6 +77,7 @@ def compose(session: Session, ctx: Context, deal: Deal, task: Task) -> EscrowTer
         now=now,
         salt=secrets.randbits(256),
         constants=ctx.constants,
+        verifier=named_verifier(task.document),
     )
     row = EscrowTerms(
         escrow_id=escrow_id(terms, ctx.domains.escrow),
