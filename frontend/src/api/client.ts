@@ -18,6 +18,8 @@ export class ProblemError extends Error {
   readonly code: string
   readonly retryable: boolean
   readonly whatToDo: string
+  /** The service's own sentence on this case; empty where it gave only a title. */
+  readonly detail: string
 
   constructor(status: number, document: ProblemDocument) {
     super(document.detail || document.title || `The service answered ${status}.`)
@@ -26,6 +28,7 @@ export class ProblemError extends Error {
     this.code = document.code ?? `http_${status}`
     this.retryable = document.retryable ?? status >= 500
     this.whatToDo = document.what_to_do ?? ''
+    this.detail = document.detail ?? ''
   }
 }
 

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { sha256Hex } from '@/chain/canonical'
 import { api, ProblemError, unwrap } from './client'
 import type { components } from './schema'
-import type { FileOut, TaskState } from './types'
+import type { DealRole, FileOut, TaskState } from './types'
 
 type S = components['schemas']
 
@@ -33,7 +33,7 @@ export const endpoints = {
   award: (task_id: string, bid_hash: string) =>
     unwrap(api.POST('/api/v1/tasks/{task_id}/award', { params: { path: { task_id } }, body: { bid_hash } })),
 
-  deals: (query: { role?: 'buyer' | 'agent'; live?: boolean; cursor?: string; limit?: number }) =>
+  deals: (query: { role?: DealRole; live?: boolean; cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/deals', { params: { query } })),
   deal: (deal_id: string, session_key?: string) =>
     unwrap(api.GET('/api/v1/deals/{deal_id}', { params: { path: { deal_id }, query: { session_key } } })),
@@ -44,6 +44,25 @@ export const endpoints = {
     unwrap(api.POST('/api/v1/deals/{deal_id}/release', { params: { path: { deal_id } }, body })),
   cancelDeal: (deal_id: string, body: S['CancellationIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/cancellation', { params: { path: { deal_id } }, body })),
+  refundDeal: (deal_id: string, body: S['RefundIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/refund', { params: { path: { deal_id } }, body })),
+  disputeDeal: (deal_id: string, body: S['DisputeIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/dispute', { params: { path: { deal_id } }, body })),
+  respondDeal: (deal_id: string, body: S['ResponseIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/response', { params: { path: { deal_id } }, body })),
+  offerSplit: (deal_id: string, body: S['SplitOfferIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/split-offers', { params: { path: { deal_id } }, body })),
+  acceptSplit: (deal_id: string, offer_id: string, body: S['SplitAcceptanceIn']) =>
+    unwrap(
+      api.POST('/api/v1/deals/{deal_id}/split-offers/{offer_id}/acceptance', {
+        params: { path: { deal_id, offer_id } },
+        body,
+      }),
+    ),
+  signRelease: (deal_id: string, body: S['ReleaseSignatureIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/release-signatures', { params: { path: { deal_id } }, body })),
+  rateDeal: (deal_id: string, body: S['RatingIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/rating', { params: { path: { deal_id } }, body })),
   order: (deal_id: string, body: S['OrderIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/order', { params: { path: { deal_id } }, body })),
   verdict: (deal_id: string, body: S['VerdictIn']) =>

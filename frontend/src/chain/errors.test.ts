@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import {
   type Abi,
   BaseError,
@@ -11,6 +12,7 @@ import { describe, expect, it } from 'vitest'
 import * as generated from '@/abi/generated'
 import { ProblemError, UnreachableError } from '@/api/client'
 import { ERROR_SENTENCES, explain, sentenceOf } from './errors'
+import { PROBLEMS } from './problems'
 
 const abis = Object.entries(generated).filter(([name]) => name.endsWith('Abi')) as unknown as [string, Abi][]
 const errors = abis.flatMap(([contract, abi]) =>
@@ -53,6 +55,24 @@ describe('custom errors', () => {
     const wrapped = new BaseError('Execution failed', { cause: new BaseError('Contract call', { cause: reverted }) })
     expect(explain(wrapped)).toMatchObject({ kind: 'revert', detail: 'The faucet gives at most 1.00 USDC at a time.' })
   })
+})
+
+describe('problem codes', () => {
+  const folder = `${import.meta.dirname}/../../../backend`
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => /errors\.py$/.test(name))
+  const codes = files.flatMap((name) =>
+    [
+      ...readFileSync(`${folder}/${name}`, 'utf8').matchAll(/\bcode, title(?:, retryable)? = (?:\d+, )?"([a-z_]+)"/g),
+    ].map((match) => match[1] ?? ''),
+  )
+
+  it('were found in the service', () => expect(codes).toContain('bond_mismatch'))
+  it.each(codes)('%s has a sentence', (code) => expect(PROBLEMS[code]?.sentence).toMatch(/^[A-Z].*\.$/))
+  it('are explained where the service says no more', () =>
+    expect(explain(new ProblemError(409, { code: 'bond_mismatch', title: 'Odd.' }))).toMatchObject({
+      title: 'The arbiter asks for another amount by now; nothing was sent.',
+      detail: 'Look at the new amount and sign again.',
+    }))
 })
 
 describe('explain', () => {

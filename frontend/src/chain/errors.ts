@@ -1,5 +1,6 @@
 import { ProblemError, UnreachableError } from '@/api/client'
 import { formatUsdc } from './amount'
+import { PROBLEMS } from './problems'
 
 /** What went wrong, for people: `detail` says what to do where there is something to do. */
 export interface Explained {
@@ -299,11 +300,17 @@ function explainWallet(links: Link[]): Explained | null {
   return null
 }
 
+/** The service's own words come first: they name amounts and times. */
+function explainProblem({ code, detail, message, whatToDo, retryable }: ProblemError): Explained {
+  const known = Object.hasOwn(PROBLEMS, code) ? PROBLEMS[code] : undefined
+  const title = detail || (known?.sentence ?? message)
+  return { kind: 'refused', title, detail: whatToDo || (known?.todo ?? ''), retryable }
+}
+
 /** Turns anything thrown on the way to the chain or the service into one sentence and what to do. */
 export function explain(error: unknown): Explained {
   const links = chainOfCauses(error)
-  if (error instanceof ProblemError)
-    return { kind: 'refused', title: error.message, detail: error.whatToDo, retryable: error.retryable }
+  if (error instanceof ProblemError) return explainProblem(error)
   if (links.some((link) => link instanceof UnreachableError))
     return {
       kind: 'network',

@@ -6,7 +6,8 @@ import type { SigningRequest } from './typedData'
 export interface SheetRow {
   label: string
   value: string
-  kind?: 'amount' | 'address' | 'hash' | 'time' | 'text'
+  /** `long` takes the whole width and keeps its line breaks. */
+  kind?: 'amount' | 'address' | 'hash' | 'time' | 'text' | 'long'
 }
 
 /** What the reader sees before the wallet opens, and what the wallet then signs. */

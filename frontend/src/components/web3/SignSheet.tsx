@@ -1,15 +1,25 @@
 import { Check, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useSignTypedData } from 'wagmi'
+import { serverNow } from '@/chain/clock'
 import { type Pending, SheetClosed, type SheetRequest, type SheetRow, useSheet } from '@/chain/signing'
 import { Button } from '../ui/Button'
 import { CopyButton } from '../ui/CopyButton'
+import { cn } from '../ui/cn'
 import { Dialog } from '../ui/Dialog'
 import { ActionError } from '../ui/States'
 import { Countdown } from '../ui/Time'
 import { Address } from './Address'
 import { Amount } from './Amount'
 import { shortHash } from './TxLink'
+
+const HALF_DAY_SECONDS = 43_200
+
+/** A time of today by the clock alone, a later one with its date. */
+function timeText(seconds: number) {
+  const date = new Date(seconds * 1000)
+  return seconds - serverNow() < HALF_DAY_SECONDS ? date.toLocaleTimeString() : date.toLocaleString()
+}
 
 function Value({ row }: { row: SheetRow }) {
   switch (row.kind) {
@@ -28,10 +38,12 @@ function Value({ row }: { row: SheetRow }) {
       const seconds = Number(row.value)
       return (
         <span>
-          {new Date(seconds * 1000).toLocaleTimeString()} (<Countdown until={seconds} over="passed" />)
+          {timeText(seconds)} (<Countdown until={seconds} over="passed" />)
         </span>
       )
     }
+    case 'long':
+      return <span className="break-words whitespace-pre-wrap">{row.value}</span>
     default:
       return <span>{row.value}</span>
   }
@@ -43,9 +55,15 @@ function SheetBody({ sheet, onSign, onClose }: { sheet: SheetRequest; onSign: ()
       <p className="text-muted">{sheet.intro}</p>
       <dl className="divide-y divide-line rounded-control border border-line px-3">
         {sheet.rows.map((row) => (
-          <div key={row.label} className="flex flex-wrap items-center justify-between gap-x-4 py-2 first:text-base">
+          <div
+            key={row.label}
+            className={cn(
+              'py-2 first:text-base',
+              row.kind === 'long' ? 'grid gap-0.5' : 'flex flex-wrap items-center justify-between gap-x-4',
+            )}
+          >
             <dt className="text-xs text-muted">{row.label}</dt>
-            <dd className="min-w-0 text-right">
+            <dd className={cn('min-w-0', row.kind !== 'long' && 'text-right break-words')}>
               <Value row={row} />
             </dd>
           </div>

@@ -1,4 +1,4 @@
-import type { DealOut, IntentOut, TaskState } from '@/api/types'
+import type { DealOut, EscrowOut, IntentOut, TaskState } from '@/api/types'
 import type { Tone } from '../ui/Badge'
 
 /** Tone and words of every task state. */
@@ -38,4 +38,16 @@ export const PATHS: Record<DealOut['path'] | 'either', { tone: Tone; word: strin
   escrow: { tone: 'chain', word: 'On chain' },
   channel: { tone: 'brand', word: 'Off-chain' },
   either: { tone: 'neutral', word: 'Depends on the price' },
+}
+
+/** Where an escrow stands on chain, in words. */
+export const ESCROW_STATES: Record<EscrowOut['chain_status'], string> = {
+  none: 'not funded',
+  funded: 'funded',
+  accepted: 'accepted',
+  submitted: 'submitted',
+  challenged: 'disputed, agent to answer',
+  disputed: 'before the arbiter',
+  ruled: 'ruled',
+  closed: 'closed',
 }

@@ -8,7 +8,7 @@ import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
-import type { DealSummary, IntentOut } from '@/api/types'
+import type { DealRole, DealSummary, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { sentenceOf } from '@/chain/errors'
 import { useReader } from '@/chain/useAccess'
@@ -53,8 +53,12 @@ function List<T>({
   return items.length === 0 ? empty : children(items)
 }
 
+function roleIn(deal: DealSummary, reader: Account): DealRole {
+  if (isAddressEqual(reader, deal.buyer as Account)) return 'buyer'
+  return isAddressEqual(reader, deal.agent as Account) ? 'agent' : 'verifier'
+}
+
 function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
-  const agent = isAddressEqual(reader, deal.agent as Account)
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-3 first:border-0">
       <div className="min-w-0 flex-1 basis-48">
@@ -62,7 +66,7 @@ function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
           {deal.title}
         </Link>
         <span className="text-xs text-muted">
-          you are the {agent ? 'agent' : 'buyer'} · <RelativeTime at={deal.created_at} />
+          you are the {roleIn(deal, reader)} · <RelativeTime at={deal.created_at} />
         </span>
       </div>
       <PathBadge path={deal.path} />
@@ -125,8 +129,41 @@ function Tasks() {
   )
 }
 
+const ROLES: [DealRole | undefined, string, string][] = [
+  [undefined, 'All', 'You have no deal yet.'],
+  ['buyer', 'As buyer', 'You have bought nothing yet.'],
+  ['agent', 'As agent', 'You have sold nothing yet.'],
+  ['verifier', 'As verifier', 'Nobody has named you as verifier yet.'],
+]
+
 function Deals({ reader }: { reader: Account }) {
-  const filter = { limit: 25 }
+  const [params] = useSearchParams()
+  const [role, , nothing] = ROLES.find(([name]) => name === params.get('role')) ?? [
+    undefined,
+    '',
+    'You have no deal yet.',
+  ]
+  return (
+    <>
+      <nav aria-label="Role in the deals" className="flex flex-wrap gap-1 border-b border-line px-3 py-1.5 text-xs">
+        {ROLES.map(([name, text]) => (
+          <Link
+            key={text}
+            to={`/activity?view=deals${name ? `&role=${name}` : ''}`}
+            aria-current={name === role ? 'true' : undefined}
+            className={cn('rounded-control px-2.5 py-2', name === role ? 'bg-sunken' : 'text-muted hover:bg-sunken')}
+          >
+            {text}
+          </Link>
+        ))}
+      </nav>
+      <DealList key={role} reader={reader} role={role} nothing={nothing} />
+    </>
+  )
+}
+
+function DealList({ reader, role, nothing }: { reader: Account; role: DealRole | undefined; nothing: string }) {
+  const filter = { limit: 25, role }
   const polling = usePolling()
   const query = useQuery({
     queryKey: keys.deals(filter),
@@ -138,8 +175,10 @@ function Deals({ reader }: { reader: Account }) {
       query={query}
       label="Loading your deals"
       empty={
-        <Empty icon={ListChecks} title="You have no deal yet.">
-          {next('Award a bid to make one.', '/auctions', 'Browse auctions')}
+        <Empty icon={ListChecks} title={nothing}>
+          {role === 'verifier'
+            ? 'A buyer names a verifier when posting a task.'
+            : next('Award a bid to make one.', '/auctions', 'Browse auctions')}
         </Empty>
       }
     >

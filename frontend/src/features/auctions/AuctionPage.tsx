@@ -32,6 +32,18 @@ function Facts({ task, reader }: { task: TaskOut; reader: Account | undefined })
     ['Budget', <Amount key="budget" units={task.budget_units} />],
     ['Deliver within', formatDuration(task.deliver_within_seconds)],
     ['Complexity', `${task.complexity} of 10`],
+    ...(task.verifier
+      ? [
+          [
+            'Verifier',
+            <Address
+              key="verifier"
+              address={task.verifier}
+              you={reader && isAddressEqual(reader, task.verifier as Account)}
+            />,
+          ] as [string, ReactNode],
+        ]
+      : []),
     ['Posted', <RelativeTime key="posted" at={task.created_at} />],
   ]
   return (

@@ -1,6 +1,7 @@
-import { useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { Link } from 'react-router'
-import type { Action, DealOut } from '@/api/types'
+import type { Action, DealOut, DealRole } from '@/api/types'
+import { serverNow } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
@@ -10,8 +11,13 @@ import { ActionError, Notice } from '@/components/ui/States'
 import { Countdown, formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { DisputeDialog, RespondDialog } from './DisputeDialogs'
+import { escrowOf, openRelease } from './lib/escrow'
 import { REJECT_REASONS } from './lib/reasons'
 import type { useDealActions } from './lib/useDealActions'
+import type { DisputeSteps } from './lib/useDisputeActions'
+import { RatingDialog } from './Ratings'
+import { SplitDialog } from './SplitCard'
 
 type Steps = ReturnType<typeof useDealActions>
 
@@ -91,6 +97,95 @@ function VerdictButtons({ steps }: { steps: Steps }) {
   )
 }
 
+/** A button that opens a dialog of its own. */
+function DialogButton({
+  label,
+  tone,
+  dialog,
+}: {
+  label: string
+  tone: 'primary' | 'secondary' | 'danger'
+  dialog: (onClose: () => void) => ReactNode
+}) {
+  const [open, setOpen] = useState(false)
+  return (
+    <>
+      <Button tone={tone} onClick={() => setOpen(true)}>
+        {label}
+      </Button>
+      {open && dialog(() => setOpen(false))}
+    </>
+  )
+}
+
+interface DisagreementProps {
+  action: Action
+  deal: DealOut
+  role: DealRole
+  steps: DisputeSteps
+}
+
+/** The buttons of what parties do when they disagree, divide, release together or rate. */
+function DisagreementButton({ action, deal, role, steps }: DisagreementProps) {
+  switch (action.name) {
+    case 'dispute':
+      return (
+        <DialogButton
+          label="Dispute result"
+          tone="danger"
+          dialog={(onClose) => <DisputeDialog deal={deal} steps={steps} onClose={onClose} />}
+        />
+      )
+    case 'respond':
+      return (
+        <DialogButton
+          label="Answer the dispute"
+          tone="primary"
+          dialog={(onClose) => <RespondDialog deal={deal} steps={steps} onClose={onClose} />}
+        />
+      )
+    case 'split':
+      return (
+        <DialogButton
+          label="Offer to divide"
+          tone="secondary"
+          dialog={(onClose) => <SplitDialog deal={deal} role={role} steps={steps} onClose={onClose} />}
+        />
+      )
+    case 'rate':
+      return (
+        <DialogButton
+          label={`Rate the ${role === 'buyer' ? 'agent' : 'buyer'}`}
+          tone="secondary"
+          dialog={(onClose) => <RatingDialog role={role} steps={steps} onClose={onClose} />}
+        />
+      )
+    case 'sign_release':
+      if (openRelease(escrowOf(deal), serverNow())?.role === role)
+        return <p className="text-xs text-muted">You have signed; the release waits for another role.</p>
+      return (
+        <ConnectionButton
+          label="Sign release"
+          onAct={() => steps.signRelease.mutate()}
+          busy={steps.signRelease.isPending}
+          error={steps.signRelease.error}
+        />
+      )
+    case 'refund':
+      return (
+        <ConnectionButton
+          tone="danger"
+          label="Give the money back"
+          onAct={() => steps.refund.mutate()}
+          busy={steps.refund.isPending}
+          error={steps.refund.error}
+        />
+      )
+    default:
+      return null
+  }
+}
+
 const isPaid = (deal: DealOut) => deal.escrow !== null && deal.escrow.chain_status !== 'none'
 
 function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; steps: Steps }) {
@@ -165,10 +260,17 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
 }
 
 /** What the other side could do at any time; no news. */
-const BY_THE_WAY = new Set<Action['name']>(['refund', 'return', 'start'])
+const BY_THE_WAY = new Set<Action['name']>(['refund', 'return', 'start', 'dispute', 'split', 'sign_release', 'rate'])
+
+interface ActionPanelProps {
+  deal: DealOut
+  role: DealRole
+  steps: Steps
+  disputes: DisputeSteps
+}
 
 /** Who may do what now, why not, how long, and what happens if nobody does. */
-export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer' | 'agent'; steps: Steps }) {
+export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
   const mine = deal.actions.filter((action) => action.who === role)
   const theirs = deal.actions.filter((action) => action.who !== role && action.allowed && !BY_THE_WAY.has(action.name))
   // an order that waits for a pool is shown with the way to the pool
@@ -183,9 +285,14 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
       </p>
       <div className="grid gap-4">
         {now.map((action) => (
-          <div key={action.name} className="grid justify-items-start gap-2">
+          <div
+            key={action.name}
+            data-testid={`action-${action.name}`}
+            className="grid justify-items-start gap-2 border-t border-line pt-4 first-of-type:border-0 first-of-type:pt-0"
+          >
             <p>{action.reason}</p>
             <ActionButton action={action} deal={deal} steps={steps} />
+            <DisagreementButton action={action} deal={deal} role={role} steps={disputes} />
             <Clock action={action} deal={deal} />
           </div>
         ))}
@@ -193,7 +300,7 @@ export function ActionPanel({ deal, role, steps }: { deal: DealOut; role: 'buyer
           <p key={action.reason}>{action.reason}</p>
         ))}
         {theirs.map((action) => (
-          <Notice key={action.name} tone="info">
+          <Notice key={`${action.who}-${action.name}`} tone="info">
             {action.reason}
             <Clock action={action} deal={deal} />
           </Notice>

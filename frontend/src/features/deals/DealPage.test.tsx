@@ -26,7 +26,7 @@ describe('DealPage', () => {
   it('asks strangers to sign in', async () => {
     server.use(refuses('/auth/session', 401, 'Sign in first.'))
     await open(await makeDeal('escrow'))
-    expect(await screen.findByText('A deal is shown to its two parties only.')).toBeVisible()
+    expect(await screen.findByText('A deal is shown to its parties and its verifier only.')).toBeVisible()
   })
 
   it('shows the timeline with hashes and finality', async () => {

@@ -8,7 +8,7 @@ import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
-import type { DealOut, IntentOut } from '@/api/types'
+import type { DealOut, DealRole, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { formatRate } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
@@ -22,35 +22,30 @@ import { Amount } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { ESCROW_STATES } from '@/components/web3/states'
 import { ChainNote, TxLink } from '@/components/web3/TxLink'
 import { ActionPanel } from './ActionPanel'
+import { DisputePanel } from './DisputePanel'
+import { Facts } from './Facts'
 import { readDeal } from './lib/read'
 import { useDealActions } from './lib/useDealActions'
+import { useDisputeActions } from './lib/useDisputeActions'
+import { QuorumCard } from './QuorumCard'
+import { RatingsCard } from './Ratings'
 import { ResultFiles } from './ResultFiles'
+import { SplitCard } from './SplitCard'
 import { Timeline } from './Timeline'
 
-function Facts({ facts }: { facts: [string, ReactNode][] }) {
-  return (
-    <dl className="grid gap-2">
-      {facts.map(([label, value]) => (
-        <div key={label} className="flex flex-wrap items-center justify-between gap-x-3">
-          <dt className="text-xs text-muted">{label}</dt>
-          <dd className="min-w-0 text-right">{value}</dd>
-        </div>
-      ))}
-    </dl>
-  )
-}
-
-function Parties({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
+function Parties({ deal, role }: { deal: DealOut; role: DealRole }) {
+  const facts: [string, ReactNode][] = [
+    ['Buyer', <Address key="buyer" address={deal.buyer} you={role === 'buyer'} copy />],
+    ['Agent', <Address key="agent" address={deal.agent} name={deal.agent_name} you={role === 'agent'} copy />],
+  ]
+  if (deal.verifier)
+    facts.push(['Verifier', <Address key="verifier" address={deal.verifier} you={role === 'verifier'} copy />])
   return (
     <Card title="Parties">
-      <Facts
-        facts={[
-          ['Buyer', <Address key="buyer" address={deal.buyer} you={role === 'buyer'} copy />],
-          ['Agent', <Address key="agent" address={deal.agent} name={deal.agent_name} you={role === 'agent'} copy />],
-        ]}
-      />
+      <Facts facts={facts} />
     </Card>
   )
 }
@@ -65,7 +60,7 @@ function Money({ deal }: { deal: DealOut }) {
     facts.push([
       'Escrow',
       <Badge key="status" tone="chain">
-        {deal.escrow.chain_status === 'none' ? 'not funded' : deal.escrow.chain_status}
+        {ESCROW_STATES[deal.escrow.chain_status]}
       </Badge>,
     ])
     if (deal.escrow.released_units !== '0')
@@ -128,9 +123,10 @@ function useOrderOnce(deal: DealOut, order: () => void) {
   }, [may, wanted, deal.award.bid_hash, navigate, order])
 }
 
-function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
+function Deal({ deal, role }: { deal: DealOut; role: DealRole }) {
   const polling = usePolling()
   const steps = useDealActions(deal)
+  const disputes = useDisputeActions(deal, role)
   useOrderOnce(deal, steps.order.mutate)
   const timeline = useQuery({
     queryKey: keys.timeline(deal.id),
@@ -153,7 +149,9 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
     >
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
-          <ActionPanel deal={deal} role={role} steps={steps} />
+          <ActionPanel deal={deal} role={role} steps={steps} disputes={disputes} />
+          {deal.escrow && <SplitCard deal={deal} role={role} steps={disputes} />}
+          {deal.escrow && <DisputePanel deal={deal} role={role} />}
           {deal.deliverable && (
             <ResultFiles deliverable={deal.deliverable} submitted={deal.escrow?.deliverable_hash ?? null} />
           )}
@@ -170,6 +168,8 @@ function Deal({ deal, role }: { deal: DealOut; role: 'buyer' | 'agent' }) {
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4">
           <Money deal={deal} />
+          {deal.escrow && <QuorumCard deal={deal} role={role} />}
+          {deal.escrow && <RatingsCard deal={deal} />}
           <Parties deal={deal} role={role} />
           <TaskText deal={deal} />
         </div>
@@ -182,7 +182,7 @@ function SignInFirst() {
   return (
     <Page title="Deal">
       <Card>
-        <Empty icon={LockKeyhole} title="A deal is shown to its two parties only.">
+        <Empty icon={LockKeyhole} title="A deal is shown to its parties and its verifier only.">
           <div className="mt-2">
             <ConnectionButton label="Signed in" onAct={() => undefined} />
           </div>
@@ -192,7 +192,13 @@ function SignInFirst() {
   )
 }
 
-/** One deal for its buyer or agent: what to do now, the result, the timeline, the money, the parties. */
+/** What a reader is in a deal. Nobody else is shown it. */
+function roleOf(deal: DealOut, reader: Account): DealRole {
+  if (isAddressEqual(reader, deal.buyer as Account)) return 'buyer'
+  return isAddressEqual(reader, deal.agent as Account) ? 'agent' : 'verifier'
+}
+
+/** One deal for its buyer, its agent or its verifier: what to do now, the result, the timeline, the money, the parties. */
 export function DealPage() {
   const { dealId = '' } = useParams()
   const network = useNetwork()
@@ -211,5 +217,5 @@ export function DealPage() {
   if (!reader) return <SignInFirst />
   if (loading) return <SkeletonRows label="Loading the deal" rows={6} />
   if (failure || !deal.data) return <ErrorState error={failure} onRetry={() => void deal.refetch()} />
-  return <Deal deal={deal.data} role={isAddressEqual(reader, deal.data.agent as Account) ? 'agent' : 'buyer'} />
+  return <Deal deal={deal.data} role={roleOf(deal.data, reader)} />
 }

@@ -24,7 +24,8 @@ function save(bytes: ArrayBuffer, name: string) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
-function FileRow({ file, checked }: { file: FileOut; checked: boolean }) {
+/** A file that is hashed here before it is shown or saved; `checked` when its list is the one that was signed. */
+export function FileRow({ file, checked }: { file: FileOut; checked: boolean }) {
   const [text, setText] = useState<string | null>(null)
   const load = useMutation({
     mutationFn: async (use: 'save' | 'show') => {

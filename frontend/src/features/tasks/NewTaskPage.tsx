@@ -7,15 +7,25 @@ import { Page } from '@/app/Page'
 import { parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
 import { uuid7 } from '@/chain/random'
+import { useReader } from '@/chain/useAccess'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { AmountField, Checkbox, SelectField, TextArea, TextField } from '@/components/ui/Field'
+import { FilePicker } from '@/components/ui/FilePicker'
 import { Notice } from '@/components/ui/States'
 import { toast } from '@/components/ui/toast'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
-import { FilePicker } from './FilePicker'
 import { type Draft, dropDraft, loadDraft, saveDraft } from './lib/draft'
-import { budgetError, EMPTY_FORM, type FormErrors, type TaskForm, typingError, validate } from './lib/form'
+import {
+  budgetError,
+  EMPTY_FORM,
+  type FormErrors,
+  needsEscrow,
+  parseVerifier,
+  type TaskForm,
+  typingError,
+  validate,
+} from './lib/form'
 import type { Urgency } from './lib/pricing'
 import { RoutePanel } from './RoutePanel'
 
@@ -53,7 +63,8 @@ async function post(form: TaskForm, id: string) {
     complexity: form.complexity,
     urgency: form.urgency,
     budget_units: budget.toString(),
-    escrow_only: form.escrowOnly,
+    escrow_only: needsEscrow(form),
+    verifier: parseVerifier(form.verifier) ?? null,
     auction_seconds: form.auctionSeconds,
     deliver_within_seconds: form.deliverWithinSeconds,
     input_files: stored.map((file) => file.sha256),
@@ -92,6 +103,7 @@ function DraftNotice({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
 /** The form that posts a task; shows how it will be paid while the budget is typed. */
 export function NewTaskPage() {
   const network = useNetwork()
+  const reader = useReader()
   const navigate = useNavigate()
   const client = useQueryClient()
   const [draft, setDraft] = useState(loadDraft)
@@ -123,7 +135,7 @@ export function NewTaskPage() {
   }
   const onSubmit = (event: FormEvent) => {
     event.preventDefault()
-    const found = validate(form, network.constants)
+    const found = validate(form, network.constants, network.contracts.arbiter, reader)
     setErrors(found)
     if (Object.keys(found).length > 0) {
       requestAnimationFrame(() => element.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus())
@@ -170,7 +182,13 @@ export function NewTaskPage() {
                   <option key={name} value={name} />
                 ))}
               </datalist>
-              <FilePicker files={form.files} error={errors.files} onChange={(files) => set('files', files)} />
+              <FilePicker
+                label="Input files"
+                hint="Names and sizes are public, contents go to the agent you choose."
+                files={form.files}
+                error={errors.files}
+                onChange={(files) => set('files', files)}
+              />
             </div>
           </Card>
           <Card title="Price and time">
@@ -222,9 +240,27 @@ export function NewTaskPage() {
               <div className="self-end pb-2">
                 <Checkbox
                   label="Escrow only"
-                  hint="Pay on chain at any price, to keep the right to dispute."
-                  checked={form.escrowOnly}
+                  hint={
+                    form.verifier.trim() === ''
+                      ? 'Pay on chain at any price, to keep the right to dispute.'
+                      : 'A verifier works with escrow only.'
+                  }
+                  checked={needsEscrow(form)}
+                  disabled={form.verifier.trim() !== ''}
                   onChange={(event) => set('escrowOnly', event.target.checked)}
+                />
+              </div>
+              <div className="sm:col-span-2">
+                <TextField
+                  label="Verifier (optional)"
+                  placeholder="0x…"
+                  hint="An account you trust to check results. Signed by it and the agent, the money is released without you. It sees the task and the result."
+                  autoComplete="off"
+                  spellCheck={false}
+                  className="font-mono"
+                  value={form.verifier}
+                  error={errors.verifier}
+                  onChange={(event) => set('verifier', event.target.value)}
                 />
               </div>
             </div>

@@ -7,7 +7,7 @@ import { Notice } from '@/components/ui/States'
 import { formatDuration } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
 import { PathBadge } from '@/components/web3/StateBadge'
-import { budgetError, type TaskForm } from './lib/form'
+import { budgetError, needsEscrow, type TaskForm } from './lib/form'
 import { guideRange } from './lib/pricing'
 
 const NOTICE_TONES = { escrow: 'chain', channel: 'brand', either: 'info' } as const
@@ -30,7 +30,7 @@ export function RoutePanel({ form }: { form: TaskForm }) {
   const route = chooseAtBudget(
     {
       priceUnits: budget ?? 0n,
-      taskEscrowOnly: form.escrowOnly,
+      taskEscrowOnly: needsEscrow(form),
       bidEscrowOnly: false,
       deliverWithinSeconds: form.deliverWithinSeconds,
     },

@@ -8,6 +8,6 @@ export async function readDeal(network: NetworkOut, dealId: string, reader: Addr
   // a browser without a key store holds no session key
   const key = await loadSessionKey(network.chain_id, reader).catch(() => null)
   const deal = await endpoints.deal(dealId, key?.address)
-  // the agent's own key, for tasks it buys elsewhere, has nothing to do with this buyer's pool
-  return key && isAddressEqual(reader, deal.agent as Address) ? endpoints.deal(dealId) : deal
+  // the key of an agent or verifier, for tasks it buys elsewhere, has nothing to do with this buyer's pool
+  return key && !isAddressEqual(reader, deal.buyer as Address) ? endpoints.deal(dealId) : deal
 }

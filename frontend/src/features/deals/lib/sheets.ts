@@ -5,15 +5,17 @@ import type { SheetRequest } from '@/chain/signing'
 import { signingRequest } from '@/chain/typedData'
 import { formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
+import { escrowOf, feeOn, leftUnits, releasableUnits } from './escrow'
 import { problemSentences, type Verdict } from './verify'
 
-const escrowOf = (deal: DealOut) => {
-  if (!deal.escrow) throw new Error('This deal is not paid by escrow.')
-  return deal.escrow
-}
+/** Steps whose sheet shows what the arbiter asks for. */
+const PRICED = new Set(['dispute', 'respond'])
 
-/** What a sheet of a deal is about: this step, on these terms. */
-export const sheetSubject = (deal: DealOut, step: string) => `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}`
+/** What a sheet of a deal is about: this step, on these terms, at this price where the step has one. */
+export function sheetSubject(deal: DealOut, step: string) {
+  const subject = `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}`
+  return PRICED.has(step) ? `${subject}:${deal.escrow?.dispute_fee_units ?? ''}` : subject
+}
 
 /** The latest moment the payment authorization may be used: what the service would take now, never past our own limit. */
 export function payableUntil(network: NetworkOut, deal: DealOut, now = serverNow()): number {
@@ -40,6 +42,9 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
         value: deal.fee_units,
         kind: 'amount',
       },
+      ...(deal.verifier
+        ? [{ label: 'Verifier: may release with the agent', value: deal.verifier, kind: 'address' } as const]
+        : []),
       { label: 'Time to check the result', value: formatDuration(terms.challenge_period) },
       { label: 'Signature expires', value: String(validBefore), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
@@ -60,8 +65,9 @@ export function paySheet(network: NetworkOut, deal: DealOut, validBefore: number
 
 /** The sheet for paying the agent out. */
 export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: number): SheetRequest {
-  const { escrow_id: id, released_units: released, terms } = escrowOf(deal)
-  const due = BigInt(deal.price_units) - BigInt(released)
+  const escrow = escrowOf(deal)
+  const { escrow_id: id, terms } = escrow
+  const due = leftUnits(escrow)
   return {
     subject: sheetSubject(deal, 'release'),
     title: `Release ${amountText(due)}`,
@@ -71,7 +77,11 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
     rows: [
       { label: 'Released', value: due.toString(), kind: 'amount' },
       { label: 'To agent', value: deal.agent, kind: 'address' },
-      { label: `Marketplace fee (${formatRate(terms.fee_bps)}), taken from it`, value: deal.fee_units, kind: 'amount' },
+      {
+        label: `Marketplace fee (${formatRate(terms.fee_bps)}), taken from it`,
+        value: feeOn(escrow, due).toString(),
+        kind: 'amount',
+      },
       { label: 'Signature expires', value: String(validUntil), kind: 'time' },
       { label: 'Escrow id', value: id, kind: 'hash' },
     ],
@@ -80,7 +90,7 @@ export function releaseSheet(network: NetworkOut, deal: DealOut, validUntil: num
     next: 'A relayer sends it and pays the gas. The deal is completed once the transaction is mined.',
     request: signingRequest('Release', network, {
       escrowId: id,
-      cumulativeReleased: BigInt(deal.price_units),
+      cumulativeReleased: releasableUnits(escrow),
       validUntil,
     }),
   }

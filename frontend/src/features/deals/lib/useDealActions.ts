@@ -1,45 +1,24 @@
-import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { useEffect } from 'react'
 import type { Address } from 'viem'
 import { endpoints } from '@/api/endpoints'
-import { keys } from '@/api/keys'
 import type { DealOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
 import { useNetwork } from '@/chain/network'
 import { loadSessionKey } from '@/chain/sessionKey'
-import { askSignature, closeSheet, SheetClosed } from '@/chain/signing'
+import { askSignature, closeSheet } from '@/chain/signing'
 import { toast } from '@/components/ui/toast'
+import { STEP_SECONDS } from './disputeSteps'
+import { escrowOf, releasableUnits } from './escrow'
 import { giveVerdict, OrderRefused, placeOrder } from './order'
 import { readDeal } from './read'
 import { cancelSheet, payableUntil, paySheet, releaseSheet, sheetSubject } from './sheets'
+import { useStep } from './useStep'
 import { verifyEscrow } from './verify'
-
-/** A signature of a signed step stays valid this long, so that the relayer has time and nothing lingers. */
-const STEP_SECONDS = 600
 
 async function needKey(chainId: number, buyer: string) {
   const key = await loadSessionKey(chainId, buyer)
   if (!key) throw new OrderRefused('This browser holds no session key for your account. Open a pool here first.')
   return key
-}
-
-/** One step of a deal: does it, puts the answer into the cache, and says so. Closing the sheet is no error. */
-function useStep<V>(deal: DealOut, done: string, run: (variables: V) => Promise<DealOut>) {
-  const client = useQueryClient()
-  return useMutation<DealOut | null, unknown, V>({
-    mutationFn: (variables) =>
-      run(variables).catch((error: unknown) => {
-        if (error instanceof SheetClosed) return null
-        throw error
-      }),
-    onSuccess: (updated) => {
-      if (!updated) return
-      client.setQueryData(keys.deal(deal.id), updated)
-      for (const key of [keys.timeline(deal.id), keys.deals(), keys.pools, keys.transactions])
-        void client.invalidateQueries({ queryKey: key })
-      toast('ok', done)
-    },
-  })
 }
 
 /** Closes a sheet that asks for what another tab, the agent or the clock has settled meanwhile. */
@@ -72,7 +51,7 @@ export function useDealActions(deal: DealOut) {
     const signature = await askSignature(releaseSheet(network, deal, validUntil))
     return endpoints.release(deal.id, {
       escrow_id: deal.escrow?.escrow_id ?? '',
-      cumulative_released_units: deal.price_units,
+      cumulative_released_units: releasableUnits(escrowOf(deal)).toString(),
       valid_until: validUntil,
       signature,
     })

@@ -1,4 +1,4 @@
-import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress } from 'viem'
+import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress, zeroAddress } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
 import { bidsRoot } from '@/chain/bids'
@@ -14,6 +14,7 @@ import {
   signingRequest,
   taskHash,
 } from '@/chain/typedData'
+import { escrowOf } from './escrow'
 
 /** What the page recomputed of a deal: sentences that hold, and codes of what does not. */
 export interface Verdict {
@@ -21,7 +22,14 @@ export interface Verdict {
   problems: TermProblem[]
 }
 
-async function signedBy(name: MessageName, network: NetworkOut, message: Message, signature: string, signer: string) {
+/** Whether an account that is a plain key has signed a message. */
+export async function signedBy(
+  name: MessageName,
+  network: NetworkOut,
+  message: Message,
+  signature: string,
+  signer: string,
+) {
   const request = signingRequest(name, network, message) as unknown as Parameters<typeof recoverTypedDataAddress>[0]
   try {
     return isAddressEqual(await recoverTypedDataAddress({ ...request, signature: signature as Hex }), signer as Address)
@@ -75,10 +83,32 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
 /** Seconds to deliver that the task document promises. */
 export const deliverWithin = (deal: DealOut): number => Number(deal.document.deliver_within_seconds)
 
+/** The verifier that the task document names, the zero address if none. */
+export const namedVerifier = (deal: DealOut): string => String(deal.document.verifier ?? zeroAddress)
+
+const jobOf = (deal: DealOut) => jobHash(deal.task_hash as Hex, deal.award.bid_hash as Hex, deal.award.bids_root as Hex)
+
+/** Checks that the escrow a step is signed for is the one of this task, these parties and these judges. */
+export function verifyStanding(network: NetworkOut, deal: DealOut): Verdict {
+  const { terms, escrow_id: id } = escrowOf(deal)
+  const differs = (a: string, b: string) => !equal(a, b)
+  const findings: [TermProblem, boolean][] = [
+    ['task_hash_differs', differs(taskHash(deal.document), deal.task_hash)],
+    ['job_hash_differs', differs(jobOf(deal), terms.job_hash)],
+    ['client_differs', differs(terms.client, deal.buyer)],
+    ['provider_differs', differs(terms.provider, deal.agent)],
+    ['verifier_differs', differs(terms.verifier, namedVerifier(deal))],
+    ['arbiter_unknown', ![zeroAddress, network.contracts.arbiter].some((known) => equal(known, terms.arbiter))],
+    ['escrow_id_differs', differs(escrowId(network, terms), id)],
+  ]
+  const problems = findings.filter(([, wrong]) => wrong).map(([code]) => code)
+  const checks = problems.length === 0 ? ['Escrow id recomputed: it is the one of this task and these parties.'] : []
+  return { checks, problems }
+}
+
 /** Checks everything about an escrow payment that the wallet will not show. */
 export async function verifyEscrow(network: NetworkOut, deal: DealOut, buyer: string): Promise<Verdict> {
-  if (!deal.escrow) throw new Error('This deal is not paid by escrow.')
-  const { terms, escrow_id: id } = deal.escrow
+  const { terms, escrow_id: id } = escrowOf(deal)
   const base = await verifyAward(network, deal)
   const agreed: Agreed = {
     client: buyer,
@@ -86,8 +116,9 @@ export async function verifyEscrow(network: NetworkOut, deal: DealOut, buyer: st
     amountUnits: BigInt(deal.bid.amount_units),
     etaSeconds: deal.bid.eta_seconds,
     deliverWithinSeconds: deliverWithin(deal),
-    jobHash: jobHash(deal.task_hash as Hex, deal.award.bid_hash as Hex, deal.award.bids_root as Hex),
+    jobHash: jobOf(deal),
     arbiters: [network.contracts.arbiter],
+    verifier: namedVerifier(deal),
     now: serverNow() + CLOCK_SLACK_SECONDS,
   }
   const found = checkTerms(terms, agreed, network.constants)

@@ -1,9 +1,8 @@
+import { type Address, getAddress, isAddress, isAddressEqual, zeroAddress } from 'viem'
 import type { Constants } from '@/api/types'
 import { formatUsdc, parseUsdc } from '@/chain/amount'
+import { filesError } from '@/components/ui/files'
 import type { Urgency } from './pricing'
-
-export const MAX_FILES = 20
-export const MAX_FILE_BYTES = 25 * 1024 * 1024
 
 /** What the form holds; texts as typed. */
 export interface TaskForm {
@@ -14,6 +13,8 @@ export interface TaskForm {
   complexity: number
   urgency: Urgency
   escrowOnly: boolean
+  /** Address of who may release together with the agent; empty for nobody. */
+  verifier: string
   auctionSeconds: number
   deliverWithinSeconds: number
   files: File[]
@@ -27,6 +28,7 @@ export const EMPTY_FORM: TaskForm = {
   complexity: 1,
   urgency: '1.0',
   escrowOnly: false,
+  verifier: '',
   auctionSeconds: 300,
   deliverWithinSeconds: 3600,
   files: [],
@@ -47,16 +49,35 @@ export function budgetError(text: string, minimumUnits: bigint): string | undefi
 export const typingError = (text: string, minimumUnits: bigint): string | undefined =>
   /^(0(\.0*)?)?$|^[1-9][0-9]*\.$/.test(text.trim()) ? undefined : budgetError(text, minimumUnits)
 
-function filesError(files: readonly File[]): string | undefined {
-  if (files.length > MAX_FILES) return `At most ${MAX_FILES} files.`
-  const large = files.find((file) => file.size > MAX_FILE_BYTES)
-  if (large) return `${large.name} is larger than 25 MiB.`
-  if (new Set(files.map((file) => file.name)).size < files.length) return 'Two files have the same name.'
+/** The verifier as typed: null for none, undefined for what is no address. */
+export function parseVerifier(text: string): Address | null | undefined {
+  const typed = text.trim()
+  if (typed === '') return null
+  return isAddress(typed, { strict: false }) ? getAddress(typed) : undefined
+}
+
+/** A verifier works with escrow only, so naming one asks for escrow. */
+export const needsEscrow = (form: Pick<TaskForm, 'escrowOnly' | 'verifier'>) =>
+  form.escrowOnly || form.verifier.trim() !== ''
+
+/** What is wrong with a verifier, in a sentence. `arbiter` and `reader` cannot be one. */
+export function verifierError(text: string, arbiter: string, reader?: string): string | undefined {
+  const verifier = parseVerifier(text)
+  if (verifier === null) return undefined
+  if (verifier === undefined) return 'Write the address of an account: 0x and 40 digits.'
+  if (isAddressEqual(verifier, zeroAddress)) return 'The zero address belongs to nobody.'
+  if (reader && isAddressEqual(verifier, reader as Address)) return 'You release as the buyer; name somebody else.'
+  if (isAddressEqual(verifier, arbiter as Address)) return 'The arbiter decides disputes; name somebody else.'
   return undefined
 }
 
 /** What must be changed before the task can be posted. */
-export function validate(form: TaskForm, constants: Pick<Constants, 'minimum_price_units'>): FormErrors {
+export function validate(
+  form: TaskForm,
+  constants: Pick<Constants, 'minimum_price_units'>,
+  arbiter: string,
+  reader?: string,
+): FormErrors {
   const errors: FormErrors = {
     title: form.title.trim().length < 3 ? 'Give it a title of at least 3 characters.' : undefined,
     description: form.description.trim() === '' ? 'Describe what should be done.' : undefined,
@@ -65,6 +86,7 @@ export function validate(form: TaskForm, constants: Pick<Constants, 'minimum_pri
       : 'Lower-case letters, digits and _, such as data_processing.',
     budget: budgetError(form.budget, BigInt(constants.minimum_price_units)),
     files: filesError(form.files),
+    verifier: verifierError(form.verifier, arbiter, reader),
   }
   return Object.fromEntries(Object.entries(errors).filter(([, text]) => text !== undefined))
 }

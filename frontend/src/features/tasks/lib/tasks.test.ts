@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { EMPTY_FORM, type TaskForm, validate } from './form'
+import { EMPTY_FORM, needsEscrow, parseVerifier, type TaskForm, validate } from './form'
 import { guidePrice, guideRange } from './pricing'
 
 const form = (changes: Partial<TaskForm>): TaskForm => ({
@@ -9,7 +9,9 @@ const form = (changes: Partial<TaskForm>): TaskForm => ({
   budget: '25',
   ...changes,
 })
-const check = (changes: Partial<TaskForm>) => Object.keys(validate(form(changes), { minimum_price_units: '10000' }))
+const address = (digit: string) => `0x${digit.repeat(40)}`
+const check = (changes: Partial<TaskForm>) =>
+  Object.keys(validate(form(changes), { minimum_price_units: '10000' }, address('a'), address('b')))
 
 describe('validate', () => {
   it('accepts a whole form', () => expect(check({})).toEqual([]))
@@ -20,10 +22,28 @@ describe('validate', () => {
     [{ budget: '' }, 'budget'],
     [{ budget: '1,50' }, 'budget'],
     [{ budget: '0.009999' }, 'budget'],
+    [{ verifier: 'somebody' }, 'verifier'],
+    [{ verifier: address('0') }, 'verifier'],
+    [{ verifier: address('a') }, 'verifier'],
+    [{ verifier: ` ${address('b')} ` }, 'verifier'],
     [{ files: [new File(['a'], 'x.csv'), new File(['b'], 'x.csv')] }, 'files'],
   ] as [Partial<TaskForm>, string][])('%# finds what is wrong', (changes, field) =>
     expect(check(changes)).toEqual([field]),
   )
+})
+
+describe('verifier', () => {
+  it('is nobody by default', () => expect(parseVerifier(' ')).toBeNull())
+  it('is taken with or without the checksum', () => {
+    expect(check({ verifier: address('c') })).toEqual([])
+    expect(parseVerifier('0x5aaeb6053f3e94c9b9a09f33669435e7ef1beaed')).toBe(
+      '0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed',
+    )
+  })
+  it('asks for escrow', () => {
+    expect(needsEscrow(form({}))).toBe(false)
+    expect(needsEscrow(form({ verifier: address('c') }))).toBe(true)
+  })
 })
 
 describe('guide price', () => {

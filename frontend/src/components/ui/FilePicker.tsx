@@ -1,16 +1,19 @@
 import { FileUp, X } from 'lucide-react'
 import { type DragEvent, useId, useState } from 'react'
-import { formatBytes } from '@/components/ui/bytes'
-import { cn } from '@/components/ui/cn'
+import { formatBytes } from './bytes'
+import { cn } from './cn'
 
 interface FilePickerProps {
+  label: string
+  /** Who will see them. */
+  hint: string
   files: File[]
   error?: string
   onChange: (files: File[]) => void
 }
 
-/** Chooses input files by button or by dropping them. */
-export function FilePicker({ files, error, onChange }: FilePickerProps) {
+/** Chooses files by button or by dropping them. */
+export function FilePicker({ label, hint, files, error, onChange }: FilePickerProps) {
   const id = useId()
   const [over, setOver] = useState(false)
   const add = (list: FileList | null) => onChange([...files, ...Array.from(list ?? [])])
@@ -21,7 +24,7 @@ export function FilePicker({ files, error, onChange }: FilePickerProps) {
   return (
     <div className="grid gap-1.5">
       <label htmlFor={id} className="text-sm font-medium">
-        Input files
+        {label}
       </label>
       {/* biome-ignore lint/a11y/noStaticElementInteractions: dropping is an extra way; the input inside is the accessible one */}
       <div
@@ -52,7 +55,7 @@ export function FilePicker({ files, error, onChange }: FilePickerProps) {
         />
       </div>
       <p id={`${id}-note`} className={cn('text-xs', error ? 'text-bad' : 'text-muted')}>
-        {error ?? 'Up to 20 files of 25 MiB. Names and sizes are public, contents go to the agent you choose.'}
+        {error ?? `Up to 20 files of 25 MiB. ${hint}`}
       </p>
       {files.length > 0 && (
         <ul className="divide-y divide-line rounded-control border border-line">

@@ -1,0 +1,131 @@
+import type { Constants, DealOut, DealRole, DisputeOut, EscrowOut } from '@/api/types'
+import { formatDuration } from '@/components/ui/Time'
+import { amountText } from '@/components/web3/Amount'
+import { bondShares, escrowOf, feeOn, halves, leftUnits, stakeAtRisk } from './escrow'
+
+/** How a side is called: by the reader himself, or by anybody. */
+export const nameOf = (side: DealRole, reader?: DealRole) => (side === reader ? 'you' : `the ${side}`)
+
+const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
+
+/** One way a dispute can go on, until when, and what everybody then has. */
+export interface Ending {
+  title: string
+  /** Unix seconds; null where the case before it says when. */
+  by: number | null
+  lines: string[]
+}
+
+/** What a dispute that goes to the buyer pays. */
+export function buyerWins(escrow: EscrowOut, bond: bigint, constants: Constants, reader?: DealRole): string[] {
+  const { lost, toBuyer } = stakeAtRisk(escrow, constants)
+  const buyer = nameOf('buyer', reader)
+  return [
+    `${amountText(leftUnits(escrow))} go back to ${buyer}.`,
+    `The bond of ${amountText(bond)} goes back to ${buyer}.`,
+    `The agent's stake for this deal, ${amountText(lost)}, is lost; ${amountText(toBuyer)} of it go to ${buyer}.`,
+  ]
+}
+
+/** What a dispute that goes to the agent pays. */
+export function agentWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
+  const left = leftUnits(escrow)
+  const fee = feeOn(escrow, left)
+  const agent = nameOf('agent', reader)
+  return [
+    `${amountText(left - fee)} go to ${agent}: ${amountText(left)} less the marketplace fee.`,
+    `The buyer's bond of ${amountText(bond)} goes to ${agent}. The stake is free again.`,
+  ]
+}
+
+/** What a dispute without a winner pays. */
+export function nobodyWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
+  const parts = halves(leftUnits(escrow))
+  const shares = halves(bond)
+  return [
+    `${amountText(parts.toBuyer)} go to ${nameOf('buyer', reader)}, ${amountText(parts.toAgent)} to ${nameOf('agent', reader)} (less the fee on it).`,
+    `The bond is halved too: ${amountText(shares.toBuyer)} and ${amountText(shares.toAgent)}.`,
+  ]
+}
+
+/** How long an arbiter has: the terms say how long at least, he himself may need longer. */
+export const arbiterTime = (escrow: EscrowOut) => formatDuration(escrow.terms.dispute_timeout)
+
+/** The two ways a dispute can go from here, with the bond at `bond` base units and an answer due by `answerBy`. */
+export function endingsOf(
+  escrow: EscrowOut,
+  bond: bigint,
+  answerBy: number,
+  constants: Constants,
+  reader?: DealRole,
+): { silent: Ending; ruled: Ending[] } {
+  return {
+    silent: {
+      title: `${capital(nameOf('agent', reader))} ${reader === 'agent' ? 'do' : 'does'} not answer in time`,
+      by: answerBy,
+      lines: buyerWins(escrow, bond, constants, reader),
+    },
+    ruled: [
+      { title: 'Ruling for the buyer', by: null, lines: buyerWins(escrow, bond, constants, reader) },
+      { title: 'Ruling for the agent', by: null, lines: agentWins(escrow, bond, reader) },
+      { title: 'No winner, or no ruling in time', by: null, lines: nobodyWins(escrow, bond, reader) },
+    ],
+  }
+}
+
+/** What happens to a disputed escrow if nobody does anything, and when; null where nothing is waited for. */
+export function ifNobodyActs(deal: DealOut, constants: Constants, reader?: DealRole): Ending | null {
+  const escrow = escrowOf(deal)
+  const { dispute } = escrow
+  if (!dispute) return null
+  const bond = BigInt(dispute.bond_units)
+  if (escrow.chain_status === 'challenged')
+    return {
+      title: 'If the agent does not answer',
+      by: dispute.respond_by,
+      lines: buyerWins(escrow, bond, constants, reader),
+    }
+  if (escrow.chain_status === 'disputed')
+    return { title: 'If there is no ruling', by: dispute.decide_by, lines: nobodyWins(escrow, bond, reader) }
+  return null
+}
+
+export const RULINGS: Record<NonNullable<DisputeOut['ruling']>, string> = {
+  neither: 'The arbiter ruled for neither side.',
+  buyer: 'The arbiter ruled for the buyer.',
+  agent: 'The arbiter ruled for the agent.',
+}
+
+/** How an escrow ended, in a sentence. */
+export const OUTCOMES: Record<string, string> = {
+  completed: 'The money was released to the agent.',
+  settled: 'Both sides signed how to divide it.',
+  returned: 'The agent gave the money back.',
+  missed: 'The agent delivered nothing in time.',
+  lost: 'The dispute went to the buyer.',
+  won: 'The dispute went to the agent.',
+  tie: 'The dispute ended without a winner.',
+  stalled: 'There was no ruling in time.',
+  cancelled: 'The escrow was cancelled before the agent accepted.',
+}
+
+/** What a closed dispute paid, in sentences. */
+export function paidOut(escrow: EscrowOut, dispute: DisputeOut, outcome: string): string[] {
+  const bond = bondShares(dispute, outcome)
+  const to = (units: bigint, side: DealRole) => (units > 0n ? [`${amountText(units)} to the ${side}`] : [])
+  const shares = [...to(bond.toBuyer, 'buyer'), ...to(bond.toAgent, 'agent')]
+  return [
+    `In all ${amountText(escrow.released_units)} were released to the agent, the fee included, and ${amountText(escrow.refunded_units)} went back to the buyer.`,
+    shares.length > 0 ? `The bond went: ${shares.join(', ')}.` : 'There was no bond to give back.',
+  ]
+}
+
+/** The arbiter's periods in order, as they are called on the page. */
+export const PERIODS: { id: NonNullable<DisputeOut['arbiter_period']>; name: string; what: string }[] = [
+  { id: 'evidence', name: 'Evidence', what: 'Both sides may add what speaks for them.' },
+  { id: 'drawing', name: 'Drawing jurors', what: 'Jurors are drawn by chance, by their stake.' },
+  { id: 'commit', name: 'Sealed votes', what: 'Each juror fixes a vote nobody can read yet.' },
+  { id: 'reveal', name: 'Votes opened', what: 'The jurors show what they have voted.' },
+  { id: 'appeal', name: 'Appeal', what: 'Either side may pay for a larger panel.' },
+  { id: 'solved', name: 'Decided', what: 'The ruling stands.' },
+]
