@@ -5,11 +5,17 @@ from __future__ import annotations
 import asyncio
 import secrets
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from aicp.abi import usdc as usdc_abi
+from aicp.abi.typed_data import Dispute, ReceiveWithAuthorization
 from aicp.client import AgentActions, BuyerActions, Market, PoolActions, ProblemError, Wallet, models
+from aicp.rules.documents import evidence_document, evidence_hash
+from aicp.rules.ids import bond_nonce
+from aicp.rules.primitives import hex0x
+from backend.deals import repo as deals_repo
 from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
@@ -104,6 +110,60 @@ def test_a_contract_wallet_pays_into_escrow_and_releases(world: World, wallet: C
 
     asyncio.run(run())
     assert world.ledger_of(world.agent.address) >= 11 * USDC
+
+
+def signed_dispute(world: World, wallet: ContractWallet, escrow_id: bytes, bond_key: ContractWallet) -> dict[str, Any]:
+    """Return a dispute of the wallet without files, with a bond from its USDC."""
+    claim, salt, until = "The result is empty.", secrets.token_bytes(32), world.clock() + 300
+    said = evidence_document(escrow=escrow_id, party=wallet.address, claim=claim, files=[], salt=salt)
+    message = Dispute(escrow_id=escrow_id, evidence_hash=evidence_hash(said), valid_until=until)
+    bond = ReceiveWithAuthorization(
+        from_=wallet.address, to=world.ctx.deployment.escrow, value=3 * USDC, valid_after=0, valid_before=until,
+        nonce=bond_nonce(escrow_id, wallet.address),
+    )  # fmt: skip
+    return {
+        "escrow_id": hex0x(escrow_id),
+        "evidence": {"claim": claim, "files": [], "salt": hex0x(salt)},
+        "evidence_hash": hex0x(message.evidence_hash),
+        "valid_until": until,
+        "signature": hex0x(wallet.sign_digest(message.digest(world.ctx.domains.escrow))),
+        "bond": {
+            "value_units": str(bond.value),
+            "valid_before": until,
+            "signature": hex0x(bond_key.sign_digest(bond.digest(world.ctx.domains.token))),
+        },
+    }
+
+
+def test_a_contract_wallet_disputes_with_a_bond_of_its_own(
+    world: World, wallet: ContractWallet, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            buyer = BuyerActions(market)
+            task = await post(market)
+            async with open_market(world, Wallet(world.agent.key), tmp_path / "agent") as theirs:
+                agent = AgentActions(theirs)
+                seen = await theirs.task(task.id)
+                bid = await agent.bid(seen, amount_units=12 * USDC, eta_seconds=60, valid_until=world.clock() + 3600)
+                award = await buyer.award(task, bid)
+                await agent.accept(await agent.own_deal(award.deal_id))
+            await buyer.pay(await market.deal(award.deal_id))
+            world.until(lambda: state(world, task) == "assigned", "assigned")
+            deal = world.read(lambda s: s.execute(deals_repo.by_id(award.deal_id)).scalar_one())
+            world.submit(deal)
+            world.until(lambda: state(world, task) == "delivered", "delivered")
+            escrow_id, before = bytes(world.terms_row(deal).escrow_id), world.usdc_of(wallet.address)
+            path = f"/deals/{deal.id}/dispute"
+            with pytest.raises(ProblemError) as refused:
+                await market.transport.post(path, signed_dispute(world, wallet, escrow_id, impostor(wallet)))
+            assert refused.value.code == "invalid_signature"
+            answer = await market.transport.post(path, signed_dispute(world, wallet, escrow_id, wallet))
+            assert answer["escrow"]["dispute_fee_units"] == "3000000"
+            world.until(lambda: state(world, task) == "disputed", "disputed")
+            assert before - world.usdc_of(wallet.address) == 3 * USDC
+
+    asyncio.run(run())
 
 
 def test_a_contract_wallet_deposits_into_a_pool(world: World, wallet: ContractWallet, tmp_path: Path) -> None:

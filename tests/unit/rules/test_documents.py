@@ -9,8 +9,20 @@ from typing import Any
 import pytest
 
 from aicp.rules.canonical import canonical_json, document_hash
-from aicp.rules.documents import FileEntry, deliverable_hash, job_hash, manifest, rfc3339, task_document, task_hash
-from aicp.rules.primitives import keccak
+from aicp.rules.documents import (
+    FileEntry,
+    comment_hash,
+    deliverable_hash,
+    evidence_document,
+    evidence_hash,
+    job_hash,
+    manifest,
+    named_verifier,
+    rfc3339,
+    task_document,
+    task_hash,
+)
+from aicp.rules.primitives import ZERO_ADDRESS, ZERO_HASH, keccak
 
 SALT = bytes(range(32))
 A = FileEntry(name="a.csv", sha256=b"\x01" * 32, size=10, media_type="text/csv")
@@ -104,3 +116,41 @@ def test_job_hash_is_the_keccak_of_the_three_in_order() -> None:
 def test_a_naive_time_is_refused() -> None:
     with pytest.raises(ValueError, match="zone"):
         rfc3339(dt.datetime(2026, 1, 1))  # noqa: DTZ001
+
+
+def test_a_verifier_is_in_the_document_only_where_one_is_named() -> None:
+    assert "verifier" not in document()
+    assert named_verifier(document()) == ZERO_ADDRESS
+    named = document(verifier=b"\x33" * 20)
+    assert named_verifier(named) == b"\x33" * 20
+    assert task_hash(named) != task_hash(document())
+    with pytest.raises(ValueError, match="address"):
+        named_verifier({"verifier": "0x12"})
+
+
+def said(**changes: Any) -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "escrow": b"\x44" * 32, "party": b"\x55" * 20, "claim": "It is empty.", "files": [B, A], "salt": SALT,
+    }  # fmt: skip
+    return evidence_document(**(values | changes))
+
+
+def test_evidence_commits_to_escrow_party_claim_files_and_salt() -> None:
+    digest = evidence_hash(said())
+    assert evidence_hash(said(files=[A, B])) == digest, "the order of files does not matter"
+    assert evidence_hash(json.loads(json.dumps(said()))) == digest
+    for change in (
+        {"escrow": b"\x45" * 32}, {"party": b"\x56" * 20}, {"claim": "It is empty!"}, {"files": [A]},
+        {"salt": bytes(32)},
+    ):  # fmt: skip
+        assert evidence_hash(said(**change)) != digest, change
+    for wrong in ({"escrow": b"\x44"}, {"salt": b"\x44"}, {"claim": ""}, {"files": [A, A]}):
+        with pytest.raises(ValueError, match=r"32 bytes|says something|same name"):
+            said(**wrong)
+
+
+def test_a_comment_is_hashed_as_its_bytes_and_none_is_zero() -> None:
+    assert comment_hash("") == ZERO_HASH
+    assert comment_hash("é") == keccak(b"\xc3\xa9")
+    with pytest.raises(ValueError, match="surrogates"):
+        comment_hash("\ud800")

@@ -7,6 +7,7 @@ from eth_abi import encode
 
 from aicp.abi.typed_data import channel_domain
 from aicp.rules.ids import (
+    bond_nonce,
     channel_id,
     marketplace_config,
     pool_deposit_nonce,
@@ -26,6 +27,11 @@ def test_nonces_are_the_contracts_abi_encoding() -> None:
     assert pool_deposit_nonce(word("pool"), salt.to_bytes(32)) == expected
     expected = keccak(encode(["address", "uint256"], [AGENT, salt]))
     assert stake_nonce(AGENT, salt.to_bytes(32)) == expected
+    expected = keccak(encode(["bytes32", "string", "address"], [word("escrow"), "bond", AGENT]))
+    assert bond_nonce(word("escrow"), AGENT) == expected
+    assert bond_nonce(word("escrow"), BUYER) != expected
+    with pytest.raises(ValueError, match="32 bytes"):
+        bond_nonce(word("escrow"), word("agent"))
     with pytest.raises(ValueError, match="32 bytes"):
         pool_deposit_nonce(word("pool"), b"\x01")
     with pytest.raises(ValueError, match="20 bytes"):
