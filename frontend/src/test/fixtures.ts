@@ -36,7 +36,7 @@ export const rival = account('5')
 
 const address = (digit: string) => `0x${digit.repeat(40)}`
 export const NOW = Math.floor(Date.now() / 1000)
-const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
+export const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
 
 export const network: NetworkOut = {
   chain_id: 31337,
@@ -155,7 +155,13 @@ export const task: TaskOut = {
 const sign = (signer: typeof buyer, name: MessageName, message: Message) =>
   signer.signTypedData(signingRequest(name, network, message) as unknown as Parameters<typeof buyer.signTypedData>[0])
 
-async function makeBid(signer: typeof buyer, name: string, amount: string, seq: number): Promise<BidOut> {
+async function makeBid(
+  signer: typeof buyer,
+  name: string,
+  amount: string,
+  seq: number,
+  hash: string = task.task_hash,
+): Promise<BidOut> {
   const fields = {
     agent: signer.address,
     amount_units: amount,
@@ -166,9 +172,9 @@ async function makeBid(signer: typeof buyer, name: string, amount: string, seq: 
   }
   return {
     ...fields,
-    bid_hash: bidHash(network, task.task_hash, fields),
+    bid_hash: bidHash(network, hash, fields),
     agent_name: name,
-    signature: await sign(signer, 'Bid', bidMessage(task.task_hash, fields)),
+    signature: await sign(signer, 'Bid', bidMessage(hash, fields)),
     seq,
     receipt_signature: '0x',
     operator: operator.address,
@@ -188,16 +194,21 @@ export const makeBids = async () => [
 export async function makeDeal(
   path: 'escrow' | 'channel',
   price = path === 'escrow' ? '24000000' : '400000',
+  judges: { verifier?: string; arbiter?: string } = {},
 ): Promise<DealOut> {
-  const bid = await makeBid(agent, 'Tabula', price, 1)
+  const { verifier = zeroAddress, arbiter = zeroAddress } = judges
+  const named = verifier === zeroAddress ? {} : { verifier }
+  const agreed = { ...document, ...named }
+  const hash = taskHash(agreed)
+  const bid = await makeBid(agent, 'Tabula', price, 1, hash)
   const root = bidsRoot([bid.bid_hash as Hex])
-  const award = { taskHash: task.task_hash, bidHash: bid.bid_hash, bidsRoot: root, bidCount: 1 }
-  const job = jobHash(task.task_hash as Hex, bid.bid_hash as Hex, root)
+  const award = { taskHash: hash, bidHash: bid.bid_hash, bidsRoot: root, bidCount: 1 }
+  const job = jobHash(hash, bid.bid_hash as Hex, root)
   const terms = {
     client: buyer.address,
     provider: agent.address,
-    verifier: zeroAddress,
-    arbiter: zeroAddress,
+    verifier,
+    arbiter,
     amount_units: price,
     fee_bps: 250,
     quorum: 2,
@@ -212,7 +223,7 @@ export async function makeDeal(
   return {
     id: '0197f3a0-0000-7000-8000-0000000000d1',
     task_id: task.id,
-    task_hash: task.task_hash,
+    task_hash: hash,
     title: task.title,
     path,
     state: 'awaiting_payment',
@@ -220,7 +231,7 @@ export async function makeDeal(
     buyer: buyer.address,
     agent: agent.address,
     agent_name: 'Tabula',
-    verifier: null,
+    verifier: judges.verifier ?? null,
     price_units: price,
     fee_units: path === 'escrow' ? '600000' : '0',
     currency: 'USDC',
@@ -228,7 +239,7 @@ export async function makeDeal(
     ended_reason: null,
     bid,
     award: {
-      task_hash: task.task_hash,
+      task_hash: hash,
       bid_hash: bid.bid_hash,
       bids_root: root,
       bid_count: 1,
@@ -237,7 +248,7 @@ export async function makeDeal(
       deal_id: '0197f3a0-0000-7000-8000-0000000000d1',
     },
     description: document.description,
-    document,
+    document: agreed,
     input_files: [file],
     escrow:
       path === 'escrow'
@@ -256,7 +267,7 @@ export async function makeDeal(
             deliverable_hash: null,
             outcome: null,
             quorum: 2,
-            verifier: null,
+            verifier: judges.verifier ?? null,
             dispute_fee_units: null,
             arbiter_can_rule: null,
             dispute: null,
@@ -301,8 +312,11 @@ const manifest = {
 }
 
 /** The same deal after the agent handed in its result. */
-export async function makeDelivered(path: 'escrow' | 'channel'): Promise<DealOut> {
-  const deal = await makeDeal(path)
+export async function makeDelivered(
+  path: 'escrow' | 'channel',
+  judges: { verifier?: string; arbiter?: string } = {},
+): Promise<DealOut> {
+  const deal = await makeDeal(path, undefined, judges)
   return {
     ...deal,
     state: 'delivered',
@@ -327,7 +341,7 @@ export async function makeDelivered(path: 'escrow' | 'channel'): Promise<DealOut
   }
 }
 
-const chainRef = (block: number, digit: string, finality: 'seen' | 'safe' | 'final') => ({
+export const chainRef = (block: number, digit: string, finality: 'seen' | 'safe' | 'final') => ({
   block_number: block,
   block_hash: `0x${digit.repeat(64)}`,
   tx_hash: `0x${digit.repeat(64)}`,

@@ -3,28 +3,34 @@ import { render } from '@testing-library/react'
 import userEvent from '@testing-library/user-event'
 import type { ReactNode } from 'react'
 import { MemoryRouter, Route, Routes } from 'react-router'
+import type { Address } from 'viem'
 import { createConfig, custom, mock, WagmiProvider } from 'wagmi'
 import { connect } from 'wagmi/actions'
+import type { NetworkOut } from '@/api/types'
 import { NetworkProvider } from '@/chain/network'
 import { chainOf } from '@/chain/wagmi'
 import { SignSheetHost } from '@/components/web3/SignSheet'
-import { buyer, network } from './fixtures'
+import { buyer, network as usual } from './fixtures'
 
 interface Options {
   path?: string
   at?: string
   features?: Parameters<typeof mock>[0]['features']
   connected?: boolean
+  network?: NetworkOut
+  /** Whose wallet is connected. */
+  account?: Address
 }
 
-/** Renders inside everything a page expects: network, a mock wallet holding the buyer's address, queries, a route. */
-export async function show(ui: ReactNode, { path = '*', at = '/', features, connected = false }: Options = {}) {
+/** Renders inside everything a page expects: network, a mock wallet holding one address, queries, a route. */
+export async function show(ui: ReactNode, options: Options = {}) {
+  const { path = '*', at = '/', features, connected = false, network = usual, account = buyer.address } = options
   // whether there is a session is then up to the mocked service
-  localStorage.setItem('aicp.signed-in', buyer.address)
+  localStorage.setItem('aicp.signed-in', account)
   const chain = chainOf(network)
   const config = createConfig({
     chains: [chain],
-    connectors: [mock({ accounts: [buyer.address], features })],
+    connectors: [mock({ accounts: [account], features })],
     transports: { [chain.id]: custom({ request: async () => null }) },
     storage: null,
     multiInjectedProviderDiscovery: false,
