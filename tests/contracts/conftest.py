@@ -11,6 +11,7 @@ from ape_ethereum.trace import Trace
 from ethpm_types import ContractType
 
 from scripts.gen_abi import union_abi
+from tests.contracts.court import Court, open_court
 from tests.contracts.world import USDC, ZERO, World
 
 
@@ -52,3 +53,9 @@ def world(accounts: Any, project: Any, chain: Any) -> World:
         *(chain, usdc, escrow, reputation, channel, collector),
         *(owner, guardian, treasury, client, provider, verifier, operator, session, stranger),
     )
+
+
+@pytest.fixture(scope="module")
+def court(world: World, accounts: Any, project: Any) -> Court:
+    """An arbiter with five jurors."""
+    return open_court(world, accounts, project)

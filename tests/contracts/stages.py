@@ -23,10 +23,11 @@ class Stages:
     world: World
     arbitrator: Any
     terms: dict[str, Terms]
+    ids: dict[str, bytes]
 
     def clock(self, status: str) -> int:
         """End of the period the escrow of this status is in."""
-        return int(self.world.escrow.stateOf(self.world.id_of(self.terms[status])).clock)
+        return int(self.world.escrow.stateOf(self.ids[status]).clock)
 
     def party(self, name: str) -> Any:
         """Client, provider, verifier or stranger."""
@@ -62,4 +63,4 @@ def set_stages(world: World, project: Any) -> Stages:
             arbitrator.giveRuling(1, 2, sender=world.owner)
         if status == "closed":
             of.release(told, terms[status].amount, sender=world.client)
-    return Stages(world, arbitrator, terms)
+    return Stages(world, arbitrator, terms, {status: world.id_of(of) for status, of in terms.items()})

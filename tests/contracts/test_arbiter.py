@@ -23,17 +23,9 @@ from tests.contracts.court import (
     STAKE,
     STAKING,
     WRONG,
-    Court,
     config,
-    open_court,
 )
 from tests.contracts.world import FOREVER, USDC, ZERO, nonce_of
-
-
-@pytest.fixture(scope="session")
-def court(world, accounts, project) -> Court:
-    return open_court(world, accounts, project)
-
 
 # createDispute ---------------------------------------------------------------------------------------------------
 

@@ -34,7 +34,7 @@ def split(signer: str) -> Road:
 
     def arguments(stages: Stages, told: tuple[Any, ...], until: int, signature: bytes) -> tuple[Any, ...]:
         fields = {"toProvider": PARTS[0], "toClient": PARTS[1], "validUntil": until}
-        escrow_id = stages.world.id_of(stages.terms["disputed"])
+        escrow_id = stages.ids["disputed"]
         both = {
             party: stages.world.sign_escrow(stages.party(party), "Split", escrowId=escrow_id, **fields)
             for party in ("client", "provider")
@@ -103,7 +103,7 @@ every_road = pytest.mark.parametrize("road", ROADS.values(), ids=ROADS)
 
 def by_provider(stages: Stages, until: int) -> bytes:
     """The provider's part of the quorum."""
-    escrow_id = stages.world.id_of(stages.terms["submitted"])
+    escrow_id = stages.ids["submitted"]
     fields = {"escrowId": escrow_id, "cumulativeReleased": USDC, "validUntil": until}
     return stages.world.sign_escrow(stages.world.provider, "Release", **fields)
 
@@ -122,7 +122,7 @@ def call(stages: Stages, road: Road, until: int, signature: bytes, **asked: Any)
 
 def message(stages: Stages, road: Road, until: int) -> dict[str, Any]:
     """What is to be signed."""
-    return {"escrowId": stages.world.id_of(stages.terms[road.status]), **road.fields, "validUntil": until}
+    return {"escrowId": stages.ids[road.status], **road.fields, "validUntil": until}
 
 
 @every_road

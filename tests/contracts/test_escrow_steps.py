@@ -51,7 +51,7 @@ def stages(world, project) -> Stages:
 def arguments(stages: Stages, step: str, status: str) -> tuple[Any, ...]:
     """A good call of the step, for all of the price."""
     world, terms = stages.world, stages.terms[status]
-    told, amount, escrow_id = terms.tuple(), terms.amount, world.id_of(terms)
+    told, amount, escrow_id = terms.tuple(), terms.amount, stages.ids[status]
 
     def signed(signer: Any, name: str, **fields: Any) -> bytes:
         return world.sign_escrow(signer, name, escrowId=escrow_id, **fields, validUntil=FOREVER)
@@ -223,7 +223,7 @@ def test_accept__reverts_when_the_stake_is_short(stages, step):
     world = stages.world
     terms = world.terms(amount=5_000 * USDC, salt=8)
     world.escrow.fund(terms.tuple(), sender=world.client)
-    short = Stages(world, stages.arbitrator, {"funded": terms})
+    short = Stages(world, stages.arbitrator, {"funded": terms}, {"funded": world.id_of(terms)})
     assert ask(short, step, "funded") == "Stake_Insufficient"
 
 
