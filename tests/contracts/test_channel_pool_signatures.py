@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.refusals import CONSENTING, REVERTING, refusal
 from tests.contracts.signatures import compact, forged, malformed
-from tests.contracts.world import FOREVER, USDC, World
+from tests.contracts.world import FOREVER, USDC, World, nonce_of
 
 DAY, RELEASE_DELAY = 86400, 900
 INITIATE, CANCEL, RELEASE = (
@@ -182,3 +182,55 @@ def test_pool_release__needs_a_pending_withdrawal_of_this_nonce(idle, leaving):
     early = leaving.sign(RELEASE)
     leaving.send(CANCEL, leaving.sign(CANCEL))
     assert leaving.ask(RELEASE, early) == "PoolNonceMismatch"
+
+
+def test_pool_release__by_the_operator_himself(idle, leaving):
+    world = idle.world
+    release = world.channel.releasePool
+    for other in (world.client, world.verifier, world.stranger):
+        assert refusal(world, release, *leaving.key, leaving.nonce, sender=other) == "NotPoolOperator"
+    assert refusal(world, release, *leaving.key, leaving.nonce + 1, sender=world.operator) == "PoolNonceMismatch"
+    assert refusal(world, release, *idle.key, idle.nonce, sender=world.operator) == "PoolWithdrawalNotPending"
+    release(*leaving.key, leaving.nonce, sender=world.operator)
+    assert leaving.state()[2] == world.chain.blocks.head.timestamp + RELEASE_DELAY
+
+
+def test_pool_cancel__by_the_payer_himself(leaving):
+    world = leaving.world
+    cancel = (world.channel.cancelPoolWithdraw, *leaving.key[1:])
+    for other in (world.session, world.operator, world.stranger):  # the same words name a pool of his own
+        assert refusal(world, *cancel, sender=other) == "PoolWithdrawalNotPending"
+    world.channel.cancelPoolWithdraw(*leaving.key[1:], sender=world.client)
+    assert leaving.state() == (5 * USDC, 0, 0, 2)
+
+
+def test_pool_finalize__from_its_very_second_if_pending(idle, leaving):
+    world = idle.world
+    finalize, end = world.channel.finalizePoolWithdraw, leaving.state()[2]
+    assert refusal(world, finalize, *idle.key, sender=world.client) == "PoolWithdrawalNotPending"
+    assert refusal(world, finalize, *leaving.key, sender=world.client, at=end - 1) == "PoolWithdrawDelayNotElapsed"
+    assert refusal(world, finalize, *leaving.key, sender=world.stranger, at=end) == ""
+    world.usdc.blacklist(world.client, sender=world.owner)
+    assert refusal(world, finalize, *leaving.key, sender=world.client, at=end) == "TransferFailed"
+
+
+def test_pool_authorization__is_for_one_deposit_into_one_pool(idle):
+    world, salt = idle.world, 7
+    nonce = nonce_of(("bytes32", idle.id), ("uint256", salt))
+    message = {
+        "from": world.client.address,
+        "to": world.channel.address,
+        "value": USDC,
+        "validAfter": 0,
+        "validBefore": FOREVER,
+        "nonce": nonce,
+    }
+    domain = world.domain("USD Coin", "2", world.usdc)
+    wrong = forged(world.client, (world.session, world.operator), domain, "ReceiveWithAuthorization", message)
+    deposit = (world.channel.depositPoolWithAuthorization, *idle.key, USDC, 0, FOREVER, salt)
+    refused = {what: refusal(world, *deposit, signature, sender=world.stranger) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "InvalidSignature")
+    good = world.authorization(world.client, world.channel, USDC, nonce)
+    deposit[0](*deposit[1:], good, sender=world.stranger)
+    assert idle.state() == (6 * USDC, 0, 0, 0)
+    assert refusal(world, *deposit, good, sender=world.stranger) == "AuthorizationUsedOrCanceled"

@@ -110,3 +110,7 @@ def test_renounce_ownership__freezes_the_fee_and_stops_no_exit(world):
     escrow.pauseInflows(sender=world.guardian)
     assert refusal(world, escrow.unpauseInflows, sender=world.owner) == "Guarded_CallerNotGuardian"
     assert refusal(world, escrow.unpauseInflows, sender=world.guardian) == ""
+
+
+def test_rescue_token__never_to_nobody(world):
+    assert refusal(world, world.escrow.rescueToken, world.collector, ZERO, sender=world.owner) == "Escrow_ZeroAddress"

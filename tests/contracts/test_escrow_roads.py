@@ -134,7 +134,7 @@ def test_fund_from_balance_with_signature__reverts_for_another_escrow(world):
 
 
 def test_release_batch__skips_rows_with_their_reason(world):
-    good, late = world.submitted(salt=1), world.submitted(salt=2)
+    good, late = world.submitted(salt=1), world.accepted(salt=2)
     world.escrow.release(good.tuple(), USDC, sender=world.client)
     closed = world.submitted(salt=3)
     world.escrow.release(closed.tuple(), closed.amount, sender=world.client)

@@ -186,3 +186,21 @@ def test_release_with_quorum__takes_a_part_and_more_signatures_than_needed(stage
     ]
     world.escrow.releaseWithQuorum(terms.tuple(), USDC, FOREVER, signatures, sender=world.stranger)
     assert world.escrow.stateOf(world.id_of(terms)).released == USDC
+
+
+def test_rate_with_signature__is_bound_as_a_call_is(stages):
+    world = stages.world
+    never_accepted = world.terms(salt=7)
+    world.fund_signed(never_accepted)
+    world.escrow.cancel(never_accepted.tuple(), sender=world.client)
+    rows = [
+        (stages.terms["closed"], world.client, 100, ""),
+        (stages.terms["closed"], world.client, 101, "Escrow_ScoreOutOfRange"),
+        (stages.terms["closed"], world.verifier, 100, "Escrow_CallerNotParty"),
+        (never_accepted, world.client, 100, "Escrow_NotAccepted"),
+    ]
+    for terms, rater, score, answer in rows:
+        fields = {"escrowId": world.id_of(terms), "score": score, "commentHash": COMMENT, "validUntil": FOREVER}
+        signature = world.sign_escrow(rater, "Rating", **fields)
+        rating = (world.escrow.rateWithSignature, terms.tuple(), rater, score, COMMENT, FOREVER, signature)
+        assert refusal(world, *rating, sender=world.stranger) == answer

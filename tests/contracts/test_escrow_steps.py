@@ -11,7 +11,7 @@ from tests.contracts.stages import COMMENT, EVIDENCE, NO_BOND, RESULT, STATUSES,
 from tests.contracts.world import FOREVER, USDC
 
 SUBMITTED, CLOSED = 3, 7
-COMPLETED, MISSED = 1, 4
+COMPLETED, RETURNED, MISSED = 1, 3, 4
 BEFORE_RULING = {"funded", "accepted", "submitted", "challenged", "disputed"}
 # who, and the statuses it is for
 STEPS: dict[str, tuple[str, set[str]]] = {
@@ -318,6 +318,15 @@ def test_reclaim__returns_what_is_left_and_tells(stages):
     assert refunded.amount == 15 * USDC == world.escrow.balanceOf(world.client) - before
     assert len(list(world.escrow.EscrowClosed.from_receipt(receipt))) == 1
     assert world.escrow.stateOf(world.id_of(terms)).ruling == MISSED
+
+
+@pytest.mark.parametrize(("early", "outcome"), [(1, RETURNED), (0, MISSED)])
+def test_refund__with_nothing_submitted_is_a_return_before_the_deadline_only(stages, early, outcome):
+    world, terms = stages.world, stages.terms["accepted"]
+    world.chain.pending_timestamp = terms.deliver_by - early
+    world.escrow.refund(terms.tuple(), terms.amount, sender=world.provider)
+    assert world.chain.blocks.head.timestamp == terms.deliver_by - early
+    assert world.escrow.stateOf(stages.ids["accepted"]).ruling == outcome
 
 
 def test_refund_and_pay__falls_back_to_the_balance(stages):
