@@ -202,6 +202,18 @@ def test_escrow_end__never_needs_reputation(stages, step):
     assert ask(stages, step, ENDS[step], at=late, code=code) == ""
 
 
+def test_pause__changes_no_answer_to_any_step(stages):
+    late = stages.world.now() + 40 * 86400
+
+    def answers() -> list[str]:
+        first = {step: min(statuses, key=STATUSES.index) for step, (_, statuses) in STEPS.items()}
+        return [ask(stages, step, status, at=at) for step, status in first.items() for at in (None, late)]
+
+    before = answers()
+    stages.world.escrow.pauseInflows(sender=stages.world.guardian)
+    assert answers() == before
+
+
 def test_escrow_start__needs_reputation(stages):
     code = {stages.world.reputation.address: REVERTING}
     assert ask(stages, "accept", "funded", code=code) == "nothing said"

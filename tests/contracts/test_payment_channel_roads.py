@@ -8,6 +8,8 @@ from eth_abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from tests.contracts.refusals import refusal
+from tests.contracts.signatures import forged
 from tests.contracts.world import FOREVER, USDC, nonce_of, sign
 
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
@@ -215,6 +217,38 @@ def test_deposit__by_authorization_reverts_on_another_amount_or_config(world):
             world.channel.deposit(tuple(key.values()), amount, world.collector, data, sender=world.stranger)
     # the nonce was not used up by any of them
     world.channel.deposit(tuple(config.values()), 5 * USDC, world.collector, data, sender=world.stranger)
+
+
+def test_refund_with_signature__of_another_key_place_or_message_is_refused(world):
+    config = world.config(world.provider)
+    key = tuple(config.values())
+    world.channel.deposit(key, 5 * USDC, "0x" + "0" * 40, b"", sender=world.client)
+    message = {"channelId": world.channel_id(config), "nonce": 0, "amount": USDC}
+    domain = world.domain("x402 Batch Settlement", "1", world.channel)
+    # not even the receiver signs for the authorizer
+    wrong = forged(world.operator, (world.provider, world.client, world.session), domain, "ChannelRefund", message)
+    call = (world.channel.refundWithSignature, key, USDC, 0)
+    refused = {what: refusal(world, *call, signature, sender=world.stranger) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "InvalidSignature")
+    good = world.sign_channel(world.operator, "ChannelRefund", **message)
+    world.channel.refundWithSignature(key, USDC, 0, good, sender=world.stranger)
+    assert refusal(world, *call, good, sender=world.stranger) == "InvalidRefundNonce"
+
+
+def test_voucher__of_another_key_ceiling_or_channel_is_refused(world):
+    config = world.config(world.provider)
+    world.channel.deposit(tuple(config.values()), 5 * USDC, "0x" + "0" * 40, b"", sender=world.client)
+    message = {"channelId": world.channel_id(config), "maxClaimableAmount": USDC}
+    domain = world.domain("x402 Batch Settlement", "1", world.channel)
+    # where a session key is named, not even the payer signs in its place
+    others = (world.client, world.operator, world.provider)
+    wrong = forged(world.session, others, domain, "Voucher", message)
+    claim = world.channel.claim
+    refused = {
+        what: refusal(world, claim, [((tuple(config.values()), USDC), signature, USDC)], sender=world.provider)
+        for what, signature in wrong.items()
+    }
+    assert refused == dict.fromkeys(wrong, "InvalidSignature")
 
 
 def test_refund__takes_off_a_pending_withdrawal(world):

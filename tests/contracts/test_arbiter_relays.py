@@ -1,4 +1,4 @@
-"""DisputeArbiter: stakes and requests that others send, and the native token it does not take."""
+"""DisputeArbiter: what others send for jurors and parties, and the native token it does not take."""
 
 from __future__ import annotations
 
@@ -110,6 +110,30 @@ def test_juror_unstake__waits_counts_once_and_tells(world, court):
     complete = (court.arbiter.completeUnstake, juror)
     assert refusal(world, *complete, sender=world.treasury, at=unbond_at - 1) == "Arbiter_Unbonding"
     assert refusal(world, *complete, sender=world.treasury, at=unbond_at) == ""
+
+
+def test_vote_commit__of_another_key_place_or_message_is_refused(world, court):
+    dispute = court.panelled()
+    juror, other, _ = court.panel(dispute)
+    commitment = court.commitment(dispute, juror, 1)
+    message = {"disputeId": dispute, "round": 0, "commitment": commitment}
+    wrong = forged(juror, (other, world.client), court.domain(), "VoteCommit", message)
+    call = (court.arbiter.commitWithSignature, dispute, juror, commitment)
+    refused = {what: refusal(world, *call, signature, sender=world.treasury) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "Arbiter_InvalidSignature")
+    good = court.sign(juror, "VoteCommit", **message)
+    assert refusal(world, *call, compact(good), sender=world.treasury) == ""
+
+
+def test_disclosure__of_another_key_place_or_message_is_refused(world, court):
+    dispute, account = court.ask(), court.jurors[0]
+    message = {"disputeId": dispute, "account": account.address}
+    wrong = forged(world.client, (world.provider, account), court.domain(), "Disclosure", message)
+    call = (court.arbiter.disclose, dispute, court.extra(), world.client, account)
+    refused = {what: refusal(world, *call, signature, sender=world.treasury) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "Arbiter_InvalidSignature")
+    good = court.sign(world.client, "Disclosure", **message)
+    assert refusal(world, *call, compact(good), sender=world.treasury) == ""
 
 
 @pytest.mark.parametrize("period", ["none", "commit"])
