@@ -21,12 +21,15 @@ CONSENTING = "0x631626ba7e60e01b60005260206000f3"
 """Code of an ERC-1271 account that takes every signature for its own."""
 
 _ARTIFACTS = Path(__file__).parents[2] / "sdk/aicp/abi/artifacts"
-_LIBRARIES = ("Panic(uint256)", "Reentrancy()", "TransferFailed()", "TransferFromFailed()")
+_OTHERS = (
+    *("Panic(uint256)", "Reentrancy()", "TransferFailed()", "TransferFromFailed()"),
+    *("InvalidSigner()", "InvalidNonce()"),  # Permit2
+)
 
 
 def _errors() -> Iterable[str]:
-    """Signatures of all errors of our contracts and of the libraries under them."""
-    yield from _LIBRARIES
+    """Signatures of all errors of our contracts, of the libraries under them, and of Permit2."""
+    yield from _OTHERS
     for path in _ARTIFACTS.glob("*.json"):
         for entry in json.loads(path.read_text(encoding="utf-8"))["abi"]:
             if entry["type"] == "error":

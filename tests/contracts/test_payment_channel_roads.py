@@ -86,14 +86,10 @@ def test_pool_permit__works_after_a_front_runner_sent_the_permit(world):
 
 def test_pool_permit__somebody_elses_permit_moves_nothing(world):
     world.usdc.approve(world.channel, 0, sender=world.client)
-    before = world.usdc.balanceOf(world.client)
-    signature = permit(world, 3 * USDC)
-    with ape.reverts():
-        world.channel.depositPoolWithPermit(
-            world.stranger, world.operator, 3 * USDC, FOREVER, signature, sender=world.stranger
-        )
-    assert world.pool().balance == 0
-    assert world.usdc.balanceOf(world.client) == before
+    call = (world.session, world.operator, 3 * USDC, FOREVER, permit(world, 3 * USDC))
+    deposit = world.channel.depositPoolWithPermit
+    assert refusal(world, deposit, *call, sender=world.stranger) == "TransferFromFailed"
+    assert refusal(world, deposit, *call, sender=world.client) == ""
 
 
 def test_pool_permit__reverts_when_paused_and_on_nothing(world):
@@ -111,8 +107,8 @@ def test_pool_permit2__anyone_sends_what_the_payer_signed(world, permit2):
     tail = (5 * USDC, 1, FOREVER, pool_permit2(world, 5 * USDC, 1))
     world.channel.depositPoolWithPermit2(*world.pool_key(), *tail, sender=world.stranger)
     assert world.pool().balance == 5 * USDC
-    with ape.reverts(permit2.InvalidNonce):
-        world.channel.depositPoolWithPermit2(*world.pool_key(), *tail, sender=world.stranger)
+    again = refusal(world, world.channel.depositPoolWithPermit2, *world.pool_key(), *tail, sender=world.stranger)
+    assert again == "InvalidNonce"
 
 
 def test_pool_permit2__reverts_on_another_key_operator_or_amount(world, permit2):
@@ -126,8 +122,8 @@ def test_pool_permit2__reverts_on_another_key_operator_or_amount(world, permit2)
         (world.provider, session, operator, 5 * USDC),
     ]
     for call in changed:
-        with ape.reverts(permit2.InvalidSigner):
-            world.channel.depositPoolWithPermit2(*call, *tail, sender=world.stranger)
+        deposit = (world.channel.depositPoolWithPermit2, *call, *tail)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSigner"
     world.channel.depositPoolWithPermit2(client, session, operator, 5 * USDC, *tail, sender=world.stranger)
 
 
@@ -152,13 +148,13 @@ def test_permit2_collector__pays_into_the_signed_channel_only(world, permit2):
     collector = world.channel.permit2Collector()
     data = channel_permit2(world, config, 5 * USDC, 4)
     for key, amount in ((other, 5 * USDC), (config, 5 * USDC - 1)):
-        with ape.reverts(permit2.InvalidSigner):
-            world.channel.deposit(tuple(key.values()), amount, collector, data, sender=world.stranger)
+        deposit = (world.channel.deposit, tuple(key.values()), amount, collector, data)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSigner"
     world.channel.deposit(tuple(config.values()), 5 * USDC, collector, data, sender=world.stranger)
     assert world.channel.channels(world.channel_id(config)).balance == 5 * USDC
     assert world.usdc.balanceOf(collector) == 0
-    with ape.reverts(permit2.InvalidNonce):
-        world.channel.deposit(tuple(config.values()), 5 * USDC, collector, data, sender=world.stranger)
+    again = (world.channel.deposit, tuple(config.values()), 5 * USDC, collector, data)
+    assert refusal(world, *again, sender=world.stranger) == "InvalidNonce"
 
 
 def test_permit2_collector__reverts_for_any_other_caller(world, permit2):
@@ -213,9 +209,8 @@ def test_deposit__by_authorization_reverts_on_another_amount_or_config(world):
         (world.config(world.provider, withdrawDelay=900), 5 * USDC),
         (config, 5 * USDC + 1),
     ):
-        with ape.reverts(world.usdc.InvalidSignature):
-            world.channel.deposit(tuple(key.values()), amount, world.collector, data, sender=world.stranger)
-    # the nonce was not used up by any of them
+        deposit = (world.channel.deposit, tuple(key.values()), amount, world.collector, data)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSignature"
     world.channel.deposit(tuple(config.values()), 5 * USDC, world.collector, data, sender=world.stranger)
 
 

@@ -54,15 +54,15 @@ def test_stake_with_authorization__stakes_for_the_signer_whoever_sends(world):
 def test_stake_with_authorization__reverts_when_anything_signed_is_changed(world, field):
     call = list(authorized(world, world.client, USDC, 1))
     call[{"agent": 0, "amount": 1, "salt": 4}[field]] = {"agent": world.stranger, "amount": 2 * USDC, "salt": 2}[field]
-    with ape.reverts(world.usdc.InvalidSignature):
-        world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
+    answer = refusal(world, world.reputation.stakeWithAuthorization, *call, sender=world.stranger)
+    assert answer == "InvalidSignature"
 
 
 def test_stake_with_authorization__reverts_when_used_twice(world):
     call = authorized(world, world.client, USDC, 1)
     world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
-    with ape.reverts(world.usdc.AuthorizationUsedOrCanceled):
-        world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
+    answer = refusal(world, world.reputation.stakeWithAuthorization, *call, sender=world.stranger)
+    assert answer == "AuthorizationUsedOrCanceled"
 
 
 def test_stake_with_authorization__reverts_when_inflows_are_paused(world):
