@@ -2,8 +2,7 @@
 
 `tests/contracts/trees/<Contract>.<function>.tree` lists, as given/when/it, what a function does. Each leaf ends with
 the name of its test in brackets. Exit code 1 when a leaf names no test, when a tree belongs to no function, and when an
-external function that changes state has neither a tree nor an entry in `missing.txt`, or has both: the list only
-shrinks. With `--prune` entries of `missing.txt` that are no longer needed are taken out; none is ever added.
+external function that changes state has no tree.
 """
 
 from __future__ import annotations
@@ -11,13 +10,12 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from scripts.suites.model import ROOT
 
 _TREES = ROOT / "tests" / "contracts" / "trees"
-_MISSING = _TREES / "missing.txt"
 _ARTIFACTS = ROOT / "sdk" / "aicp" / "abi" / "artifacts"
 _CONTRACTS = ("Escrow", "PaymentChannel", "Reputation", "DisputeArbiter")
 _PYTHON_TEST = re.compile(r"^ *(?:async )?def (test_\w+)\(", re.MULTILINE)
@@ -27,23 +25,18 @@ _NAMED = re.compile(r"\[(\w+)\]$")
 
 
 def main() -> int:
-    """Check all trees; print what is wrong and how many functions still wait for a tree."""
+    """Check all trees; print what is wrong."""
     tests = test_names(ROOT / "tests")
     functions = [name for contract in _CONTRACTS for name in state_changing(contract)]
     trees = {path.stem: path.read_text(encoding="utf-8") for path in sorted(_TREES.glob("*.tree"))}
-    allowed = _MISSING.read_text(encoding="utf-8").split()
     problems = [problem for name, text in trees.items() for problem in tree_problems(name, text, tests)]
     problems += [f"{name}.tree belongs to no function" for name in trees if not _exists(name)]
-    if "--prune" in sys.argv[1:]:
-        allowed = [name for name in allowed if name in functions and name not in trees]
-        _MISSING.write_text("".join(f"{name}\n" for name in allowed), encoding="utf-8")
-    problems += coverage_problems(functions, list(trees), allowed)
+    problems += [f"{contract} has no artifact" for contract in _CONTRACTS if not state_changing(contract)]
+    problems += coverage_problems(functions, trees)
     for problem in problems:
         print(problem)
     leaves = sum(len(leaves_of(text)) for text in trees.values())
-    print(
-        f"trees: {len(trees)} trees, {leaves} leaves, {len(allowed)} functions without a tree, {len(problems)} problems"
-    )
+    print(f"trees: {len(trees)} trees, {leaves} leaves, {len(problems)} problems")
     return 1 if problems else 0
 
 
@@ -107,12 +100,9 @@ def tree_problems(name: str, text: str, tests: Iterable[str]) -> list[str]:
     return problems
 
 
-def coverage_problems(functions: Sequence[str], trees: Sequence[str], allowed: Sequence[str]) -> list[str]:
-    """Compare functions, trees and the list of functions that still wait for theirs."""
-    problems = [f"{name} has no tree" for name in functions if name not in trees and name not in allowed]
-    problems += [f"missing.txt: {name} has its tree now; take it off the list" for name in allowed if name in trees]
-    problems += [f"missing.txt: there is no function {name}" for name in allowed if name not in functions]
-    return problems
+def coverage_problems(functions: Iterable[str], trees: Collection[str]) -> list[str]:
+    """Return which functions have no tree."""
+    return [f"{name} has no tree" for name in functions if name not in trees]
 
 
 if __name__ == "__main__":

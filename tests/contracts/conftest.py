@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from ape.contracts import ContractContainer
+from ape_ethereum.trace import Trace
 from ethpm_types import ContractType
 
 from scripts.gen_abi import union_abi
+from tests.contracts.court import Court, open_court
 from tests.contracts.world import USDC, ZERO, World
 
 
@@ -18,6 +21,15 @@ def with_extension(project: Any) -> ContractContainer:
     document = main.model_dump(mode="json", by_alias=True)
     document["abi"] = union_abi(document["abi"], extension.model_dump(mode="json", by_alias=True)["abi"])
     return ContractContainer(ContractType.model_validate(document))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quiet_reverts(pytestconfig: Any) -> Iterator[None]:
+    """Ape draws the call tree of every revert, which takes longer than the call; with `-s` it still does."""
+    with pytest.MonkeyPatch.context() as patch:
+        if pytestconfig.getoption("capture") != "no":
+            patch.setattr(Trace, "show", lambda *_, **__: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -41,3 +53,9 @@ def world(accounts: Any, project: Any, chain: Any) -> World:
         *(chain, usdc, escrow, reputation, channel, collector),
         *(owner, guardian, treasury, client, provider, verifier, operator, session, stranger),
     )
+
+
+@pytest.fixture(scope="module")
+def court(world: World, accounts: Any, project: Any) -> Court:
+    """An arbiter with five jurors."""
+    return open_court(world, accounts, project)

@@ -23,17 +23,9 @@ from tests.contracts.court import (
     STAKE,
     STAKING,
     WRONG,
-    Court,
     config,
-    open_court,
 )
 from tests.contracts.world import FOREVER, USDC, ZERO, nonce_of
-
-
-@pytest.fixture(scope="session")
-def court(world, accounts, project) -> Court:
-    return open_court(world, accounts, project)
-
 
 # createDispute ---------------------------------------------------------------------------------------------------
 
@@ -585,7 +577,7 @@ def test_claim_contribution__comes_back_whole_when_no_round_followed(court):
 # stakes ----------------------------------------------------------------------------------------------------------
 
 
-def test_stake__by_call_and_by_authorization(court):
+def test_juror_stake__by_call_and_by_authorization(court):
     world, arbiter = court.world, court.arbiter
     with ape.reverts(arbiter.Arbiter_AmountZero):
         arbiter.stake(0, sender=world.client)

@@ -10,6 +10,7 @@ from eth_account import Account
 from eth_account.messages import encode_typed_data
 from eth_utils import keccak
 
+from tests.contracts.refusals import refusal
 from tests.contracts.world import FOREVER, USDC, Terms, World
 
 FUNDED, SUBMITTED, CLOSED = 1, 3, 7
@@ -105,8 +106,8 @@ def test_fund_with_permit2__funds_by_witness(world):
 @pytest.mark.usefixtures("with_permit2")
 def test_fund_with_permit2__reverts_for_other_terms(world):
     terms, other = world.terms(salt=1), world.terms(salt=2)
-    with ape.reverts():
-        world.escrow.fundWithPermit2(other.tuple(), 7, FOREVER, permit2(world, terms), sender=world.stranger)
+    call = (world.escrow.fundWithPermit2, other.tuple(), 7, FOREVER, permit2(world, terms))
+    assert refusal(world, *call, sender=world.stranger) == "InvalidSigner"
 
 
 def with_balance(world: World) -> None:
@@ -134,7 +135,7 @@ def test_fund_from_balance_with_signature__reverts_for_another_escrow(world):
 
 
 def test_release_batch__skips_rows_with_their_reason(world):
-    good, late = world.submitted(salt=1), world.submitted(salt=2)
+    good, late = world.submitted(salt=1), world.accepted(salt=2)
     world.escrow.release(good.tuple(), USDC, sender=world.client)
     closed = world.submitted(salt=3)
     world.escrow.release(closed.tuple(), closed.amount, sender=world.client)

@@ -8,6 +8,8 @@ from eth_abi import encode
 from eth_account import Account
 from eth_account.messages import encode_typed_data
 
+from tests.contracts.refusals import refusal
+from tests.contracts.signatures import forged
 from tests.contracts.world import FOREVER, USDC, nonce_of, sign
 
 PERMIT2 = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
@@ -84,14 +86,10 @@ def test_pool_permit__works_after_a_front_runner_sent_the_permit(world):
 
 def test_pool_permit__somebody_elses_permit_moves_nothing(world):
     world.usdc.approve(world.channel, 0, sender=world.client)
-    before = world.usdc.balanceOf(world.client)
-    signature = permit(world, 3 * USDC)
-    with ape.reverts():
-        world.channel.depositPoolWithPermit(
-            world.stranger, world.operator, 3 * USDC, FOREVER, signature, sender=world.stranger
-        )
-    assert world.pool().balance == 0
-    assert world.usdc.balanceOf(world.client) == before
+    call = (world.session, world.operator, 3 * USDC, FOREVER, permit(world, 3 * USDC))
+    deposit = world.channel.depositPoolWithPermit
+    assert refusal(world, deposit, *call, sender=world.stranger) == "TransferFromFailed"
+    assert refusal(world, deposit, *call, sender=world.client) == ""
 
 
 def test_pool_permit__reverts_when_paused_and_on_nothing(world):
@@ -109,8 +107,8 @@ def test_pool_permit2__anyone_sends_what_the_payer_signed(world, permit2):
     tail = (5 * USDC, 1, FOREVER, pool_permit2(world, 5 * USDC, 1))
     world.channel.depositPoolWithPermit2(*world.pool_key(), *tail, sender=world.stranger)
     assert world.pool().balance == 5 * USDC
-    with ape.reverts(permit2.InvalidNonce):
-        world.channel.depositPoolWithPermit2(*world.pool_key(), *tail, sender=world.stranger)
+    again = refusal(world, world.channel.depositPoolWithPermit2, *world.pool_key(), *tail, sender=world.stranger)
+    assert again == "InvalidNonce"
 
 
 def test_pool_permit2__reverts_on_another_key_operator_or_amount(world, permit2):
@@ -124,8 +122,8 @@ def test_pool_permit2__reverts_on_another_key_operator_or_amount(world, permit2)
         (world.provider, session, operator, 5 * USDC),
     ]
     for call in changed:
-        with ape.reverts(permit2.InvalidSigner):
-            world.channel.depositPoolWithPermit2(*call, *tail, sender=world.stranger)
+        deposit = (world.channel.depositPoolWithPermit2, *call, *tail)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSigner"
     world.channel.depositPoolWithPermit2(client, session, operator, 5 * USDC, *tail, sender=world.stranger)
 
 
@@ -150,13 +148,13 @@ def test_permit2_collector__pays_into_the_signed_channel_only(world, permit2):
     collector = world.channel.permit2Collector()
     data = channel_permit2(world, config, 5 * USDC, 4)
     for key, amount in ((other, 5 * USDC), (config, 5 * USDC - 1)):
-        with ape.reverts(permit2.InvalidSigner):
-            world.channel.deposit(tuple(key.values()), amount, collector, data, sender=world.stranger)
+        deposit = (world.channel.deposit, tuple(key.values()), amount, collector, data)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSigner"
     world.channel.deposit(tuple(config.values()), 5 * USDC, collector, data, sender=world.stranger)
     assert world.channel.channels(world.channel_id(config)).balance == 5 * USDC
     assert world.usdc.balanceOf(collector) == 0
-    with ape.reverts(permit2.InvalidNonce):
-        world.channel.deposit(tuple(config.values()), 5 * USDC, collector, data, sender=world.stranger)
+    again = (world.channel.deposit, tuple(config.values()), 5 * USDC, collector, data)
+    assert refusal(world, *again, sender=world.stranger) == "InvalidNonce"
 
 
 def test_permit2_collector__reverts_for_any_other_caller(world, permit2):
@@ -211,10 +209,41 @@ def test_deposit__by_authorization_reverts_on_another_amount_or_config(world):
         (world.config(world.provider, withdrawDelay=900), 5 * USDC),
         (config, 5 * USDC + 1),
     ):
-        with ape.reverts(world.usdc.InvalidSignature):
-            world.channel.deposit(tuple(key.values()), amount, world.collector, data, sender=world.stranger)
-    # the nonce was not used up by any of them
+        deposit = (world.channel.deposit, tuple(key.values()), amount, world.collector, data)
+        assert refusal(world, *deposit, sender=world.stranger) == "InvalidSignature"
     world.channel.deposit(tuple(config.values()), 5 * USDC, world.collector, data, sender=world.stranger)
+
+
+def test_refund_with_signature__of_another_key_place_or_message_is_refused(world):
+    config = world.config(world.provider)
+    key = tuple(config.values())
+    world.channel.deposit(key, 5 * USDC, "0x" + "0" * 40, b"", sender=world.client)
+    message = {"channelId": world.channel_id(config), "nonce": 0, "amount": USDC}
+    domain = world.domain("x402 Batch Settlement", "1", world.channel)
+    # not even the receiver signs for the authorizer
+    wrong = forged(world.operator, (world.provider, world.client, world.session), domain, "ChannelRefund", message)
+    call = (world.channel.refundWithSignature, key, USDC, 0)
+    refused = {what: refusal(world, *call, signature, sender=world.stranger) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "InvalidSignature")
+    good = world.sign_channel(world.operator, "ChannelRefund", **message)
+    world.channel.refundWithSignature(key, USDC, 0, good, sender=world.stranger)
+    assert refusal(world, *call, good, sender=world.stranger) == "InvalidRefundNonce"
+
+
+def test_voucher__of_another_key_ceiling_or_channel_is_refused(world):
+    config = world.config(world.provider)
+    world.channel.deposit(tuple(config.values()), 5 * USDC, "0x" + "0" * 40, b"", sender=world.client)
+    message = {"channelId": world.channel_id(config), "maxClaimableAmount": USDC}
+    domain = world.domain("x402 Batch Settlement", "1", world.channel)
+    # where a session key is named, not even the payer signs in its place
+    others = (world.client, world.operator, world.provider)
+    wrong = forged(world.session, others, domain, "Voucher", message)
+    claim = world.channel.claim
+    refused = {
+        what: refusal(world, claim, [((tuple(config.values()), USDC), signature, USDC)], sender=world.provider)
+        for what, signature in wrong.items()
+    }
+    assert refused == dict.fromkeys(wrong, "InvalidSignature")
 
 
 def test_refund__takes_off_a_pending_withdrawal(world):

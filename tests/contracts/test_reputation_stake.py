@@ -5,6 +5,8 @@ from __future__ import annotations
 import ape
 import pytest
 
+from tests.contracts.refusals import CONSENTING, REVERTING, refusal
+from tests.contracts.signatures import compact, forged, malformed
 from tests.contracts.world import FOREVER, USDC, nonce_of
 
 STAKE = 1_000 * USDC
@@ -52,15 +54,15 @@ def test_stake_with_authorization__stakes_for_the_signer_whoever_sends(world):
 def test_stake_with_authorization__reverts_when_anything_signed_is_changed(world, field):
     call = list(authorized(world, world.client, USDC, 1))
     call[{"agent": 0, "amount": 1, "salt": 4}[field]] = {"agent": world.stranger, "amount": 2 * USDC, "salt": 2}[field]
-    with ape.reverts(world.usdc.InvalidSignature):
-        world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
+    answer = refusal(world, world.reputation.stakeWithAuthorization, *call, sender=world.stranger)
+    assert answer == "InvalidSignature"
 
 
 def test_stake_with_authorization__reverts_when_used_twice(world):
     call = authorized(world, world.client, USDC, 1)
     world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
-    with ape.reverts(world.usdc.AuthorizationUsedOrCanceled):
-        world.reputation.stakeWithAuthorization(*call, sender=world.stranger)
+    answer = refusal(world, world.reputation.stakeWithAuthorization, *call, sender=world.stranger)
+    assert answer == "AuthorizationUsedOrCanceled"
 
 
 def test_stake_with_authorization__reverts_when_inflows_are_paused(world):
@@ -92,15 +94,37 @@ def test_request_unstake__reverts_when_above_the_stake(world):
         world.reputation.requestUnstake(1, sender=world.stranger)
 
 
-def test_request_unstake_with_signature__reverts_when_of_another_contract_or_signer(world):
-    message = {"agent": world.provider.address, "amount": USDC, "nonce": 0, "validUntil": FOREVER}
-    elsewhere = world.sign_escrow(world.provider, "Unstake", **message)
-    by_other = world.sign_reputation(world.stranger, "Unstake", **message)
-    for signature in (elsewhere, by_other, b"", b"\x00" * 65):
-        with ape.reverts(world.reputation.Stake_InvalidSignature):
-            world.reputation.requestUnstakeWithSignature(
-                world.provider, USDC, FOREVER, signature, sender=world.stranger
-            )
+def unstake(agent, until=FOREVER):
+    return {"agent": agent.address, "amount": USDC, "nonce": 0, "validUntil": until}
+
+
+def request(world, signature, until=FOREVER, **asked):
+    call = (world.reputation.requestUnstakeWithSignature, world.provider, USDC, until, signature)
+    return refusal(world, *call, sender=world.stranger, **asked)
+
+
+def test_request_unstake_with_signature__reverts_when_of_another_key_place_or_message(world):
+    domain = world.domain("AICP Reputation", "1", world.reputation)
+    wrong = forged(world.provider, (world.client, world.stranger), domain, "Unstake", unstake(world.provider))
+    refused = {what: request(world, signature) for what, signature in wrong.items()}
+    assert refused == dict.fromkeys(wrong, "Stake_InvalidSignature")
+
+
+def test_request_unstake_with_signature__counts_to_its_last_second(world):
+    until = world.now() + 60
+    signature = world.sign_reputation(world.provider, "Unstake", **unstake(world.provider, until))
+    assert request(world, signature, until, at=until) == ""
+    assert request(world, signature, until, at=until + 1) == "Stake_SignatureExpired"
+
+
+def test_request_unstake_with_signature__of_an_account_with_code(world):
+    address = world.provider.address
+    own = world.sign_reputation(world.provider, "Unstake", **unstake(world.provider))
+    assert request(world, b"whatever it likes", code={address: CONSENTING}) == ""
+    assert request(world, compact(own), code={address: REVERTING}) == ""
+    assert {request(world, bad, code={address: REVERTING}) for bad in malformed(own).values()} == {
+        "Stake_InvalidSignature"
+    }
 
 
 def test_complete_unstake__reverts_when_nothing_was_requested(world):

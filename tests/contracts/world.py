@@ -112,7 +112,8 @@ class World:
         """The contract's id of the terms."""
         return bytes(self.escrow.escrowId(terms.tuple()))
 
-    def _domain(self, name: str, version: str, contract: Any) -> dict[str, Any]:
+    def domain(self, name: str, version: str, contract: Any) -> dict[str, Any]:
+        """EIP-712 domain of a contract."""
         return {
             "name": name,
             "version": version,
@@ -122,19 +123,19 @@ class World:
 
     def sign_escrow(self, signer: Any, name: str, **message: Any) -> bytes:
         """Sign a message of the Escrow domain."""
-        return sign(signer, self._domain("AICP Escrow", "1", self.escrow), name, message)
+        return sign(signer, self.domain("AICP Escrow", "1", self.escrow), name, message)
 
     def sign_channel(self, signer: Any, name: str, **message: Any) -> bytes:
         """Sign a message of the payment channel's domain."""
-        return sign(signer, self._domain("x402 Batch Settlement", "1", self.channel), name, message)
+        return sign(signer, self.domain("x402 Batch Settlement", "1", self.channel), name, message)
 
     def sign_reputation(self, signer: Any, name: str, **message: Any) -> bytes:
         """Sign a message of the Reputation domain."""
-        return sign(signer, self._domain("AICP Reputation", "1", self.reputation), name, message)
+        return sign(signer, self.domain("AICP Reputation", "1", self.reputation), name, message)
 
     def sign_token(self, signer: Any, name: str, **message: Any) -> bytes:
         """Sign a message of the token's domain."""
-        return sign(signer, self._domain("USD Coin", "2", self.usdc), name, message)
+        return sign(signer, self.domain("USD Coin", "2", self.usdc), name, message)
 
     def authorization(self, signer: Any, to: Any, value: int, nonce: bytes, valid_before: int = FOREVER) -> bytes:
         """An ERC-3009 `ReceiveWithAuthorization` that is valid from the start."""
