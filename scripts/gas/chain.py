@@ -131,8 +131,8 @@ def chain() -> Iterator[Chain]:
             found.rpc("anvil_setBlockTimestampInterval", 1)
             yield found
     finally:
-        process.terminate()
-        process.wait(10)
+        process.kill()  # it keeps nothing
+        process.wait()
 
 
 def _wait(found: Chain, process: subprocess.Popen[bytes]) -> None:
