@@ -17,7 +17,7 @@ endef
 
 PROOFS := slither halmos invariants
 
-.PHONY: help openapi up down status test $(SUITES) $(PROOFS) audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ halmos: dev-packages ## symbolic tests of the contracts
 
 invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each (make forge does a short round)
 	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/*Invariants.t.sol')
+
+gas: dev-packages ## measure every operation, write snapshots/gas.json, print it beside the targets
+	@$(call timed,$(VENV)/python -m scripts.gas)
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }

@@ -36,6 +36,7 @@ _MODULES = (
 )
 _EXTENSIONS = {"Escrow": "EscrowExtension"}  # contract: second code body, whose functions callers find on the contract
 _DEPLOYABLE_DIRECTORIES = ("contracts/", "contracts/collectors/")
+_DEPLOYABLE_MOCKS = ("MockUSDC", "ProxiedUSDC", "ProxiedUSDCLogic", "ProxiedUSDCSignatures")
 
 
 def _formatted(path: Path, source: str) -> str:
@@ -53,7 +54,7 @@ def _formatted(path: Path, source: str) -> str:
 
 def _is_deployable(contract: Contract) -> bool:
     directory = contract.source.rpartition("/")[0] + "/"
-    return bool(contract.bytecode) and (directory in _DEPLOYABLE_DIRECTORIES or contract.name == "MockUSDC")
+    return bool(contract.bytecode) and (directory in _DEPLOYABLE_DIRECTORIES or contract.name in _DEPLOYABLE_MOCKS)
 
 
 def _united(contracts: dict[str, Contract]) -> dict[str, Contract]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from backend.context import Context
@@ -18,6 +18,13 @@ BATCH: Final = 200
 REBROADCAST_SECONDS: Final = 15
 
 
+@dataclass(slots=True)
+class Lists:
+    """Until when (unix seconds) no node is asked for access lists, because one has refused."""
+
+    paused_until: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """Network, database, nodes and keys."""
@@ -26,6 +33,7 @@ class Machine:
     db: SyncDatabase
     rpc: Rpc
     keys: Keyring
+    lists: Lists = field(default_factory=Lists)
 
     def market_fees(self) -> Fees:
         """Return what to offer now. Raises NodeUnreachable or NodeError."""

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.ids import new_id
 from backend.db.times import moment
-from backend.txm import repo, service
+from backend.txm import access, repo, service
 from backend.txm.classify import SendOutcome, classify, is_revert
 from backend.txm.fees import Fees
 from backend.txm.machine import BATCH, MAX_IN_FLIGHT, Machine
@@ -94,12 +94,15 @@ def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[byt
     return sorted(free, key=lambda address: busy.get(address, 0))
 
 
-def _estimate(machine: Machine, sender: bytes, intent: Intent, tag: str) -> int:
+def _call(machine: Machine, sender: bytes, intent: Intent, tag: str) -> Call:
     machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag)
-    if intent.gas_limit is not None:
-        return intent.gas_limit
-    needed = machine.rpc.estimate_gas(sender=sender, to=intent.to, data=intent.data, tag=tag)
-    return needed * 5 // 4 + 10_000
+    needed: int | None = None
+    if intent.gas_limit is None:
+        needed = machine.rpc.estimate_gas(sender=sender, to=intent.to, data=intent.data, tag=tag)
+    listed = access.list_for(machine, sender=sender, to=intent.to, data=intent.data, tag=tag, needed=needed)
+    limit = intent.gas_limit if needed is None else needed * 5 // 4 + 10_000
+    assert limit is not None
+    return Call(to=intent.to, data=intent.data, gas_limit=limit, access_list=listed)
 
 
 def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | None:
@@ -112,14 +115,11 @@ def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | N
     verdict: NodeError | None = None
     for tag in ("latest", "pending"):
         try:
-            gas = _estimate(machine, sender, intent, tag)
+            call = _call(machine, sender, intent, tag)
         except NodeError as error:
             verdict = error
             continue
-        return Ready(
-            intent_id=intent.id, call=Call(to=intent.to, data=intent.data, gas_limit=gas), account=intent.account,
-            fees=fees,
-        )  # fmt: skip
+        return Ready(intent_id=intent.id, call=call, account=intent.account, fees=fees)
     assert verdict is not None
     if classify(verdict) is SendOutcome.INSUFFICIENT_FUNDS:
         _log.error("a relayer key is out of funds", sender="0x" + sender.hex())

@@ -14,7 +14,7 @@ from backend.txm import repo
 from backend.txm.fees import Fees, bump
 from backend.txm.machine import NOOP_GAS, Machine
 from backend.txm.models import Attempt, Transaction
-from backend.txm.signer import Call
+from backend.txm.signer import Call, access_list_of
 from backend.txm.states import TxState
 
 _log = structlog.get_logger("txm.replace")
@@ -65,7 +65,9 @@ def _replace(session: Session, machine: Machine, tx_id: uuid.UUID, seq: int, fee
     else:
         intent = session.execute(repo.intent(row.intent_id)).scalar_one()
         assert intent.gas_limit is not None
-        call = Call(to=intent.to, data=intent.data, gas_limit=intent.gas_limit)
+        call = Call(
+            to=intent.to, data=intent.data, gas_limit=intent.gas_limit, access_list=access_list_of(attempts[-1].raw)
+        )
     signed = machine.keys.sign(row.account, row.nonce, call, fees)
     session.add(
         Attempt(

@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx
 
+from backend.txm.signer import AccessList, to_json
+
 
 class NodeUnreachable(Exception):  # noqa: N818  # a fact about the node, not about the call
     """No usable answer within the deadline: the outcome of the call is unknown."""
@@ -75,10 +77,11 @@ class Node:
     def __post_init__(self) -> None:
         self._http = httpx.Client(timeout=httpx.Timeout(self.timeout_seconds, connect=min(5.0, self.timeout_seconds)))
 
-    def post(self, body: Any) -> Any:
-        """Return the decoded answer. Raises NodeUnreachable."""
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        """Return the decoded answer, within less than the usual time if asked to. Raises NodeUnreachable."""
+        timeout = httpx.USE_CLIENT_DEFAULT if deadline_seconds is None else httpx.Timeout(deadline_seconds)
         try:
-            response = self._http.post(self.url, json=body)
+            response = self._http.post(self.url, json=body, timeout=timeout)
             if response.status_code != 200:
                 raise NodeUnreachable(f"HTTP {response.status_code}")
             return response.json()
@@ -219,10 +222,32 @@ class Rpc:
         request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
         return bytes.fromhex(self.call("eth_call", request, tag)[2:])
 
-    def estimate_gas(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest") -> int:
+    def estimate_gas(
+        self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", access_list: AccessList = ()
+    ) -> int:
         """Return the gas the call needs. Raises NodeError when it reverts."""
-        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        request: dict[str, Any] = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        if access_list:
+            request["accessList"] = to_json(access_list)
         return int(self.call("eth_estimateGas", request, tag), 16)
+
+    def access_list(
+        self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", deadline_seconds: float
+    ) -> AccessList:
+        """Return what the call touches, as the first node sees it; other nodes are not asked.
+
+        Raises NodeError when it reverts or the node does not tell, NodeUnreachable when there is no answer in time.
+        """
+        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_createAccessList", "params": (request, tag)}
+        answer = _result(self._nodes[0].post(body, deadline_seconds))
+        try:
+            return tuple(
+                (bytes.fromhex(row["address"][2:]), tuple(bytes.fromhex(key[2:]) for key in row["storageKeys"]))
+                for row in answer["accessList"]
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise NodeUnreachable("an access list that is none") from error
 
     def head(self) -> Head:
         """Return the newest block."""

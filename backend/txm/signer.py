@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import hmac
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from eth_account import Account
+from eth_account.typed_transactions.typed_transaction import TypedTransaction
+from hexbytes import HexBytes
 
 from aicp.abi.signing import address_of
-from aicp.rules.primitives import checksum
+from aicp.rules.primitives import checksum, hex0x
 from backend.txm.fees import Fees
+
+AccessList: TypeAlias = tuple[tuple[bytes, tuple[bytes, ...]], ...]
+"""Addresses with storage keys of 32 bytes that a transaction names beforehand (EIP-2930)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +25,7 @@ class Call:
     to: bytes
     data: bytes
     gas_limit: int
+    access_list: AccessList = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +34,21 @@ class Signed:
 
     raw: bytes
     tx_hash: bytes
+
+
+def to_json(access_list: AccessList) -> list[dict[str, Any]]:
+    """Return an access list as nodes and signers spell it."""
+    return [
+        {"address": checksum(address), "storageKeys": [hex0x(key) for key in keys]} for address, keys in access_list
+    ]
+
+
+def access_list_of(raw: bytes) -> AccessList:
+    """Return the access list of a transaction this module has signed."""
+    listed = TypedTransaction.from_bytes(HexBytes(raw)).as_dict()["accessList"]
+    return tuple(
+        (bytes(row["address"]), tuple(key.to_bytes(32, "big") for key in row["storageKeys"])) for row in listed
+    )
 
 
 class Keyring:
@@ -56,6 +77,8 @@ class Keyring:
             "maxFeePerGas": fees.max_fee_wei,
             "maxPriorityFeePerGas": fees.tip_wei,
         }
+        if call.access_list:
+            transaction["accessList"] = to_json(call.access_list)
         signed = Account.sign_transaction(transaction, self._keys[account])
         return Signed(bytes(signed.raw_transaction), bytes(signed.hash))
 

@@ -52,6 +52,7 @@ CHECK = Suite(
             *(str(NODE_BIN / "solhint"), "--disc", "contracts/**/*.sol"),
             needs=("contracts/*.sol", ".solhint.json"),
         ),
+        _check("gas", PYTHON, "-m", "scripts.gas", "--check", needs=("snapshots/gas.json",)),
     ),
 )
 

@@ -13873,6 +13873,7 @@ export const constants = {
       "explorer": null,
       "public": false,
       "finality_depth": 2,
+      "access_lists": false,
       "constants": {
         "threshold_units": "10000000",
         "fee_bps": 250,
@@ -13924,6 +13925,7 @@ export const constants = {
       "explorer": "https://polygonscan.com",
       "public": true,
       "finality_depth": 256,
+      "access_lists": true,
       "constants": {
         "threshold_units": "10000000",
         "fee_bps": 250,
@@ -13975,6 +13977,7 @@ export const constants = {
       "explorer": "https://amoy.polygonscan.com",
       "public": true,
       "finality_depth": 256,
+      "access_lists": true,
       "constants": {
         "threshold_units": "10000000",
         "fee_bps": 250,
@@ -14026,6 +14029,7 @@ export const constants = {
       "explorer": "https://etherscan.io",
       "public": true,
       "finality_depth": 64,
+      "access_lists": false,
       "constants": {
         "threshold_units": "10000000",
         "fee_bps": 250,
@@ -14077,6 +14081,7 @@ export const constants = {
       "explorer": "https://sepolia.etherscan.io",
       "public": true,
       "finality_depth": 64,
+      "access_lists": false,
       "constants": {
         "threshold_units": "10000000",
         "fee_bps": 250,

@@ -64,7 +64,11 @@ class Constants:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Network:
-    """One chain we can run on. `usdc` is None where the token is deployed by us (the local chain only)."""
+    """One chain we can run on. `usdc` is None where the token is deployed by us (the local chain only).
+
+    `access_lists` is true where naming slots beforehand (EIP-2930) is much cheaper than meeting them cold: on Polygon
+    since PIP-88, 1,900 instead of 5,460 gas a slot.
+    """
 
     chain_id: int
     name: str
@@ -77,6 +81,7 @@ class Network:
     explorer: str | None
     public: bool
     finality_depth: int
+    access_lists: bool
     constants: Constants
 
 
