@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from pydantic import SecretStr
 
 from aicp.abi import escrow as escrow_abi
 from aicp.abi.typed_data import Dispute, Refund
@@ -15,8 +16,11 @@ from backend.deals.models import Deal
 from backend.deals.schemas import RefundIn
 from backend.errors import InvalidSignature, NotFound, SignatureExpired, TermsMismatch, UnknownFile, WrongState
 from backend.worker import sweeps
+from backend.worker.runtime import close_machine
+from scripts.devnet.keys import dev_accounts
 from tests.fixtures.disputelab import FEE, Court, straight
 from tests.fixtures.moneylab import USDC, World
+from tests.fixtures.services import CHAIN_ID
 
 pytestmark = pytest.mark.services
 PRICE = 11 * USDC
@@ -252,3 +256,48 @@ def test_a_stalled_arbiter_ends_in_halves(court: Court) -> None:
     assert intents(court, "resolve_stalled", deal)[-1] == ("final", None)
     fee = (PRICE // 2) * 250 // 10_000
     assert balances(court) == (before[0] + PRICE - PRICE // 2 + FEE - FEE // 2, before[1] + PRICE // 2 - fee + FEE // 2)
+
+
+def test_a_ruling_that_was_not_delivered_is_carried_out_and_seeds_are_opened(court: Court) -> None:
+    world = court.world
+    deal = court.submitted()
+    court.answered(deal)
+    keys = [SecretStr(account.key) for account in (dev_accounts(CHAIN_ID).operator, *dev_accounts(CHAIN_ID).relayers)]
+    seeder = world.new_machine(relayer_keys=keys)
+    world.later(61)
+    court.keep_until(deal, "commit", machine=seeder)
+    assert [state for state, _ in shared(court, "randomness_commit")] == ["final"]
+    assert [state for state, _ in shared(court, "randomness_reveal")] == ["final"], "the seed it had committed to"
+    court.vote(deal, 1)
+    world.later(61)
+    with court.broken(world.ctx.deployment.escrow):
+        court.keep(seeder)
+    world.until(lambda: intents(court, "arbiter_execute_ruling", deal) == [("final", None)], "handed over in vain")
+    assert court.chain_status(deal) == "disputed"
+    court.keep(seeder)
+    world.until(lambda: world.state(deal) == "refunded", "carried out all the same")
+    assert intents(court, "execute", deal) == [("final", None)]
+    close_machine(seeder)
+
+
+def shared(court: Court, kind: str) -> list[tuple[str, str | None]]:
+    rows = court.world.sql("SELECT state, error_code FROM txm.intent WHERE kind = :k ORDER BY created_at", k=kind)
+    return [(row[0], row[1]) for row in rows]
+
+
+def test_a_stake_that_could_not_be_settled_is_settled_by_the_keeper(court: Court) -> None:
+    world = court.world
+    deal = court.submitted()
+    locked = "SELECT locked_units FROM chain.stake WHERE agent = :a"
+    before = world.one(locked, a=world.agent.address)
+    with court.broken(world.ctx.deployment.reputation):
+        world.release(deal)
+        world.until(lambda: world.state(deal) == "completed", "paid although Reputation failed")
+    assert world.one(locked, a=world.agent.address) == before
+    world.later(10)
+    court.keep()
+    world.until(lambda: intents(court, "settle_stake", deal) == [("final", None)], "settled")
+    world.turn()
+    assert before - world.one(locked, a=world.agent.address) == STAKE
+    court.keep()
+    assert len(intents(court, "settle_stake", deal)) == 1
