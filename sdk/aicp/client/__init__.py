@@ -2,17 +2,30 @@
 
 from aicp.client.agent_actions import AgentActions
 from aicp.client.buyer_actions import BuyerActions
-from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError, TermsRefused, Unreachable
+from aicp.client.dispute_actions import DisputeActions
+from aicp.client.errors import (
+    BondAboveLimit,
+    ClientError,
+    Mismatch,
+    NotDue,
+    NotEnough,
+    ProblemError,
+    TermsRefused,
+    Unreachable,
+)
 from aicp.client.market import Market
 from aicp.client.pool_actions import PoolActions
 from aicp.client.wallet import Wallet
 
 __all__ = [
     "AgentActions",
+    "BondAboveLimit",
     "BuyerActions",
     "ClientError",
+    "DisputeActions",
     "Market",
     "Mismatch",
+    "NotDue",
     "NotEnough",
     "PoolActions",
     "ProblemError",

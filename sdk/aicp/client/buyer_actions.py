@@ -25,7 +25,7 @@ from aicp.client.verify import (
     require,
 )
 from aicp.rules.bids import bids_root
-from aicp.rules.primitives import format_usdc, hex0x
+from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 
 class BuyerActions:
@@ -49,8 +49,12 @@ class BuyerActions:
         escrow_only: bool = False,
         auction_seconds: int = 300,
         deliver_within_seconds: int = 3600,
+        verifier: bytes | None = None,
     ) -> models.Task:
-        """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for."""
+        """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for.
+
+        A `verifier` can release the money together with the agent; naming one needs `escrow_only`.
+        """
         stored = [
             await self.market.upload(file, mimetypes.guess_type(file.name)[0] or "application/octet-stream")
             for file in files
@@ -65,7 +69,7 @@ class BuyerActions:
             "budget_units": str(budget_units),
             "escrow_only": escrow_only,
             "deliver_within_seconds": deliver_within_seconds,
-        }
+        } | ({} if verifier is None else {"verifier": checksum(verifier)})
         body = asked | {
             "auction_seconds": auction_seconds,
             "input_files": [hex0x(file.sha256) for file in stored],
@@ -82,6 +86,8 @@ class BuyerActions:
         changed = [key for key, value in asked.items() if document.get(key) != value]
         if changed:
             raise Mismatch(f"The posted task differs from what was asked in {', '.join(changed)}.")
+        if "verifier" in document and "verifier" not in asked:
+            raise Mismatch("The posted task names a verifier nobody asked for.")
         hashes = {entry["sha256"] for entry in document.get("input_files", [])}
         if hashes != {hex0x(file.sha256) for file in stored}:
             raise Mismatch("The posted task names other input files.")

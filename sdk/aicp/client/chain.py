@@ -89,7 +89,7 @@ def read_deployment(path: Path) -> Deployment:
 def _check_deployment(network: Network, published: Deployment) -> None:
     if network.chain_id != published.chain_id:
         raise Mismatch(f"The service is on chain {network.chain_id}, the deployment file on {published.chain_id}.")
-    for name in ("escrow", "payment_channel", "reputation", "usdc"):
+    for name in ("escrow", "payment_channel", "reputation", "usdc", "arbiter"):
         address = getattr(network.contracts, name)
         if getattr(published, name) != address:
             raise Mismatch(f"The service names {checksum(address)} as {name}; the deployment file says otherwise.")

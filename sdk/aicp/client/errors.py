@@ -43,3 +43,11 @@ class TermsRefused(ClientError):  # noqa: N818
 
 class NotEnough(ClientError):  # noqa: N818
     """The wallet or the pool does not hold what the step needs."""
+
+
+class BondAboveLimit(ClientError):  # noqa: N818
+    """The arbiter asks for more than the caller allowed for a bond. Nothing was signed."""
+
+
+class NotDue(ClientError):  # noqa: N818
+    """The escrow is not in a state, or not in the time, in which this step counts. Nothing was signed."""

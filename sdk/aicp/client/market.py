@@ -131,8 +131,10 @@ class Market:
         """Return the bids of a task, best first. Check one with `aicp.client.verify.check_bid` before trusting it."""
         return await self._list(f"/tasks/{task_id}/bids", models.Bid)
 
-    def deals(self, role: Literal["buyer", "agent"], *, live: bool | None = None) -> AsyncIterator[models.DealSummary]:
-        """Yield our deals in a role."""
+    def deals(
+        self, role: Literal["buyer", "agent", "verifier"] | None = None, *, live: bool | None = None
+    ) -> AsyncIterator[models.DealSummary]:
+        """Yield our deals in a role, or in all of them."""
         return self.pages("/deals", models.DealSummary, {"role": role, "live": live}, auth=True)
 
     async def deal(self, deal_id: uuid.UUID, *, session_key: bytes | None = None) -> models.Deal:

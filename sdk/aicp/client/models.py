@@ -12,27 +12,12 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aicp.client.dispute_models import Dispute, Evidence, Rating, ReleaseSignature, SplitOffer
+from aicp.client.files import Manifest, StoredFile
 from aicp.client.wire import Address, Hash, Model, Signature, Units
-from aicp.rules.documents import FileEntry
 from aicp.rules.route import Path
 
-
-class StoredFile(Model):
-    """A stored file; its SHA-256 is the address of its bytes."""
-
-    sha256: Hash
-    name: str
-    size: int
-    media_type: str
-
-    def entry(self) -> FileEntry:
-        """Return the file as documents name it."""
-        return FileEntry(name=self.name, sha256=self.sha256, size=self.size, media_type=self.media_type)
-
-
-class Manifest(Model):
-    files: list[StoredFile]
-    salt: Hash
+__all__ = ["Dispute", "Evidence", "Manifest", "Rating", "ReleaseSignature", "SplitOffer", "StoredFile"]
 
 
 class Task(Model):
@@ -56,6 +41,7 @@ class Task(Model):
     best_bid_units: Units | None
     deal_id: uuid.UUID | None
     created_at: dt.datetime
+    verifier: Address | None
     input_summary: list[StoredFile]
     description: str | None = None
     document: dict[str, Any] | None = None
@@ -132,6 +118,20 @@ class EscrowSide(Model):
     challenge_ends_at: int | None
     deliverable_hash: Hash | None
     outcome: str | None
+    quorum: int
+    verifier: Address | None
+    dispute_fee_units: Units | None
+    """What a bond costs now; None while the service does not know or there is no arbiter."""
+    arbiter_can_rule: bool | None
+    dispute: Dispute | None
+    split_offers: list[SplitOffer]
+    release_signatures: list[ReleaseSignature]
+    ratings: list[Rating]
+
+    @property
+    def left_units(self) -> int:
+        """What neither side has got yet."""
+        return self.terms.amount_units - self.released_units - self.refunded_units
 
 
 class Order(Model):
@@ -200,6 +200,7 @@ class Deal(Model):
     buyer: Address
     agent: Address
     agent_name: str | None
+    verifier: Address | None
     price_units: Units
     fee_units: Units
     live: bool
@@ -216,7 +217,7 @@ class Deal(Model):
     last_intent: IntentRef | None
     created_at: dt.datetime
 
-    def allows(self, name: str, who: Literal["buyer", "agent"]) -> bool:
+    def allows(self, name: str, who: Literal["buyer", "agent", "verifier"]) -> bool:
         """Return whether the service says that this side may act so now."""
         return any(action.name == name and action.who == who and action.allowed for action in self.actions)
 
@@ -230,6 +231,7 @@ class DealSummary(Model):
     public_state: str
     buyer: Address
     agent: Address
+    verifier: Address | None
     price_units: Units
     live: bool
     created_at: dt.datetime

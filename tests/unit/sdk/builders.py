@@ -82,7 +82,7 @@ def chain() -> Chain:
     return chain_of(Network.read(network_json()))
 
 
-def document(budget_units: int = 25_000_000) -> dict[str, Any]:
+def document(budget_units: int = 25_000_000, verifier: bytes = ZERO_ADDRESS) -> dict[str, Any]:
     return task_document(
         task_id=TASK_ID,
         buyer=BUYER.address,
@@ -99,12 +99,15 @@ def document(budget_units: int = 25_000_000) -> dict[str, Any]:
         chain_id=31337,
         escrow=address("escrow"),
         salt=keccak(b"task salt"),
+        verifier=verifier,
     )
 
 
-def bid_json(made: Chain, units: int = 25_000_000, agent: Wallet = AGENT) -> dict[str, Any]:
+def bid_json(
+    made: Chain, units: int = 25_000_000, agent: Wallet = AGENT, verifier: bytes = ZERO_ADDRESS
+) -> dict[str, Any]:
     message = Bid(
-        task_hash=task_hash(document()),
+        task_hash=task_hash(document(verifier=verifier)),
         agent=agent.address,
         amount=units,
         eta_seconds=600,
@@ -133,9 +136,10 @@ def bid_json(made: Chain, units: int = 25_000_000, agent: Wallet = AGENT) -> dic
     }
 
 
-def award_json(made: Chain, bid: dict[str, Any]) -> dict[str, Any]:
+def award_json(made: Chain, bid: dict[str, Any], verifier: bytes = ZERO_ADDRESS) -> dict[str, Any]:
     digest = bytes.fromhex(bid["bid_hash"][2:])
-    message = Award(task_hash=task_hash(document()), bid_hash=digest, bids_root=bids_root([digest]), bid_count=1)
+    task = task_hash(document(verifier=verifier))
+    message = Award(task_hash=task, bid_hash=digest, bids_root=bids_root([digest]), bid_count=1)
     return {
         "task_hash": hex0x(message.task_hash),
         "bid_hash": bid["bid_hash"],
@@ -147,10 +151,17 @@ def award_json(made: Chain, bid: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def deal_json(path: str, units: int = 25_000_000, state: str = "awaiting_acceptance") -> dict[str, Any]:
+def deal_json(
+    path: str,
+    units: int = 25_000_000,
+    state: str = "awaiting_acceptance",
+    *,
+    arbiter: bytes = ZERO_ADDRESS,
+    verifier: bytes = ZERO_ADDRESS,
+) -> dict[str, Any]:
     made = chain()
-    bid = bid_json(made, units)
-    award = award_json(made, bid)
+    bid = bid_json(made, units, verifier=verifier)
+    award = award_json(made, bid, verifier)
     return {
         "id": str(DEAL_ID),
         "task_id": str(TASK_ID),
@@ -162,6 +173,7 @@ def deal_json(path: str, units: int = 25_000_000, state: str = "awaiting_accepta
         "buyer": checksum(BUYER.address),
         "agent": checksum(AGENT.address),
         "agent_name": "Tabula",
+        "verifier": None,
         "price_units": str(units),
         "fee_units": "0",
         "currency": "USDC",
@@ -170,9 +182,9 @@ def deal_json(path: str, units: int = 25_000_000, state: str = "awaiting_accepta
         "bid": bid,
         "award": award,
         "description": "All columns, please.",
-        "document": document(),
+        "document": document(verifier=verifier),
         "input_files": [FILE.to_json()],
-        "escrow": escrow_json(made, award, units) if path == "escrow" else None,
+        "escrow": escrow_json(made, award, units, arbiter, verifier) if path == "escrow" else None,
         "channel": channel_json(made, bid, units) if path == "channel" else None,
         "deliverable": None,
         "actions": [],
@@ -181,7 +193,7 @@ def deal_json(path: str, units: int = 25_000_000, state: str = "awaiting_accepta
     }
 
 
-def escrow_json(made: Chain, award: dict[str, Any], units: int) -> dict[str, Any]:
+def escrow_json(made: Chain, award: dict[str, Any], units: int, arbiter: bytes, verifier: bytes) -> dict[str, Any]:
     job = job_hash(*(bytes.fromhex(award[name][2:]) for name in ("task_hash", "bid_hash", "bids_root")))
     terms = compose_terms(
         client=BUYER.address,
@@ -189,10 +201,11 @@ def escrow_json(made: Chain, award: dict[str, Any], units: int) -> dict[str, Any
         amount_units=units,
         deliver_within_seconds=3600,
         job_hash=job,
-        arbiter=ZERO_ADDRESS,
+        arbiter=arbiter,
         now=NOW,
         salt=7,
         constants=made.constants,
+        verifier=verifier,
     )
     found = escrow_id(terms, made.escrow)
     acceptance = Acceptance(escrow_id=found, valid_until=NOW + 800)
@@ -224,6 +237,14 @@ def escrow_json(made: Chain, award: dict[str, Any], units: int) -> dict[str, Any
         "challenge_ends_at": None,
         "deliverable_hash": None,
         "outcome": None,
+        "quorum": terms.quorum,
+        "verifier": None,
+        "dispute_fee_units": None,
+        "arbiter_can_rule": None,
+        "dispute": None,
+        "split_offers": [],
+        "release_signatures": [],
+        "ratings": [],
         "chain": None,
     }
 
@@ -314,12 +335,12 @@ def deal(path: str, units: int = 25_000_000, **changes: Any) -> models.Deal:
 RESULT = b"column,mean\nunits,4\n"
 
 
-def delivered_json(on_chain: bytes | None = None) -> dict[str, Any]:
+def delivered_json(on_chain: bytes | None = None, **roles: bytes) -> dict[str, Any]:
     """Return an escrow deal with `RESULT` handed in; the chain names it, or `on_chain`."""
     entry = FileEntry(name="result.csv", sha256=sha256(RESULT).digest(), size=len(RESULT), media_type="text/csv")
     made = manifest([entry], keccak(b"result salt"))
     digest = deliverable_hash(made)
-    delivered = deal_json("escrow", state="delivered")
+    delivered = deal_json("escrow", state="delivered", **roles)
     delivered["escrow"] |= {"chain_status": "submitted", "deliverable_hash": hex0x(on_chain or digest)}
     delivered["deliverable"] = {
         "deliverable_hash": hex0x(digest),

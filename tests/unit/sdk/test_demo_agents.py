@@ -35,6 +35,7 @@ def task(capability: str, *files: tuple[str, str, int], budget: str = "25") -> T
         best_bid_units=None,
         deal_id=None,
         created_at=dt.datetime(2026, 1, 1, tzinfo=dt.UTC),
+        verifier=None,
         input_summary=[
             StoredFile(sha256=hashlib.sha256(name.encode()).digest(), name=name, size=size, media_type=media_type)
             for name, media_type, size in files
