@@ -64,6 +64,8 @@ class EscrowTerms(Base):
     acceptance_valid_until: Mapped[int | None] = mapped_column(BigInteger)
     acceptance_signature: Mapped[SignatureColumn | None]
     lapsed_at: Mapped[Moment | None]
+    announced: Mapped[str | None] = mapped_column(Text)
+    """What of the escrow on chain the parties were last told."""
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (

@@ -1,7 +1,8 @@
 """What arbiters ask for now, read from the chain between two transactions and kept for half a minute a process.
 
 A quote only tells what a bond has to be worth before it is relayed: the contract asks the arbiter again, and a bond of
-another value fails there as a whole. So an old quote can cost a try, never money.
+another value fails there as a whole. So an old quote can cost a try, never money. A node that does not answer delays
+one reader in half a minute, the others get what was known.
 """
 
 from __future__ import annotations
@@ -18,19 +19,21 @@ from aicp.rules.primitives import ZERO_ADDRESS, checksum
 from backend.context import Context
 
 FRESH_SECONDS: Final = 30
+PATIENCE_SECONDS: Final = 3.0
 _log = structlog.get_logger("deals")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quote:
-    """An arbiter's fee in base units, whether it has enough jurors (None: it does not say), and when it was asked."""
+    """An arbiter's fee in base units, and whether it has enough jurors (None: it does not say)."""
 
     fee_units: int
     can_rule: bool | None
-    asked_at: int
 
 
 _quotes: Final[dict[tuple[int, bytes, str], Quote]] = {}
+_asked: Final[dict[tuple[int, bytes, str], int]] = {}
+"""When an arbiter was last asked, whatever came of it."""
 
 
 def _key(ctx: Context, arbiter: bytes) -> tuple[int, bytes, str]:
@@ -47,30 +50,32 @@ def _call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
     return {"jsonrpc": "2.0", "id": number, "method": "eth_call", "params": [request, "latest"]}
 
 
-def _read(answers: Any, now: int) -> Quote:
+def _read(answers: Any) -> Quote:
     by_id = {answer["id"]: answer for answer in answers}
     fee = abi.decode_arbitration_cost_fee_token_result(bytes.fromhex(by_id[0]["result"][2:]))
     said = by_id[1].get("result")
     can_rule = None if said is None else abi.decode_can_rule_result(bytes.fromhex(said[2:]))
-    return Quote(fee_units=fee, can_rule=can_rule, asked_at=now)
+    return Quote(fee_units=fee, can_rule=can_rule)
 
 
 async def refresh(ctx: Context, arbiter: bytes) -> Quote | None:
-    """Return a quote of the last half minute, else ask the nodes in turn; the old one, if any, when none answers."""
-    old, now = known(ctx, arbiter), ctx.now()
-    if arbiter == ZERO_ADDRESS or (old is not None and now - old.asked_at < FRESH_SECONDS):
-        return old
+    """Ask the nodes in turn, at most once in half a minute; return the newest quote there is, None before the first."""
+    key, now = _key(ctx, arbiter), ctx.now()
+    asked = _asked.get(key)
+    if arbiter == ZERO_ADDRESS or (asked is not None and now - asked < FRESH_SECONDS):
+        return known(ctx, arbiter)
+    _asked[key] = now
     body = [
         _call(0, arbiter, abi.encode_arbitration_cost_fee_token(b"", ctx.deployment.usdc)),
         _call(1, arbiter, abi.encode_can_rule()),
     ]
-    async with httpx.AsyncClient(timeout=ctx.settings.rpc_timeout_seconds) as client:
+    async with httpx.AsyncClient(timeout=min(ctx.settings.rpc_timeout_seconds, PATIENCE_SECONDS)) as client:
         for url in ctx.settings.rpc_urls:
             try:
-                quote = _read((await client.post(url, json=body)).json(), now)
+                quote = _read((await client.post(url, json=body)).json())
             except (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError) as error:
                 _log.warning("an arbiter's fee could not be read", error=type(error).__name__)
                 continue
-            _quotes[_key(ctx, arbiter)] = quote
-            return quote
-    return old
+            _quotes[key] = quote
+            break
+    return known(ctx, arbiter)

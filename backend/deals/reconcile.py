@@ -77,7 +77,7 @@ def reconcile_deal(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
     if task is None or not deal.live or task.deal_id != deal.id:
         return False
     authorizations.settle(session, task.id)
-    changed = False
+    changed = _announce(session, ctx, deal, task)
     for _ in range(len(TaskState)):
         chain = _chain(session, ctx, deal)
         step = None if chain is None else next_step(_facts(session, ctx, task, chain))
@@ -87,6 +87,25 @@ def reconcile_deal(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
         if not deal.live:
             return True
     return changed
+
+
+def _announce(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
+    """Tell the parties when the escrow or its dispute has moved in a way that leaves the task where it is."""
+    chain = _chain(session, ctx, deal)
+    if chain is None or chain.seen is None:
+        return False
+    seen = chain.seen
+    marks = [seen.status.value, str(seen.released_units), str(seen.refunded_units)]
+    if seen.status is views.EscrowStatus.DISPUTED:
+        court = views.arbiter_dispute_of(session, ctx.deployment.escrow, seen.escrow_id)
+        marks += [] if court is None else [court.period, str(court.round_number)]
+    state = ":".join(marks)
+    if chain.terms.announced == state:
+        return False
+    chain.terms.announced = state
+    session.flush()
+    tasks.announce_deal(session, task, deal.id, f"the escrow is {' '.join((seen.status.value, *marks[3:4]))}")
+    return True
 
 
 def _chain(session: Session, ctx: Context, deal: Deal) -> Chain | None:

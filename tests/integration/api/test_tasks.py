@@ -152,3 +152,19 @@ def test_an_auction_that_is_over_is_called_ended_and_can_still_be_awarded(host: 
         assert buyer.award(task, bid).status_code == 200
     finally:
         host.clock.added = 0
+
+
+def test_a_verifier_is_public_before_anybody_bids_and_reads_the_task(host: Host) -> None:
+    buyer, agent, verifier = host.wallet(), host.wallet(), host.wallet()
+    named = checksum(verifier.address)
+    assert code_of(buyer.http.post("/tasks/submit", json=task_body(verifier=named))) == (422, "invalid_input")
+    task = buyer.post_task(verifier=named, escrow_only=True)
+    assert task["document"]["verifier"] == named
+    assert host.client().get(f"/tasks/{task['id']}").json()["verifier"] == named
+    assert verifier.http.get(f"/tasks/{task['id']}").json()["description"] == task["description"]
+    deal_id = buyer.award(task, agent.bid(task)).json()["deal_id"]
+    listed = verifier.http.get("/deals", params={"role": "verifier"}).json()["items"]
+    assert [one["id"] for one in listed] == [deal_id]
+    shown = verifier.http.get(f"/deals/{deal_id}").json()
+    assert (shown["verifier"], shown["escrow"]["verifier"], shown["escrow"]["terms"]["verifier"]) == (named,) * 3
+    assert host.wallet().http.get(f"/deals/{deal_id}").status_code == 404

@@ -15,6 +15,7 @@ from backend.deals.errors import BondMismatch, BondShort, StepUnderway
 from backend.deals.models import Deal
 from backend.deals.schemas import RefundIn
 from backend.errors import InvalidSignature, NotFound, SignatureExpired, TermsMismatch, UnknownFile, WrongState
+from backend.files import service as files
 from backend.worker import sweeps
 from backend.worker.runtime import close_machine
 from scripts.devnet.keys import dev_accounts
@@ -108,6 +109,15 @@ def test_an_answered_dispute_is_ruled_by_jurors_and_carried_out_by_the_keeper(co
     assert shown is not None
     assert (shown.arbiter_fee_units, shown.arbiter_period, shown.arbiter_round) == (FEE, "evidence", 0)
     assert {one.role for one in shown.evidence} == {"buyer", "agent"}
+    for sha in (one.files[0].sha256 for one in shown.evidence):
+        for reader in (world.buyer.address, world.agent.address):
+            assert world.read(lambda s, r=reader, f=sha: files.readable(s, r, f)).sha256 == sha
+        with pytest.raises(NotFound):
+            world.read(lambda s, f=sha: files.readable(s, world.rival.address, f))
+    reasons = world.sql(
+        "SELECT payload->>'reason' FROM app.outbox WHERE payload->>'deal_id' = :d", d=str(deal.id)
+    )
+    assert "the escrow is disputed evidence" in {row[0] for row in reasons}, "told although the task has not moved"
     assert shown.responded_at is not None
     court.keep()
     assert intents(court, "arbiter_advance", deal) == [], "evidence is still collected"
