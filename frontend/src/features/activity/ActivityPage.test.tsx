@@ -1,6 +1,7 @@
 import { screen, waitFor } from '@testing-library/react'
+import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import { balances, intent, session, task } from '@/test/fixtures'
+import { balances, intent, makeDeal, rival, session, task } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server, takes } from '@/test/server'
 import { ActivityPage } from './ActivityPage'
@@ -37,6 +38,26 @@ describe('ActivityPage', () => {
     await user.click(await screen.findByRole('button', { name: 'Get test USDC' }))
     await waitFor(() => expect(seen).toHaveBeenCalledWith({ amount_units: '1000000000' }))
     expect(screen.queryByRole('alert')).toBeNull()
+  })
+
+  it('lists the deals I verify, when asked for them', async () => {
+    signedIn()
+    const deal = { ...(await makeDeal('escrow')), buyer: rival.address, verifier: session.address }
+    const asked: (string | null)[] = []
+    server.use(
+      http.get('http://localhost:8000/api/v1/deals', ({ request }) => {
+        const role = new URL(request.url).searchParams.get('role')
+        asked.push(role)
+        return HttpResponse.json({ items: role === 'agent' ? [] : [deal], next_cursor: null })
+      }),
+    )
+    const { user } = await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=deals' })
+    expect(await screen.findByText(/you are the verifier/)).toBeVisible()
+    await user.click(screen.getByRole('link', { name: 'As agent' }))
+    expect(await screen.findByText('You have sold nothing yet.')).toBeVisible()
+    await user.click(screen.getByRole('link', { name: 'As verifier' }))
+    expect(await screen.findByRole('link', { name: deal.title })).toBeVisible()
+    expect(asked).toEqual([null, 'agent', 'verifier'])
   })
 
   it('asks to sign in', async () => {

@@ -94,7 +94,7 @@ export function BalanceCard({ account }: { account: string }) {
   return (
     <Card title="Balance" aside={network.public ? null : <FaucetButton />}>
       <div className="flex flex-wrap items-end justify-between gap-4">
-        <dl className="grid flex-1 grid-cols-2 gap-3 sm:grid-cols-4">
+        <dl className="grid flex-1 basis-full grid-cols-2 gap-3 sm:basis-0 sm:grid-cols-4">
           {figures.map(([label, units]) => (
             <div key={label}>
               <dt className="text-xs text-muted">{label}</dt>

@@ -259,6 +259,11 @@ function ActionButton({ action, deal, steps }: { action: Action; deal: DealOut; 
   }
 }
 
+/** Steps of one party alone; once signed they are not asked for again until the chain has answered. */
+const ALONE = new Set<Action['name']>(['release', 'dispute', 'respond', 'refund', 'cancel'])
+const isUnderway = ({ name }: Action, { last_intent: last }: DealOut) =>
+  ALONE.has(name) && last?.kind === name && (last.state === 'queued' || last.state === 'sent')
+
 /** What the other side could do at any time; no news. */
 const BY_THE_WAY = new Set<Action['name']>(['refund', 'return', 'start', 'dispute', 'split', 'sign_release', 'rate'])
 
@@ -291,8 +296,14 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
             className="grid justify-items-start gap-2 border-t border-line pt-4 first-of-type:border-0 first-of-type:pt-0"
           >
             <p>{action.reason}</p>
-            <ActionButton action={action} deal={deal} steps={steps} />
-            <DisagreementButton action={action} deal={deal} role={role} steps={disputes} />
+            {isUnderway(action, deal) ? (
+              <p className="text-muted">Signed; it is on its way to the chain.</p>
+            ) : (
+              <>
+                <ActionButton action={action} deal={deal} steps={steps} />
+                <DisagreementButton action={action} deal={deal} role={role} steps={disputes} />
+              </>
+            )}
             <Clock action={action} deal={deal} />
           </div>
         ))}

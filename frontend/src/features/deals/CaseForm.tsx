@@ -16,7 +16,7 @@ import type { Ending } from './lib/words'
 
 const MAX_CLAIM = 4000
 
-function Source({ balances, fee, from, legend, onChange }: SourceProps) {
+function Source({ balances, fee, price, from, legend, onChange }: SourceProps) {
   const choices: [BondSource, string, string | undefined][] = [
     ['balance', 'Your balance in the escrow contract', balances?.escrow_ledger_units],
     ['wallet', 'Your wallet, by a second signature', balances?.usdc_units],
@@ -26,6 +26,8 @@ function Source({ balances, fee, from, legend, onChange }: SourceProps) {
       <legend className="mb-1.5 text-sm font-medium">{legend}</legend>
       {choices.map(([value, name, held]) => {
         const short = held !== undefined && BigInt(held) < fee
+        // the contract takes no more than the price from a balance: that amount alone both sides have signed
+        const above = value === 'balance' && fee > price
         return (
           <label
             key={value}
@@ -36,7 +38,7 @@ function Source({ balances, fee, from, legend, onChange }: SourceProps) {
               name="bond-source"
               value={value}
               checked={from === value}
-              disabled={short}
+              disabled={short || above}
               onChange={() => onChange(value)}
               className="size-4 shrink-0 accent-brand"
             />
@@ -44,7 +46,8 @@ function Source({ balances, fee, from, legend, onChange }: SourceProps) {
               {name}
               {held !== undefined && (
                 <span className="block text-xs text-muted">
-                  {amountText(held)} there{short && ', too little'}
+                  {amountText(held)} there
+                  {short ? ', too little' : above && ', but the fee is above the price'}
                 </span>
               )}
             </span>
@@ -58,6 +61,7 @@ function Source({ balances, fee, from, legend, onChange }: SourceProps) {
 interface SourceProps {
   balances: BalancesOut | undefined
   fee: bigint
+  price: bigint
   from: BondSource
   legend: string
   onChange: (from: BondSource) => void
@@ -155,7 +159,14 @@ export function CaseForm({
           The arbiter's fee is not known at the moment, as no chain node answers. Try again in a minute.
         </Notice>
       ) : (
-        <Source balances={balances.data} fee={BigInt(fee)} from={from} legend={sourceLegend} onChange={setChosen} />
+        <Source
+          balances={balances.data}
+          fee={BigInt(fee)}
+          price={price}
+          from={from}
+          legend={sourceLegend}
+          onChange={setChosen}
+        />
       )}
       <ConnectionButton
         label={submit}

@@ -56,7 +56,7 @@ export function DisputeDialog({ deal, steps, onClose }: DialogProps) {
         step="dispute"
         claimLabel="What is wrong with the result"
         claimHint="Say what was agreed and what is missing or wrong."
-        readers="The agent and the verifier can read words and files; the chain gets only their hash."
+        readers={`The agent${deal.verifier ? ' and the verifier' : ''} can read words and files; the chain gets only their hash.`}
         sourceLegend="The bond comes from"
         submit="Sign and dispute"
         onDone={onClose}
@@ -70,7 +70,7 @@ export function DisputeDialog({ deal, steps, onClose }: DialogProps) {
           <h3 className="text-sm font-semibold">How it can go</h3>
           <EndingText
             ending={{ ...silent, title: `1. ${silent.title}` }}
-            at={`${formatDuration(period)}, until ${dateOf(answerBy)}`}
+            at={`${formatDuration(period)} to answer, until ${dateOf(answerBy)}`}
           />
           <div className="grid gap-2">
             <p className="font-medium">
@@ -109,7 +109,7 @@ export function RespondDialog({ deal, steps, onClose }: DialogProps) {
         step="respond"
         claimLabel="What you say to it (optional)"
         claimHint="Say why the result is what was agreed."
-        readers="The buyer and the verifier can read words and files."
+        readers={`The buyer${deal.verifier ? ' and the verifier' : ''} can read words and files.`}
         sourceLegend="The fee comes from"
         submit="Sign and answer"
         onDone={onClose}

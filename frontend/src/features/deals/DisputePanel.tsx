@@ -124,7 +124,7 @@ function Result({ escrow, dispute }: { escrow: EscrowOut; dispute: DisputeOut })
       {dispute.ruling !== null && <p className="font-medium">{RULINGS[dispute.ruling]}</p>}
       {closed && dispute.outcome !== null ? (
         <>
-          <p className="font-medium">{OUTCOMES[dispute.outcome]}</p>
+          {dispute.ruling === null && <p className="font-medium">{OUTCOMES[dispute.outcome]}</p>}
           {paidOut(escrow, dispute, dispute.outcome).map((line) => (
             <p key={line}>{line}</p>
           ))}

@@ -25,6 +25,9 @@ import { answers, server, takes } from '@/test/server'
 import { signs, type TypedData } from '@/test/wallet'
 import { DealPage } from './DealPage'
 
+// whole journeys, two signatures long: a loaded machine needs more than the usual five seconds
+vi.setConfig({ testTimeout: 20_000 })
+
 async function open(deal: DealOut, reader: PrivateKeyAccount = buyer, asked: TypedData[] = []) {
   server.use(
     answers('/auth/session', sessionFor(reader.address)),
@@ -56,7 +59,8 @@ const bodyOf = (seen: ReturnType<typeof vi.fn>) => seen.mock.calls[0]?.[0] as Re
 describe('dispute dialog', () => {
   const fill = async (user: UserEvent, claim = 'Half of it is missing.') => {
     await user.click(await screen.findByRole('button', { name: 'Dispute result' }))
-    await user.type(screen.getByLabelText('What is wrong with the result'), claim)
+    await user.click(screen.getByLabelText('What is wrong with the result'))
+    await user.paste(claim)
   }
 
   it('says what the bond costs and how it can go, in amounts', async () => {
@@ -223,13 +227,22 @@ describe('dispute panel', () => {
     await open(await makeRuled())
     const panel = await screen.findByTestId('dispute-panel')
     expect(panel).toHaveTextContent('The arbiter ruled for the buyer.')
-    expect(panel).toHaveTextContent('24.00 USDC went back to the buyer')
+    expect(panel).toHaveTextContent('The escrow paid 24.00 USDC to the buyer.')
     expect(panel).toHaveTextContent('The bond went: 3.00 USDC to the buyer.')
     expect(panel).not.toHaveTextContent('If there is no ruling')
   })
 })
 
 describe('answer of the agent', () => {
+  it('is not asked for again while it is on its way', async () => {
+    const deal = await makeChallenged()
+    const last_intent = { id: 'i', kind: 'respond', state: 'sent', tx_hash: null, error_code: null }
+    await open({ ...deal, last_intent }, agent)
+    expect(await screen.findByText('Signed; it is on its way to the chain.')).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Answer the dispute' })).toBeNull()
+    expect(screen.getByRole('button', { name: 'Give the money back' })).toBeEnabled()
+  })
+
   it('is signed without words too, the fee from the balance', async () => {
     const deal = await makeChallenged()
     const asked: TypedData[] = []

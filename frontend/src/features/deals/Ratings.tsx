@@ -108,13 +108,9 @@ export function RatingsCard({ deal }: { deal: DealOut }) {
                 <span className="text-xs font-normal text-muted"> / 100</span>
               </span>
             </p>
-            <meter
-              aria-label={`Score given by the ${rating.role}`}
-              min={0}
-              max={100}
-              value={rating.score}
-              className="h-2 w-full"
-            />
+            <div aria-hidden className="h-1.5 overflow-hidden rounded-full bg-sunken">
+              <div className="h-full rounded-full bg-brand" style={{ width: `${rating.score}%` }} />
+            </div>
             <Comment rating={rating} />
             <p className="flex flex-wrap items-center gap-x-2 text-xs text-muted">
               <span>

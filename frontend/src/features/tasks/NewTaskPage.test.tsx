@@ -85,12 +85,16 @@ describe('NewTaskPage', () => {
     await user.type(screen.getByLabelText('Description'), 'All columns')
     await user.type(screen.getByLabelText('Budget'), '25')
     await user.upload(screen.getByLabelText('Input files'), file)
+    const verifier = `0x${'6'.repeat(40)}`
+    await user.type(screen.getByLabelText('Verifier (optional)'), verifier)
+    expect(screen.getByLabelText('Escrow only')).toBeChecked()
     await user.click(await screen.findByRole('button', { name: 'Post task' }))
     await waitFor(() => expect(seen).toHaveBeenCalled())
     expect(seen.mock.calls[0]?.[0]).toMatchObject({
       budget_units: '25000000',
       input_files: [sha256],
-      escrow_only: false,
+      escrow_only: true,
+      verifier,
     })
     expect(await screen.findByText('another page')).toBeVisible()
     expect(sessionStorage.length).toBe(0)

@@ -46,7 +46,8 @@ function rulingStep(escrow: EscrowOut, dispute: DisputeOut): PeriodStep {
 
 function arbiterSteps(escrow: EscrowOut, dispute: DisputeOut): PeriodStep[] {
   const { arbiter_period: period, arbiter_round: round, arbiter_period_at: since } = dispute
-  if (period === null) return []
+  // where both sides or a clock ended the dispute, its later periods never were
+  if (period === null || (escrow.chain_status === 'closed' && dispute.ruling === null)) return []
   const reached = PERIODS.findIndex(({ id }) => id === period)
   const panel = round === null ? '' : round === 0 ? ' First panel.' : ` After appeal ${round}, a larger panel.`
   const over = escrow.chain_status !== 'disputed'

@@ -114,9 +114,11 @@ export function paidOut(escrow: EscrowOut, dispute: DisputeOut, outcome: string)
   const bond = bondShares(dispute, outcome)
   const to = (units: bigint, side: DealRole) => (units > 0n ? [`${amountText(units)} to the ${side}`] : [])
   const shares = [...to(bond.toBuyer, 'buyer'), ...to(bond.toAgent, 'agent')]
+  const money = [...to(BigInt(escrow.refunded_units), 'buyer'), ...to(BigInt(escrow.released_units), 'agent')]
   return [
-    `In all ${amountText(escrow.released_units)} were released to the agent, the fee included, and ${amountText(escrow.refunded_units)} went back to the buyer.`,
-    shares.length > 0 ? `The bond went: ${shares.join(', ')}.` : 'There was no bond to give back.',
+    `The escrow paid ${money.join(' and ')}${BigInt(escrow.released_units) > 0n ? ', the marketplace fee included' : ''}.`,
+    ...(shares.length > 0 ? [`The bond went: ${shares.join(' and ')}.`] : []),
+    ...(outcome === 'lost' ? ["The agent's stake for this deal is lost; up to half of it went to the buyer."] : []),
   ]
 }
 
