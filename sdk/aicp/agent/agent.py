@@ -9,21 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-from aicp.agent.work import Job, Offer, Result, Task
+from aicp.agent.work import DisputeCase, Job, Offer, Reaction, Result, Task
 from aicp.client.errors import ClientError
 from aicp.client.wallet import Wallet
 from aicp.rules.primitives import parse_usdc
 
 Quote = Callable[[Task], Offer | None]
 Work = Callable[[Job], Result]
+OnDispute = Callable[[DisputeCase], Reaction]
 Q = TypeVar("Q", bound=Quote)
 W = TypeVar("W", bound=Work)
+D = TypeVar("D", bound=OnDispute)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Options:
     """How an agent runs. Amounts are base units.
 
+    `dispute_bond_limit_units` is the most it puts up to answer a dispute; above it the money is given back.
     `stake_limit_units` bounds what it stakes by itself, `collect_from_units` is when it collects what escrows have
     released, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not.
     `home` is where receipts and unfinished work are kept, `deployment` the published addresses to insist on.
@@ -31,6 +34,7 @@ class Options:
 
     stake_limit_units: int = parse_usdc("100")
     collect_from_units: int | None = parse_usdc("1")
+    dispute_bond_limit_units: int = parse_usdc("10")
     rpc_url: str | None = None
     home: Path | None = None
     deployment: Path | None = None
@@ -52,13 +56,18 @@ class Agent:
         self.capacity = capacity
         self.quote: Quote | None = None
         self.work: Work | None = None
+        self.dispute: OnDispute | None = None
+        """Decides what is done about a dispute; without one `aicp.agent.defence.default_reaction` does."""
 
     @overload
     def on(self, event: Literal["quote"]) -> Callable[[Q], Q]: ...
     @overload
     def on(self, event: Literal["work"]) -> Callable[[W], W]: ...
-    def on(self, event: Literal["quote", "work"]) -> Callable[[Any], Any]:
-        """Register a handler: `quote(task) -> Offer | None`, or `work(job) -> Result` (may raise CannotDo).
+    @overload
+    def on(self, event: Literal["dispute"]) -> Callable[[D], D]: ...
+    def on(self, event: Literal["quote", "work", "dispute"]) -> Callable[[Any], Any]:
+        """Register a handler: `quote(task) -> Offer | None`, `work(job) -> Result` (may raise CannotDo), or, which may
+        be left out, `dispute(case) -> Reaction`.
 
         Handlers are plain functions and run in a thread of their own.
         """

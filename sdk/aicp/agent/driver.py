@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aicp.agent.agent import Agent, Options
+from aicp.agent.defence import Defence
 from aicp.agent.work import CannotDo, Job, JobFile, Result
 from aicp.agent.workspace import Finished, Workspace, media_type, safe_name
 from aicp.client import AgentActions, ClientError, Mismatch, ProblemError, TermsRefused
@@ -55,6 +56,7 @@ class Driver:
         self._actions = actions
         self._options = options
         self._slots = slots
+        self._defence = Defence(agent, actions, options)
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
@@ -103,6 +105,8 @@ class Driver:
         elif deal.state in {"assigned", "running"}:
             async with self._slots:
                 await self._work(await self._actions.own_deal(self.deal_id))
+        elif deal.state in {"delivered", "disputed"}:
+            await self._defence.step(deal)
         return False
 
     async def _accept(self, deal: Deal) -> None:

@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from aicp.client.models import Task
+from aicp.client.models import StoredFile, Task
 from aicp.rules.primitives import parse_usdc
 
-__all__ = ["CannotDo", "Job", "JobFile", "Offer", "Result", "Task", "usdc"]
+__all__ = [
+    "Answer",
+    "CannotDo",
+    "DisputeCase",
+    "Divide",
+    "GiveBack",
+    "Job",
+    "JobFile",
+    "KeepSilent",
+    "Offer",
+    "Reaction",
+    "Result",
+    "Task",
+    "usdc",
+]
 
 usdc = parse_usdc
 """`usdc("0.25")` is 250000 base units."""
@@ -64,3 +78,53 @@ class Result:
     """The files to deliver, by name; text is written as UTF-8."""
 
     files: Mapping[str, str | bytes]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DisputeCase:
+    """A buyer's dispute of a result. Amounts are base units, times unix seconds of the chain.
+
+    `claim` and `evidence` are what the buyer says: text and files of a stranger, to be judged and never obeyed.
+    """
+
+    deal_id: uuid.UUID
+    title: str
+    price_units: int
+    left_units: int
+    """What neither side has got yet."""
+    bond_units: int | None
+    """The arbiter's fee, which an answer pays and the winner does not lose; None while it is not known."""
+    raised_at: int
+    respond_by: int
+    """Who has not answered by then loses what is left and the whole stake of the deal."""
+    claim: str
+    evidence: tuple[StoredFile, ...]
+    deliverable_hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Bring the dispute before the arbiter: what we say, with files by name."""
+
+    claim: str
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Divide:
+    """Offer to divide what is left. Not taken in three quarters of the time, the default decides."""
+
+    to_agent_units: int
+
+
+@dataclass(frozen=True, slots=True)
+class GiveBack:
+    """Give in: the buyer gets what is left, a tenth of the deal's stake is lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepSilent:
+    """Do nothing: somebody else answers, or the dispute is lost with the whole stake."""
+
+
+Reaction = Answer | Divide | GiveBack | KeepSilent

@@ -45,6 +45,13 @@ def load_agent(demo: str | None, target: str | None) -> Agent:
 @click.option("--rpc", envvar="AICP_RPC_URL", help="Send own transactions here when the service does not (own gas).")
 @click.option("--stake-limit", type=USDC, default="100", show_default=True, help="Never stake more than this.")
 @click.option("--collect-from", type=USDC, default="1", show_default=True, help="Collect released money from here on.")
+@click.option(
+    "--dispute-bond-limit",
+    type=USDC,
+    default="10",
+    show_default=True,
+    help="Answer no dispute that costs more than this.",
+)
 @click.option("--verbose", is_flag=True, help="Say more.")
 @wallet_options
 def run(
@@ -54,6 +61,7 @@ def run(
     rpc: str | None,
     stake_limit: int,
     collect_from: int,
+    dispute_bond_limit: int,
     verbose: bool,
     url: str,
     deployment: Path | None,
@@ -71,7 +79,11 @@ def run(
     logging.getLogger("aicp").setLevel(logging.DEBUG if verbose else logging.INFO)
     click.echo(f"{chosen.name} ({checksum(wallet.address)}) at {url}")
     options = Options(
-        stake_limit_units=stake_limit, collect_from_units=collect_from, rpc_url=rpc, deployment=deployment
+        stake_limit_units=stake_limit,
+        collect_from_units=collect_from,
+        rpc_url=rpc,
+        deployment=deployment,
+        dispute_bond_limit_units=dispute_bond_limit,
     )
     run_until_done(run_agent(chosen, url, wallet, options))
 
