@@ -55,6 +55,10 @@ contract EscrowGasTest is DisputeBase {
         VM.prank(terms.provider);
         escrow.withdraw(1e6);
         _below("withdraw", 53_000);
+        uint96 rest = uint96(escrow.balanceOf(terms.provider));
+        VM.prank(terms.provider);
+        escrow.withdraw(rest);
+        _below("withdraw all", 51_000);
     }
 
     function test_gas_of_a_batch() public {
