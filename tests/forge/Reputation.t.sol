@@ -235,7 +235,7 @@ contract ReputationTest is StakeBase {
         reputation.lock(AGENT, ID, 1000);
         _below("lock", 33_000);
         reputation.unlock(AGENT, ID, 1000, Outcome.Completed, 1e6, 0);
-        _below("unlock without bonus", 38_500);
+        _below("unlock without bonus", 34_000);
         reputation.lock(AGENT, ID, 1000);
         reputation.slash(AGENT, ID, 1000, Outcome.Lost, 1, 500, 500, BUYER);
         _below("slash", 50_500);
