@@ -11,7 +11,7 @@ import {IEscrowExtension} from "./interfaces/IEscrowExtension.sol";
 import {IEscrowMain} from "./interfaces/IEscrowMain.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {TermsLib} from "./libraries/TermsLib.sol";
-import {Acceptance, EscrowConfig, EscrowState, Outcome, RoleSignature, Status, Terms} from "./types/EscrowTypes.sol";
+import {Acceptance, EscrowConfig, Outcome, RoleSignature, Status, Terms} from "./types/EscrowTypes.sol";
 import {EscrowWord} from "./types/EscrowWord.sol";
 import {Ownable} from "@openzeppelin/contracts/access/Ownable.sol";
 import {Ownable2Step} from "@openzeppelin/contracts/access/Ownable2Step.sol";
@@ -41,7 +41,8 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 ///
 /// The code is in two bodies, for one would be above the size limit: what this contract does not know it runs from
 /// `extension`, an immutable address, on its own storage and under its own re-entrancy guard. Both bodies inherit
-/// `EscrowCore` first, so the slots are the same, and no selector is in both.
+/// `EscrowCore` first, so the slots are the same, and no selector is in both. Selectors are compared one after the
+/// other: views and what is rare are in the extension, for the daily functions pay for each before them.
 ///
 /// The constructor creates Reputation (see there), and takes only an extension made for the same configuration, so
 /// deploying extension and Escrow deterministically fixes all three.
@@ -53,6 +54,13 @@ contract Escrow is
     GuardedInflow // 2 inherited components
 {
     using TermsLib for Terms;
+
+    /// @dev What an arbiter is asked, by ERC-1497. The case itself is what he gets with the dispute.
+    string private constant META_EVIDENCE = 'data:application/json,{"category":"Escrow","title":"Was the work delivered as agreed?","description":'
+        '"The client paid for work that the terms of the escrow describe by their jobHash. The provider submitted a '
+        'deliverable, the client disputes it.","question":"Who gets what is left of the price?","rulingOptions":'
+        '{"type":"single-select","titles":["Client","Provider"],"descriptions":["The client gets it back.",'
+        '"The provider is paid."]}}';
 
     /// @inheritdoc IEscrowMain
     address public immutable override reputation;
@@ -86,6 +94,7 @@ contract Escrow is
         _fees.recipient = config.feeRecipient;
         emit FeeChanged({feeBps: config.feeBps});
         emit FeeRecipientChanged({feeRecipient: config.feeRecipient});
+        emit MetaEvidence({metaEvidenceID: META_EVIDENCE_ID, evidence: META_EVIDENCE});
     }
 
     /// @notice Everything else is in the extension. Takes no native token.
@@ -227,7 +236,7 @@ contract Escrow is
         uint96 net;
         uint96 fee;
         (word, net, fee) = _bookRelease(id, terms, word, step);
-        if (fee > 0) _fees.accrued += fee;
+        if (fee > 0) _accrue(fee);
         _finish(id, terms, word, Outcome.Completed);
         _payOrCredit(terms.provider, net);
     }
@@ -334,55 +343,6 @@ contract Escrow is
         // Interaction: send it on.
         uint256 amount = SafeTransferLib.safeTransferAll(token_, to);
         emit TokenRescued({token: token_, to: to, amount: amount});
-    }
-
-    /*////////////////////////////////////////////////////////////////////////
-                                      VIEWS
-    ////////////////////////////////////////////////////////////////////////*/
-
-    /// @inheritdoc IEscrowMain
-    function escrowId(Terms calldata terms) external view override returns (bytes32) {
-        return _digest(terms.hash());
-    }
-
-    /// @inheritdoc IEscrowMain
-    function stateOf(bytes32 id) external view override returns (EscrowState memory) {
-        return _words[id].decode();
-    }
-
-    /// @inheritdoc IEscrowMain
-    function feeBps() external view override returns (uint16) {
-        return _feeBps;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function feeRecipient() external view override returns (address) {
-        return _fees.recipient;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function minChallengePeriod() external view override returns (uint32) {
-        return _minChallengePeriod;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function maxChallengePeriod() external view override returns (uint32) {
-        return _maxChallengePeriod;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function maxAcceptWindow() external view override returns (uint32) {
-        return _maxAcceptWindow;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function maxDeliverWindow() external view override returns (uint32) {
-        return _maxDeliverWindow;
-    }
-
-    /// @inheritdoc IEscrowMain
-    function maxDisputeTimeout() external view override returns (uint32) {
-        return _maxDisputeTimeout;
     }
 
     /*////////////////////////////////////////////////////////////////////////

@@ -3,13 +3,12 @@ pragma solidity 0.8.37;
 
 import {EscrowCore} from "./abstracts/EscrowCore.sol";
 import {EscrowDisputes} from "./abstracts/EscrowDisputes.sol";
-import {IERC2612} from "./interfaces/IERC2612.sol";
+import {IBonusGate} from "./interfaces/IBonusGate.sol";
 import {IEscrowExtension} from "./interfaces/IEscrowExtension.sol";
-import {IEscrowMain} from "./interfaces/IEscrowMain.sol";
-import {IPermit2} from "./interfaces/IPermit2.sol";
+import {IReputation} from "./interfaces/IReputation.sol";
 import {Errors} from "./libraries/Errors.sol";
 import {TermsLib} from "./libraries/TermsLib.sol";
-import {EscrowConfig, Outcome, Status, Terms} from "./types/EscrowTypes.sol";
+import {EscrowConfig, EscrowState, Outcome, Status, Terms} from "./types/EscrowTypes.sol";
 import {EscrowWord, EscrowWordLib} from "./types/EscrowWord.sol";
 import {Address} from "@openzeppelin/contracts/utils/Address.sol";
 
@@ -23,9 +22,6 @@ contract EscrowExtension is
     EscrowDisputes // 8 inherited components
 {
     using TermsLib for Terms;
-
-    /// @dev Uniswap's Permit2, at the same address on every network.
-    IPermit2 private constant PERMIT2 = IPermit2(0x000000000022D473030F116dDEE9F6B43aC78BA3);
 
     uint8 private constant MAX_SCORE = 100;
 
@@ -72,14 +68,10 @@ contract EscrowExtension is
         id = _open(terms);
         // Check: the client wants this escrow; a permit alone does not say so.
         _checkConsent(terms.client, TermsLib.fund(id, validUntil), validUntil, fundSignature);
-        // Interaction: the permit; if somebody has used it up before, the allowance is there.
-        try IERC2612(_token)
-            .permit({
-            owner: terms.client, spender: address(this), value: value, deadline: deadline, signature: permitSignature
-        }) {}
-            catch {}
-        // Interaction: pull the price.
-        _pull(terms.client, terms.amount);
+        // Interaction: the permit, and pull the price.
+        _pullWithPermit({
+            from: terms.client, amount: terms.amount, value: value, deadline: deadline, signature: permitSignature
+        });
     }
 
     /// @inheritdoc IEscrowExtension
@@ -93,14 +85,11 @@ contract EscrowExtension is
     {
         id = _open(terms);
         // Interaction: pull the price; the witness is the id, so the client has signed these terms.
-        PERMIT2.permitWitnessTransferFrom({
-            permit: IPermit2.PermitTransferFrom({
-                permitted: IPermit2.TokenPermissions({token: _token, amount: terms.amount}),
-                nonce: nonce,
-                deadline: deadline
-            }),
-            transferDetails: IPermit2.SignatureTransferDetails({to: address(this), requestedAmount: terms.amount}),
-            owner: terms.client,
+        _pullWithPermit2({
+            from: terms.client,
+            amount: terms.amount,
+            nonce: nonce,
+            deadline: deadline,
             witness: TermsLib.witness(id),
             witnessTypeString: TermsLib.WITNESS_TYPE,
             signature: signature
@@ -142,7 +131,7 @@ contract EscrowExtension is
             if (owed) ids[i] = id;
         }
         if (earned > 0) _credit(provider, earned);
-        if (fees > 0) _fees.accrued += fees;
+        if (fees > 0) _accrue(fees);
         // Interaction: report to Reputation.
         for (uint256 i = 0; i < rows.length; ++i) {
             if (ids[i] != 0) _tryReport(ids[i], rows[i], words[i]);
@@ -187,7 +176,14 @@ contract EscrowExtension is
         word = word.withoutFlag(EscrowWordLib.STAKE_LOCKED);
         _words[id] = word;
         // Interaction: report, or revert with Reputation's reason.
-        Address.functionCall(_reputation(), _report(id, terms, word));
+        bytes memory answer = Address.functionCall(_reputation(), _report(id, terms, word));
+        _followPool(abi.decode(answer, (uint256)));
+    }
+
+    /// @inheritdoc IBonusGate
+    function noteBonusPool() external override delegated nonReentrant {
+        // Effect: what Reputation says now.
+        _fees.bonusOpen = IReputation(_reputation()).bonusPool() > 0;
     }
 
     /// @inheritdoc IEscrowExtension
@@ -208,6 +204,55 @@ contract EscrowExtension is
         (bytes32 id, EscrowWord word) = _load(terms);
         _checkSignature(rater, TermsLib.rating(id, score, commentHash, validUntil), validUntil, signature);
         _rate(id, terms, word, rater, score, commentHash);
+    }
+
+    /*////////////////////////////////////////////////////////////////////////
+                                      VIEWS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @inheritdoc IEscrowExtension
+    function escrowId(Terms calldata terms) external view override returns (bytes32) {
+        return _digest(terms.hash());
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function stateOf(bytes32 id) external view override returns (EscrowState memory) {
+        return _words[id].decode();
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function feeBps() external view override returns (uint16) {
+        return _feeBps;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function feeRecipient() external view override returns (address) {
+        return _fees.recipient;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function minChallengePeriod() external view override returns (uint32) {
+        return _minChallengePeriod;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function maxChallengePeriod() external view override returns (uint32) {
+        return _maxChallengePeriod;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function maxAcceptWindow() external view override returns (uint32) {
+        return _maxAcceptWindow;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function maxDeliverWindow() external view override returns (uint32) {
+        return _maxDeliverWindow;
+    }
+
+    /// @inheritdoc IEscrowExtension
+    function maxDisputeTimeout() external view override returns (uint32) {
+        return _maxDisputeTimeout;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -262,7 +307,12 @@ contract EscrowExtension is
         return keccak256(abi.encodePacked(hex"1901", separator, structHash));
     }
 
-    function _reputation() internal view override returns (address) {
-        return IEscrowMain(address(this)).reputation();
+    /// @dev The first contract that the one this code runs for has created.
+    function _reputation() internal view override returns (address created) {
+        assembly ("memory-safe") {
+            // The list of the address and the nonce 1, by the rules of CREATE.
+            mstore(0x00, or(or(shl(240, 0xd694), shl(80, address())), shl(72, 0x01)))
+            created := and(keccak256(0x00, 23), sub(shl(160, 1), 1))
+        }
     }
 }

@@ -10,10 +10,11 @@ import {StakeMath} from "../libraries/StakeMath.sol";
 import {TermsLib} from "../libraries/TermsLib.sol";
 import {DisputeState, EscrowConfig, FeeState, Outcome, Status, Terms} from "../types/EscrowTypes.sol";
 import {EscrowWord, EscrowWordLib} from "../types/EscrowWord.sol";
-import {StakeResult} from "../types/StakeTypes.sol";
+import {PoolChange} from "../types/StakeTypes.sol";
 import {Balances} from "./Balances.sol";
 import {Funding} from "./Funding.sol";
 import {InflowGate} from "./InflowGate.sol";
+import {SafeCast} from "@openzeppelin/contracts/utils/math/SafeCast.sol";
 
 /// @title EscrowCore
 /// @notice What both code bodies of Escrow share: the storage and its layout, the state changes that move money, the
@@ -31,6 +32,9 @@ abstract contract EscrowCore is
 
     string internal constant DOMAIN_NAME = "AICP Escrow";
     string internal constant DOMAIN_VERSION = "1";
+
+    /// @dev All disputes are about the same question.
+    uint256 internal constant META_EVIDENCE_ID = 0;
 
     /// @dev Gas given to Reputation when an escrow closes: twice what its dearest report takes under Polygon's prices.
     uint256 private constant REPORT_GAS = 200_000;
@@ -98,7 +102,7 @@ abstract contract EscrowCore is
             (moved, net, fee) = _bookRelease(id, terms, moved, toProvider);
             // Effect: credit provider and fee recipient.
             _credit(terms.provider, net);
-            if (fee > 0) _fees.accrued += fee;
+            if (fee > 0) _accrue(fee);
         }
         if (toClient > 0) {
             moved = _bookRefund(id, moved, toClient);
@@ -175,12 +179,32 @@ abstract contract EscrowCore is
         bytes memory report = _report(id, terms, word);
         // Check: the report gets all of its gas.
         if (gasleft() < REPORT_RESERVE) revert Errors.Escrow_InsufficientGas(gasleft(), REPORT_RESERVE);
-        // Interaction: report.
-        (bool success,) = _reputation().call{gas: REPORT_GAS}(report);
-        if (success) return;
-        // Effect: still owed.
-        _words[id] = word.withFlag(EscrowWordLib.STAKE_LOCKED);
-        emit StakeSettlementFailed({id: id});
+        // Interaction: report. One word of the answer is read.
+        address target = _reputation();
+        bool success;
+        uint256 change;
+        assembly ("memory-safe") {
+            mstore(0x00, 0)
+            success := call(REPORT_GAS, target, 0, add(report, 0x20), mload(report), 0x00, 0x20)
+            change := mload(0x00)
+        }
+        if (success) {
+            _followPool(change);
+        } else {
+            // Effect: still owed.
+            _words[id] = word.withFlag(EscrowWordLib.STAKE_LOCKED);
+            emit StakeSettlementFailed({id: id});
+        }
+    }
+
+    /// @dev Effect: the next release knows whether there is a bonus to ask for.
+    function _followPool(uint256 change) internal {
+        if (change != uint8(PoolChange.None)) _fees.bonusOpen = change == uint8(PoolChange.Filled);
+    }
+
+    /// @dev Effect: the fee waits for its recipient. There is less of the token than the slot holds.
+    function _accrue(uint96 fee) internal {
+        _fees.accrued = SafeCast.toUint88(uint256(_fees.accrued) + fee);
     }
 
     /// @dev What waits for the fee recipient joins his balance.
@@ -226,24 +250,25 @@ abstract contract EscrowCore is
     }
 
     /// @dev Calldata of the call that tells Reputation the end of a closed escrow.
-    function _report(bytes32 id, Terms calldata terms, EscrowWord word) internal pure returns (bytes memory) {
-        StakeResult memory result = StakeResult({
-            agent: terms.provider,
-            escrowId: id,
-            lockAmount: StakeMath.required(terms.amount),
-            outcome: Outcome(word.ruling()),
-            settledValue: word.released()
-        });
-        if (StakeMath.severity(result.outcome) > 0) {
+    function _report(bytes32 id, Terms calldata terms, EscrowWord word) internal view returns (bytes memory) {
+        address agent = terms.provider;
+        uint96 lockAmount = StakeMath.required(terms.amount);
+        Outcome outcome = Outcome(word.ruling());
+        uint96 settledValue = word.released();
+        if (StakeMath.severity(outcome) > 0) {
             // Outcomes of some severity end with a refund, and a slash of it is rounded up: it is never zero.
-            (uint96 toClient, uint96 toPool) =
-                StakeMath.slashed(result.lockAmount, result.outcome, word.refunded(), terms.amount);
-            return abi.encodeCall(IReputation.slash, (result, terms.client, toClient, toPool));
+            (uint96 toClient, uint96 toPool) = StakeMath.slashed(lockAmount, outcome, word.refunded(), terms.amount);
+            return abi.encodeCall(
+                IReputation.slash, (agent, id, lockAmount, outcome, settledValue, toClient, toPool, terms.client)
+            );
         }
-        uint96 cap = result.outcome == Outcome.Completed
-            ? StakeMath.bonusCap(result.lockAmount, FeeMath.cumulative(word.released(), terms.feeBps))
-            : 0;
-        return abi.encodeCall(IReputation.unlock, (result, cap));
+        uint96 cap;
+        if (outcome == Outcome.Completed) {
+            cap = StakeMath.bonusCap(lockAmount, FeeMath.cumulative(settledValue, terms.feeBps));
+            // There was a fee, so this slot was read before; the pool's in Reputation was not.
+            if (cap > 0 && !_fees.bonusOpen) cap = 0;
+        }
+        return abi.encodeCall(IReputation.unlock, (agent, id, lockAmount, outcome, settledValue, cap));
     }
 
     /// @dev Deadlines in order and within the bounds of this deployment.

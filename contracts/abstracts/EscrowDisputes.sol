@@ -219,6 +219,9 @@ abstract contract EscrowDisputes is
         // Effect: remember it both ways. It is known only now; the guard has kept everybody out meanwhile.
         _escrowOf[arbiter][disputeId] = id;
         _disputes[id].disputeId = uint160(disputeId);
+        emit Dispute({
+            arbitrator: arbiter, disputeID: disputeId, metaEvidenceID: META_EVIDENCE_ID, evidenceGroupID: disputeId
+        });
         emit DisputeJoined({id: id, disputeId: disputeId, decideBy: decideBy});
     }
 

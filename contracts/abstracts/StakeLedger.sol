@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {IBonusGate} from "../interfaces/IBonusGate.sol";
 import {IReputation} from "../interfaces/IReputation.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SignatureLib} from "../libraries/SignatureLib.sol";
 import {StakeMath} from "../libraries/StakeMath.sol";
-import {RecordWord} from "../types/RecordWord.sol";
-import {Record, Stake, StakeResult} from "../types/StakeTypes.sol";
+import {AgentWord, AgentWordLib} from "../types/AgentWord.sol";
+import {Outcome} from "../types/EscrowTypes.sol";
+import {AgentNotes, PoolChange, Record, Stake} from "../types/StakeTypes.sol";
 import {GuardedInflow} from "./GuardedInflow.sol";
 import {Ledger} from "./Ledger.sol";
 
@@ -30,12 +32,9 @@ abstract contract StakeLedger is
     /// @inheritdoc IReputation
     uint40 public immutable override unbondingPeriod;
 
-    mapping(address agent => Stake stake) private _stakes;
+    mapping(address agent => AgentWord word) private _agents;
 
-    mapping(address agent => RecordWord word) private _records;
-
-    /// @inheritdoc IReputation
-    mapping(address agent => uint96 amount) public override unstakeRequest;
+    mapping(address agent => AgentNotes notes) private _notes;
 
     /// @inheritdoc IReputation
     mapping(address agent => uint256 nonce) public override unstakeNonce;
@@ -110,20 +109,21 @@ abstract contract StakeLedger is
 
     /// @inheritdoc IReputation
     function completeUnstake(address agent) external override nonReentrant {
-        Stake memory held = _stakes[agent];
+        AgentNotes storage notes = _notes[agent];
+        (uint96 requested, uint40 unbondAt) = (notes.requested, notes.unbondAt);
         // Check: a request is open and its time has come.
-        if (held.unbondAt == 0) revert Errors.Stake_NotRequested(agent);
-        if (block.timestamp < held.unbondAt) revert Errors.Stake_Unbonding(held.unbondAt);
+        if (unbondAt == 0) revert Errors.Stake_NotRequested(agent);
+        if (block.timestamp < unbondAt) revert Errors.Stake_Unbonding(unbondAt);
         // Check: something is not locked.
-        uint96 requested = unstakeRequest[agent];
-        uint96 free = held.staked - held.locked;
+        AgentWord word = _agents[agent];
+        (uint96 staked, uint96 locked) = (word.staked(), word.locked());
+        uint96 free = staked - locked;
         if (free == 0) revert Errors.Stake_Insufficient(agent, free, requested);
         // Effect: take what is free, at most what was asked for, and end the request.
         uint96 amount = requested < free ? requested : free;
-        held.staked -= amount;
-        held.unbondAt = 0;
-        _stakes[agent] = held;
-        delete unstakeRequest[agent];
+        _agents[agent] = word.withStake(staked - amount, locked);
+        notes.requested = 0;
+        notes.unbondAt = 0;
         emit Unstaked({agent: agent, amount: amount});
         // Interaction: pay.
         _push(agent, amount);
@@ -134,10 +134,13 @@ abstract contract StakeLedger is
         // Check: there is an amount.
         if (amount == 0) revert Errors.Stake_AmountZero();
         // Effect: grow the pool.
-        bonusPool += amount;
+        uint256 pool = bonusPool;
+        bonusPool = pool + amount;
         emit BonusPoolFunded({from: msg.sender, amount: amount});
         // Interaction: pull the tokens.
         _pull(msg.sender, amount);
+        // Interaction: Escrow asks for bonuses as long as it knows of something.
+        if (pool == 0) IBonusGate(escrow).noteBonusPool();
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -146,54 +149,68 @@ abstract contract StakeLedger is
 
     /// @inheritdoc IReputation
     function lock(address agent, bytes32 escrowId, uint96 amount) external override onlyEscrow {
-        Stake storage held = _stakes[agent];
-        (uint96 staked, uint96 locked) = (held.staked, held.locked);
+        AgentWord word = _agents[agent];
+        (uint96 staked, uint96 locked) = (word.staked(), word.locked());
         // Check: enough stake is free.
         uint96 free = staked - locked;
         if (amount > free) revert Errors.Stake_Insufficient(agent, free, amount);
         // Effect: lock it.
-        held.locked = locked + amount;
+        _agents[agent] = word.withStake(staked, locked + amount);
         emit StakeLocked({agent: agent, escrowId: escrowId, amount: amount});
     }
 
     /// @inheritdoc IReputation
-    function unlock(StakeResult calldata result, uint96 bonusCap) external override onlyEscrow {
-        (address agent, bytes32 escrowId, uint96 lockAmount) = (result.agent, result.escrowId, result.lockAmount);
+    function unlock(
+        address agent,
+        bytes32 escrowId,
+        uint96 lockAmount,
+        Outcome outcome,
+        uint96 settledValue,
+        uint96 bonusCap
+    ) external override onlyEscrow returns (PoolChange change) {
         // Effect: give the lock back.
-        _stakes[agent].locked -= lockAmount;
+        AgentWord word = _agents[agent];
+        word = word.withStake(word.staked(), word.locked() - lockAmount);
         emit StakeUnlocked({agent: agent, escrowId: escrowId, amount: lockAmount});
-        _record(result);
+        _record(agent, escrowId, word, outcome, settledValue);
         // Effect: pay the bonus out of the pool, as far as it goes.
-        if (bonusCap == 0) return;
+        if (bonusCap == 0) return PoolChange.None;
         uint256 pool = bonusPool;
         uint256 bonus = bonusCap < pool ? bonusCap : pool;
-        if (bonus == 0) return;
+        if (bonus == 0) return PoolChange.Emptied;
         bonusPool = pool - bonus;
         _credit(agent, bonus);
         emit BonusPaid({agent: agent, escrowId: escrowId, amount: uint96(bonus)});
+        return pool == bonus ? PoolChange.Emptied : PoolChange.None;
     }
 
     /// @inheritdoc IReputation
-    function slash(StakeResult calldata result, address client, uint96 toClient, uint96 toPool)
-        external
-        override
-        onlyEscrow
-    {
-        (address agent, bytes32 escrowId, uint96 lockAmount) = (result.agent, result.escrowId, result.lockAmount);
+    function slash(
+        address agent,
+        bytes32 escrowId,
+        uint96 lockAmount,
+        Outcome outcome,
+        uint96 settledValue,
+        uint96 toClient,
+        uint96 toPool,
+        address client
+    ) external override onlyEscrow returns (PoolChange change) {
         uint256 amount = uint256(toClient) + toPool;
         // Check: never more than the lock of this escrow.
         if (amount > lockAmount) revert Errors.Stake_SlashExceedsLock(escrowId, amount, lockAmount);
         // Effect: take the slashed part and give the rest of the lock back.
-        Stake storage held = _stakes[agent];
-        held.locked -= lockAmount;
-        held.staked -= uint96(amount);
+        AgentWord word = _agents[agent];
+        word = word.withStake(word.staked() - amount, word.locked() - lockAmount);
         // Effect: pass it on.
         _credit(client, toClient);
-        if (toPool > 0) bonusPool += toPool;
+        if (toPool > 0) {
+            bonusPool += toPool;
+            change = PoolChange.Filled;
+        }
         emit StakeSlashed({
             agent: agent, escrowId: escrowId, amount: uint96(amount), toClient: toClient, toPool: toPool
         });
-        _record(result);
+        _record(agent, escrowId, word, outcome, settledValue);
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -202,17 +219,33 @@ abstract contract StakeLedger is
 
     /// @inheritdoc IReputation
     function stakeOf(address agent) external view override returns (Stake memory) {
-        return _stakes[agent];
+        AgentWord word = _agents[agent];
+        return Stake({staked: word.staked(), locked: word.locked(), unbondAt: _notes[agent].unbondAt, flags: 0});
     }
 
     /// @inheritdoc IReputation
     function freeStake(address agent) external view override returns (uint256) {
-        return _stakes[agent].staked - _stakes[agent].locked;
+        AgentWord word = _agents[agent];
+        return word.staked() - word.locked();
+    }
+
+    /// @inheritdoc IReputation
+    function unstakeRequest(address agent) external view override returns (uint96) {
+        return _notes[agent].requested;
     }
 
     /// @inheritdoc IReputation
     function recordOf(address agent) external view override returns (Record memory) {
-        return _records[agent].decode();
+        AgentWord word = _agents[agent];
+        AgentNotes storage notes = _notes[agent];
+        return Record({
+            completed: word.completed(),
+            failed: word.failed(),
+            disputed: notes.disputed,
+            lost: notes.lost,
+            settledValue: word.settledValue(),
+            lastOutcomeAt: word.lastOutcomeAt()
+        });
     }
 
     /// @inheritdoc IReputation
@@ -228,9 +261,13 @@ abstract contract StakeLedger is
     function _addStake(address agent, uint96 amount) private {
         // Check: there is an amount.
         if (amount == 0) revert Errors.Stake_AmountZero();
+        // Check: the slot holds it.
+        AgentWord word = _agents[agent];
+        uint256 sum = uint256(word.staked()) + amount;
+        if (sum > AgentWordLib.MAX_STAKE) revert Errors.Stake_AboveMaximum(agent, sum, AgentWordLib.MAX_STAKE);
         // Effect: add it.
-        uint96 staked = _stakes[agent].staked + amount;
-        _stakes[agent].staked = staked;
+        uint96 staked = uint96(sum);
+        _agents[agent] = word.withStake(staked, word.locked());
         emit Staked({agent: agent, amount: amount, staked: staked});
     }
 
@@ -238,22 +275,25 @@ abstract contract StakeLedger is
     function _requestUnstake(address agent, uint96 amount) private {
         // Check: there is an amount and the stake holds it.
         if (amount == 0) revert Errors.Stake_AmountZero();
-        uint96 staked = _stakes[agent].staked;
+        uint96 staked = _agents[agent].staked();
         if (amount > staked) revert Errors.Stake_Insufficient(agent, staked, amount);
         // Effect: note amount and time.
         uint40 unbondAt = uint40(block.timestamp) + unbondingPeriod;
-        unstakeRequest[agent] = amount;
-        _stakes[agent].unbondAt = unbondAt;
+        AgentNotes storage notes = _notes[agent];
+        notes.requested = amount;
+        notes.unbondAt = unbondAt;
         emit UnstakeRequested({agent: agent, amount: amount, unbondAt: unbondAt});
     }
 
-    /// @dev Enters an outcome into the agent's record.
-    function _record(StakeResult calldata result) private {
-        (address agent, uint96 settledValue) = (result.agent, result.settledValue);
-        // Effect: one slot.
-        _records[agent] = _records[agent].withOutcome(result.outcome, settledValue);
-        emit OutcomeRecorded({
-            agent: agent, escrowId: result.escrowId, outcome: result.outcome, settledValue: settledValue
-        });
+    /// @dev Enters an outcome into the agent's word and stores it: one slot, and another one for what was disputed.
+    function _record(address agent, bytes32 escrowId, AgentWord word, Outcome outcome, uint96 settledValue) private {
+        // Effect: counts that are full stay so, none can keep the stake locked.
+        if (outcome >= Outcome.Lost && outcome <= Outcome.Stalled) {
+            AgentNotes storage notes = _notes[agent];
+            if (notes.disputed < type(uint32).max) ++notes.disputed;
+            if (outcome == Outcome.Lost && notes.lost < type(uint32).max) ++notes.lost;
+        }
+        _agents[agent] = word.withOutcome(outcome, settledValue);
+        emit OutcomeRecorded({agent: agent, escrowId: escrowId, outcome: outcome, settledValue: settledValue});
     }
 }

@@ -2,11 +2,16 @@
 pragma solidity 0.8.37;
 
 import {Terms} from "../types/EscrowTypes.sol";
+import {IEvidence} from "./IEvidence.sol";
 
 /// @title IEscrowEvents
 /// @notice Events of Escrow. Together with the ledger's {Withdrawn} they tell every balance: {EscrowReleased},
 /// {EscrowRefunded} and {BondReturned} add, {BalanceSpent} and {Withdrawn} take.
-interface IEscrowEvents {
+///
+/// Those of ERC-1497 are for readers of arbitration: {MetaEvidence} 0 is emitted once, by the constructor, and says
+/// what all disputes here are about; {Dispute} ties the arbiter's number to it. What the parties say goes to the
+/// arbiter, which emits {Evidence} for the group with the number of the dispute.
+interface IEscrowEvents is IEvidence {
     /// @notice An escrow came to life; its terms are emitted this once.
     event EscrowFunded(bytes32 indexed id, address indexed client, address indexed provider, Terms terms);
 

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {BondAuthorization, DisputeState, Terms} from "../types/EscrowTypes.sol";
+import {BondAuthorization, DisputeState, EscrowState, Terms} from "../types/EscrowTypes.sol";
 import {IArbitrable} from "./IArbitrable.sol";
+import {IBonusGate} from "./IBonusGate.sol";
 import {IEscrowEvents} from "./IEscrowEvents.sol";
 
 /// @title IEscrowExtension
 /// @notice The functions of Escrow whose code is in its second body: disputes, rare ways of funding, settlement by both
-/// parties, rating. Called on Escrow, which runs that code on its own storage; the body itself refuses them.
-interface IEscrowExtension is IEscrowEvents, IArbitrable {
+/// parties, rating, views. Called on Escrow, which runs that code on its own storage; the body itself refuses them.
+interface IEscrowExtension is IEscrowEvents, IArbitrable, IBonusGate {
     /*////////////////////////////////////////////////////////////////////////
                                      FUNDING
     ////////////////////////////////////////////////////////////////////////*/
@@ -182,4 +183,35 @@ interface IEscrowExtension is IEscrowEvents, IArbitrable {
 
     /// @notice Hash of the configuration this code was made for.
     function configHash() external view returns (bytes32);
+
+    /*////////////////////////////////////////////////////////////////////////
+                                      VIEWS
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @notice The EIP-712 digest of the terms.
+    function escrowId(Terms calldata terms) external view returns (bytes32);
+
+    /// @notice The state word of an escrow, decoded.
+    function stateOf(bytes32 id) external view returns (EscrowState memory);
+
+    /// @notice Fee in force for new escrows, basis points.
+    function feeBps() external view returns (uint16);
+
+    /// @notice Account the fees are credited to.
+    function feeRecipient() external view returns (address);
+
+    /// @notice Shortest challenge period, seconds.
+    function minChallengePeriod() external view returns (uint32);
+
+    /// @notice Longest challenge period, seconds.
+    function maxChallengePeriod() external view returns (uint32);
+
+    /// @notice Longest time from funding to `acceptBy`, seconds.
+    function maxAcceptWindow() external view returns (uint32);
+
+    /// @notice Longest time from funding to `deliverBy`, seconds.
+    function maxDeliverWindow() external view returns (uint32);
+
+    /// @notice Longest dispute timeout, seconds.
+    function maxDisputeTimeout() external view returns (uint32);
 }

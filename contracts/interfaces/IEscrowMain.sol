@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Acceptance, EscrowState, RoleSignature, Terms} from "../types/EscrowTypes.sol";
+import {Acceptance, RoleSignature, Terms} from "../types/EscrowTypes.sol";
 import {IEscrowEvents} from "./IEscrowEvents.sol";
 import {IGuardedInflow} from "./IGuardedInflow.sol";
 import {ILedger} from "./ILedger.sol";
 
 /// @title IEscrowMain
-/// @notice The functions whose code is in Escrow itself: the daily ones, the administration and the views.
+/// @notice The functions whose code is in Escrow itself: the daily ones, and the administration.
 interface IEscrowMain is IEscrowEvents, ILedger, IGuardedInflow {
     /*////////////////////////////////////////////////////////////////////////
                                      FUNDING
@@ -177,38 +177,11 @@ interface IEscrowMain is IEscrowEvents, ILedger, IGuardedInflow {
                                       VIEWS
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @notice The EIP-712 digest of the terms.
-    function escrowId(Terms calldata terms) external view returns (bytes32);
-
-    /// @notice The state word of an escrow, decoded.
-    function stateOf(bytes32 id) external view returns (EscrowState memory);
-
-    /// @notice Fee in force for new escrows, basis points.
-    function feeBps() external view returns (uint16);
-
-    /// @notice Account the fees are credited to.
-    function feeRecipient() external view returns (address);
-
     /// @notice Highest fee the admin may set, basis points.
     function maxFeeBps() external view returns (uint16);
 
     /// @notice The contract that holds the agents' stakes.
     function reputation() external view returns (address);
-
-    /// @notice Shortest challenge period, seconds.
-    function minChallengePeriod() external view returns (uint32);
-
-    /// @notice Longest challenge period, seconds.
-    function maxChallengePeriod() external view returns (uint32);
-
-    /// @notice Longest time from funding to `acceptBy`, seconds.
-    function maxAcceptWindow() external view returns (uint32);
-
-    /// @notice Longest time from funding to `deliverBy`, seconds.
-    function maxDeliverWindow() external view returns (uint32);
-
-    /// @notice Longest dispute timeout, seconds.
-    function maxDisputeTimeout() external view returns (uint32);
 
     /// @notice The second code body of this contract, fixed at construction; see {IEscrowExtension}.
     function extension() external view returns (address);

@@ -2,7 +2,7 @@
 pragma solidity 0.8.37;
 
 import {Outcome} from "../types/EscrowTypes.sol";
-import {Record, Stake, StakeResult} from "../types/StakeTypes.sol";
+import {PoolChange, Record, Stake} from "../types/StakeTypes.sol";
 import {IGuardedInflow} from "./IGuardedInflow.sol";
 import {ILedger} from "./ILedger.sol";
 import {IScoreAnchor} from "./IScoreAnchor.sol";
@@ -43,7 +43,8 @@ interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
 
     /// @notice Adds `amount` base units of the caller to his stake (needs an allowance).
     ///
-    /// Requirements: amount > 0 (`Stake_AmountZero`); inflows open (`Guarded_InflowsPaused`).
+    /// Requirements: amount > 0 (`Stake_AmountZero`) and the stake not above what a slot holds
+    /// (`Stake_AboveMaximum`); inflows open (`Guarded_InflowsPaused`).
     /// Emits {Staked}.
     function stake(uint96 amount) external;
 
@@ -82,7 +83,8 @@ interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
     /// Emits {Unstaked}.
     function completeUnstake(address agent) external;
 
-    /// @notice Gives `amount` base units of the caller to the bonus pool (needs an allowance).
+    /// @notice Gives `amount` base units of the caller to the bonus pool (needs an allowance), and tells Escrow when
+    /// that opens it.
     ///
     /// Requirements: amount > 0 (`Stake_AmountZero`); inflows open (`Guarded_InflowsPaused`).
     /// Emits {BonusPoolFunded}.
@@ -98,14 +100,48 @@ interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
     ///
     /// Requirements: caller is Escrow (`Stake_CallerNotEscrow`), which calls it at most once an escrow.
     /// Emits {StakeUnlocked}, {OutcomeRecorded} and {BonusPaid} if there is one.
-    function unlock(StakeResult calldata result, uint96 bonusCap) external;
+    ///
+    /// @param agent Provider of the escrow
+    /// @param escrowId Its id
+    /// @param lockAmount Base units that were locked for it
+    /// @param outcome How it ended
+    /// @param settledValue Base units released to the provider, fee included
+    /// @param bonusCap Base units of bonus at most
+    /// @return change Whether that emptied the bonus pool
+    function unlock(
+        address agent,
+        bytes32 escrowId,
+        uint96 lockAmount,
+        Outcome outcome,
+        uint96 settledValue,
+        uint96 bonusCap
+    ) external returns (PoolChange change);
 
     /// @notice Takes `toClient` + `toPool` base units of an escrow's lock, unlocks the rest and records the outcome.
     ///
     /// Requirements: caller is Escrow (`Stake_CallerNotEscrow`), which calls it at most once an escrow; not above the
     /// lock (`Stake_SlashExceedsLock`).
     /// Emits {StakeSlashed} and {OutcomeRecorded}.
-    function slash(StakeResult calldata result, address client, uint96 toClient, uint96 toPool) external;
+    ///
+    /// @param agent Provider of the escrow
+    /// @param escrowId Its id
+    /// @param lockAmount Base units that were locked for it
+    /// @param outcome How it ended
+    /// @param settledValue Base units released to the provider, fee included
+    /// @param toClient Base units of the lock for the client
+    /// @param toPool Base units of the lock for the bonus pool
+    /// @param client Who gets the client's part
+    /// @return change Whether the bonus pool got something
+    function slash(
+        address agent,
+        bytes32 escrowId,
+        uint96 lockAmount,
+        Outcome outcome,
+        uint96 settledValue,
+        uint96 toClient,
+        uint96 toPool,
+        address client
+    ) external returns (PoolChange change);
 
     /// @notice Sends tokens that were sent here by mistake to `to`. Never USDC.
     ///
@@ -114,7 +150,7 @@ interface IReputation is ILedger, IScoreAnchor, IGuardedInflow {
     /// Emits {TokenRescued}.
     function rescueToken(address token_, address to, uint256 amount) external;
 
-    /// @notice Stake word of an agent.
+    /// @notice Stake of an agent.
     function stakeOf(address agent) external view returns (Stake memory);
 
     /// @notice Base units not locked by any escrow.

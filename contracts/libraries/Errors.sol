@@ -119,6 +119,8 @@ library Errors {
     error Stake_Insufficient(address agent, uint256 free, uint256 need);
     /// @notice Only Escrow may lock, unlock and slash.
     error Stake_CallerNotEscrow(address caller);
+    /// @notice The stake would be more than the agent's slot holds.
+    error Stake_AboveMaximum(address agent, uint256 staked, uint256 maximum);
     /// @notice The stake cannot be taken out before this second.
     error Stake_Unbonding(uint40 until);
     /// @notice The amount is zero.

@@ -119,14 +119,16 @@ struct DisputeState {
     uint160 disputeId;
 }
 
-/// @notice Where fees go and what waits there. One storage slot.
+/// @notice Where fees go, what waits there, and what a release that pays a fee must know besides. One storage slot.
 ///
 /// @param recipient Account the fees are credited to
 /// @param accrued Base units that are part of the recipient's balance and not yet booked there
+/// @param bonusOpen Whether Reputation's bonus pool may hold anything; false only if it holds nothing
 struct FeeState {
     // slot 0
     address recipient;
-    uint96 accrued;
+    uint88 accrued;
+    bool bonusOpen;
 }
 
 /// @notice The state word of an escrow, decoded.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import ape
@@ -164,6 +165,17 @@ def test_respond__pays_the_arbiter_and_creates_the_dispute(world, arbitrator):
     parties = (world.client.address, world.provider.address)
     assert said[:32] == world.id_of(terms)
     assert [said[at + 12 : at + 32].hex() for at in (32, 64)] == [party[2:].lower() for party in parties]
+
+
+def test_respond__names_the_dispute_by_erc_1497(world, arbitrator, chain):
+    (meta,) = world.escrow.MetaEvidence.range(chain.blocks.height + 1)
+    question = json.loads(meta.evidence.removeprefix("data:application/json,"))
+    assert question["rulingOptions"]["titles"] == ["Client", "Provider"]
+    terms = challenged(world, arbitrator)
+    receipt = world.escrow.respond(terms.tuple(), sender=world.provider)
+    (named,) = world.escrow.Dispute.from_receipt(receipt)
+    assert (named.arbitrator, named.disputeID) == (arbitrator.address, 0)
+    assert (named.metaEvidenceID, named.evidenceGroupID) == (meta.metaEvidenceID, 0)
 
 
 def test_respond__by_signature_with_a_bond_from_the_wallet(world, arbitrator):

@@ -71,11 +71,11 @@ def test_locked_stake_never_leaves_and_stays_slashable_while_unbonding(world):
 
 
 def test_only_escrow_locks_unlocks_and_slashes(world):
-    result = (world.provider, b"\x01" * 32, 1, 1, 1)
+    result = (world.provider, b"\x01" * 32, 1, 1, 1)  # the first arguments of both reports
     for call, args in (
         (world.reputation.lock, (world.provider, b"\x01" * 32, 1)),
-        (world.reputation.unlock, (result, 0)),
-        (world.reputation.slash, (result, world.stranger, 1, 0)),
+        (world.reputation.unlock, (*result, 0)),
+        (world.reputation.slash, (*result, 1, 0, world.stranger)),
     ):
         with ape.reverts(world.reputation.Stake_CallerNotEscrow):
             call(*args, sender=world.owner)

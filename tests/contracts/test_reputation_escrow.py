@@ -10,7 +10,10 @@ import pytest
 from ape import accounts
 from ape.exceptions import VirtualMachineError
 
+from tests.contracts.test_escrow_disputes import arbitrator, challenged, clock
 from tests.contracts.world import USDC
+
+__all__ = ["arbitrator"]
 
 STAKE = 1_000 * USDC
 ID = b"\x07" * 32
@@ -56,9 +59,9 @@ def test_every_row_of_the_outcome_table(world, escrow, row):
     settled = int(100 * USDC * (1 - Fraction(refunded)))
     report = result(world, outcome, settled=settled)
     if slash:
-        world.reputation.slash(report, world.client, to_client, slash - to_client, sender=escrow)
+        world.reputation.slash(*report, to_client, slash - to_client, world.client, sender=escrow)
     else:
-        world.reputation.unlock(report, 0, sender=escrow)
+        world.reputation.unlock(*report, 0, sender=escrow)
     stake = world.reputation.stakeOf(world.provider)
     assert (stake.staked, stake.locked) == (STAKE - slash, 0)
     assert world.reputation.balanceOf(world.client) == to_client
@@ -82,7 +85,7 @@ def test_lock__takes_stake_that_unbonds(world, escrow):
     world.pass_to(world.reputation.stakeOf(world.provider).unbondAt)
     with ape.reverts(world.reputation.Stake_Insufficient):
         world.reputation.completeUnstake(world.provider, sender=world.provider)
-    world.reputation.slash(result(world, LOST, STAKE), world.client, STAKE // 2, STAKE // 2, sender=escrow)
+    world.reputation.slash(*result(world, LOST, STAKE), STAKE // 2, STAKE // 2, world.client, sender=escrow)
     assert world.reputation.stakeOf(world.provider).staked == 0
 
 
@@ -95,25 +98,25 @@ def test_lock__reverts_when_caller_is_not_escrow(world):
 def test_unlock__reverts_when_caller_is_not_escrow(world):
     for caller in (world.owner, world.guardian, world.provider):
         with ape.reverts(world.reputation.Stake_CallerNotEscrow):
-            world.reputation.unlock(result(world, COMPLETED, 0), 0, sender=caller)
+            world.reputation.unlock(*result(world, COMPLETED, 0), 0, sender=caller)
 
 
 def test_slash__reverts_when_caller_is_not_escrow(world):
     for caller in (world.owner, world.guardian, world.client):
         with ape.reverts(world.reputation.Stake_CallerNotEscrow):
-            world.reputation.slash(result(world, LOST, 0), caller, 0, 0, sender=caller)
+            world.reputation.slash(*result(world, LOST, 0), 0, 0, caller, sender=caller)
 
 
 def test_unlock__pays_no_bonus_from_an_empty_pool(world, escrow):
     locked(world, escrow)
-    world.reputation.unlock(result(world, COMPLETED), USDC, sender=escrow)
+    world.reputation.unlock(*result(world, COMPLETED), USDC, sender=escrow)
     assert world.reputation.balanceOf(world.provider) == 0
 
 
 def test_unlock__pays_the_bonus_up_to_its_cap(world, escrow):
     world.reputation.fundBonusPool(3 * USDC, sender=world.client)
     locked(world, escrow)
-    world.reputation.unlock(result(world, COMPLETED), USDC, sender=escrow)
+    world.reputation.unlock(*result(world, COMPLETED), USDC, sender=escrow)
     assert world.reputation.balanceOf(world.provider) == USDC
     assert world.reputation.bonusPool() == 2 * USDC
 
@@ -121,14 +124,14 @@ def test_unlock__pays_the_bonus_up_to_its_cap(world, escrow):
 def test_unlock__reverts_when_more_than_is_locked(world, escrow):
     locked(world, escrow)
     with pytest.raises(VirtualMachineError, match="0x11"):
-        world.reputation.unlock(result(world, COMPLETED, LOCK + 1), 0, sender=escrow)
+        world.reputation.unlock(*result(world, COMPLETED, LOCK + 1), 0, sender=escrow)
 
 
 def test_unlock__stops_the_record_at_its_maximum(world, escrow):
-    most = 2**88 - 1
+    most = 2**60 - 1
     for value in (most - 1, 2**96 - 1, 2**96 - 1):
         locked(world, escrow)
-        world.reputation.unlock(result(world, COMPLETED, settled=value), 0, sender=escrow)
+        world.reputation.unlock(*result(world, COMPLETED, settled=value), 0, sender=escrow)
     record = world.reputation.recordOf(world.provider)
     assert (record.settledValue, record.completed) == (most, 3)
     assert record.lastOutcomeAt == world.chain.blocks.head.timestamp
@@ -139,14 +142,14 @@ def test_slash__reverts_when_above_the_lock(world, escrow):
     locked(world, escrow)
     for to_client, to_pool in ((LOCK + 1, 0), (LOCK, 1), (2**96 - 1, 2**96 - 1)):
         with ape.reverts(world.reputation.Stake_SlashExceedsLock):
-            world.reputation.slash(result(world, LOST), world.client, to_client, to_pool, sender=escrow)
+            world.reputation.slash(*result(world, LOST), to_client, to_pool, world.client, sender=escrow)
 
 
 def test_slash__feeds_the_pool_that_pays_later_bonuses(world, escrow):
     locked(world, escrow)
-    world.reputation.slash(result(world, LOST), world.client, LOCK // 2, LOCK // 2, sender=escrow)
+    world.reputation.slash(*result(world, LOST), LOCK // 2, LOCK // 2, world.client, sender=escrow)
     locked(world, escrow)
-    world.reputation.unlock(result(world, COMPLETED), USDC, sender=escrow)
+    world.reputation.unlock(*result(world, COMPLETED), USDC, sender=escrow)
     assert world.reputation.bonusPool() == LOCK // 2 - USDC
     assert world.reputation.balanceOf(world.provider) == USDC
     assert world.usdc.balanceOf(world.reputation) == STAKE
@@ -155,12 +158,48 @@ def test_slash__feeds_the_pool_that_pays_later_bonuses(world, escrow):
 def test_slash__credits_a_blacklisted_client_who_waits_for_himself_only(world, escrow):
     world.usdc.blacklist(world.client, sender=world.owner)
     locked(world, escrow)
-    world.reputation.slash(result(world, MISSED), world.client, LOCK // 2, 0, sender=escrow)
+    world.reputation.slash(*result(world, MISSED), LOCK // 2, 0, world.client, sender=escrow)
     with ape.reverts():
         world.reputation.withdraw(LOCK // 2, sender=world.client)
     before = world.usdc.balanceOf(world.stranger)
     world.reputation.withdrawTo(world.stranger, LOCK // 2, sender=world.client)
     assert world.usdc.balanceOf(world.stranger) - before == LOCK // 2
+
+
+def test_bonus__is_paid_as_soon_as_the_pool_holds_anything(world, arbitrator):
+    def bonus(salt):
+        terms = world.submitted(amount=100 * USDC, salt=salt)
+        receipt = world.escrow.release(terms.tuple(), terms.amount, sender=world.client)
+        return [paid.amount for paid in world.reputation.BonusPaid.from_receipt(receipt)]
+
+    assert bonus(1) == []
+    world.reputation.fundBonusPool(USDC + 1, sender=world.client)
+    world.reputation.fundBonusPool(1, sender=world.client)
+    assert bonus(2) == [USDC]
+    assert bonus(3) == [2]
+    assert bonus(4) == []
+    # A lost dispute fills it, one way or the other.
+    lost = challenged(world, arbitrator, amount=100 * USDC, salt=5)
+    world.pass_to(clock(world, lost))
+    world.escrow.claimDefault(lost.tuple(), sender=world.stranger)
+    assert world.reputation.bonusPool() == LOCK // 2
+    assert bonus(6) == [USDC]
+    # Anybody may ask again; it changes nothing.
+    world.escrow.noteBonusPool(sender=world.stranger)
+    assert bonus(7) == [USDC]
+
+
+def test_bonus__survives_a_report_that_failed(world, chain, arbitrator):
+    lost = challenged(world, arbitrator, amount=100 * USDC)
+    world.pass_to(clock(world, lost))
+    code = chain.provider.get_code(world.reputation.address)
+    chain.provider.make_request("anvil_setCode", [world.reputation.address, "0x60006000fd"])
+    world.escrow.claimDefault(lost.tuple(), sender=world.stranger)
+    chain.provider.make_request("anvil_setCode", [world.reputation.address, "0x" + bytes(code).hex()])
+    world.escrow.settleStake(lost.tuple(), sender=world.stranger)
+    terms = world.submitted(amount=100 * USDC, salt=2)
+    receipt = world.escrow.release(terms.tuple(), terms.amount, sender=world.client)
+    assert [paid.amount for paid in world.reputation.BonusPaid.from_receipt(receipt)] == [USDC]
 
 
 def test_settle_stake__settles_once_after_reputation_failed(world, chain):

@@ -32,14 +32,14 @@ contract EscrowTest is Base {
         give(_client, 1e30, address(escrow));
         give(_provider, 1e30, address(reputation));
         VM.prank(_provider);
-        reputation.stake(type(uint96).max / 4);
+        reputation.stake(25e16);
     }
 
     function testFuzz_slicing_a_release_never_changes_the_fee(uint96 amount, uint96 a, uint96 b, uint16 bps) public {
         bps = uint16(bound(bps, 0, 500));
         VM.prank(ADMIN);
         escrow.setFee(bps);
-        Terms memory terms = _accepted(uint96(bound(amount, 3, 1e24)), 1);
+        Terms memory terms = _accepted(uint96(bound(amount, 3, 1e18)), 1);
         uint96 first = uint96(bound(a, 1, terms.amount - 2));
         uint96 second = uint96(bound(b, first + 1, terms.amount - 1));
         VM.prank(_client);
@@ -54,7 +54,7 @@ contract EscrowTest is Base {
     }
 
     function testFuzz_fee_is_snapshotted_and_refunds_pay_none(uint96 amount, uint96 part, uint16 later) public {
-        Terms memory terms = _accepted(uint96(bound(amount, 2, 1e24)), 1);
+        Terms memory terms = _accepted(uint96(bound(amount, 2, 1e18)), 1);
         VM.prank(ADMIN);
         escrow.setFee(uint16(bound(later, 0, 500)));
         uint96 released = uint96(bound(part, 1, terms.amount - 1));
@@ -70,7 +70,7 @@ contract EscrowTest is Base {
     }
 
     function testFuzz_missed_deadline_slashes_half_of_the_lock_in_proportion(uint96 amount, uint96 part) public {
-        Terms memory terms = _accepted(uint96(bound(amount, 2, 1e24)), 1);
+        Terms memory terms = _accepted(uint96(bound(amount, 2, 1e18)), 1);
         uint96 released = uint96(bound(part, 0, terms.amount - 1));
         if (released > 0) {
             VM.prank(_client);

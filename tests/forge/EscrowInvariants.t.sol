@@ -73,6 +73,10 @@ contract EscrowInvariants {
         assert(_handler.sound());
     }
 
+    function invariant_a_release_asks_for_a_bonus_whenever_there_is_one() public view {
+        assert(!_handler.bonusMissed());
+    }
+
     function invariant_no_arbiter_keeps_an_allowance() public view {
         assert(_handler.allowances() == 0);
     }

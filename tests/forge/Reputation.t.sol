@@ -3,8 +3,9 @@ pragma solidity 0.8.37;
 
 import {Errors} from "../../contracts/libraries/Errors.sol";
 import {StakeMath} from "../../contracts/libraries/StakeMath.sol";
+import {AgentWordLib} from "../../contracts/types/AgentWord.sol";
 import {Outcome} from "../../contracts/types/EscrowTypes.sol";
-import {Record, ScoreLeaf, Stake, StakeResult} from "../../contracts/types/StakeTypes.sol";
+import {PoolChange, Record, ScoreLeaf, Stake} from "../../contracts/types/StakeTypes.sol";
 import {StakeBase} from "./utils/StakeBase.sol";
 
 /// @notice Every row of the outcome table, the record at its limits, the tree of scores, and what each call costs.
@@ -15,7 +16,7 @@ contract ReputationTest is StakeBase {
         give(AGENT, 1e30);
         give(BUYER, 1e30);
         CHEAT.prank(AGENT);
-        reputation.stake(type(uint96).max / 4);
+        reputation.stake(25e16);
         CHEAT.prank(OWNER);
         reputation.setAnchorer(ANCHORER);
     }
@@ -25,7 +26,7 @@ contract ReputationTest is StakeBase {
     ////////////////////////////////////////////////////////////////////////*/
 
     function testFuzz_every_outcome_moves_exactly_what_the_table_says(uint96 price, uint96 part, uint8 kind) public {
-        price = uint96(bound(price, 1, 1e24));
+        price = uint96(bound(price, 1, 1e18));
         Outcome outcome = Outcome(bound(kind, uint8(Outcome.Completed), uint8(Outcome.Stalled)));
         uint96 refunded = uint96(bound(part, 0, price));
         uint96 lock = StakeMath.required(price);
@@ -52,9 +53,9 @@ contract ReputationTest is StakeBase {
     }
 
     function testFuzz_bonus_is_the_least_of_three(uint96 price, uint96 pool, uint16 feeBps) public {
-        price = uint96(bound(price, 1, 1e24));
+        price = uint96(bound(price, 1, 1e18));
         feeBps = uint16(bound(feeBps, 0, 500));
-        pool = uint96(bound(pool, 0, 1e22));
+        pool = uint96(bound(pool, 0, 1e16));
         if (pool > 0) {
             CHEAT.prank(BUYER);
             reputation.fundBonusPool(pool);
@@ -72,14 +73,13 @@ contract ReputationTest is StakeBase {
     }
 
     function testFuzz_slash_never_exceeds_the_lock(uint96 lock, uint96 toClient, uint96 toPool) public {
-        lock = uint96(bound(lock, 0, 1e24));
+        lock = uint96(bound(lock, 0, 1e17));
         reputation.lock(AGENT, ID, lock);
-        StakeResult memory result = StakeResult(AGENT, ID, lock, Outcome.Lost, 0);
         uint256 amount = uint256(toClient) + toPool;
         if (amount > lock) {
             CHEAT.expectRevert(abi.encodeWithSelector(Errors.Stake_SlashExceedsLock.selector, ID, amount, lock));
         }
-        reputation.slash(result, BUYER, toClient, toPool);
+        reputation.slash(AGENT, ID, lock, Outcome.Lost, 0, toClient, toPool, BUYER);
     }
 
     function testFuzz_lock_never_binds_more_than_is_staked(uint96 first, uint96 second) public {
@@ -96,7 +96,7 @@ contract ReputationTest is StakeBase {
     }
 
     function testFuzz_unbonding_stake_pays_for_what_was_done_before(uint96 price, uint32 late) public {
-        price = uint96(bound(price, 5, 1e24));
+        price = uint96(bound(price, 5, 1e18));
         uint96 lock = StakeMath.required(price);
         uint96 staked = reputation.stakeOf(AGENT).staked;
         CHEAT.prank(AGENT);
@@ -115,43 +115,74 @@ contract ReputationTest is StakeBase {
                                      RECORD
     ////////////////////////////////////////////////////////////////////////*/
 
-    function testFuzz_a_full_record_never_keeps_a_stake_locked(uint256 word, uint96 settledValue, uint8 kind) public {
-        // Slot of the agent's record, found by what `recordOf` reads.
-        bytes32 slot = _recordSlot();
-        CHEAT.store(address(reputation), slot, bytes32(word));
+    function testFuzz_a_full_record_never_keeps_a_stake_locked(
+        uint256 word,
+        uint256 notes,
+        uint96 settledValue,
+        uint8 kind
+    ) public {
+        (bytes32 slot, bytes32 notesSlot) = _slots();
+        // Any record at all over a stake of 25 that is not locked.
+        CHEAT.store(address(reputation), slot, bytes32(((word >> 116) << 116) | 25));
+        CHEAT.store(address(reputation), notesSlot, bytes32(notes));
         Record memory before = reputation.recordOf(AGENT);
-        equal("found the slot", before.completed, uint32(word));
+        Stake memory stakeBefore = reputation.stakeOf(AGENT);
         Outcome outcome = Outcome(bound(kind, uint8(Outcome.Completed), uint8(Outcome.Stalled)));
         reputation.lock(AGENT, ID, 10);
-        reputation.unlock(StakeResult(AGENT, ID, 10, outcome, settledValue), 0);
-        Record memory record = reputation.recordOf(AGENT);
+        equal("locked", reputation.stakeOf(AGENT).locked, 10);
+        _equal(reputation.recordOf(AGENT), before);
+        reputation.unlock(AGENT, ID, 10, outcome, settledValue, 0);
         uint256 value = uint256(before.settledValue) + settledValue;
-        equal("value", record.settledValue, value > type(uint88).max ? type(uint88).max : value);
-        equal(
-            "completed",
-            record.completed,
-            _next(before.completed, outcome == Outcome.Completed || outcome == Outcome.Won)
-        );
-        equal("failed", record.failed, _next(before.failed, outcome == Outcome.Returned || outcome == Outcome.Missed));
-        equal("lost", record.lost, _next(before.lost, outcome == Outcome.Lost));
-        bool disputed =
-            outcome == Outcome.Lost || outcome == Outcome.Won || outcome == Outcome.Tie || outcome == Outcome.Stalled;
-        equal("disputed", record.disputed, _next(before.disputed, disputed));
-        equal("time", record.lastOutcomeAt, block.timestamp);
+        before.settledValue = uint88(value < 2 ** 60 ? value : 2 ** 60 - 1);
+        if (outcome == Outcome.Completed || outcome == Outcome.Won) _count(before, 0, 2 ** 28 - 1);
+        if (outcome == Outcome.Returned || outcome == Outcome.Missed) _count(before, 1, 2 ** 20 - 1);
+        if (outcome >= Outcome.Lost && outcome <= Outcome.Stalled) _count(before, 2, type(uint32).max);
+        if (outcome == Outcome.Lost) _count(before, 3, type(uint32).max);
+        before.lastOutcomeAt = uint40(block.timestamp);
+        _equal(reputation.recordOf(AGENT), before);
         equal("unlocked", reputation.stakeOf(AGENT).locked, 0);
+        equal("stake", reputation.stakeOf(AGENT).staked, 25);
+        equal("unbonding", reputation.stakeOf(AGENT).unbondAt, stakeBefore.unbondAt);
+    }
+
+    function testFuzz_stake_stops_where_its_slot_ends(uint96 amount) public {
+        uint256 staked = uint256(reputation.stakeOf(AGENT).staked) + bound(amount, 1, type(uint96).max);
+        usdc.mint(AGENT, type(uint96).max);
+        if (staked > AgentWordLib.MAX_STAKE) {
+            CHEAT.expectRevert(
+                abi.encodeWithSelector(Errors.Stake_AboveMaximum.selector, AGENT, staked, AgentWordLib.MAX_STAKE)
+            );
+        }
+        CHEAT.prank(AGENT);
+        reputation.stake(uint96(bound(amount, 1, type(uint96).max)));
+    }
+
+    function test_the_end_of_an_escrow_tells_what_it_did_to_the_pool() public {
+        reputation.lock(AGENT, ID, 1000);
+        check("no pool", reputation.unlock(AGENT, ID, 400, Outcome.Completed, 1, 5) == PoolChange.Emptied);
+        check("client only", reputation.slash(AGENT, ID, 100, Outcome.Returned, 1, 10, 0, BUYER) == PoolChange.None);
+        check("filled", reputation.slash(AGENT, ID, 100, Outcome.Lost, 1, 50, 50, BUYER) == PoolChange.Filled);
+        check("not asked", reputation.unlock(AGENT, ID, 100, Outcome.Won, 1, 0) == PoolChange.None);
+        check("some is left", reputation.unlock(AGENT, ID, 100, Outcome.Completed, 1, 49) == PoolChange.None);
+        check("emptied", reputation.unlock(AGENT, ID, 100, Outcome.Completed, 1, 49) == PoolChange.Emptied);
+        equal("bonus", reputation.balanceOf(AGENT), 50);
+        check("not told yet", !bonusOpen);
+        CHEAT.prank(BUYER);
+        reputation.fundBonusPool(1);
+        check("told", bonusOpen);
     }
 
     function test_the_dearest_report_takes_less_than_half_of_its_gas() public {
         // A first slash that fills every slot anew.
         reputation.lock(AGENT, ID, 1000);
-        reputation.slash(StakeResult(AGENT, ID, 1000, Outcome.Lost, 1), BUYER, 500, 500);
+        reputation.slash(AGENT, ID, 1000, Outcome.Lost, 1, 500, 500, BUYER);
         uint256 used = CHEAT.lastCallGas().gasTotalUsed;
-        // Four slots, each read first, at 3,360 more a cold read under Polygon's prices.
-        check("slash", used - 21_000 + 4 * 3360 < 100_000);
+        // Five slots, each read first, at 3,360 more a cold read under Polygon's prices.
+        check("slash", used - 21_000 + 5 * 3360 < 100_000);
         reputation.lock(AGENT, ID, 1000);
-        reputation.unlock(StakeResult(AGENT, ID, 1000, Outcome.Completed, 1), 500);
+        reputation.unlock(AGENT, ID, 1000, Outcome.Completed, 1, 500);
         used = CHEAT.lastCallGas().gasTotalUsed;
-        check("unlock with bonus", used - 21_000 + 4 * 3360 < 100_000);
+        check("unlock with bonus", used - 21_000 + 5 * 3360 < 100_000);
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -197,16 +228,16 @@ contract ReputationTest is StakeBase {
     /// @dev Every slot was written before, as in the life of an agent.
     function test_gas_of_a_second_escrow() public {
         reputation.lock(AGENT, ID, 1000);
-        reputation.slash(StakeResult(AGENT, ID, 1000, Outcome.Lost, 1), BUYER, 500, 500);
+        reputation.slash(AGENT, ID, 1000, Outcome.Lost, 1, 500, 500, BUYER);
         CHEAT.prank(AGENT);
         reputation.stake(1e6);
         _below("stake", 64_000);
         reputation.lock(AGENT, ID, 1000);
         _below("lock", 33_000);
-        reputation.unlock(StakeResult(AGENT, ID, 1000, Outcome.Completed, 1e6), 0);
-        _below("unlock without bonus", 38_500);
+        reputation.unlock(AGENT, ID, 1000, Outcome.Completed, 1e6, 0);
+        _below("unlock without bonus", 34_000);
         reputation.lock(AGENT, ID, 1000);
-        reputation.slash(StakeResult(AGENT, ID, 1000, Outcome.Lost, 1), BUYER, 500, 500);
+        reputation.slash(AGENT, ID, 1000, Outcome.Lost, 1, 500, 500, BUYER);
         _below("slash", 50_500);
     }
 
@@ -244,19 +275,29 @@ contract ReputationTest is StakeBase {
         equal("time", record.lastOutcomeAt, block.timestamp);
     }
 
-    function _next(uint32 value, bool counted) private pure returns (uint256) {
-        return counted && value < type(uint32).max ? uint256(value) + 1 : value;
+    /// @dev One more in a count, unless it is at its maximum.
+    function _count(Record memory record, uint256 which, uint32 most) private pure {
+        if (which == 0 && record.completed < most) ++record.completed;
+        if (which == 1 && record.failed < most) ++record.failed;
+        if (which == 2 && record.disputed < most) ++record.disputed;
+        if (which == 3 && record.lost < most) ++record.lost;
     }
 
-    function _recordSlot() private returns (bytes32 slot) {
+    function _equal(Record memory left, Record memory right) private pure {
+        equal("record", uint256(keccak256(abi.encode(left))), uint256(keccak256(abi.encode(right))));
+    }
+
+    /// @dev The slots of the agent's word and notes, found by what `recordOf` reads.
+    function _slots() private returns (bytes32 word, bytes32 notes) {
         for (uint256 index = 0; index < 16; ++index) {
-            slot = keccak256(abi.encode(AGENT, index));
+            bytes32 slot = keccak256(abi.encode(AGENT, index));
             bytes32 before = CHEAT.load(address(reputation), slot);
-            CHEAT.store(address(reputation), slot, bytes32(uint256(7) << 96));
-            bool found = reputation.recordOf(AGENT).lost == 7;
+            CHEAT.store(address(reputation), slot, bytes32(type(uint256).max));
+            Record memory record = reputation.recordOf(AGENT);
             CHEAT.store(address(reputation), slot, before);
-            if (found) return slot;
+            if (record.completed == 2 ** 28 - 1) word = slot;
+            if (record.lost == type(uint32).max) notes = slot;
         }
-        revert Untrue("a slot for the record");
+        check("slots", word != 0 && notes != 0);
     }
 }

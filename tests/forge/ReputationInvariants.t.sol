@@ -75,6 +75,10 @@ contract ReputationInvariants {
         assert(_handler.sound());
     }
 
+    function invariant_escrow_asks_for_a_bonus_whenever_there_is_one() public view {
+        assert(!_handler.bonusMissed());
+    }
+
     /// @dev At the end of every sequence everybody can leave with what is his.
     function afterInvariant() public {
         _handler.leaveAll();

@@ -508,6 +508,22 @@ export const escrowAbi = [
   {
     "inputs": [
       {
+        "internalType": "uint8",
+        "name": "bits",
+        "type": "uint8"
+      },
+      {
+        "internalType": "uint256",
+        "name": "value",
+        "type": "uint256"
+      }
+    ],
+    "name": "SafeCastOverflowedUintDowncast",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "string",
         "name": "str",
         "type": "string"
@@ -589,6 +605,37 @@ export const escrowAbi = [
       }
     ],
     "name": "BondReturned",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "arbitrator",
+        "type": "address"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "disputeID",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "metaEvidenceID",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "evidenceGroupID",
+        "type": "uint256"
+      }
+    ],
+    "name": "Dispute",
     "type": "event"
   },
   {
@@ -875,6 +922,37 @@ export const escrowAbi = [
     "anonymous": false,
     "inputs": [
       {
+        "indexed": true,
+        "internalType": "address",
+        "name": "arbitrator",
+        "type": "address"
+      },
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "evidenceGroupID",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "party",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "string",
+        "name": "evidence",
+        "type": "string"
+      }
+    ],
+    "name": "Evidence",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
         "indexed": false,
         "internalType": "uint16",
         "name": "feeBps",
@@ -921,6 +999,25 @@ export const escrowAbi = [
       }
     ],
     "name": "InflowsUnpaused",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "metaEvidenceID",
+        "type": "uint256"
+      },
+      {
+        "indexed": false,
+        "internalType": "string",
+        "name": "evidence",
+        "type": "string"
+      }
+    ],
+    "name": "MetaEvidence",
     "type": "event"
   },
   {
@@ -1545,120 +1642,8 @@ export const escrowAbi = [
     "type": "function"
   },
   {
-    "inputs": [
-      {
-        "components": [
-          {
-            "internalType": "address",
-            "name": "client",
-            "type": "address"
-          },
-          {
-            "internalType": "address",
-            "name": "provider",
-            "type": "address"
-          },
-          {
-            "internalType": "address",
-            "name": "verifier",
-            "type": "address"
-          },
-          {
-            "internalType": "address",
-            "name": "arbiter",
-            "type": "address"
-          },
-          {
-            "internalType": "uint96",
-            "name": "amount",
-            "type": "uint96"
-          },
-          {
-            "internalType": "uint16",
-            "name": "feeBps",
-            "type": "uint16"
-          },
-          {
-            "internalType": "uint8",
-            "name": "quorum",
-            "type": "uint8"
-          },
-          {
-            "internalType": "uint40",
-            "name": "acceptBy",
-            "type": "uint40"
-          },
-          {
-            "internalType": "uint40",
-            "name": "deliverBy",
-            "type": "uint40"
-          },
-          {
-            "internalType": "uint32",
-            "name": "challengePeriod",
-            "type": "uint32"
-          },
-          {
-            "internalType": "uint32",
-            "name": "disputeTimeout",
-            "type": "uint32"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "jobHash",
-            "type": "bytes32"
-          },
-          {
-            "internalType": "uint256",
-            "name": "salt",
-            "type": "uint256"
-          }
-        ],
-        "internalType": "struct Terms",
-        "name": "terms",
-        "type": "tuple"
-      }
-    ],
-    "name": "escrowId",
-    "outputs": [
-      {
-        "internalType": "bytes32",
-        "name": "",
-        "type": "bytes32"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
     "inputs": [],
     "name": "extension",
-    "outputs": [
-      {
-        "internalType": "address",
-        "name": "",
-        "type": "address"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "feeBps",
-    "outputs": [
-      {
-        "internalType": "uint16",
-        "name": "",
-        "type": "uint16"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "feeRecipient",
     "outputs": [
       {
         "internalType": "address",
@@ -1982,77 +1967,12 @@ export const escrowAbi = [
   },
   {
     "inputs": [],
-    "name": "maxAcceptWindow",
-    "outputs": [
-      {
-        "internalType": "uint32",
-        "name": "",
-        "type": "uint32"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "maxChallengePeriod",
-    "outputs": [
-      {
-        "internalType": "uint32",
-        "name": "",
-        "type": "uint32"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "maxDeliverWindow",
-    "outputs": [
-      {
-        "internalType": "uint32",
-        "name": "",
-        "type": "uint32"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "maxDisputeTimeout",
-    "outputs": [
-      {
-        "internalType": "uint32",
-        "name": "",
-        "type": "uint32"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
     "name": "maxFeeBps",
     "outputs": [
       {
         "internalType": "uint16",
         "name": "",
         "type": "uint16"
-      }
-    ],
-    "stateMutability": "view",
-    "type": "function"
-  },
-  {
-    "inputs": [],
-    "name": "minChallengePeriod",
-    "outputs": [
-      {
-        "internalType": "uint32",
-        "name": "",
-        "type": "uint32"
       }
     ],
     "stateMutability": "view",
@@ -2950,62 +2870,6 @@ export const escrowAbi = [
     "name": "setFeeRecipient",
     "outputs": [],
     "stateMutability": "nonpayable",
-    "type": "function"
-  },
-  {
-    "inputs": [
-      {
-        "internalType": "bytes32",
-        "name": "id",
-        "type": "bytes32"
-      }
-    ],
-    "name": "stateOf",
-    "outputs": [
-      {
-        "components": [
-          {
-            "internalType": "uint96",
-            "name": "released",
-            "type": "uint96"
-          },
-          {
-            "internalType": "uint96",
-            "name": "refunded",
-            "type": "uint96"
-          },
-          {
-            "internalType": "uint40",
-            "name": "clock",
-            "type": "uint40"
-          },
-          {
-            "internalType": "enum Status",
-            "name": "status",
-            "type": "uint8"
-          },
-          {
-            "internalType": "uint8",
-            "name": "ruling",
-            "type": "uint8"
-          },
-          {
-            "internalType": "uint8",
-            "name": "flags",
-            "type": "uint8"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "word",
-            "type": "bytes32"
-          }
-        ],
-        "internalType": "struct EscrowState",
-        "name": "",
-        "type": "tuple"
-      }
-    ],
-    "stateMutability": "view",
     "type": "function"
   },
   {
@@ -3910,6 +3774,92 @@ export const escrowAbi = [
   {
     "inputs": [
       {
+        "components": [
+          {
+            "internalType": "address",
+            "name": "client",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "provider",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "verifier",
+            "type": "address"
+          },
+          {
+            "internalType": "address",
+            "name": "arbiter",
+            "type": "address"
+          },
+          {
+            "internalType": "uint96",
+            "name": "amount",
+            "type": "uint96"
+          },
+          {
+            "internalType": "uint16",
+            "name": "feeBps",
+            "type": "uint16"
+          },
+          {
+            "internalType": "uint8",
+            "name": "quorum",
+            "type": "uint8"
+          },
+          {
+            "internalType": "uint40",
+            "name": "acceptBy",
+            "type": "uint40"
+          },
+          {
+            "internalType": "uint40",
+            "name": "deliverBy",
+            "type": "uint40"
+          },
+          {
+            "internalType": "uint32",
+            "name": "challengePeriod",
+            "type": "uint32"
+          },
+          {
+            "internalType": "uint32",
+            "name": "disputeTimeout",
+            "type": "uint32"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "jobHash",
+            "type": "bytes32"
+          },
+          {
+            "internalType": "uint256",
+            "name": "salt",
+            "type": "uint256"
+          }
+        ],
+        "internalType": "struct Terms",
+        "name": "terms",
+        "type": "tuple"
+      }
+    ],
+    "name": "escrowId",
+    "outputs": [
+      {
+        "internalType": "bytes32",
+        "name": "",
+        "type": "bytes32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
         "internalType": "address",
         "name": "arbiter",
         "type": "address"
@@ -4009,6 +3959,32 @@ export const escrowAbi = [
     "name": "execute",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "feeBps",
+    "outputs": [
+      {
+        "internalType": "uint16",
+        "name": "",
+        "type": "uint16"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "feeRecipient",
+    "outputs": [
+      {
+        "internalType": "address",
+        "name": "",
+        "type": "address"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   },
   {
@@ -4316,6 +4292,78 @@ export const escrowAbi = [
         "type": "bytes32"
       }
     ],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "maxAcceptWindow",
+    "outputs": [
+      {
+        "internalType": "uint32",
+        "name": "",
+        "type": "uint32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "maxChallengePeriod",
+    "outputs": [
+      {
+        "internalType": "uint32",
+        "name": "",
+        "type": "uint32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "maxDeliverWindow",
+    "outputs": [
+      {
+        "internalType": "uint32",
+        "name": "",
+        "type": "uint32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "maxDisputeTimeout",
+    "outputs": [
+      {
+        "internalType": "uint32",
+        "name": "",
+        "type": "uint32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "minChallengePeriod",
+    "outputs": [
+      {
+        "internalType": "uint32",
+        "name": "",
+        "type": "uint32"
+      }
+    ],
+    "stateMutability": "view",
+    "type": "function"
+  },
+  {
+    "inputs": [],
+    "name": "noteBonusPool",
+    "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
   },
@@ -5062,6 +5110,62 @@ export const escrowAbi = [
     "name": "split",
     "outputs": [],
     "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "bytes32",
+        "name": "id",
+        "type": "bytes32"
+      }
+    ],
+    "name": "stateOf",
+    "outputs": [
+      {
+        "components": [
+          {
+            "internalType": "uint96",
+            "name": "released",
+            "type": "uint96"
+          },
+          {
+            "internalType": "uint96",
+            "name": "refunded",
+            "type": "uint96"
+          },
+          {
+            "internalType": "uint40",
+            "name": "clock",
+            "type": "uint40"
+          },
+          {
+            "internalType": "enum Status",
+            "name": "status",
+            "type": "uint8"
+          },
+          {
+            "internalType": "uint8",
+            "name": "ruling",
+            "type": "uint8"
+          },
+          {
+            "internalType": "uint8",
+            "name": "flags",
+            "type": "uint8"
+          },
+          {
+            "internalType": "bytes32",
+            "name": "word",
+            "type": "bytes32"
+          }
+        ],
+        "internalType": "struct EscrowState",
+        "name": "",
+        "type": "tuple"
+      }
+    ],
+    "stateMutability": "view",
     "type": "function"
   }
 ] as const;
@@ -7760,6 +7864,27 @@ export const reputationAbi = [
     "type": "error"
   },
   {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "agent",
+        "type": "address"
+      },
+      {
+        "internalType": "uint256",
+        "name": "staked",
+        "type": "uint256"
+      },
+      {
+        "internalType": "uint256",
+        "name": "maximum",
+        "type": "uint256"
+      }
+    ],
+    "name": "Stake_AboveMaximum",
+    "type": "error"
+  },
+  {
     "inputs": [],
     "name": "Stake_AmountZero",
     "type": "error"
@@ -8730,41 +8855,29 @@ export const reputationAbi = [
   {
     "inputs": [
       {
-        "components": [
-          {
-            "internalType": "address",
-            "name": "agent",
-            "type": "address"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "escrowId",
-            "type": "bytes32"
-          },
-          {
-            "internalType": "uint96",
-            "name": "lockAmount",
-            "type": "uint96"
-          },
-          {
-            "internalType": "enum Outcome",
-            "name": "outcome",
-            "type": "uint8"
-          },
-          {
-            "internalType": "uint96",
-            "name": "settledValue",
-            "type": "uint96"
-          }
-        ],
-        "internalType": "struct StakeResult",
-        "name": "result",
-        "type": "tuple"
+        "internalType": "address",
+        "name": "agent",
+        "type": "address"
       },
       {
-        "internalType": "address",
-        "name": "client",
-        "type": "address"
+        "internalType": "bytes32",
+        "name": "escrowId",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "uint96",
+        "name": "lockAmount",
+        "type": "uint96"
+      },
+      {
+        "internalType": "enum Outcome",
+        "name": "outcome",
+        "type": "uint8"
+      },
+      {
+        "internalType": "uint96",
+        "name": "settledValue",
+        "type": "uint96"
       },
       {
         "internalType": "uint96",
@@ -8775,10 +8888,21 @@ export const reputationAbi = [
         "internalType": "uint96",
         "name": "toPool",
         "type": "uint96"
+      },
+      {
+        "internalType": "address",
+        "name": "client",
+        "type": "address"
       }
     ],
     "name": "slash",
-    "outputs": [],
+    "outputs": [
+      {
+        "internalType": "enum PoolChange",
+        "name": "change",
+        "type": "uint8"
+      }
+    ],
     "stateMutability": "nonpayable",
     "type": "function"
   },
@@ -8903,36 +9027,29 @@ export const reputationAbi = [
   {
     "inputs": [
       {
-        "components": [
-          {
-            "internalType": "address",
-            "name": "agent",
-            "type": "address"
-          },
-          {
-            "internalType": "bytes32",
-            "name": "escrowId",
-            "type": "bytes32"
-          },
-          {
-            "internalType": "uint96",
-            "name": "lockAmount",
-            "type": "uint96"
-          },
-          {
-            "internalType": "enum Outcome",
-            "name": "outcome",
-            "type": "uint8"
-          },
-          {
-            "internalType": "uint96",
-            "name": "settledValue",
-            "type": "uint96"
-          }
-        ],
-        "internalType": "struct StakeResult",
-        "name": "result",
-        "type": "tuple"
+        "internalType": "address",
+        "name": "agent",
+        "type": "address"
+      },
+      {
+        "internalType": "bytes32",
+        "name": "escrowId",
+        "type": "bytes32"
+      },
+      {
+        "internalType": "uint96",
+        "name": "lockAmount",
+        "type": "uint96"
+      },
+      {
+        "internalType": "enum Outcome",
+        "name": "outcome",
+        "type": "uint8"
+      },
+      {
+        "internalType": "uint96",
+        "name": "settledValue",
+        "type": "uint96"
       },
       {
         "internalType": "uint96",
@@ -8941,7 +9058,13 @@ export const reputationAbi = [
       }
     ],
     "name": "unlock",
-    "outputs": [],
+    "outputs": [
+      {
+        "internalType": "enum PoolChange",
+        "name": "change",
+        "type": "uint8"
+      }
+    ],
     "stateMutability": "nonpayable",
     "type": "function"
   },
@@ -8983,7 +9106,7 @@ export const reputationAbi = [
     "outputs": [
       {
         "internalType": "uint96",
-        "name": "amount",
+        "name": "",
         "type": "uint96"
       }
     ],
@@ -13822,6 +13945,12 @@ export const outcome = {
   "Tie": 7,
   "Stalled": 8,
   "Cancelled": 9
+} as const;
+
+export const poolChange = {
+  "None": 0,
+  "Filled": 1,
+  "Emptied": 2
 } as const;
 
 export const role = {

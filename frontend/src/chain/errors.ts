@@ -115,6 +115,7 @@ const CHANNEL: Record<string, Sentence> = {
 
 const STAKE: Record<string, Sentence> = {
   Stake_Insufficient: ([, free, need]) => `The agent has ${amount(free)} of free stake, ${amount(need)} is needed.`,
+  Stake_AboveMaximum: ([, , most]) => `An agent can stake at most ${amount(most)}.`,
   Stake_CallerNotEscrow: () => 'Only the escrow contract may lock or take stake.',
   Stake_Unbonding: ([time]) => `The stake can be taken out after ${when(time)}.`,
   Stake_AmountZero: () => 'The stake is zero.',

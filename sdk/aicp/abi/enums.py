@@ -48,6 +48,14 @@ class Outcome(IntEnum):
     CANCELLED = 9
 
 
+class PoolChange(IntEnum):
+    """`enum PoolChange`."""
+
+    NONE = 0
+    FILLED = 1
+    EMPTIED = 2
+
+
 class Role(IntEnum):
     """`enum Role`."""
 

@@ -127,6 +127,41 @@ class RoleSignature:
 
 
 @dataclass(frozen=True, slots=True)
+class BondAuthorization:
+    """`BondAuthorization(uint256 validBefore, bytes signature)`."""
+
+    valid_before: int
+    signature: bytes
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the struct from what the dynamic decoder gives."""
+        return cls(valid_before=values[0], signature=values[1])
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeState:
+    """`DisputeState(uint96 clientBond, uint160 disputeId)`."""
+
+    client_bond: int
+    dispute_id: int
+
+    def encode(self) -> bytes:
+        """Return the words of this struct. Raises EncodeError."""
+        return word_uint(self.client_bond, 96) + word_uint(self.dispute_id, 160)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the struct at a byte offset. Raises DecodeError."""
+        return cls(client_bond=read_uint(data, at, 96), dispute_id=read_uint(data, at + 32, 160))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the struct from what the dynamic decoder gives."""
+        return cls(client_bond=values[0], dispute_id=values[1])
+
+
+@dataclass(frozen=True, slots=True)
 class EscrowState:
     """`EscrowState(uint96 released, uint96 refunded, uint40 clock, uint8 status, uint8 ruling, uint8 flags, bytes32 word)`."""
 
@@ -175,41 +210,6 @@ class EscrowState:
             flags=values[5],
             word=values[6],
         )
-
-
-@dataclass(frozen=True, slots=True)
-class BondAuthorization:
-    """`BondAuthorization(uint256 validBefore, bytes signature)`."""
-
-    valid_before: int
-    signature: bytes
-
-    @classmethod
-    def from_abi(cls, values: Sequence[Any]) -> Self:
-        """Build the struct from what the dynamic decoder gives."""
-        return cls(valid_before=values[0], signature=values[1])
-
-
-@dataclass(frozen=True, slots=True)
-class DisputeState:
-    """`DisputeState(uint96 clientBond, uint160 disputeId)`."""
-
-    client_bond: int
-    dispute_id: int
-
-    def encode(self) -> bytes:
-        """Return the words of this struct. Raises EncodeError."""
-        return word_uint(self.client_bond, 96) + word_uint(self.dispute_id, 160)
-
-    @classmethod
-    def read(cls, data: bytes, at: int = 0) -> Self:
-        """Read the struct at a byte offset. Raises DecodeError."""
-        return cls(client_bond=read_uint(data, at, 96), dispute_id=read_uint(data, at + 32, 160))
-
-    @classmethod
-    def from_abi(cls, values: Sequence[Any]) -> Self:
-        """Build the struct from what the dynamic decoder gives."""
-        return cls(client_bond=values[0], dispute_id=values[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,6 +264,30 @@ class BondReturned:
         expect_topics(topics, cls.TOPIC, 3)
         expect_length(data, 32)
         return cls(id=read_bytes(topics[1], 0, 32), account=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
+
+
+@dataclass(frozen=True, slots=True)
+class Dispute:
+    """`Dispute(address indexed arbitrator, uint256 indexed disputeID, uint256 metaEvidenceID, uint256 evidenceGroupID)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("74baab670a4015ab2f1b467c5252a96141a2573f2908e58a92081e80d3cfde3d")
+    NAME: ClassVar[str] = "Dispute"
+    arbitrator: bytes
+    dispute_id: int
+    meta_evidence_id: int
+    evidence_group_id: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 64)
+        return cls(
+            arbitrator=read_address(topics[1], 0),
+            dispute_id=read_uint(topics[2], 0, 256),
+            meta_evidence_id=read_uint(data, 0, 256),
+            evidence_group_id=read_uint(data, 32, 256),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -455,6 +479,30 @@ class EscrowSplit:
 
 
 @dataclass(frozen=True, slots=True)
+class Evidence:
+    """`Evidence(address indexed arbitrator, uint256 indexed evidenceGroupID, address indexed party, string evidence)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("dccf2f8b2cc26eafcd61905cba744cff4b81d14740725f6376390dc6298a6a3c")
+    NAME: ClassVar[str] = "Evidence"
+    arbitrator: bytes
+    evidence_group_id: int
+    party: bytes
+    evidence: str
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 4)
+        values = decode_dynamic(("string",), data)
+        return cls(
+            arbitrator=read_address(topics[1], 0),
+            evidence_group_id=read_uint(topics[2], 0, 256),
+            party=read_address(topics[3], 0),
+            evidence=values[0],
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class FeeChanged:
     """`FeeChanged(uint16 feeBps)`."""
 
@@ -516,6 +564,23 @@ class InflowsUnpaused:
         expect_topics(topics, cls.TOPIC, 2)
         expect_length(data, 0)
         return cls(by=read_address(topics[1], 0))
+
+
+@dataclass(frozen=True, slots=True)
+class MetaEvidence:
+    """`MetaEvidence(uint256 indexed metaEvidenceID, string evidence)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("61606860eb6c87306811e2695215385101daab53bd6ab4e9f9049aead9363c7d")
+    NAME: ClassVar[str] = "MetaEvidence"
+    meta_evidence_id: int
+    evidence: str
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 2)
+        values = decode_dynamic(("string",), data)
+        return cls(meta_evidence_id=read_uint(topics[1], 0, 256), evidence=values[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -1524,6 +1589,22 @@ class Reentrancy(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class SafeCastOverflowedUintDowncast(ContractError):
+    """`SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)`."""
+
+    SIGNATURE: ClassVar[str] = "SafeCastOverflowedUintDowncast(uint8,uint256)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("6dfcc650")
+    bits: int
+    value: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 64)
+        return cls(bits=read_uint(body, 0, 8), value=read_uint(body, 32, 256))
+
+
+@dataclass(frozen=True, slots=True)
 class StringTooLong(ContractError):
     """`StringTooLong(string str)`."""
 
@@ -2084,6 +2165,11 @@ def decode_min_challenge_period_result(data: bytes) -> int:
     return read_uint(data, 0, 32)
 
 
+def encode_note_bonus_pool() -> bytes:
+    """Return the calldata of `noteBonusPool()`. Raises EncodeError."""
+    return bytes.fromhex("978bea3e")
+
+
 def encode_owner() -> bytes:
     """Return the calldata of `owner()`. Raises EncodeError."""
     return bytes.fromhex("8da5cb5b")
@@ -2553,6 +2639,7 @@ Event = (
     BalanceSpent
     | BondPosted
     | BondReturned
+    | Dispute
     | DisputeDefaulted
     | DisputeJoined
     | DisputeRaised
@@ -2563,10 +2650,12 @@ Event = (
     | EscrowRefunded
     | EscrowReleased
     | EscrowSplit
+    | Evidence
     | FeeChanged
     | FeeRecipientChanged
     | InflowsPaused
     | InflowsUnpaused
+    | MetaEvidence
     | OwnershipTransferStarted
     | OwnershipTransferred
     | Rated
@@ -2582,6 +2671,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     BalanceSpent.TOPIC: BalanceSpent,
     BondPosted.TOPIC: BondPosted,
     BondReturned.TOPIC: BondReturned,
+    Dispute.TOPIC: Dispute,
     DisputeDefaulted.TOPIC: DisputeDefaulted,
     DisputeJoined.TOPIC: DisputeJoined,
     DisputeRaised.TOPIC: DisputeRaised,
@@ -2592,10 +2682,12 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     EscrowRefunded.TOPIC: EscrowRefunded,
     EscrowReleased.TOPIC: EscrowReleased,
     EscrowSplit.TOPIC: EscrowSplit,
+    Evidence.TOPIC: Evidence,
     FeeChanged.TOPIC: FeeChanged,
     FeeRecipientChanged.TOPIC: FeeRecipientChanged,
     InflowsPaused.TOPIC: InflowsPaused,
     InflowsUnpaused.TOPIC: InflowsUnpaused,
+    MetaEvidence.TOPIC: MetaEvidence,
     OwnershipTransferStarted.TOPIC: OwnershipTransferStarted,
     OwnershipTransferred.TOPIC: OwnershipTransferred,
     Rated.TOPIC: Rated,
@@ -2663,6 +2755,7 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
     OwnableInvalidOwner.SELECTOR: OwnableInvalidOwner,
     OwnableUnauthorizedAccount.SELECTOR: OwnableUnauthorizedAccount,
     Reentrancy.SELECTOR: Reentrancy,
+    SafeCastOverflowedUintDowncast.SELECTOR: SafeCastOverflowedUintDowncast,
     StringTooLong.SELECTOR: StringTooLong,
 }
 
@@ -2700,6 +2793,7 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("bee96eb4"): "maxDisputeTimeout",
     bytes.fromhex("bf769a3f"): "maxFeeBps",
     bytes.fromhex("c2114a16"): "minChallengePeriod",
+    bytes.fromhex("978bea3e"): "noteBonusPool",
     bytes.fromhex("8da5cb5b"): "owner",
     bytes.fromhex("4ad307c8"): "pauseInflows",
     bytes.fromhex("e30c3978"): "pendingOwner",

@@ -76,49 +76,6 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class StakeResult:
-    """`StakeResult(address agent, bytes32 escrowId, uint96 lockAmount, uint8 outcome, uint96 settledValue)`."""
-
-    agent: bytes
-    escrow_id: bytes
-    lock_amount: int
-    outcome: int
-    settled_value: int
-
-    def encode(self) -> bytes:
-        """Return the words of this struct. Raises EncodeError."""
-        return (
-            word_address(self.agent)
-            + word_bytes(self.escrow_id, 32)
-            + word_uint(self.lock_amount, 96)
-            + word_uint(self.outcome, 8)
-            + word_uint(self.settled_value, 96)
-        )
-
-    @classmethod
-    def read(cls, data: bytes, at: int = 0) -> Self:
-        """Read the struct at a byte offset. Raises DecodeError."""
-        return cls(
-            agent=read_address(data, at),
-            escrow_id=read_bytes(data, at + 32, 32),
-            lock_amount=read_uint(data, at + 64, 96),
-            outcome=read_uint(data, at + 96, 8),
-            settled_value=read_uint(data, at + 128, 96),
-        )
-
-    @classmethod
-    def from_abi(cls, values: Sequence[Any]) -> Self:
-        """Build the struct from what the dynamic decoder gives."""
-        return cls(
-            agent=address_from_abi(values[0]),
-            escrow_id=values[1],
-            lock_amount=values[2],
-            outcome=values[3],
-            settled_value=values[4],
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Stake:
     """`Stake(uint96 staked, uint96 locked, uint40 unbondAt, uint24 flags)`."""
 
@@ -807,6 +764,23 @@ class RescueTokenInUse(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
+class StakeAboveMaximum(ContractError):
+    """`Stake_AboveMaximum(address agent, uint256 staked, uint256 maximum)`."""
+
+    SIGNATURE: ClassVar[str] = "Stake_AboveMaximum(address,uint256,uint256)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("184a8f64")
+    agent: bytes
+    staked: int
+    maximum: int
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 96)
+        return cls(agent=read_address(body, 0), staked=read_uint(body, 32, 256), maximum=read_uint(body, 64, 256))
+
+
+@dataclass(frozen=True, slots=True)
 class StakeAmountZero(ContractError):
     """`Stake_AmountZero()`."""
 
@@ -1234,15 +1208,34 @@ def encode_set_anchorer(anchorer: bytes) -> bytes:
     return bytes.fromhex("0e0ab0a1") + word_address(anchorer)
 
 
-def encode_slash(result: StakeResult, client: bytes, to_client: int, to_pool: int) -> bytes:
-    """Return the calldata of `slash((address,bytes32,uint96,uint8,uint96),address,uint96,uint96)`. Raises EncodeError."""
+def encode_slash(
+    agent: bytes,
+    escrow_id: bytes,
+    lock_amount: int,
+    outcome: int,
+    settled_value: int,
+    to_client: int,
+    to_pool: int,
+    client: bytes,
+) -> bytes:
+    """Return the calldata of `slash(address,bytes32,uint96,uint8,uint96,uint96,uint96,address)`. Raises EncodeError."""
     return (
-        bytes.fromhex("b24d54d0")
-        + result.encode()
-        + word_address(client)
+        bytes.fromhex("01a8f9c4")
+        + word_address(agent)
+        + word_bytes(escrow_id, 32)
+        + word_uint(lock_amount, 96)
+        + word_uint(outcome, 8)
+        + word_uint(settled_value, 96)
         + word_uint(to_client, 96)
         + word_uint(to_pool, 96)
+        + word_address(client)
     )
+
+
+def decode_slash_result(data: bytes) -> int:
+    """Decode what `slash` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 8)
 
 
 def encode_stake(amount: int) -> bytes:
@@ -1307,9 +1300,25 @@ def decode_unbonding_period_result(data: bytes) -> int:
     return read_uint(data, 0, 40)
 
 
-def encode_unlock(result: StakeResult, bonus_cap: int) -> bytes:
-    """Return the calldata of `unlock((address,bytes32,uint96,uint8,uint96),uint96)`. Raises EncodeError."""
-    return bytes.fromhex("ce60d6e4") + result.encode() + word_uint(bonus_cap, 96)
+def encode_unlock(
+    agent: bytes, escrow_id: bytes, lock_amount: int, outcome: int, settled_value: int, bonus_cap: int
+) -> bytes:
+    """Return the calldata of `unlock(address,bytes32,uint96,uint8,uint96,uint96)`. Raises EncodeError."""
+    return (
+        bytes.fromhex("0871f337")
+        + word_address(agent)
+        + word_bytes(escrow_id, 32)
+        + word_uint(lock_amount, 96)
+        + word_uint(outcome, 8)
+        + word_uint(settled_value, 96)
+        + word_uint(bonus_cap, 96)
+    )
+
+
+def decode_unlock_result(data: bytes) -> int:
+    """Decode what `unlock` returns. Raises DecodeError."""
+    expect_length(data, 32)
+    return read_uint(data, 0, 8)
 
 
 def encode_unpause_inflows() -> bytes:
@@ -1474,6 +1483,7 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
     Reentrancy.SELECTOR: Reentrancy,
     RescueCallerNotAdmin.SELECTOR: RescueCallerNotAdmin,
     RescueTokenInUse.SELECTOR: RescueTokenInUse,
+    StakeAboveMaximum.SELECTOR: StakeAboveMaximum,
     StakeAmountZero.SELECTOR: StakeAmountZero,
     StakeCallerNotEscrow.SELECTOR: StakeCallerNotEscrow,
     StakeInsufficient.SELECTOR: StakeInsufficient,
@@ -1511,13 +1521,13 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("e5711e8b"): "rescueToken",
     bytes.fromhex("9d7384d9"): "rootOf",
     bytes.fromhex("0e0ab0a1"): "setAnchorer",
-    bytes.fromhex("b24d54d0"): "slash",
+    bytes.fromhex("01a8f9c4"): "slash",
     bytes.fromhex("61f129ad"): "stake",
     bytes.fromhex("42623360"): "stakeOf",
     bytes.fromhex("410fca48"): "stakeWithAuthorization",
     bytes.fromhex("fc0c546a"): "token",
     bytes.fromhex("6cf6d675"): "unbondingPeriod",
-    bytes.fromhex("ce60d6e4"): "unlock",
+    bytes.fromhex("0871f337"): "unlock",
     bytes.fromhex("a241e073"): "unpauseInflows",
     bytes.fromhex("61b418fa"): "unstakeNonce",
     bytes.fromhex("04b56c00"): "unstakeRequest",

@@ -313,6 +313,11 @@ contract EscrowHandler is DisputeBase {
         return usdc.allowance(address(escrow), address(hostile)) + usdc.allowance(address(escrow), address(honest));
     }
 
+    /// @notice Whether a release would not ask for a bonus although there is one: the flag in the slot of the fees.
+    function bonusMissed() external view returns (bool) {
+        return reputation.bonusPool() > 0 && uint256(VM.load(address(escrow), bytes32(uint256(2)))) >> 248 == 0;
+    }
+
     function world() external view returns (address, address, address) {
         return (address(usdc), address(escrow), address(reputation));
     }

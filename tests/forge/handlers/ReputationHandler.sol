@@ -197,6 +197,11 @@ contract ReputationHandler is StakeBase {
         return BUYER;
     }
 
+    /// @notice Whether Escrow would not ask for a bonus although there is one.
+    function bonusMissed() external view returns (bool) {
+        return reputation.bonusPool() > 0 && !bonusOpen;
+    }
+
     function jobCount() external view returns (uint256) {
         return _jobs.length;
     }

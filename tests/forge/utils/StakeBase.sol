@@ -5,7 +5,7 @@ import {Reputation} from "../../../contracts/Reputation.sol";
 import {StakeMath} from "../../../contracts/libraries/StakeMath.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {Outcome} from "../../../contracts/types/EscrowTypes.sol";
-import {ScoreLeaf, StakeResult} from "../../../contracts/types/StakeTypes.sol";
+import {PoolChange, ScoreLeaf} from "../../../contracts/types/StakeTypes.sol";
 
 /// @notice The cheatcodes the tests of Reputation use.
 interface StakeVm {
@@ -39,6 +39,9 @@ abstract contract StakeBase {
     MockUSDC internal usdc;
     Reputation internal reputation;
 
+    /// @dev As Escrow keeps it.
+    bool internal bonusOpen;
+
     error Unequal(string what, uint256 left, uint256 right);
     error Untrue(string what);
 
@@ -53,6 +56,11 @@ abstract contract StakeBase {
         return OWNER;
     }
 
+    /// @dev What Reputation tells Escrow when a gift opens the pool.
+    function noteBonusPool() external {
+        if (msg.sender == address(reputation)) bonusOpen = reputation.bonusPool() > 0;
+    }
+
     /// @dev A wallet with `amount` that lets Reputation take it.
     function give(address account, uint256 amount) internal {
         usdc.mint(account, amount);
@@ -65,21 +73,17 @@ abstract contract StakeBase {
         internal
         returns (uint96 toClient, uint96 toPool)
     {
-        StakeResult memory result = StakeResult({
-            agent: agent,
-            escrowId: id,
-            lockAmount: StakeMath.required(price),
-            outcome: outcome,
-            settledValue: price - refunded
-        });
-        (toClient, toPool) = StakeMath.slashed(result.lockAmount, outcome, refunded, price);
+        uint96 lock = StakeMath.required(price);
+        (toClient, toPool) = StakeMath.slashed(lock, outcome, refunded, price);
+        PoolChange change;
         if (uint256(toClient) + toPool > 0) {
-            reputation.slash(result, BUYER, toClient, toPool);
-            return (toClient, toPool);
+            change = reputation.slash(agent, id, lock, outcome, price - refunded, toClient, toPool, BUYER);
+        } else {
+            uint256 fee = (uint256(price - refunded) * feeBps) / 10_000;
+            uint96 cap = outcome == Outcome.Completed && bonusOpen ? StakeMath.bonusCap(lock, fee) : 0;
+            change = reputation.unlock(agent, id, lock, outcome, price - refunded, cap);
         }
-        uint256 fee = (uint256(price - refunded) * feeBps) / 10_000;
-        uint96 cap = outcome == Outcome.Completed ? StakeMath.bonusCap(result.lockAmount, fee) : 0;
-        reputation.unlock(result, cap);
+        if (change != PoolChange.None) bonusOpen = change == PoolChange.Filled;
     }
 
     function leafHash(ScoreLeaf memory leaf) internal pure returns (bytes32) {

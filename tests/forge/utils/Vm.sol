@@ -25,6 +25,7 @@ interface Vm {
     function expectRevert(bytes4 selector) external;
     function getRecordedLogs() external returns (Log[] memory logs);
     function lastCallGas() external view returns (Gas memory gas);
+    function load(address target, bytes32 slot) external view returns (bytes32 value);
     function prank(address sender) external;
     function recordLogs() external;
     function revertToState(uint256 id) external returns (bool);
