@@ -14,6 +14,7 @@ import {Errors} from "./libraries/Errors.sol";
 import {ArbiterConfig, DisputePeriod, DisputeState} from "./types/DisputeTypes.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
+import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 
 /// @title DisputeArbiter
 /// @notice See `IDisputeArbiter`.
@@ -32,17 +33,20 @@ import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 ///
 /// @dev Money in this contract is the sum of what jurors have free, of the pots of rounds (fee and stake at risk), of
 /// appeal contributions and of balances. Nobody can move any of it otherwise, stop a dispute, or change a parameter:
-/// there is no owner. The guardian stops new stakes and nothing else.
+/// there is no owner. The guardian stops new stakes and sends on tokens that came by mistake, never USDC; nothing else.
 contract DisputeArbiter is
     ArbiterAppeals // 15 inherited components
 {
     /// @dev What the native token would have to be to pay: more than there is.
     uint256 private constant NON_PAYABLE = type(uint256).max;
 
+    string private constant NAME = "AICP Arbiter";
+    string private constant VERSION = "1";
+
     /// @param config What this deployment fixes
     constructor(ArbiterConfig memory config)
         Funding(config.token)
-        EIP712("AICP Arbiter", "1")
+        EIP712(NAME, VERSION)
         GuardedInflow(config.guardian)
         JurorLedger(config)
         JurorSession(config)
@@ -102,6 +106,16 @@ contract DisputeArbiter is
         if (!delivered) emit RulingUndelivered({disputeID: disputeID});
     }
 
+    /// @inheritdoc IDisputeArbiter
+    function rescueToken(address token_, address to, uint256 amount) external override nonReentrant {
+        // Check: the guardian asks for a token that has no business here.
+        if (msg.sender != guardian) revert Errors.Guarded_CallerNotGuardian(msg.sender);
+        if (token_ == _token) revert Errors.Rescue_TokenInUse(token_);
+        emit TokenRescued({token: token_, to: to, amount: amount});
+        // Interaction: send it.
+        SafeTransferLib.safeTransfer(token_, to, amount);
+    }
+
     /// @inheritdoc IArbitrator
     function createDispute(uint256 choices, bytes calldata extraData)
         external
@@ -144,6 +158,25 @@ contract DisputeArbiter is
     function arbitrationCost(bytes calldata extraData, IERC20 feeToken) public view override returns (uint256 cost) {
         _ignore(0, extraData, cost);
         return address(feeToken) == _token ? _costOf(0) : NON_PAYABLE;
+    }
+
+    /// @inheritdoc EIP712
+    /// @dev The same answer without the code that reads long names from storage.
+    function eip712Domain()
+        public
+        view
+        override
+        returns (
+            bytes1 fields,
+            string memory name,
+            string memory version,
+            uint256 chainId,
+            address verifyingContract,
+            bytes32 salt,
+            uint256[] memory extensions
+        )
+    {
+        return (hex"0f", NAME, VERSION, block.chainid, address(this), salt, extensions);
     }
 
     /// @dev Parameters keep their names in the ABI also where the standard's question has one answer.

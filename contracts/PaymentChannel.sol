@@ -10,6 +10,7 @@ import {Errors} from "./libraries/Errors.sol";
 import {GroupTerms, RowLib} from "./libraries/RowLib.sol";
 import {SignatureLib} from "./libraries/SignatureLib.sol";
 import {ChannelConfig, Group, SkipReason, VoucherClaim} from "./types/ChannelTypes.sol";
+import {ChannelWord, ChannelWordLib} from "./types/ChannelWord.sol";
 import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 import {EIP712} from "@openzeppelin/contracts/utils/cryptography/EIP712.sol";
 import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
@@ -19,7 +20,8 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 ///
 /// ```
 ///  payer --deposit--> channel -----------claim-----------> receiver's total --settle--> receiver
-///  payer --depositPool--> pool --what the channel lacks--^   (only if the receiver authorizer attests)
+///  payer --depositPool--> pool --what the channel lacks--^  |   (only if the receiver authorizer attests)
+///                                                           +--claimAndPay----------------------------> receiver
 /// ```
 ///
 /// @dev Money in this contract is the sum of channels (balance - totalClaimed), receivers (totalClaimed - totalSettled)
@@ -27,7 +29,7 @@ import {SafeTransferLib} from "solady/utils/SafeTransferLib.sol";
 /// signs a ceiling for one receiver, the operator attests what was earned. Each of the three alone moves nothing.
 /// A draw from a pool leaves the channel's balance equal to its new claimed total.
 contract PaymentChannel is
-    ChannelLedger, // 6 inherited components
+    ChannelLedger, // 7 inherited components
     Multicall // 1 inherited component
 {
     /// @param token_ USDC of the network
@@ -76,6 +78,37 @@ contract PaymentChannel is
             }
             _claim(voucherClaims[i], true);
         }
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function claimAndPay(VoucherClaim calldata voucherClaim, bytes calldata authorizerSignature)
+        external
+        override
+        nonReentrant
+    {
+        ChannelConfig calldata config = voucherClaim.voucher.channel;
+        bytes32 channelId = getChannelId(config);
+        // Check: the caller is on the receiver's side, or the authorizer signed this row; only the authorizer attests.
+        bool attested = true;
+        if (authorizerSignature.length == 0) {
+            attested = msg.sender == config.receiverAuthorizer;
+            if (!attested && msg.sender != config.receiver) revert Errors.NotAuthorizedToClaim();
+        } else if (!SignatureLib.isValid(
+                config.receiverAuthorizer, _rowDigest(channelId, voucherClaim), authorizerSignature
+            )) {
+            revert Errors.InvalidSignature();
+        }
+        // Effect: claimed.
+        uint256 amount = _take(voucherClaim, channelId, attested);
+        if (amount == 0) return;
+        emit ClaimedAndPaid({
+            channelId: channelId,
+            sender: msg.sender,
+            claimAmount: uint128(amount),
+            newTotalClaimed: voucherClaim.totalClaimed
+        });
+        // Interaction: pay this claim, and only this one.
+        _push(config.receiver, amount);
     }
 
     /// @inheritdoc IPaymentChannel
@@ -161,22 +194,41 @@ contract PaymentChannel is
     function _claim(VoucherClaim calldata row, bool attested) private {
         ChannelConfig calldata config = row.voucher.channel;
         bytes32 channelId = getChannelId(config);
-        (uint256 slot, uint256 balance, uint256 claimed) = _loadChannel(channelId);
+        uint256 amount = _take(row, channelId, attested);
+        if (amount > 0) _promise(channelId, config.receiver, amount, row.totalClaimed);
+    }
+
+    /// @dev Raises a channel's claimed total, after a draw if it lacks something; returns by how much, 0 if the row is
+    /// an old one. The caller promises or pays it.
+    function _take(VoucherClaim calldata row, bytes32 channelId, bool attested) private returns (uint256) {
+        ChannelConfig calldata config = row.voucher.channel;
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        (uint256 balance, uint256 claimed, uint256 total) = (word.balance(), word.totalClaimed(), row.totalClaimed);
         // Check: something new, under the ceiling, and signed.
-        if (row.totalClaimed <= claimed) return;
-        if (row.totalClaimed > row.voucher.maxClaimableAmount) revert Errors.ClaimExceedsCeiling();
-        if (row.totalClaimed > balance && !attested) revert Errors.ClaimExceedsBalance();
+        if (total <= claimed) return 0;
+        if (total > row.voucher.maxClaimableAmount) revert Errors.ClaimExceedsCeiling();
+        if (total > balance && !attested) revert Errors.ClaimExceedsBalance();
         _checkVoucher(config, getVoucherDigest(channelId, row.voucher.maxClaimableAmount), row.signature);
         // Effect: draw what is missing.
-        if (row.totalClaimed > balance) {
+        if (total > balance) {
             _checkConfig(config);
-            _draw(config, row.totalClaimed - balance);
+            if (total > ChannelWordLib.MAX_UNITS) revert Errors.DepositOverflow();
+            _draw(config, total - balance);
             if (balance == 0) emit ChannelCreated({channelId: channelId, config: config});
-            balance = row.totalClaimed;
+            balance = total;
         }
         // Effect: claimed.
-        _storeChannel(slot, balance, row.totalClaimed);
-        _promise(channelId, config.receiver, row.totalClaimed - claimed, row.totalClaimed);
+        _storeChannel(slot, word.withTotals(balance, total));
+        unchecked {
+            return total - claimed;
+        }
+    }
+
+    /// @dev Digest of a `ClaimBatch` of one row.
+    function _rowDigest(bytes32 channelId, VoucherClaim calldata row) private view returns (bytes32) {
+        bytes32[] memory entries = new bytes32[](1);
+        entries[0] = ChannelHash.claimEntry(channelId, row.voucher.maxClaimableAmount, row.totalClaimed);
+        return _hashTypedDataV4(ChannelHash.claimBatch(entries));
     }
 
     /// @dev Takes what a channel lacks from the one pool its config names.
@@ -247,7 +299,8 @@ contract PaymentChannel is
         uint256 offset
     ) private returns (SkipReason) {
         (uint256 total, uint256 ceiling) = RowLib.amounts(offset);
-        (uint256 slot, uint256 balance, uint256 claimed) = _loadChannel(channelId);
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        (uint256 balance, uint256 claimed) = (word.balance(), word.totalClaimed());
         // Check: something new, under the ceiling.
         if (total <= claimed) return SkipReason.Stale;
         if (total > ceiling) return SkipReason.AboveCeiling;
@@ -256,7 +309,7 @@ contract PaymentChannel is
         uint256 shortage = total > balance ? total - balance : 0;
         if (shortage > 0) {
             if (receiver == address(0) || !terms.isDelayInRange) return SkipReason.BadChannel;
-            if (shortage > terms.available) return SkipReason.Insufficient;
+            if (shortage > terms.available || total > ChannelWordLib.MAX_UNITS) return SkipReason.Insufficient;
         }
         // Check: signed by the payer's key.
         bytes32 digest = ChannelHash.digest(terms.separator, ChannelHash.voucher(channelId, ceiling));
@@ -267,7 +320,7 @@ contract PaymentChannel is
             balance = total;
         }
         // Effect: claimed. The checks above keep both differences positive.
-        _storeChannel(slot, balance, total);
+        _storeChannel(slot, word.withTotals(balance, total));
         unchecked {
             terms.available -= shortage;
             _promise(channelId, receiver, total - claimed, total);

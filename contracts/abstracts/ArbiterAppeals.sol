@@ -43,7 +43,14 @@ abstract contract ArbiterAppeals is
         bytes32 nonce = keccak256(abi.encode(disputeID, dispute.round, side, salt));
         uint96 taken = _fund(disputeID, dispute, side, account, amount);
         // Effect: an authorization is for a fixed amount; what was not missing is the account's to withdraw.
-        if (amount > taken) _credit(account, amount - taken);
+        if (amount > taken) {
+            uint96 excess;
+            unchecked {
+                excess = amount - taken;
+            }
+            _credit(account, excess);
+            emit ExcessCredited({disputeID: disputeID, account: account, amount: excess});
+        }
         // Interaction: pull the whole amount; the nonce commits to dispute, round and side.
         _pullWithAuthorization({
             from: account,
@@ -111,21 +118,27 @@ abstract contract ArbiterAppeals is
         AppealState storage stored = _appeals[key];
         (uint96 own, uint96 other) = side == 1 ? (stored.first, stored.second) : (stored.second, stored.first);
         (uint8 round, uint8 verdict) = (dispute.round, dispute.verdict);
-        uint96 missing = _required(round, verdict, side) - own;
-        bool answered = other == _required(round, verdict, 3 - side);
-        // Check: something is missing; the second half is only for answering.
-        bool late = block.timestamp >= dispute.endsAt - _appealPeriod / 2;
-        if (missing == 0 || (late && !answered)) revert Errors.Arbiter_NotFundable(disputeID, side);
-        // Check: something is offered.
-        taken = offered < missing ? offered : missing;
-        if (taken == 0) revert Errors.Arbiter_AmountZero();
-        // Effect: book it.
-        if (side == 1) {
-            stored.first = own + taken;
-            _contributions[key][account].first += taken;
-        } else {
-            stored.second = own + taken;
-            _contributions[key][account].second += taken;
+        uint96 missing;
+        bool answered;
+        // a side never has more than it needs, and what accounts paid makes up what the side has
+        unchecked {
+            missing = _required(round, verdict, side) - own;
+            answered = other == _required(round, verdict, 3 - side);
+            // Check: something is missing; the second half is only for answering.
+            bool late = block.timestamp >= dispute.endsAt - _appealPeriod / 2;
+            if (missing == 0 || (late && !answered)) revert Errors.Arbiter_NotFundable(disputeID, side);
+            // Check: something is offered.
+            taken = offered < missing ? offered : missing;
+            if (taken == 0) revert Errors.Arbiter_AmountZero();
+            // Effect: book it.
+            Contribution storage paid = _contributions[key][account];
+            if (side == 1) {
+                stored.first = own + taken;
+                paid.first += taken;
+            } else {
+                stored.second = own + taken;
+                paid.second += taken;
+            }
         }
         emit AppealContributed({disputeID: disputeID, round: round, account: account, side: side, amount: taken});
         // Effect: both sides want it.

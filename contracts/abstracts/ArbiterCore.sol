@@ -263,8 +263,9 @@ abstract contract ArbiterCore is
 
     /// @dev Ends Appeal: at half time when nobody challenged the verdict, at the end for the unanswered side.
     function _default(uint256 disputeID, DisputeState memory dispute) private view {
-        uint40 half = dispute.endsAt - _appealPeriod / 2;
-        if (block.timestamp < half) return;
+        unchecked {
+            if (block.timestamp < dispute.endsAt - _appealPeriod / 2) return;
+        }
         AppealState storage raised = _appeals[_key(disputeID, dispute.round)];
         uint8 verdict = dispute.verdict;
         bool first = verdict != 1 && raised.first == _required(dispute.round, verdict, 1);

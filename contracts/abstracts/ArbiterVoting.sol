@@ -41,31 +41,24 @@ abstract contract ArbiterVoting is
 
     /// @inheritdoc IDisputeArbiter
     function reveal(uint256 disputeID, address juror, uint8 choice, bytes32 salt) external override {
-        DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Reveal);
-        Ballot storage ballot = _opened(disputeID, dispute.round, juror, choice, salt);
+        // Check: it is time for votes, and this one was committed to.
+        (bool isOpen, uint8 number) = _revealing(_disputes[disputeID]);
+        if (!isOpen) _wrongPeriod(disputeID, _current(disputeID));
+        (Ballot storage ballot, uint8 seats) = _opened(disputeID, number, juror, choice, salt);
         // Effect: the vote is shown.
-        uint8 seats = ballot.seats;
-        ballot.choice = choice;
-        ballot.state = BallotState.Revealed;
+        _show(ballot, choice);
         // Effect: it counts once for each seat.
-        RoundState storage stored = _rounds[_key(disputeID, dispute.round)];
-        if (choice == 0) stored.refused += seats;
-        else if (choice == 1) stored.first += seats;
-        else stored.second += seats;
+        bool isLast = _count(_rounds[_key(disputeID, number)], choice, seats);
         emit VoteCast({disputeID: disputeID, juror: juror, choice: choice, seats: seats});
         // Effect: the last vote ends the period.
-        RoundState memory round = stored;
-        if (_revealed(round) + round.leaked != round.committed) return;
-        _tally(dispute, round, uint40(block.timestamp));
-        _write(disputeID, dispute);
+        if (isLast) _endReveal(disputeID);
     }
 
     /// @inheritdoc IDisputeArbiter
     function reportLeak(uint256 disputeID, address juror, uint8 choice, bytes32 salt) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Commit);
-        Ballot storage ballot = _opened(disputeID, dispute.round, juror, choice, salt);
+        (Ballot storage ballot, uint8 seats) = _opened(disputeID, dispute.round, juror, choice, salt);
         // Effect: the vote is void.
-        uint8 seats = ballot.seats;
         ballot.state = BallotState.Leaked;
         ballot.settled = true;
         _rounds[_key(disputeID, dispute.round)].leaked += seats;
@@ -146,13 +139,53 @@ abstract contract ArbiterVoting is
         _write(disputeID, dispute);
     }
 
-    /// @dev The committed ballot that choice and salt open.
+    /// @dev Whether votes may be shown, be the period written down or begun by the clock, and the round. Reads one slot
+    /// and copies nothing.
+    function _revealing(DisputeState storage dispute) private view returns (bool isOpen, uint8 number) {
+        (DisputePeriod period, uint40 endsAt) = (dispute.period, dispute.endsAt);
+        number = dispute.round;
+        if (period == DisputePeriod.Commit && block.timestamp >= endsAt) {
+            isOpen = block.timestamp < uint256(endsAt) + _revealPeriod;
+        } else {
+            isOpen = period == DisputePeriod.Reveal && block.timestamp < endsAt;
+        }
+    }
+
+    /// @dev Writes choice and state of a committed ballot, whose choice is 0 and whose next state is Revealed, at once.
+    function _show(Ballot storage ballot, uint8 choice) private {
+        assembly ("memory-safe") {
+            // from the low end: commitment 200 bits, seats 8, choice 8, state 8
+            sstore(ballot.slot, add(sload(ballot.slot), or(shl(208, and(choice, 0xff)), shl(216, 1))))
+        }
+    }
+
+    /// @dev Adds a vote; returns whether it was the last that can come. The tally cannot overflow: 15 seats at most.
+    function _count(RoundState storage round, uint8 choice, uint8 seats) private returns (bool isLast) {
+        assembly ("memory-safe") {
+            // from bit 48, 8 bits each: committed, refused, first, second, leaked
+            let word := add(sload(round.slot), shl(add(56, shl(3, and(choice, 0xff))), and(seats, 0xff)))
+            sstore(round.slot, word)
+            // the product's fourth byte is the sum of the four counters
+            let done := byte(28, mul(and(shr(56, word), 0xffffffff), 0x01010101))
+            isLast := eq(done, and(shr(48, word), 0xff))
+        }
+    }
+
+    /// @dev Ends Reveal now.
+    function _endReveal(uint256 disputeID) private {
+        DisputeState memory dispute = _disputes[disputeID];
+        _tally(dispute, _rounds[_key(disputeID, dispute.round)], uint40(block.timestamp));
+        _write(disputeID, dispute);
+    }
+
+    /// @dev The committed ballot that choice and salt open, and its seats.
     function _opened(uint256 disputeID, uint8 round, address juror, uint8 choice, bytes32 salt)
         private
         view
-        returns (Ballot storage ballot)
+        returns (Ballot storage ballot, uint8 seats)
     {
         ballot = _ballots[_key(disputeID, round)][juror];
+        seats = ballot.seats;
         // Check: it is committed and neither revealed nor leaked.
         if (ballot.state != BallotState.Committed) revert Errors.Arbiter_NoBallot(disputeID, juror);
         // Check: the choice exists, and the commitment was made of it for this dispute, round and juror.

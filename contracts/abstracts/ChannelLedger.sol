@@ -8,8 +8,9 @@ import {IPaymentChannel} from "../interfaces/IPaymentChannel.sol";
 import {ChannelHash} from "../libraries/ChannelHash.sol";
 import {Errors} from "../libraries/Errors.sol";
 import {SignatureLib} from "../libraries/SignatureLib.sol";
-import {ChannelConfig, ChannelState, ReceiverState, WithdrawalState} from "../types/ChannelTypes.sol";
-import {PoolLedger} from "./PoolLedger.sol";
+import {ChannelConfig, ReceiverState} from "../types/ChannelTypes.sol";
+import {ChannelWord, ChannelWordLib} from "../types/ChannelWord.sol";
+import {PoolWithdrawals} from "./PoolWithdrawals.sol";
 import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 
 /// @title ChannelLedger
@@ -17,7 +18,7 @@ import {IERC20} from "@openzeppelin/contracts/token/ERC20/IERC20.sol";
 ///
 /// @dev Totals of a channel are never reset, so a channel emptied and opened again cannot replay an old voucher.
 abstract contract ChannelLedger is
-    PoolLedger // 5 inherited components
+    PoolWithdrawals // 6 inherited components
 {
     /// @notice Shortest withdraw delay of a channel, seconds.
     uint40 public constant MIN_WITHDRAW_DELAY = 15 minutes;
@@ -31,11 +32,7 @@ abstract contract ChannelLedger is
     /// @inheritdoc IPaymentChannel
     address public immutable override permit2Collector;
 
-    /// @inheritdoc IPaymentChannel
-    mapping(bytes32 channelId => ChannelState state) public override channels;
-
-    /// @inheritdoc IPaymentChannel
-    mapping(bytes32 channelId => WithdrawalState state) public override pendingWithdrawals;
+    mapping(bytes32 channelId => ChannelWord word) private _channels;
 
     /// @inheritdoc IPaymentChannel
     mapping(bytes32 channelId => uint256 nonce) public override refundNonce;
@@ -73,11 +70,12 @@ abstract contract ChannelLedger is
         }
         // Effect: add it.
         bytes32 channelId = getChannelId(config);
-        (uint256 slot, uint256 balance, uint256 totalClaimed) = _loadChannel(channelId);
-        if (amount > type(uint128).max - balance) revert Errors.DepositOverflow();
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        uint256 balance = word.balance();
+        if (amount > ChannelWordLib.MAX_UNITS - balance) revert Errors.DepositOverflow();
         if (balance == 0) emit ChannelCreated({channelId: channelId, config: config});
         balance += amount;
-        _storeChannel(slot, balance, totalClaimed);
+        _storeChannel(slot, word.withTotals(balance, word.totalClaimed()));
         emit Deposited({channelId: channelId, sender: msg.sender, amount: amount, newBalance: uint128(balance)});
         // Interaction: pull the tokens.
         if (collector == address(0)) _pull(msg.sender, amount);
@@ -119,13 +117,13 @@ abstract contract ChannelLedger is
         if (msg.sender != config.payer && msg.sender != config.payerAuthorizer) revert Errors.InvalidChannel();
         if (amount == 0) revert Errors.NothingToWithdraw();
         bytes32 channelId = getChannelId(config);
-        if (pendingWithdrawals[channelId].initiatedAt != 0) revert Errors.WithdrawalAlreadyPending();
-        ChannelState memory state = channels[channelId];
-        if (amount > state.balance - state.totalClaimed) revert Errors.WithdrawAmountExceedsAvailable();
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        if (word.initiatedAt() != 0) revert Errors.WithdrawalAlreadyPending();
+        if (amount > word.available()) revert Errors.WithdrawAmountExceedsAvailable();
         // Effect: start the clock.
-        pendingWithdrawals[channelId] = WithdrawalState({amount: amount, initiatedAt: uint40(block.timestamp)});
+        _storeChannel(slot, word.withWithdrawal(amount, block.timestamp));
         emit WithdrawInitiated({
-            channelId: channelId, amount: amount, finalizeAfter: uint40(block.timestamp) + config.withdrawDelay
+            channelId: channelId, amount: amount, finalizeAfter: uint40(block.timestamp + config.withdrawDelay)
         });
     }
 
@@ -136,20 +134,17 @@ abstract contract ChannelLedger is
             revert Errors.NotAuthorizedToFinalizeWithdraw();
         }
         bytes32 channelId = getChannelId(config);
-        WithdrawalState memory pending = pendingWithdrawals[channelId];
-        if (pending.initiatedAt == 0) revert Errors.WithdrawalNotPending();
-        if (block.timestamp < uint256(pending.initiatedAt) + config.withdrawDelay) {
-            revert Errors.WithdrawDelayNotElapsed();
-        }
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        uint256 initiatedAt = word.initiatedAt();
+        if (initiatedAt == 0) revert Errors.WithdrawalNotPending();
+        if (block.timestamp < initiatedAt + config.withdrawDelay) revert Errors.WithdrawDelayNotElapsed();
         // Effect: take what is still unclaimed, at most what was asked for.
-        ChannelState memory state = channels[channelId];
-        uint128 available = state.balance - state.totalClaimed;
-        uint128 amount = pending.amount < available ? pending.amount : available;
-        delete pendingWithdrawals[channelId];
-        state.balance -= amount;
-        channels[channelId] = state;
-        emit WithdrawFinalized({channelId: channelId, sender: msg.sender, amount: amount});
-        _emitIfClosed(channelId, config, state);
+        (uint256 amount, uint256 available) = (word.withdrawAmount(), word.available());
+        if (amount > available) amount = available;
+        word = word.withTotals(word.balance() - amount, word.totalClaimed()).withWithdrawal(0, 0);
+        _storeChannel(slot, word);
+        emit WithdrawFinalized({channelId: channelId, sender: msg.sender, amount: uint128(amount)});
+        _emitIfClosed(channelId, config, word);
         // Interaction: pay the payer.
         if (amount > 0) _push(config.payer, amount);
     }
@@ -185,6 +180,18 @@ abstract contract ChannelLedger is
     ////////////////////////////////////////////////////////////////////////*/
 
     /// @inheritdoc IPaymentChannel
+    function channels(bytes32 channelId) external view override returns (uint128 balance, uint128 totalClaimed) {
+        ChannelWord word = _channels[channelId];
+        return (uint128(word.balance()), uint128(word.totalClaimed()));
+    }
+
+    /// @inheritdoc IPaymentChannel
+    function pendingWithdrawals(bytes32 channelId) external view override returns (uint128 amount, uint40 initiatedAt) {
+        ChannelWord word = _channels[channelId];
+        return (uint128(word.withdrawAmount()), word.initiatedAt());
+    }
+
+    /// @inheritdoc IPaymentChannel
     function receivers(address receiver, address token_)
         external
         view
@@ -210,21 +217,21 @@ abstract contract ChannelLedger is
                                     INTERNALS
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @dev One read for both totals.
-    function _loadChannel(bytes32 channelId) internal view returns (uint256 slot, uint256 held, uint256 claimed) {
-        ChannelState storage state = channels[channelId];
+    /// @dev One read for everything about a channel.
+    function _loadChannel(bytes32 channelId) internal view returns (uint256 slot, ChannelWord word) {
+        mapping(bytes32 => ChannelWord) storage words = _channels;
         assembly ("memory-safe") {
-            slot := state.slot
-            let word := sload(slot)
-            held := and(word, 0xffffffffffffffffffffffffffffffff)
-            claimed := shr(128, word)
+            mstore(0x00, channelId)
+            mstore(0x20, words.slot)
+            slot := keccak256(0x00, 0x40)
+            word := sload(slot)
         }
     }
 
-    /// @dev One write for both totals, which the callers keep below 2^128.
-    function _storeChannel(uint256 slot, uint256 held, uint256 claimed) internal {
+    /// @dev One write.
+    function _storeChannel(uint256 slot, ChannelWord word) internal {
         assembly ("memory-safe") {
-            sstore(slot, or(held, shl(128, claimed)))
+            sstore(slot, word)
         }
     }
 
@@ -259,24 +266,22 @@ abstract contract ChannelLedger is
         if (amount == 0) revert Errors.ZeroRefund();
         // Effect: use the nonce up.
         ++refundNonce[channelId];
-        ChannelState memory state = channels[channelId];
-        uint128 available = state.balance - state.totalClaimed;
-        if (amount > available) amount = available;
-        if (amount == 0) return;
+        (uint256 slot, ChannelWord word) = _loadChannel(channelId);
+        (uint256 paid, uint256 asked) = (word.available(), word.withdrawAmount());
+        if (amount < paid) paid = amount;
+        if (paid == 0) return;
         // Effect: take it, and off a pending withdrawal as well.
-        state.balance -= amount;
-        channels[channelId] = state;
-        WithdrawalState memory pending = pendingWithdrawals[channelId];
-        if (pending.amount > amount) pendingWithdrawals[channelId].amount = pending.amount - amount;
-        else if (pending.initiatedAt != 0) delete pendingWithdrawals[channelId];
-        emit Refunded({channelId: channelId, sender: msg.sender, amount: amount});
-        _emitIfClosed(channelId, config, state);
+        word = word.withTotals(word.balance() - paid, word.totalClaimed());
+        word = asked > paid ? word.withWithdrawal(asked - paid, word.initiatedAt()) : word.withWithdrawal(0, 0);
+        _storeChannel(slot, word);
+        emit Refunded({channelId: channelId, sender: msg.sender, amount: uint128(paid)});
+        _emitIfClosed(channelId, config, word);
         // Interaction: pay the payer.
-        _push(config.payer, amount);
+        _push(config.payer, paid);
     }
 
-    function _emitIfClosed(bytes32 channelId, ChannelConfig calldata config, ChannelState memory state) private {
-        if (state.balance == 0 && state.totalClaimed == 0) emit ChannelClosed({channelId: channelId, config: config});
+    function _emitIfClosed(bytes32 channelId, ChannelConfig calldata config, ChannelWord word) private {
+        if (word.balance() == 0) emit ChannelClosed({channelId: channelId, config: config});
     }
 
     /// @dev Pays a receiver, or leaves everything as it was when the token refuses him.

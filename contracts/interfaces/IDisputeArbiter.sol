@@ -38,6 +38,12 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
         uint256 indexed disputeID, uint8 indexed round, address indexed account, uint8 side, uint96 amount
     );
 
+    /// @notice An authorization was over more than the side needed; the rest went to the account's balance.
+    event ExcessCredited(uint256 indexed disputeID, address indexed account, uint96 amount);
+
+    /// @notice The guardian sent tokens on that came by mistake.
+    event TokenRescued(address indexed token, address indexed to, uint256 amount);
+
     /// @notice The final ruling was handed to the arbitrable, at most once.
     event Ruling(address indexed arbitrable, uint256 indexed disputeID, uint256 ruling);
 
@@ -133,7 +139,7 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
     /// Anyone may send it.
     ///
     /// Requirements: as {fundAppeal}; the token's own checks of window, nonce and signature.
-    /// Emits as {fundAppeal}.
+    /// Emits as {fundAppeal}, and {ExcessCredited} for what is too much.
     function fundAppealWithAuthorization(
         uint256 disputeID,
         uint8 side,
@@ -144,6 +150,13 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
         uint256 salt,
         bytes calldata signature
     ) external;
+
+    /// @notice Sends tokens other than USDC, which can only have come by mistake. Only the guardian
+    /// (`Guarded_CallerNotGuardian`).
+    ///
+    /// Requirements: not USDC (`Rescue_TokenInUse`).
+    /// Emits {TokenRescued}.
+    function rescueToken(address token, address to, uint256 amount) external;
 
     /// @notice Hands the final ruling to the arbitrable. Anyone may call. A failing arbitrable changes nothing: the
     /// ruling stays readable.

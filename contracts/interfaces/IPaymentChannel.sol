@@ -9,7 +9,8 @@ import {IGuardedInflow} from "./IGuardedInflow.sol";
 /// that leave a bad row out instead of failing.
 ///
 /// A voucher is a cumulative ceiling, signed by the payer's key. What was really earned under it is said by the
-/// receiver authorizer, in a marketplace the operator. A claim moves no tokens; {settle} pays what was claimed.
+/// receiver authorizer, in a marketplace the operator. A claim moves no tokens; {settle} pays what was claimed, and
+/// {claimAndPay} does both for one voucher.
 /// All amounts are base units of the token.
 interface IPaymentChannel is IGuardedInflow {
     /*////////////////////////////////////////////////////////////////////////
@@ -136,6 +137,26 @@ interface IPaymentChannel is IGuardedInflow {
 
     /// @notice EIP-712 digest of `Refund`.
     function getRefundDigest(bytes32 channelId, uint256 nonce, uint128 amount) external view returns (bytes32);
+
+    /*////////////////////////////////////////////////////////////////////////
+                              ONE VOUCHER IN ONE STEP
+    ////////////////////////////////////////////////////////////////////////*/
+
+    /// @notice The claimed total of a channel rose by `claimAmount`, which was paid to its receiver at once. The totals
+    /// of {receivers} know nothing of it.
+    event ClaimedAndPaid(
+        bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed
+    );
+
+    /// @notice Claims under one voucher and pays this claim to the receiver; what was claimed before waits for
+    /// {settle}. With an empty signature the caller is the receiver or the receiver authorizer, as in {claim}; else
+    /// anyone may send the receiver authorizer's signature over a `ClaimBatch` of this row, as in {claimWithSignature}.
+    ///
+    /// A row whose total is not above the channel's does nothing.
+    ///
+    /// Requirements: as {claim} and {claimWithSignature}; the token pays the receiver.
+    /// Emits {ClaimedAndPaid}; {PoolDrawn} if it draws, with {ChannelCreated} the first time.
+    function claimAndPay(VoucherClaim calldata voucherClaim, bytes calldata authorizerSignature) external;
 
     /*////////////////////////////////////////////////////////////////////////
                                       POOLS

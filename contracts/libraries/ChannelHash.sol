@@ -29,9 +29,20 @@ library ChannelHash {
     string internal constant POOL_DEPOSIT_WITNESS_TYPE =
         "PoolDepositWitness witness)PoolDepositWitness(bytes32 poolId)TokenPermissions(address token,uint256 amount)";
 
-    /// @notice Struct hash of a config in calldata.
-    function config(ChannelConfig calldata value) internal pure returns (bytes32) {
-        return keccak256(abi.encode(CHANNEL_CONFIG_TYPEHASH, value));
+    /// @notice Struct hash of a config in calldata: its seven words as they are, in memory that is left free. Reverts
+    /// if a word is wider than its type, as decoding it would.
+    function config(ChannelConfig calldata value) internal pure returns (bytes32 result) {
+        bytes32 typehash = CHANNEL_CONFIG_TYPEHASH;
+        assembly ("memory-safe") {
+            let pointer := mload(0x40)
+            mstore(pointer, typehash)
+            calldatacopy(add(pointer, 0x20), value, 0xe0)
+            let accounts := or(mload(add(pointer, 0x20)), mload(add(pointer, 0x40)))
+            accounts := or(accounts, or(mload(add(pointer, 0x60)), mload(add(pointer, 0x80))))
+            accounts := or(accounts, mload(add(pointer, 0xa0)))
+            if or(shr(160, accounts), shr(40, mload(add(pointer, 0xc0)))) { revert(0, 0) }
+            result := keccak256(pointer, 0x100)
+        }
     }
 
     /// @notice Struct hash of `Voucher`. Leaves no memory behind, as a batch calls it for every row.

@@ -20,20 +20,6 @@ struct ChannelConfig {
     bytes32 salt;
 }
 
-/// @notice Totals of a channel in base units. Neither `totalClaimed` nor a tombstone is ever reset.
-struct ChannelState {
-    // slot 0
-    uint128 balance;
-    uint128 totalClaimed;
-}
-
-/// @notice A payer's pending withdrawal from a channel.
-struct WithdrawalState {
-    // slot 0
-    uint128 amount;
-    uint40 initiatedAt;
-}
-
 /// @notice What a receiver was promised and what was paid out, in base units.
 struct ReceiverState {
     // slot 0

@@ -37,10 +37,10 @@ def questions(row: StateRow, contract: bytes) -> Iterator[Question]:
 
 
 def balance(row: Ledger) -> Question:
-    """Return the call that checks a balance: events prove it at least, an authorization's excess comes without one."""
+    """Return the call that checks a balance."""
 
     def pairs(raw: bytes) -> list[Pair]:
-        return [("balance_units", min(abi.decode_balance_of_result(raw), row.balance_units), row.balance_units)]
+        return [("balance_units", abi.decode_balance_of_result(raw), row.balance_units)]
 
     return Question(row, row.contract, abi.encode_balance_of(row.account), pairs)
 

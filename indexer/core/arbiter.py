@@ -1,8 +1,4 @@
-"""DisputeArbiter's events as row changes: disputes, rounds, ballots, appeals and where the money of each is.
-
-The excess of an appeal's authorization is credited without an event, so balances here are what events prove: never
-above the contract's. A withdrawal above them shows that there was such an excess.
-"""
+"""DisputeArbiter's events as row changes: disputes, rounds, ballots, appeals and where the money of each is."""
 
 from __future__ import annotations
 
@@ -15,7 +11,7 @@ from aicp.abi.runtime import decode_dynamic, expect_topics, read_address, read_u
 from indexer.core import jurors, ledger
 from indexer.core.arbiter_rows import ArbiterBallot, ArbiterDispute, ArbiterEvent, ArbiterRound, ArbiterSession, Juror
 from indexer.core.context import ArbiterTerms, Contracts
-from indexer.core.rows import Key, Ledger, Place
+from indexer.core.rows import Key, Place
 from indexer.core.workspace import ReducerError, Workspace, spelled
 
 CONTRACT: Final = "arbiter"
@@ -33,6 +29,7 @@ _KINDS: Final[dict[type[Any], str]] = {
     abi.LeakReported: "leak_reported",
     abi.AppealPossible: "appeal_possible",
     abi.AppealContributed: "appeal_contributed",
+    abi.ExcessCredited: "excess_credited",
     abi.AppealDecision: "appeal_decision",
     abi.Ruling: "ruling",
     abi.RulingUndelivered: "ruling_undelivered",
@@ -40,8 +37,16 @@ _KINDS: Final[dict[type[Any], str]] = {
     abi.ContributionReturned: "contribution_returned",
     abi.RoundSwept: "round_swept",
 }
+_PAID: Final[dict[type[Any], str]] = {
+    abi.LeakReported: "reporter",
+    abi.ContributionReturned: "account",
+    abi.ExcessCredited: "account",
+}
 _SEATED = abi.JurorDrawn | abi.CommitCast | abi.VoteCast | abi.LeakReported | abi.BallotSettled
-_SILENT = abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged | abi.Dispute | abi.MetaEvidence
+_SILENT = (
+    abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged | abi.Dispute | abi.MetaEvidence
+    | abi.TokenRescued
+)  # fmt: skip
 
 
 class _Evidence:
@@ -87,7 +92,7 @@ def keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:  
             if isinstance(event, _SEATED):
                 found += [(ArbiterBallot, key + event.juror) for key in rounds]
                 found += [(Juror, event.juror), ledger.ledger_key(here, event.juror)]
-            paid = {abi.LeakReported: "reporter", abi.ContributionReturned: "account"}.get(type(event))
+            paid = _PAID.get(type(event))
             if paid is not None:
                 found.append(ledger.ledger_key(here, getattr(event, paid)))
             return [*found, ledger.ledger_key(here, terms.sink)]
@@ -124,9 +129,7 @@ def _dispute_id(event: Any) -> bytes:
 
 
 def _withdrawn(event: abi.Withdrawn, terms: ArbiterTerms, place: Place, workspace: Workspace) -> None:
-    held = workspace.find(Ledger, terms.address + event.account)
-    known = min(event.amount, held.balance_units if held is not None else 0)
-    ledger.move(workspace, place, terms.address, event.account, -known, "withdrawn", None)
+    ledger.move(workspace, place, terms.address, event.account, -event.amount, "withdrawn", None)
     workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)
 
 
@@ -139,6 +142,9 @@ def _in_dispute(event: Any, place: Place, workspace: Workspace, terms: ArbiterTe
     else:
         row = workspace.need(ArbiterDispute, dispute_id)
         match event:
+            case abi.ExcessCredited():
+                amount = event.amount
+                ledger.move(workspace, place, terms.address, event.account, amount, "excess", None)
             case abi.AppealContributed() | abi.ContributionReturned() | abi.RoundSwept():
                 amount = event.amount
                 _money(event, row, place, workspace, terms)

@@ -27,7 +27,8 @@ from indexer.core.workspace import ReducerError, Workspace, spelled
 CONTRACT: Final = "payment_channel"
 
 _CHANNEL = (
-    abi.ChannelClosed | abi.Deposited | abi.Claimed | abi.Refunded | abi.WithdrawInitiated | abi.WithdrawFinalized
+    abi.ChannelClosed | abi.Deposited | abi.Claimed | abi.ClaimedAndPaid | abi.Refunded | abi.WithdrawInitiated
+    | abi.WithdrawFinalized
 )  # fmt: skip
 _POOL = (
     abi.PoolDrawn | abi.PoolWithdrawInitiated | abi.PoolWithdrawCancelled | abi.PoolWithdrawFinalized
@@ -108,6 +109,10 @@ def _channel_moved(event: Any, place: Place, workspace: Workspace) -> None:
         case abi.Claimed():
             kind, amount = "claimed", event.claim_amount
             _claim(row, event, place, workspace)
+        case abi.ClaimedAndPaid():
+            # paid past the receiver's totals, which the contract does not raise either
+            kind, amount = "claimed_and_paid", event.claim_amount
+            _take(row, event)
         case abi.Refunded():
             kind, amount = "refunded", event.amount
             row.balance_units -= amount
@@ -129,6 +134,14 @@ def _channel_moved(event: Any, place: Place, workspace: Workspace) -> None:
 
 
 def _claim(row: Channel, event: abi.Claimed, place: Place, workspace: Workspace) -> None:
+    _take(row, event)
+    receiver = workspace.find(Receiver, row.receiver) or Receiver(receiver=row.receiver)
+    receiver.claimed_units += event.claim_amount
+    _record_receiver(receiver, "claimed", place, workspace)
+
+
+def _take(row: Channel, event: abi.Claimed | abi.ClaimedAndPaid) -> None:
+    """Raise the claimed total and note what came from the pool. Raises ReducerError when a claim is missing."""
     row.total_claimed_units += event.claim_amount
     if row.total_claimed_units != event.new_total_claimed:
         raise ReducerError(f"channel 0x{row.channel_id.hex()} claimed {event.new_total_claimed}, a claim is missing")
@@ -136,9 +149,6 @@ def _claim(row: Channel, event: abi.Claimed, place: Place, workspace: Workspace)
     if shortage > 0:
         row.drawn_units += shortage
         row.balance_units = row.total_claimed_units
-    receiver = workspace.find(Receiver, row.receiver) or Receiver(receiver=row.receiver)
-    receiver.claimed_units += event.claim_amount
-    _record_receiver(receiver, "claimed", place, workspace)
 
 
 def _settled(event: abi.Settled, place: Place, workspace: Workspace) -> None:

@@ -6,7 +6,7 @@ Values follow from the names of the fields, so that a new message of `typed_data
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Final
 
 from aicp.abi import typed_data
 from aicp.abi.runtime import Domain, TypedMessage
@@ -15,6 +15,7 @@ from scripts.abi.solidity import ROOT
 from scripts.abi.types import snake
 
 _TYPED_DATA = ROOT / "sdk" / "aicp" / "abi" / "typed_data.json"
+PERMIT2: Final = "0x000000000022D473030F116dDEE9F6B43aC78BA3"
 _HEADER = """// SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
@@ -31,7 +32,7 @@ def digests(ids: dict[str, Any]) -> dict[str, Any]:
     `ids` are the vectors of the same name: they fix the chain and the addresses of two contracts.
     """
     spec = json.loads(_TYPED_DATA.read_text(encoding="utf-8"))
-    contracts = {"escrow": ids["escrow"], "paymentChannel": ids["payment_channel"]}
+    contracts = {"escrow": ids["escrow"], "paymentChannel": ids["payment_channel"], "permit2": PERMIT2}
     domains = {
         name: {
             "name": domain["name"],
@@ -59,7 +60,7 @@ def solidity(vectors: dict[str, Any]) -> str:
         values[f"{snake(name).upper()}_CONTRACT"] = f"address internal constant # = {domain['verifying_contract']};"
     for name, message in vectors["messages"].items():
         for field in message["fields"]:
-            if not field["type"].endswith("[]"):
+            if not (field["type"].endswith("[]") or field["type"] in vectors["messages"]):
                 constant = f"{snake(field['name']).upper()}_{field['type'].upper()}"
                 values[constant] = f"{field['type']} internal constant # = {_literal(field)};"
         upper = snake(name).upper()
@@ -95,11 +96,16 @@ def _value(kind: str, name: str) -> Any:
     if kind == "ClaimEntry[]":
         fields = (("bytes32", "channelId"), ("uint128", "maxClaimableAmount"), ("uint128", "totalClaimed"))
         return (typed_data.ClaimEntry(*(_value(*field) for field in fields)),) * 2
+    nested = typed_data.MESSAGES.get(kind)
+    if nested is not None:
+        return nested(*(_value(inner, part) for _, part, inner in nested.FIELDS))
     raise ValueError(f"no golden value for {kind}")
 
 
 def _json(kind: str, name: str) -> Any:
     value = _value(kind, name)
+    if isinstance(value, TypedMessage):
+        return {part: _json(inner, part) for _, part, inner in value.FIELDS}
     if kind == "address":
         return checksum(value)
     if isinstance(value, bool):
@@ -113,6 +119,6 @@ def _literal(field: dict[str, Any]) -> str:
     return str(field["value"]).lower() if field["type"] == "bool" else str(field["value"])
 
 
-def _domain_values(domain: dict[str, Any]) -> tuple[str, str, int, bytes]:
+def _domain_values(domain: dict[str, Any]) -> tuple[str, str | None, int, bytes]:
     contract = bytes.fromhex(domain["verifying_contract"].removeprefix("0x"))
     return domain["name"], domain["version"], domain["chain_id"], contract

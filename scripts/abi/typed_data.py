@@ -125,10 +125,14 @@ def _message(message: Message, messages: list[Message]) -> str:
     return "\n".join([*lines, ""])
 
 
+def _quoted(text: str | None) -> str:
+    return "None" if text is None else f'"{text}"'
+
+
 def _domain(key: str, raw: dict[str, Any]) -> str:
     free = raw["name"] is None
     parameters = "name: str, version: str, chain_id: int" if free else "chain_id: int"
-    name, version = ("name", "version") if free else (f'"{raw["name"]}"', f'"{raw["version"]}"')
+    name, version = ("name", "version") if free else (_quoted(raw["name"]), _quoted(raw["version"]))
     contract = "token" if free else raw["verifyingContract"].replace("paymentChannel", "channel")
     return "\n".join(
         [

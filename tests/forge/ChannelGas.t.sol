@@ -97,11 +97,11 @@ contract ChannelGasTest is Base {
         channel.deposit(config, 5e6, address(0), "");
         VM.prank(payer);
         channel.initiateWithdraw(config, 5e6);
-        _atMost("channel, initiate withdrawal", 56_000);
+        _atMost("channel, initiate withdrawal", 33_000);
         VM.warp(1_900_000_000);
         VM.prank(payer);
         channel.finalizeWithdraw(config);
-        _atMost("channel, finalise withdrawal", 63_000);
+        _atMost("channel, finalise withdrawal", 60_000);
     }
 
     function test_gas__claim_and_settle() public {
@@ -111,15 +111,24 @@ contract ChannelGasTest is Base {
         channel.deposit(config, 5e6, address(0), "");
         bytes[] memory calls = new bytes[](2);
         VoucherClaim[] memory rows = new VoucherClaim[](1);
-        bytes memory voucher = signed(SESSION, channel.getVoucherDigest(channel.getChannelId(config), 2e6));
-        rows[0] = VoucherClaim(Voucher(config, 2e6), voucher, 2e6);
+        rows[0] = _row(config, 2e6);
         calls[0] = abi.encodeCall(channel.claim, (rows));
         calls[1] = abi.encodeCall(channel.settle, (config.receiver, address(usdc)));
         VM.prank(config.receiver);
         channel.multicall(calls);
-        _atMost("claim one voucher and settle, one transaction", 80_000);
+        _atMost("claim one voucher and settle, by multicall", 80_000);
 
-        _claimedUpTo(config, 3e6);
+        rows[0] = _row(config, 4e6);
+        VM.prank(config.receiver);
+        channel.claimAndPay(rows[0], "");
+        _atMost("claim one voucher and pay, one transaction", 67_000);
+
+        rows[0] = _row(config, 5e6);
+        bytes memory receipt = signed(OPERATOR, channel.getClaimBatchDigest(rows));
+        channel.claimAndPay(rows[0], receipt);
+        _atMost("claim one voucher and pay, by the operator's signature", 75_000);
+
+        _claimedUpTo(config, 6e6);
         channel.settle(config.receiver, address(usdc));
         _atMost("settle", 120_000);
     }
@@ -162,10 +171,15 @@ contract ChannelGasTest is Base {
 
     function _claimedUpTo(ChannelConfig memory config, uint128 total) private {
         VoucherClaim[] memory rows = new VoucherClaim[](1);
-        bytes32 id = channel.getChannelId(config);
-        rows[0] = VoucherClaim(Voucher(config, total), signed(SESSION, channel.getVoucherDigest(id, total)), total);
+        rows[0] = _row(config, total);
         VM.prank(VM.addr(OPERATOR));
         channel.claim(rows);
+    }
+
+    /// @dev A row that claims all its voucher allows.
+    function _row(ChannelConfig memory config, uint128 total) private view returns (VoucherClaim memory) {
+        bytes memory voucher = signed(SESSION, channel.getVoucherDigest(channel.getChannelId(config), total));
+        return VoucherClaim(Voucher(config, total), voucher, total);
     }
 
     function _config(uint256 payer, uint256 agent) private view returns (ChannelConfig memory) {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
+import {Escrow} from "../../contracts/Escrow.sol";
 import {PaymentChannel} from "../../contracts/PaymentChannel.sol";
 import {Reputation} from "../../contracts/Reputation.sol";
-import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
+import {Permit2DepositCollector} from "../../contracts/collectors/Permit2DepositCollector.sol";
 import {ChannelHash} from "../../contracts/libraries/ChannelHash.sol";
 import {TermsLib} from "../../contracts/libraries/TermsLib.sol";
+import {MockPermit2} from "../../contracts/mocks/MockPermit2.sol";
 import {ChannelConfig} from "../../contracts/types/ChannelTypes.sol";
 import {Terms} from "../../contracts/types/EscrowTypes.sol";
 import {Base} from "./utils/Base.sol";
@@ -13,7 +15,7 @@ import {Golden} from "./utils/Golden.sol";
 
 /// @notice The contracts hash every message as Python and TypeScript do.
 contract GoldenTest is Base {
-    IEscrow private constant _ESCROW = IEscrow(Golden.ESCROW_CONTRACT);
+    Escrow private constant _ESCROW = Escrow(Golden.ESCROW_CONTRACT);
     PaymentChannel private constant _CHANNEL = PaymentChannel(Golden.CHANNEL_CONTRACT);
     Reputation private constant _REPUTATION = Reputation(Golden.REPUTATION_CONTRACT);
 
@@ -22,6 +24,7 @@ contract GoldenTest is Base {
         VM.etch(Golden.ESCROW_CONTRACT, address(escrow).code);
         VM.etch(Golden.CHANNEL_CONTRACT, address(channel).code);
         VM.etch(Golden.REPUTATION_CONTRACT, address(reputation).code);
+        VM.etch(Golden.PERMIT2_CONTRACT, address(new MockPermit2()).code);
     }
 
     function test_ids_are_digests() public view {
@@ -76,12 +79,50 @@ contract GoldenTest is Base {
         same("ClaimBatch", batch, Golden.CLAIM_BATCH);
     }
 
+    function test_messages_of_permit2() public view {
+        _permit("Escrow", TermsLib.WITNESS_TYPE, TermsLib.witness(Golden.ESCROW_ID_BYTES32), Golden.ESCROW_FUND_PERMIT);
+        _permit(
+            "Pool",
+            ChannelHash.POOL_DEPOSIT_WITNESS_TYPE,
+            ChannelHash.poolDepositWitness(Golden.POOL_ID_BYTES32),
+            Golden.POOL_DEPOSIT_PERMIT
+        );
+        Permit2DepositCollector collector = Permit2DepositCollector(channel.permit2Collector());
+        _permit(
+            "Channel",
+            "DepositWitness witness)DepositWitness(bytes32 channelId)TokenPermissions(address token,uint256 amount)",
+            keccak256(abi.encode(collector.DEPOSIT_WITNESS_TYPEHASH(), Golden.CHANNEL_ID_BYTES32)),
+            Golden.CHANNEL_DEPOSIT_PERMIT
+        );
+    }
+
     function test_domain_of_reputation() public view {
         same("Unstake", typed(_REPUTATION.domainSeparator(), Golden.UNSTAKE_STRUCT), Golden.UNSTAKE);
     }
 
     function _escrowMessage(string memory what, bytes32 structHash, bytes32 golden) private view {
         same(what, typed(_ESCROW.domainSeparator(), structHash), golden);
+    }
+
+    /// @dev The digest Permit2 makes of what our contracts hand it.
+    function _permit(string memory what, string memory witnessType, bytes32 witness, bytes32 golden) private view {
+        bytes32 permitted = keccak256(
+            abi.encode(
+                keccak256("TokenPermissions(address token,uint256 amount)"), Golden.TOKEN_ADDRESS, Golden.AMOUNT_UINT256
+            )
+        );
+        bytes32 typehash = keccak256(
+            abi.encodePacked(
+                "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,",
+                witnessType
+            )
+        );
+        bytes32 structHash = keccak256(
+            abi.encode(
+                typehash, permitted, Golden.SPENDER_ADDRESS, Golden.NONCE_UINT256, Golden.DEADLINE_UINT256, witness
+            )
+        );
+        same(what, typed(MockPermit2(Golden.PERMIT2_CONTRACT).DOMAIN_SEPARATOR(), structHash), golden);
     }
 
     function same(string memory what, bytes32 left, bytes32 right) private pure {

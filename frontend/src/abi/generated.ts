@@ -5666,6 +5666,37 @@ export const paymentChannelAbi = [
       {
         "indexed": false,
         "internalType": "uint128",
+        "name": "claimAmount",
+        "type": "uint128"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint128",
+        "name": "newTotalClaimed",
+        "type": "uint128"
+      }
+    ],
+    "name": "ClaimedAndPaid",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "bytes32",
+        "name": "channelId",
+        "type": "bytes32"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "sender",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint128",
         "name": "amount",
         "type": "uint128"
       },
@@ -6261,6 +6292,90 @@ export const paymentChannelAbi = [
       }
     ],
     "name": "claim",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "components": [
+          {
+            "components": [
+              {
+                "components": [
+                  {
+                    "internalType": "address",
+                    "name": "payer",
+                    "type": "address"
+                  },
+                  {
+                    "internalType": "address",
+                    "name": "payerAuthorizer",
+                    "type": "address"
+                  },
+                  {
+                    "internalType": "address",
+                    "name": "receiver",
+                    "type": "address"
+                  },
+                  {
+                    "internalType": "address",
+                    "name": "receiverAuthorizer",
+                    "type": "address"
+                  },
+                  {
+                    "internalType": "address",
+                    "name": "token",
+                    "type": "address"
+                  },
+                  {
+                    "internalType": "uint40",
+                    "name": "withdrawDelay",
+                    "type": "uint40"
+                  },
+                  {
+                    "internalType": "bytes32",
+                    "name": "salt",
+                    "type": "bytes32"
+                  }
+                ],
+                "internalType": "struct ChannelConfig",
+                "name": "channel",
+                "type": "tuple"
+              },
+              {
+                "internalType": "uint128",
+                "name": "maxClaimableAmount",
+                "type": "uint128"
+              }
+            ],
+            "internalType": "struct Voucher",
+            "name": "voucher",
+            "type": "tuple"
+          },
+          {
+            "internalType": "bytes",
+            "name": "signature",
+            "type": "bytes"
+          },
+          {
+            "internalType": "uint128",
+            "name": "totalClaimed",
+            "type": "uint128"
+          }
+        ],
+        "internalType": "struct VoucherClaim",
+        "name": "voucherClaim",
+        "type": "tuple"
+      },
+      {
+        "internalType": "bytes",
+        "name": "authorizerSignature",
+        "type": "bytes"
+      }
+    ],
+    "name": "claimAndPay",
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
@@ -9661,11 +9776,6 @@ export const arbiterAbi = [
   },
   {
     "inputs": [],
-    "name": "InvalidShortString",
-    "type": "error"
-  },
-  {
-    "inputs": [],
     "name": "Ledger_AmountZero",
     "type": "error"
   },
@@ -9720,6 +9830,17 @@ export const arbiterAbi = [
   {
     "inputs": [],
     "name": "Reentrancy",
+    "type": "error"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "token",
+        "type": "address"
+      }
+    ],
+    "name": "Rescue_TokenInUse",
     "type": "error"
   },
   {
@@ -10005,6 +10126,31 @@ export const arbiterAbi = [
       }
     ],
     "name": "Evidence",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "uint256",
+        "name": "disputeID",
+        "type": "uint256"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "account",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint96",
+        "name": "amount",
+        "type": "uint96"
+      }
+    ],
+    "name": "ExcessCredited",
     "type": "event"
   },
   {
@@ -10326,6 +10472,31 @@ export const arbiterAbi = [
       }
     ],
     "name": "SessionAdvanced",
+    "type": "event"
+  },
+  {
+    "anonymous": false,
+    "inputs": [
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "token",
+        "type": "address"
+      },
+      {
+        "indexed": true,
+        "internalType": "address",
+        "name": "to",
+        "type": "address"
+      },
+      {
+        "indexed": false,
+        "internalType": "uint256",
+        "name": "amount",
+        "type": "uint256"
+      }
+    ],
+    "name": "TokenRescued",
     "type": "event"
   },
   {
@@ -11403,6 +11574,29 @@ export const arbiterAbi = [
       }
     ],
     "name": "requestUnstakeWithSignature",
+    "outputs": [],
+    "stateMutability": "nonpayable",
+    "type": "function"
+  },
+  {
+    "inputs": [
+      {
+        "internalType": "address",
+        "name": "token_",
+        "type": "address"
+      },
+      {
+        "internalType": "address",
+        "name": "to",
+        "type": "address"
+      },
+      {
+        "internalType": "uint256",
+        "name": "amount",
+        "type": "uint256"
+      }
+    ],
+    "name": "rescueToken",
     "outputs": [],
     "stateMutability": "nonpayable",
     "type": "function"
@@ -13003,6 +13197,11 @@ export const domains = {
     "name": null,
     "version": null,
     "verifyingContract": "usdc"
+  },
+  "permit2": {
+    "name": "Permit2",
+    "version": null,
+    "verifyingContract": "permit2"
   }
 } as const;
 
@@ -13904,6 +14103,190 @@ export const typedData = {
         },
         {
           "name": "deadline",
+          "type": "uint256"
+        }
+      ]
+    }
+  },
+  "TokenPermissions": {
+    "domain": "permit2",
+    "primaryType": "TokenPermissions",
+    "types": {
+      "TokenPermissions": [
+        {
+          "name": "token",
+          "type": "address"
+        },
+        {
+          "name": "amount",
+          "type": "uint256"
+        }
+      ]
+    }
+  },
+  "EscrowFundWitness": {
+    "domain": "permit2",
+    "primaryType": "EscrowFundWitness",
+    "types": {
+      "EscrowFundWitness": [
+        {
+          "name": "escrowId",
+          "type": "bytes32"
+        }
+      ]
+    }
+  },
+  "PoolDepositWitness": {
+    "domain": "permit2",
+    "primaryType": "PoolDepositWitness",
+    "types": {
+      "PoolDepositWitness": [
+        {
+          "name": "poolId",
+          "type": "bytes32"
+        }
+      ]
+    }
+  },
+  "DepositWitness": {
+    "domain": "permit2",
+    "primaryType": "DepositWitness",
+    "types": {
+      "DepositWitness": [
+        {
+          "name": "channelId",
+          "type": "bytes32"
+        }
+      ]
+    }
+  },
+  "EscrowFundPermit": {
+    "domain": "permit2",
+    "primaryType": "PermitWitnessTransferFrom",
+    "types": {
+      "PermitWitnessTransferFrom": [
+        {
+          "name": "permitted",
+          "type": "TokenPermissions"
+        },
+        {
+          "name": "spender",
+          "type": "address"
+        },
+        {
+          "name": "nonce",
+          "type": "uint256"
+        },
+        {
+          "name": "deadline",
+          "type": "uint256"
+        },
+        {
+          "name": "witness",
+          "type": "EscrowFundWitness"
+        }
+      ],
+      "EscrowFundWitness": [
+        {
+          "name": "escrowId",
+          "type": "bytes32"
+        }
+      ],
+      "TokenPermissions": [
+        {
+          "name": "token",
+          "type": "address"
+        },
+        {
+          "name": "amount",
+          "type": "uint256"
+        }
+      ]
+    }
+  },
+  "PoolDepositPermit": {
+    "domain": "permit2",
+    "primaryType": "PermitWitnessTransferFrom",
+    "types": {
+      "PermitWitnessTransferFrom": [
+        {
+          "name": "permitted",
+          "type": "TokenPermissions"
+        },
+        {
+          "name": "spender",
+          "type": "address"
+        },
+        {
+          "name": "nonce",
+          "type": "uint256"
+        },
+        {
+          "name": "deadline",
+          "type": "uint256"
+        },
+        {
+          "name": "witness",
+          "type": "PoolDepositWitness"
+        }
+      ],
+      "PoolDepositWitness": [
+        {
+          "name": "poolId",
+          "type": "bytes32"
+        }
+      ],
+      "TokenPermissions": [
+        {
+          "name": "token",
+          "type": "address"
+        },
+        {
+          "name": "amount",
+          "type": "uint256"
+        }
+      ]
+    }
+  },
+  "ChannelDepositPermit": {
+    "domain": "permit2",
+    "primaryType": "PermitWitnessTransferFrom",
+    "types": {
+      "PermitWitnessTransferFrom": [
+        {
+          "name": "permitted",
+          "type": "TokenPermissions"
+        },
+        {
+          "name": "spender",
+          "type": "address"
+        },
+        {
+          "name": "nonce",
+          "type": "uint256"
+        },
+        {
+          "name": "deadline",
+          "type": "uint256"
+        },
+        {
+          "name": "witness",
+          "type": "DepositWitness"
+        }
+      ],
+      "DepositWitness": [
+        {
+          "name": "channelId",
+          "type": "bytes32"
+        }
+      ],
+      "TokenPermissions": [
+        {
+          "name": "token",
+          "type": "address"
+        },
+        {
+          "name": "amount",
           "type": "uint256"
         }
       ]

@@ -34,6 +34,9 @@ export interface SigningRequest {
 /** The part of `/network` that domains are made of. */
 export type Deployment = Pick<NetworkOut, 'chain_id' | 'contracts' | 'token'>
 
+/** Permit2, at the same address on every chain; its domain has no version. */
+const PERMIT2: Address = '0x000000000022D473030F116dDEE9F6B43aC78BA3'
+
 /** EIP-712 domain of a message on a deployment. */
 export function domainOf(name: MessageName, deployment: Deployment): TypedDataDomain {
   const { contracts, token, chain_id: chainId } = deployment
@@ -52,6 +55,8 @@ export function domainOf(name: MessageName, deployment: Deployment): TypedDataDo
       return { ...named('arbiter'), chainId, verifyingContract: contracts.arbiter as Address }
     case 'token':
       return { name: token.name, version: token.version, chainId, verifyingContract: contracts.usdc as Address }
+    case 'permit2':
+      return { name: domains.permit2.name, chainId, verifyingContract: PERMIT2 }
   }
 }
 

@@ -472,6 +472,26 @@ class Evidence:
 
 
 @dataclass(frozen=True, slots=True)
+class ExcessCredited:
+    """`ExcessCredited(uint256 indexed disputeID, address indexed account, uint96 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("5e714048f968f8d16be1350b2eb38fb0444a4af604f5981b4645693e7e638633")
+    NAME: ClassVar[str] = "ExcessCredited"
+    dispute_id: int
+    account: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(
+            dispute_id=read_uint(topics[1], 0, 256), account=read_address(topics[2], 0), amount=read_uint(data, 0, 96)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class InflowsPaused:
     """`InflowsPaused(address indexed by)`."""
 
@@ -748,6 +768,24 @@ class SessionAdvanced:
         expect_topics(topics, cls.TOPIC, 2)
         expect_length(data, 32)
         return cls(number=read_uint(topics[1], 0, 32), phase=read_uint(data, 0, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class TokenRescued:
+    """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
+    NAME: ClassVar[str] = "TokenRescued"
+    token: bytes
+    to: bytes
+    amount: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 32)
+        return cls(token=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 256))
 
 
 @dataclass(frozen=True, slots=True)
@@ -1158,20 +1196,6 @@ class GuardedZeroAddress(ContractError):
 
 
 @dataclass(frozen=True, slots=True)
-class InvalidShortString(ContractError):
-    """`InvalidShortString()`."""
-
-    SIGNATURE: ClassVar[str] = "InvalidShortString()"
-    SELECTOR: ClassVar[bytes] = bytes.fromhex("b3512b0c")
-
-    @classmethod
-    def decode(cls, data: bytes) -> Self:
-        body = expect_selector(data, cls.SELECTOR)
-        expect_length(body, 0)
-        return cls()
-
-
-@dataclass(frozen=True, slots=True)
 class LedgerAmountZero(ContractError):
     """`Ledger_AmountZero()`."""
 
@@ -1258,6 +1282,21 @@ class Reentrancy(ContractError):
         body = expect_selector(data, cls.SELECTOR)
         expect_length(body, 0)
         return cls()
+
+
+@dataclass(frozen=True, slots=True)
+class RescueTokenInUse(ContractError):
+    """`Rescue_TokenInUse(address token)`."""
+
+    SIGNATURE: ClassVar[str] = "Rescue_TokenInUse(address)"
+    SELECTOR: ClassVar[bytes] = bytes.fromhex("704fa19b")
+    token: bytes
+
+    @classmethod
+    def decode(cls, data: bytes) -> Self:
+        body = expect_selector(data, cls.SELECTOR)
+        expect_length(body, 32)
+        return cls(token=read_address(body, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -1913,6 +1952,11 @@ def encode_request_unstake_with_signature(juror: bytes, amount: int, valid_until
     )
 
 
+def encode_rescue_token(token: bytes, to: bytes, amount: int) -> bytes:
+    """Return the calldata of `rescueToken(address,address,uint256)`. Raises EncodeError."""
+    return bytes.fromhex("e5711e8b") + word_address(token) + word_address(to) + word_uint(amount, 256)
+
+
 def encode_reveal(dispute_id: int, juror: bytes, choice: int, salt: bytes) -> bytes:
     """Return the calldata of `reveal(uint256,address,uint8,bytes32)`. Raises EncodeError."""
     return (
@@ -2133,6 +2177,7 @@ Event = (
     | DisputeParties
     | EIP712DomainChanged
     | Evidence
+    | ExcessCredited
     | InflowsPaused
     | InflowsUnpaused
     | JurorDrawn
@@ -2148,6 +2193,7 @@ Event = (
     | Ruling
     | RulingUndelivered
     | SessionAdvanced
+    | TokenRescued
     | VoteCast
     | Withdrawn
 )
@@ -2164,6 +2210,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     DisputeParties.TOPIC: DisputeParties,
     EIP712DomainChanged.TOPIC: EIP712DomainChanged,
     Evidence.TOPIC: Evidence,
+    ExcessCredited.TOPIC: ExcessCredited,
     InflowsPaused.TOPIC: InflowsPaused,
     InflowsUnpaused.TOPIC: InflowsUnpaused,
     JurorDrawn.TOPIC: JurorDrawn,
@@ -2179,6 +2226,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     Ruling.TOPIC: Ruling,
     RulingUndelivered.TOPIC: RulingUndelivered,
     SessionAdvanced.TOPIC: SessionAdvanced,
+    TokenRescued.TOPIC: TokenRescued,
     VoteCast.TOPIC: VoteCast,
     Withdrawn.TOPIC: Withdrawn,
 }
@@ -2209,13 +2257,13 @@ ERRORS: Final[dict[bytes, type[ContractError]]] = {
     GuardedCallerNotGuardian.SELECTOR: GuardedCallerNotGuardian,
     GuardedInflowsPaused.SELECTOR: GuardedInflowsPaused,
     GuardedZeroAddress.SELECTOR: GuardedZeroAddress,
-    InvalidShortString.SELECTOR: InvalidShortString,
     LedgerAmountZero.SELECTOR: LedgerAmountZero,
     LedgerInsufficientBalance.SELECTOR: LedgerInsufficientBalance,
     LedgerInvalidSignature.SELECTOR: LedgerInvalidSignature,
     LedgerSignatureExpired.SELECTOR: LedgerSignatureExpired,
     LedgerZeroAddress.SELECTOR: LedgerZeroAddress,
     Reentrancy.SELECTOR: Reentrancy,
+    RescueTokenInUse.SELECTOR: RescueTokenInUse,
     StringTooLong.SELECTOR: StringTooLong,
 }
 
@@ -2265,6 +2313,7 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("b50d7a38"): "reportLeak",
     bytes.fromhex("5e9245e6"): "requestUnstake",
     bytes.fromhex("b9477475"): "requestUnstakeWithSignature",
+    bytes.fromhex("e5711e8b"): "rescueToken",
     bytes.fromhex("5f38b99c"): "reveal",
     bytes.fromhex("cd14de3c"): "roundOf",
     bytes.fromhex("5e3568b8"): "session",

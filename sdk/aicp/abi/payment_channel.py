@@ -147,6 +147,30 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimedAndPaid:
+    """`ClaimedAndPaid(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed)`."""
+
+    TOPIC: ClassVar[bytes] = bytes.fromhex("66ead8d35f5a41d94c458f46c3ff5ed9f7f1ef2259e77da48d7ddc0db19e1a1b")
+    NAME: ClassVar[str] = "ClaimedAndPaid"
+    channel_id: bytes
+    sender: bytes
+    claim_amount: int
+    new_total_claimed: int
+
+    @classmethod
+    def decode(cls, topics: Sequence[bytes], data: bytes) -> Self:
+        """Decode a log. Raises DecodeError."""
+        expect_topics(topics, cls.TOPIC, 3)
+        expect_length(data, 64)
+        return cls(
+            channel_id=read_bytes(topics[1], 0, 32),
+            sender=read_address(topics[2], 0),
+            claim_amount=read_uint(data, 0, 128),
+            new_total_claimed=read_uint(data, 32, 128),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Deposited:
     """`Deposited(bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance)`."""
 
@@ -1179,6 +1203,35 @@ def encode_claim(voucher_claims: Sequence[VoucherClaim]) -> bytes:
     )
 
 
+def encode_claim_and_pay(voucher_claim: VoucherClaim, authorizer_signature: bytes) -> bytes:
+    """Return the calldata of `claimAndPay((((address,address,address,address,address,uint40,bytes32),uint128),bytes,uint128),bytes)`. Raises EncodeError."""
+    return bytes.fromhex("1fac4203") + encode_dynamic(
+        (
+            "(((address,address,address,address,address,uint40,bytes32),uint128),bytes,uint128)",
+            "bytes",
+        ),
+        (
+            (
+                (
+                    (
+                        voucher_claim.voucher.channel.payer,
+                        voucher_claim.voucher.channel.payer_authorizer,
+                        voucher_claim.voucher.channel.receiver,
+                        voucher_claim.voucher.channel.receiver_authorizer,
+                        voucher_claim.voucher.channel.token,
+                        voucher_claim.voucher.channel.withdraw_delay,
+                        voucher_claim.voucher.channel.salt,
+                    ),
+                    voucher_claim.voucher.max_claimable_amount,
+                ),
+                voucher_claim.signature,
+                voucher_claim.total_claimed,
+            ),
+            authorizer_signature,
+        ),
+    )
+
+
 def encode_claim_batch(operator: bytes, groups: Sequence[Group], operator_signature: bytes) -> bytes:
     """Return the calldata of `claimBatch(address,(address,address,uint40,bytes32,bytes)[],bytes)`. Raises EncodeError."""
     return bytes.fromhex("0d9c67c3") + encode_dynamic(
@@ -1824,6 +1877,7 @@ Event = (
     ChannelClosed
     | ChannelCreated
     | Claimed
+    | ClaimedAndPaid
     | Deposited
     | EIP712DomainChanged
     | InflowsPaused
@@ -1847,6 +1901,7 @@ EVENTS: Final[dict[bytes, type[Event]]] = {
     ChannelClosed.TOPIC: ChannelClosed,
     ChannelCreated.TOPIC: ChannelCreated,
     Claimed.TOPIC: Claimed,
+    ClaimedAndPaid.TOPIC: ClaimedAndPaid,
     Deposited.TOPIC: Deposited,
     EIP712DomainChanged.TOPIC: EIP712DomainChanged,
     InflowsPaused.TOPIC: InflowsPaused,
@@ -1918,6 +1973,7 @@ SELECTORS: Final[dict[bytes, str]] = {
     bytes.fromhex("e81e0354"): "cancelPoolWithdrawWithSignature",
     bytes.fromhex("7a7ebd7b"): "channels",
     bytes.fromhex("29237b0c"): "claim",
+    bytes.fromhex("1fac4203"): "claimAndPay",
     bytes.fromhex("0d9c67c3"): "claimBatch",
     bytes.fromhex("e43ce1f2"): "claimWithSignature",
     bytes.fromhex("140f1e75"): "deposit",

@@ -19,6 +19,7 @@ from eth_utils.address import to_checksum_address
 _PADDING: Final = bytes(32)
 _DOMAIN_FIELDS: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _DOMAIN_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.encode())
+_UNVERSIONED_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.replace("string version,", "").encode())
 
 
 def keccak(data: bytes) -> bytes:
@@ -175,20 +176,20 @@ def address_from_abi(text: str) -> bytes:
 class Domain:
     """An EIP-712 domain; its separator is hashed once.
 
-    `verifying_contract` is a 20-byte address.
+    `version` None is a domain without that field. `verifying_contract` is a 20-byte address.
     """
 
     name: str
-    version: str
+    version: str | None
     chain_id: int
     verifying_contract: bytes
     _separator: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         words = (
-            _DOMAIN_TYPE_HASH
+            (_UNVERSIONED_TYPE_HASH if self.version is None else _DOMAIN_TYPE_HASH)
             + word_topic(self.name)
-            + word_topic(self.version)
+            + (b"" if self.version is None else word_topic(self.version))
             + word_uint(self.chain_id, 256)
             + word_address(self.verifying_contract)
         )
@@ -253,6 +254,8 @@ def to_eip712(message: TypedMessage, domain: Domain) -> dict[str, Any]:
         {"name": "chainId", "type": "uint256"},
         {"name": "verifyingContract", "type": "address"},
     ]
+    if domain.version is None:
+        del own[1]
     types = {"EIP712Domain": own, message.PRIMARY_TYPE: _json_fields(type(message))}
     types |= {nested.PRIMARY_TYPE: _json_fields(nested) for nested in message.NESTED}
     return {
@@ -260,7 +263,7 @@ def to_eip712(message: TypedMessage, domain: Domain) -> dict[str, Any]:
         "primaryType": message.PRIMARY_TYPE,
         "domain": {
             "name": domain.name,
-            "version": domain.version,
+            **({} if domain.version is None else {"version": domain.version}),
             "chainId": domain.chain_id,
             "verifyingContract": to_checksum_address(domain.verifying_contract),
         },

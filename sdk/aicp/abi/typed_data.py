@@ -1630,6 +1630,221 @@ class Permit(TypedMessage):
         )
 
 
+@dataclass(frozen=True, slots=True)
+class TokenPermissions(TypedMessage):
+    """`TokenPermissions(address token,uint256 amount)`"""
+
+    type_string: ClassVar[str] = "TokenPermissions(address token,uint256 amount)"
+    PRIMARY_TYPE: ClassVar[str] = "TokenPermissions"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("618358ac3db8dc274f0cd8829da7e234bd48cd73c4a740aede1adec9846d06a1")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("token", "token", "address"),
+        ("amount", "amount", "uint256"),
+    )
+
+    token: bytes
+    amount: int
+
+    def encode(self) -> bytes:
+        return word_address(self.token) + word_uint(self.amount, 256)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(token=read_address(data, at), amount=read_uint(data, at + 32, 256))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(token=address_from_abi(values[0]), amount=values[1])
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowFundWitness(TypedMessage):
+    """`EscrowFundWitness(bytes32 escrowId)`"""
+
+    type_string: ClassVar[str] = "EscrowFundWitness(bytes32 escrowId)"
+    PRIMARY_TYPE: ClassVar[str] = "EscrowFundWitness"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("3708a934293969418a6979d5fbeacd1cdac5fb7deffb267ad380ea8c995cc29f")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (("escrow_id", "escrowId", "bytes32"),)
+
+    escrow_id: bytes
+
+    def encode(self) -> bytes:
+        return word_bytes(self.escrow_id, 32)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(escrow_id=read_bytes(data, at, 32))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(escrow_id=values[0])
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDepositWitness(TypedMessage):
+    """`PoolDepositWitness(bytes32 poolId)`"""
+
+    type_string: ClassVar[str] = "PoolDepositWitness(bytes32 poolId)"
+    PRIMARY_TYPE: ClassVar[str] = "PoolDepositWitness"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("6e267b5d5501098e019ef68d977383bf98e76a4de833fd0f6f3cb674d83a9a6a")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (("pool_id", "poolId", "bytes32"),)
+
+    pool_id: bytes
+
+    def encode(self) -> bytes:
+        return word_bytes(self.pool_id, 32)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(pool_id=read_bytes(data, at, 32))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(pool_id=values[0])
+
+
+@dataclass(frozen=True, slots=True)
+class DepositWitness(TypedMessage):
+    """`DepositWitness(bytes32 channelId)`"""
+
+    type_string: ClassVar[str] = "DepositWitness(bytes32 channelId)"
+    PRIMARY_TYPE: ClassVar[str] = "DepositWitness"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("ba0000097e86dabe64178afe31109221193339a6861598f2133fcbdc92c84479")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (("channel_id", "channelId", "bytes32"),)
+
+    channel_id: bytes
+
+    def encode(self) -> bytes:
+        return word_bytes(self.channel_id, 32)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(channel_id=read_bytes(data, at, 32))
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(channel_id=values[0])
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowFundPermit(TypedMessage):
+    """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,EscrowFundWitness witness)`"""
+
+    type_string: ClassVar[str] = (
+        "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,EscrowFundWitness witness)EscrowFundWitness(bytes32 escrowId)TokenPermissions(address token,uint256 amount)"
+    )
+    PRIMARY_TYPE: ClassVar[str] = "PermitWitnessTransferFrom"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("ef7847b186892caecc42d04184164cc76451f3fe5b08f62937790d2934bc7d44")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("permitted", "permitted", "TokenPermissions"),
+        ("spender", "spender", "address"),
+        ("nonce", "nonce", "uint256"),
+        ("deadline", "deadline", "uint256"),
+        ("witness", "witness", "EscrowFundWitness"),
+    )
+    NESTED: ClassVar[tuple[type[TypedMessage], ...]] = (
+        EscrowFundWitness,
+        TokenPermissions,
+    )
+
+    permitted: TokenPermissions
+    spender: bytes
+    nonce: int
+    deadline: int
+    witness: EscrowFundWitness
+
+    def encode(self) -> bytes:
+        return (
+            self.permitted.struct_hash()
+            + word_address(self.spender)
+            + word_uint(self.nonce, 256)
+            + word_uint(self.deadline, 256)
+            + self.witness.struct_hash()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PoolDepositPermit(TypedMessage):
+    """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,PoolDepositWitness witness)`"""
+
+    type_string: ClassVar[str] = (
+        "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,PoolDepositWitness witness)PoolDepositWitness(bytes32 poolId)TokenPermissions(address token,uint256 amount)"
+    )
+    PRIMARY_TYPE: ClassVar[str] = "PermitWitnessTransferFrom"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("e0bfc4f345a7585736de11caf0a8d2c617a4a0a0f1398c46ff26df1e7cb56a5b")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("permitted", "permitted", "TokenPermissions"),
+        ("spender", "spender", "address"),
+        ("nonce", "nonce", "uint256"),
+        ("deadline", "deadline", "uint256"),
+        ("witness", "witness", "PoolDepositWitness"),
+    )
+    NESTED: ClassVar[tuple[type[TypedMessage], ...]] = (
+        PoolDepositWitness,
+        TokenPermissions,
+    )
+
+    permitted: TokenPermissions
+    spender: bytes
+    nonce: int
+    deadline: int
+    witness: PoolDepositWitness
+
+    def encode(self) -> bytes:
+        return (
+            self.permitted.struct_hash()
+            + word_address(self.spender)
+            + word_uint(self.nonce, 256)
+            + word_uint(self.deadline, 256)
+            + self.witness.struct_hash()
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelDepositPermit(TypedMessage):
+    """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,DepositWitness witness)`"""
+
+    type_string: ClassVar[str] = (
+        "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,DepositWitness witness)DepositWitness(bytes32 channelId)TokenPermissions(address token,uint256 amount)"
+    )
+    PRIMARY_TYPE: ClassVar[str] = "PermitWitnessTransferFrom"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("436a25c01a21a6ed025816c4c9ea3d6132aa879dd7ef16f6188dd3b0aebccc52")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("permitted", "permitted", "TokenPermissions"),
+        ("spender", "spender", "address"),
+        ("nonce", "nonce", "uint256"),
+        ("deadline", "deadline", "uint256"),
+        ("witness", "witness", "DepositWitness"),
+    )
+    NESTED: ClassVar[tuple[type[TypedMessage], ...]] = (
+        DepositWitness,
+        TokenPermissions,
+    )
+
+    permitted: TokenPermissions
+    spender: bytes
+    nonce: int
+    deadline: int
+    witness: DepositWitness
+
+    def encode(self) -> bytes:
+        return (
+            self.permitted.struct_hash()
+            + word_address(self.spender)
+            + word_uint(self.nonce, 256)
+            + word_uint(self.deadline, 256)
+            + self.witness.struct_hash()
+        )
+
+
 def escrow_domain(chain_id: int, escrow: bytes) -> Domain:
     """Return the domain of escrow messages. `escrow` is a 20-byte address."""
     return Domain("AICP Escrow", "1", chain_id, escrow)
@@ -1658,6 +1873,11 @@ def marketplace_domain(chain_id: int, escrow: bytes) -> Domain:
 def token_domain(name: str, version: str, chain_id: int, token: bytes) -> Domain:
     """Return the domain of token messages. `token` is a 20-byte address."""
     return Domain(name, version, chain_id, token)
+
+
+def permit2_domain(chain_id: int, permit2: bytes) -> Domain:
+    """Return the domain of permit2 messages. `permit2` is a 20-byte address."""
+    return Domain("Permit2", None, chain_id, permit2)
 
 
 MESSAGES: Final[dict[str, type[TypedMessage]]] = {
@@ -1700,6 +1920,13 @@ MESSAGES: Final[dict[str, type[TypedMessage]]] = {
     "TransferWithAuthorization": TransferWithAuthorization,
     "CancelAuthorization": CancelAuthorization,
     "Permit": Permit,
+    "TokenPermissions": TokenPermissions,
+    "EscrowFundWitness": EscrowFundWitness,
+    "PoolDepositWitness": PoolDepositWitness,
+    "DepositWitness": DepositWitness,
+    "EscrowFundPermit": EscrowFundPermit,
+    "PoolDepositPermit": PoolDepositPermit,
+    "ChannelDepositPermit": ChannelDepositPermit,
 }
 DOMAIN_OF: Final[dict[type[TypedMessage], str]] = {
     EscrowTerms: "escrow",
@@ -1741,6 +1968,13 @@ DOMAIN_OF: Final[dict[type[TypedMessage], str]] = {
     TransferWithAuthorization: "token",
     CancelAuthorization: "token",
     Permit: "token",
+    TokenPermissions: "permit2",
+    EscrowFundWitness: "permit2",
+    PoolDepositWitness: "permit2",
+    DepositWitness: "permit2",
+    EscrowFundPermit: "permit2",
+    PoolDepositPermit: "permit2",
+    ChannelDepositPermit: "permit2",
 }
 __all__ = [
     "DOMAIN_OF",
@@ -1754,12 +1988,16 @@ __all__ = [
     "CancelAuthorization",
     "Cancellation",
     "ChannelConfig",
+    "ChannelDepositPermit",
     "ChannelRefund",
     "ClaimBatch",
     "ClaimEntry",
+    "DepositWitness",
     "Disclosure",
     "Dispute",
     "Domain",
+    "EscrowFundPermit",
+    "EscrowFundWitness",
     "EscrowTerms",
     "Fund",
     "JurorUnstake",
@@ -1768,6 +2006,8 @@ __all__ = [
     "MicroReturn",
     "MicroVerdict",
     "Permit",
+    "PoolDepositPermit",
+    "PoolDepositWitness",
     "PoolKey",
     "PoolRelease",
     "PoolWithdraw",
@@ -1779,6 +2019,7 @@ __all__ = [
     "Split",
     "Submission",
     "TaskOrder",
+    "TokenPermissions",
     "TransferWithAuthorization",
     "TypedMessage",
     "Unstake",
@@ -1790,6 +2031,7 @@ __all__ = [
     "channel_domain",
     "escrow_domain",
     "marketplace_domain",
+    "permit2_domain",
     "reputation_domain",
     "to_eip712",
     "token_domain",

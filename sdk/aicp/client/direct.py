@@ -75,7 +75,7 @@ class DirectChain:
         return held
 
     async def claim(self, receipt: Receipt) -> bytes:
-        """Claim a receipt by itself and have everything claimed paid out to us."""
+        """Claim a receipt by itself and have everything claimed paid out to us, in one transaction if it is all."""
         config = receipt.config
         claim = channel_abi.VoucherClaim(
             voucher=channel_abi.Voucher(
@@ -94,7 +94,11 @@ class DirectChain:
             total_claimed=receipt.total_claimed_units,
         )
         contract = self._chain.contracts.payment_channel
-        await self._send(contract, channel_abi.encode_claim_with_signature([claim], receipt.operator_signature))
+        sent = await self._send(contract, channel_abi.encode_claim_and_pay(claim, receipt.operator_signature))
+        data = await self._call(contract, channel_abi.encode_receivers(config.receiver, config.token))
+        totals = channel_abi.decode_receivers_result(data)
+        if totals.total_claimed == totals.total_settled:
+            return sent
         return await self._send(contract, channel_abi.encode_settle(config.receiver, config.token))
 
     async def ledger_units(self, account: bytes) -> int:

@@ -113,6 +113,14 @@ contract ChannelHandler is Base {
         _observe();
     }
 
+    function claimAndPay(uint256 agent, uint256 kind, uint96 ceiling_, uint96 total, bool byReceiver) external {
+        ChannelConfig memory config = configOf(agent, kind);
+        VoucherClaim memory row = _row(config, uint96(bound(ceiling_, 1, MOST)), uint96(bound(total, 1, MOST)));
+        VM.prank(byReceiver ? config.receiver : config.receiverAuthorizer);
+        channel.claimAndPay(row, "");
+        _observe();
+    }
+
     function claimBatch(uint256 seed, uint96 ceiling_, uint96 total, uint256 kind) external {
         Group[] memory groups = new Group[](1);
         ChannelConfig memory config = configOf(0, kind);

@@ -30,6 +30,7 @@ from tests.integration.indexer.conftest import digest, settle
 
 SALT = keccak(b"salt")
 PRICE, STAKE, COST = 25 * USDC, 100 * USDC, 3 * USDC
+EXCESS = 13 * USDC  # of the buyer's authorization over 20, where 7 were missing
 
 
 @pytest.fixture
@@ -157,6 +158,7 @@ def settled(trial: Trial) -> None:
             if (number, juror) != (1, leaky):
                 trial.call(abi.encode_claim(trial.number, number, juror))
         trial.call(abi.encode_sweep(trial.number, number))
+    trial.call(abi.encode_withdraw(EXCESS), lab.buyer)
     for party in (lab.buyer, lab.agent):
         trial.call(abi.encode_claim_contribution(trial.number, 0, party))
     trial.call(abi.encode_withdraw(trial.balance(lab.buyer)), lab.buyer)
@@ -174,6 +176,10 @@ def test_a_trial_with_an_appeal(
     first_round(trial)
     settle(runner)
     agree()
+    # the excess is told, so the balance is exact while it is there
+    with Session(engine) as session:
+        assert views.ledger_balance(session, trial.arbiter, lab.buyer, Finality.SEEN) == EXCESS
+    assert trial.balance(lab.buyer) == EXCESS
     settle(runner)
     second_round(trial)
     settle(runner)
@@ -202,8 +208,8 @@ def test_a_trial_with_an_appeal(
         assert (evidence.account, evidence.fields["evidence"]) == (lab.buyer, "\ufffd\ufffdA")
         rest = views.juror(session, trial.jurors[1])
         assert (rest.requested_units, rest.locked_units) == (30 * USDC, 0)
-        for juror in trial.jurors:
-            assert views.ledger_balance(session, trial.arbiter, juror, Finality.SEEN) == trial.balance(juror)
+        for account in (*trial.jurors, lab.buyer, lab.agent):
+            assert views.ledger_balance(session, trial.arbiter, account, Finality.SEEN) == trial.balance(account)
     with engine.connect() as connection:
         left = connection.execute(text("SELECT sum(pot_units), sum(appeal_left_units) FROM chain.arbiter_round"))
         assert tuple(left.one()) == (0, 0)

@@ -26,6 +26,7 @@ from aicp.abi.typed_data import (
     channel_domain,
     escrow_domain,
     marketplace_domain,
+    permit2_domain,
     reputation_domain,
     to_eip712,
     token_domain,
@@ -37,6 +38,8 @@ DOCUMENT = json.loads(Path(typed_data.__file__).with_suffix(".json").read_text(e
 def _value(kind: str, annotation: Any) -> st.SearchStrategy[Any]:
     if kind.endswith("[]"):
         return st.lists(_message(get_args(annotation)[0]), max_size=4).map(tuple)
+    if kind in MESSAGES:
+        return _message(annotation)
     if kind == "address":
         return st.binary(min_size=20, max_size=20)
     if kind == "bool":
@@ -54,7 +57,7 @@ def _message(cls: type[TypedMessage]) -> st.SearchStrategy[TypedMessage]:
 DOMAINS = st.builds(
     Domain,
     st.text(max_size=40),
-    st.text(max_size=5),
+    st.none() | st.text(max_size=5),
     st.integers(1, 2**64),
     st.binary(min_size=20, max_size=20),
 )
@@ -101,6 +104,15 @@ def test_type_strings_of_the_protocol() -> None:
     assert MESSAGES["ReceiveWithAuthorization"].TYPE_HASH.hex() == (
         "d099cc98ef71107a616c4f0f941f04c322d8e254fe26b3c6668db87aae413de8"
     )
+    transfer = "PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,"
+    permissions = "TokenPermissions(address token,uint256 amount)"
+    for name, witness in (
+        ("EscrowFundPermit", "EscrowFundWitness(bytes32 escrowId)"),
+        ("PoolDepositPermit", "PoolDepositWitness(bytes32 poolId)"),
+        ("ChannelDepositPermit", "DepositWitness(bytes32 channelId)"),
+    ):
+        kind = witness.partition("(")[0]
+        assert MESSAGES[name].type_string == f"{transfer}{kind} witness){witness}{permissions}"
     assert MESSAGES["Permit"].TYPE_HASH.hex() == "6e71edae12b1b97f4d1f60370fef10105fa2faae0126114a169c64845d6126c9"
 
 
@@ -112,6 +124,7 @@ def test_domains() -> None:
     assert arbiter_domain(137, contract) == Domain("AICP Arbiter", "1", 137, contract)
     assert marketplace_domain(137, contract) == Domain("AICP Marketplace", "1", 137, contract)
     assert token_domain("USD Coin", "2", 137, contract) == Domain("USD Coin", "2", 137, contract)
+    assert permit2_domain(137, contract) == Domain("Permit2", None, 137, contract)
     assert escrow_domain(137, contract).separator() != escrow_domain(138, contract).separator()
 
 
