@@ -1,22 +1,15 @@
 import { type Address, getAddress, type Hex, keccak256, stringToBytes, zeroHash } from 'viem'
+import type { ManifestFile } from '@/api/types'
 import { documentHash, type Json } from './canonical'
 
 const EVIDENCE_VERSION = 1
-
-/** A file as documents name it. */
-export interface FileEntry {
-  name: string
-  sha256: string
-  size: number
-  media_type: string
-}
 
 /** What a party says in a dispute over an escrow. */
 export interface EvidenceParts {
   escrowId: string
   party: string
   claim: string
-  files: readonly FileEntry[]
+  files: readonly ManifestFile[]
   salt: string
 }
 

@@ -1,13 +1,4 @@
-import { type Address, isAddressEqual, zeroAddress } from 'viem'
-import type {
-  Constants,
-  DealOut,
-  DealRole,
-  DisputeOut,
-  EscrowOut,
-  ReleaseSignatureOut,
-  SplitOfferOut,
-} from '@/api/types'
+import type { Constants, DealOut, DisputeOut, EscrowOut, ReleaseSignatureOut } from '@/api/types'
 
 const BPS = 10_000n
 
@@ -15,8 +6,6 @@ export function escrowOf(deal: DealOut): EscrowOut {
   if (!deal.escrow) throw new Error('This deal is not paid by escrow.')
   return deal.escrow
 }
-
-export const hasArbiter = (escrow: EscrowOut) => !isAddressEqual(escrow.terms.arbiter as Address, zeroAddress)
 
 /** What neither side has got yet, in base units. */
 export const leftUnits = ({ terms, released_units, refunded_units }: EscrowOut): bigint =>
@@ -55,10 +44,6 @@ export function bondShares(dispute: DisputeOut, outcome: string): { toAgent: big
   if (asked && outcome !== 'lost') return halves(bond)
   return { toAgent: 0n, toBuyer: bond }
 }
-
-/** The offer of the other side that can be accepted now. */
-export const offerFrom = (escrow: EscrowOut, role: DealRole, now: number): SplitOfferOut | undefined =>
-  escrow.split_offers.find((offer) => offer.state === 'open' && offer.role !== role && offer.valid_until > now)
 
 /** A release somebody has signed and that still can be carried out: others join it by signing the very same. */
 export const openRelease = (escrow: EscrowOut, now: number): ReleaseSignatureOut | undefined =>

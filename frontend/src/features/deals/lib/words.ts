@@ -4,7 +4,7 @@ import { amountText } from '@/components/web3/Amount'
 import { bondShares, escrowOf, feeOn, halves, leftUnits, stakeAtRisk } from './escrow'
 
 /** How a side is called: by the reader himself, or by anybody. */
-export const nameOf = (side: DealRole, reader?: DealRole) => (side === reader ? 'you' : `the ${side}`)
+const nameOf = (side: DealRole, reader?: DealRole) => (side === reader ? 'you' : `the ${side}`)
 
 const capital = (text: string) => text.charAt(0).toUpperCase() + text.slice(1)
 
@@ -17,7 +17,7 @@ export interface Ending {
 }
 
 /** What a dispute that goes to the buyer pays. */
-export function buyerWins(escrow: EscrowOut, bond: bigint, constants: Constants, reader?: DealRole): string[] {
+function buyerWins(escrow: EscrowOut, bond: bigint, constants: Constants, reader?: DealRole): string[] {
   const { lost, toBuyer } = stakeAtRisk(escrow, constants)
   const buyer = nameOf('buyer', reader)
   return [
@@ -28,7 +28,7 @@ export function buyerWins(escrow: EscrowOut, bond: bigint, constants: Constants,
 }
 
 /** What a dispute that goes to the agent pays. */
-export function agentWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
+function agentWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
   const left = leftUnits(escrow)
   const fee = feeOn(escrow, left)
   const agent = nameOf('agent', reader)
@@ -39,7 +39,7 @@ export function agentWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): s
 }
 
 /** What a dispute without a winner pays. */
-export function nobodyWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
+function nobodyWins(escrow: EscrowOut, bond: bigint, reader?: DealRole): string[] {
   const parts = halves(leftUnits(escrow))
   const shares = halves(bond)
   return [
