@@ -185,6 +185,7 @@ const LIBRARIES: Record<string, Sentence> = {
   FailedCall: () => 'A call to another contract failed.',
   AddressEmptyCode: () => 'There is no contract at that address.',
   InsufficientBalance: () => 'The contract holds too little for this.',
+  SafeCastOverflowedUintDowncast: () => 'A number is too large for the contract.',
   InvalidShortString: () => 'A text of the contract is malformed.',
   StringTooLong: () => 'A text of the contract is too long.',
 }
