@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
@@ -24,9 +24,12 @@ from backend.domain.signatures import require_signer
 from backend.errors import SignatureExpired, TermsMismatch, WrongState
 from backend.txm import service as txm
 from backend.txm.models import Intent
-from backend.txm.states import NOT_CARRIED_OUT, IntentState
+from backend.txm.states import ENDED_INTENTS, NOT_CARRIED_OUT, IntentState
 from backend.wallet.budget import charge
 from indexer import views
+
+ONCE: Final = frozenset({"submit", "dispute", "respond", "split", "rate"})
+"""Calls an escrow takes once, ratings once from either side."""
 
 
 def require_time(valid_until: int, ctx: Context) -> None:
@@ -65,12 +68,14 @@ def require_none_underway(
 ) -> None:
     """Raise StepUnderway while the relayer has another call of this kind that may still be carried out.
 
-    `but` is the key of the call that may be asked for again, `of` the one account whose calls count.
+    What can be done only once is not asked for again even after it was. `but` is the key of the call that may be asked
+    for again, `of` the one account whose calls count.
     """
+    over = NOT_CARRIED_OUT if kind in ONCE else ENDED_INTENTS
     for intent in txm.history(session, f"{kind}:{escrow_id.hex()}:"):
         if of is not None and intent.on_behalf_of != of:
             continue
-        if intent.idem_key != but and IntentState(intent.state) not in NOT_CARRIED_OUT:
+        if intent.idem_key != but and IntentState(intent.state) not in over:
             refusal = SubmissionUnderway if kind == "submit" else StepUnderway
             raise refusal(what_to_do="Wait until it is mined or has failed.", intent_id=str(intent.id), kind=kind)
 

@@ -143,13 +143,15 @@ def test_agent_and_verifier_release_without_the_buyer(court: Court, verifier: Pe
         court.sign_release(deal, world.rival, PRICE, until)
     with pytest.raises(TermsMismatch):
         court.sign_release(deal, verifier, PRICE + 1, until)
+    court.sign_release(deal, world.agent, PRICE - 1, until)
+    world.until(lambda: kinds(court, deal, "release_quorum") == ["final"], "all but one base unit")
     court.sign_release(deal, verifier, PRICE, until)
     court.sign_release(deal, verifier, PRICE, until)
-    assert len(kinds(court, deal, "release_quorum")) == 1
+    assert len(kinds(court, deal, "release_quorum")) == 2
     world.until(lambda: world.state(deal) == "completed", "paid without the buyer")
     signatures = court.out(deal).escrow.release_signatures  # type: ignore[union-attr]
     assert {(one.role, one.cumulative_released_units) for one in signatures} == {
-        ("agent", PRICE), ("verifier", PRICE), ("verifier", PRICE - 1),
+        ("agent", PRICE), ("agent", PRICE - 1), ("verifier", PRICE), ("verifier", PRICE - 1),
     }  # fmt: skip
 
 
