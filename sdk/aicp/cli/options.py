@@ -16,7 +16,7 @@ from rich.console import Console
 
 from aicp.client import Market, Wallet
 from aicp.client.errors import ClientError
-from aicp.rules.primitives import parse_usdc
+from aicp.rules.primitives import parse_address, parse_usdc
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
 """Tables are as wide as the terminal; where output goes to a file or a pipe, wide enough for an address."""
@@ -39,6 +39,23 @@ class UsdcType(click.ParamType):
 
 
 USDC = UsdcType()
+
+
+class AddressType(click.ParamType):
+    """An address in hex, turned into its 20 bytes."""
+
+    name = "address"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bytes:
+        if isinstance(value, bytes):
+            return value
+        try:
+            return parse_address(str(value))
+        except ValueError as error:
+            self.fail(f"{value!r} is no address: {error}.", param, ctx)
+
+
+ADDRESS = AddressType()
 
 
 def service_options(command: F) -> F:

@@ -9,7 +9,7 @@ from typing import Final
 import click
 from rich.table import Table
 
-from aicp.cli.options import USDC, console, reading, service_options, signing, wallet_options
+from aicp.cli.options import ADDRESS, USDC, console, reading, service_options, signing, wallet_options
 from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, Task
@@ -46,6 +46,7 @@ def _ended(found: Task) -> None:
 @click.option("--complexity", type=click.IntRange(1, 10), default=1, show_default=True)
 @click.option("--urgency", type=click.Choice(["1.0", "1.25", "1.5"]), default="1.0", show_default=True)
 @click.option("--escrow-only", is_flag=True, help="Pay by escrow also below 10 USDC.")
+@click.option("--verifier", type=ADDRESS, help="Who can release the money together with the agent; pays by escrow.")
 @click.option("--auction", type=click.IntRange(5, 604_800), default=60, show_default=True, help="Seconds.")
 @click.option(
     "--within", type=click.IntRange(30, 2_592_000), default=3600, show_default=True, help="Seconds to deliver."
@@ -69,6 +70,7 @@ async def post(
     complexity: int,
     urgency: str,
     escrow_only: bool,
+    verifier: bytes | None,
     auction: int,
     within: int,
     award: str,
@@ -87,9 +89,10 @@ async def post(
         files=files,
         complexity=complexity,
         urgency=urgency,
-        escrow_only=escrow_only,
+        escrow_only=escrow_only or verifier is not None,
         auction_seconds=auction,
         deliver_within_seconds=within,
+        verifier=verifier,
     )
     click.echo(f"Task {posted.id} is open. At its budget it is {_PAID[posted.path_at_budget]}.")
     if award == "none":
@@ -147,7 +150,7 @@ async def take_result(market: Market, deal: Deal, reject: int | None) -> None:
     if deal.path == "channel":
         await PoolActions(market).verdict(deal, accepted=reject is None, reason=reject or 0)
     elif reject is not None:
-        raise ClientError("An escrow is not rejected; do nothing, or ask the agent to give back.")
+        raise ClientError("An escrow is not rejected; dispute it with `aicp deal dispute`, or do nothing.")
     else:
         await BuyerActions(market).release(deal)
 

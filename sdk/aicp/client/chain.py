@@ -132,6 +132,7 @@ def chain_of_deployment(published: Deployment) -> Chain:
             reputation=published.reputation,
             usdc=published.usdc,
             arbiter=published.arbiter,
+            deploy_block=published.deploy_block,
         ),
         known_network(published.chain_id),
         rpc_url="",

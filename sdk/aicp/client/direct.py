@@ -6,12 +6,14 @@ Every call is simulated first; a revert is reported by the contract's own error.
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Literal
 
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3Exception
 from web3.types import TxParams, Wei
 
+from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
@@ -31,10 +33,20 @@ def _decode(error: ContractLogicError) -> str:
     data = error.data if isinstance(error.data, str) else ""
     try:
         raw = bytes.fromhex(data.removeprefix("0x"))
-        found: ContractError | None = escrow_abi.decode_error(raw) or channel_abi.decode_error(raw)
+        found: ContractError | None = (
+            escrow_abi.decode_error(raw) or channel_abi.decode_error(raw) or arbiter_abi.decode_error(raw)
+        )
     except (ValueError, AbiError):
         found = None
     return str(found) if found is not None else (error.message or "no reason given")
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A log as the decoders of `aicp.abi` take it."""
+
+    topics: tuple[bytes, ...]
+    data: bytes
 
 
 class DirectChain:
@@ -48,30 +60,30 @@ class DirectChain:
 
     async def submit(self, terms: EscrowTerms, deliverable_hash: bytes) -> bytes:
         """Submit work. Returns the transaction hash once it is mined."""
-        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_submit(terms, deliverable_hash))
+        return await self.send(self._chain.contracts.escrow, escrow_abi.encode_submit(terms, deliverable_hash))
 
     async def accept(self, terms: EscrowTerms) -> bytes:
         """Accept a funded escrow."""
-        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_accept(terms))
+        return await self.send(self._chain.contracts.escrow, escrow_abi.encode_accept(terms))
 
     async def approve(self, units: int) -> bytes:
         """Allow the escrow contract to take `units` of our USDC, no more and no less."""
         data = usdc_abi.encode_approve(self._chain.contracts.escrow, units)
-        return await self._send(self._chain.contracts.usdc, data)
+        return await self.send(self._chain.contracts.usdc, data)
 
     async def fund(self, terms: EscrowTerms) -> bytes:
         """Fund an escrow from the wallet, which needs an allowance of the amount first (see `approve`)."""
-        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_fund(terms))
+        return await self.send(self._chain.contracts.escrow, escrow_abi.encode_fund(terms))
 
     async def release(self, terms: EscrowTerms, cumulative_units: int) -> bytes:
         """Release an escrow as its buyer."""
-        return await self._send(self._chain.contracts.escrow, escrow_abi.encode_release(terms, cumulative_units))
+        return await self.send(self._chain.contracts.escrow, escrow_abi.encode_release(terms, cumulative_units))
 
     async def withdraw(self) -> int:
         """Pay our whole escrow ledger out. Returns the base units, 0 when there was nothing."""
         held = await self.ledger_units(self._wallet.address)
         if held:
-            await self._send(self._chain.contracts.escrow, escrow_abi.encode_withdraw(held))
+            await self.send(self._chain.contracts.escrow, escrow_abi.encode_withdraw(held))
         return held
 
     async def claim(self, receipt: Receipt) -> bytes:
@@ -94,28 +106,52 @@ class DirectChain:
             total_claimed=receipt.total_claimed_units,
         )
         contract = self._chain.contracts.payment_channel
-        sent = await self._send(contract, channel_abi.encode_claim_and_pay(claim, receipt.operator_signature))
-        data = await self._call(contract, channel_abi.encode_receivers(config.receiver, config.token))
+        sent = await self.send(contract, channel_abi.encode_claim_and_pay(claim, receipt.operator_signature))
+        data = await self.call(contract, channel_abi.encode_receivers(config.receiver, config.token))
         totals = channel_abi.decode_receivers_result(data)
         if totals.total_claimed == totals.total_settled:
             return sent
-        return await self._send(contract, channel_abi.encode_settle(config.receiver, config.token))
+        return await self.send(contract, channel_abi.encode_settle(config.receiver, config.token))
 
     async def ledger_units(self, account: bytes) -> int:
         """Return what an account can withdraw from the escrow contract."""
-        data = await self._call(self._chain.contracts.escrow, escrow_abi.encode_balance_of(account))
+        data = await self.call(self._chain.contracts.escrow, escrow_abi.encode_balance_of(account))
         return escrow_abi.decode_balance_of_result(data)
 
     async def claimed_units(self, channel_id: bytes) -> int:
         """Return the total claimed on a channel."""
-        data = await self._call(self._chain.contracts.payment_channel, channel_abi.encode_channels(channel_id))
+        data = await self.call(self._chain.contracts.payment_channel, channel_abi.encode_channels(channel_id))
         return channel_abi.decode_channels_result(data).total_claimed
 
-    async def _call(self, to: bytes, data: bytes) -> bytes:
+    async def call(self, to: bytes, data: bytes, block: Literal["latest", "finalized"] = "latest") -> bytes:
+        """Return what a view answers. Raises Unreachable, also where it reverts."""
         await self._check_chain()
         try:
-            return bytes(await self._web3.eth.call({"to": checksum(to), "data": hex0x(data)}))  # type: ignore[typeddict-item]
+            return bytes(await self._web3.eth.call({"to": checksum(to), "data": hex0x(data)}, block))  # type: ignore[typeddict-item]
         except (OSError, TimeoutError, Web3Exception) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+
+    async def logs(self, contract: bytes, topics: list[bytes | None], first: int, last: int) -> list[Log]:
+        """Return the logs of a contract in a range of blocks. Raises Unreachable."""
+        await self._check_chain()
+        wanted: Any = {
+            "address": checksum(contract),
+            "topics": [None if topic is None else hex0x(topic) for topic in topics],
+            "fromBlock": first,
+            "toBlock": last,
+        }
+        try:
+            found = await self._web3.eth.get_logs(wanted)
+        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+        return [Log(tuple(bytes(topic) for topic in one["topics"]), bytes(one["data"])) for one in found]
+
+    async def block_number(self, block: Literal["latest", "finalized"] = "latest") -> int:
+        """Return the number of the newest, or newest final, block. Raises Unreachable."""
+        await self._check_chain()
+        try:
+            return int((await self._web3.eth.get_block(block))["number"])
+        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 
     async def _check_chain(self) -> None:
@@ -129,7 +165,8 @@ class DirectChain:
             raise ClientError(f"The RPC serves chain {found}, not {self._chain.chain_id}.")
         self._checked = True
 
-    async def _send(self, to: bytes, data: bytes) -> bytes:
+    async def send(self, to: bytes, data: bytes) -> bytes:
+        """Send a call and return its hash once it is mined. Raises ClientError where the contract refuses."""
         await self._check_chain()
         try:
             return await self._send_checked(to, data)

@@ -166,7 +166,9 @@ class Purchase:
     async def _judge(self, deal: Deal) -> bool:
         await self.fetch(deal)
         if not self.wishes.accept:
-            self.say("The result is there. Accept it with `aicp task accept`, or leave it to the clock.")
+            self.say(
+                "The result is there. `aicp task accept` pays, `aicp deal dispute` disputes it; silence pays later."
+            )
             return True
         if self._judged and not (deal.last_intent and deal.last_intent.state in _DEAD_INTENT):
             return False

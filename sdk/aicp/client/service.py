@@ -37,6 +37,8 @@ class Contracts(Model):
     reputation: Address
     usdc: Address
     arbiter: Address
+    deploy_block: int = 0
+    """No event of ours is older; 0 where the service does not say."""
 
 
 class Token(Model):

@@ -20,7 +20,7 @@ def aicp(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_subcommand_is_found_by_entry_point() -> None:
     answer = CliRunner().invoke(cli, ["--help"])
     assert answer.exit_code == 0
-    for name in ("agent", "audit", "down", "status", "task", "up", "version", "wallet"):
+    for name in ("agent", "audit", "deal", "down", "juror", "status", "task", "up", "version", "wallet"):
         assert f"  {name} " in answer.output
 
 
