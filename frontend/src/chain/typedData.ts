@@ -60,7 +60,7 @@ export function domainOf(name: MessageName, deployment: Deployment): TypedDataDo
   }
 }
 
-function named(key: Exclude<keyof typeof domains, 'token'>) {
+function named(key: Exclude<keyof typeof domains, 'token' | 'permit2'>) {
   const { name, version } = domains[key]
   return { name, version }
 }
