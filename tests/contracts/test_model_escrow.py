@@ -1,0 +1,31 @@
+"""Escrow and Reputation against an independent model, step by step over random sequences of calls."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contracts.conftest import with_extension
+from tests.contracts.model.escrow_ends import EscrowMachine
+from tests.contracts.model.escrow_system import EscrowSystem, deploy
+from tests.contracts.model.machine import Ground, run
+from tests.fixtures.services import start_anvil
+
+
+@pytest.fixture(scope="module")
+def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
+    """Everything deployed on a chain of its own."""
+    chain = start_anvil()
+    found = deploy(chain, project, with_extension(project))
+    yield found
+    found[0].node.close()
+    chain.close()
+
+
+def test_escrow_and_reputation__do_what_the_model_says(ground):
+    deployed, system = ground
+    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=12, steps=50)
+    assert seen["fund"]
