@@ -14,6 +14,8 @@ from tests.contracts.model.escrow_system import EscrowSystem, deploy
 from tests.contracts.model.machine import Ground, run
 from tests.fixtures.services import start_anvil
 
+ROADS = {"fundWithAuthorization", "accept", "submit", "dispute", "respond", "execute", "releaseBatch", "split", "rate"}
+
 
 @pytest.fixture(scope="module")
 def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
@@ -25,7 +27,8 @@ def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
     chain.close()
 
 
+@pytest.mark.timeout(0)  # as long as its profile says
 def test_escrow_and_reputation__do_what_the_model_says(ground):
     deployed, system = ground
-    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=12, steps=50)
-    assert seen["fund"]
+    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=20, steps=50)
+    assert not ROADS - seen.keys(), "these calls never succeeded, so nothing was compared"

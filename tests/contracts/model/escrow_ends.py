@@ -17,7 +17,15 @@ from tests.contracts.model.token_model import ENDLESS
 
 PARTIES = ("c1", "c2", "p1", "p2")
 LIVE = (Status.FUNDED, Status.ACCEPTED, Status.SUBMITTED, Status.CHALLENGED, Status.DISPUTED, Status.RULED)
-FREE_FOR_ALL = ("cancel", "reclaim", "releaseAfterChallenge", "claimDefault", "execute", "resolveStalled", "settleStake")
+FREE_FOR_ALL = (
+    "cancel",
+    "reclaim",
+    "releaseAfterChallenge",
+    "claimDefault",
+    "execute",
+    "resolveStalled",
+    "settleStake",
+)
 
 
 class EscrowMachine(EscrowLife):
@@ -100,7 +108,9 @@ class EscrowMachine(EscrowLife):
     def anyone_in_time(self, data: Any, function: str) -> None:
         """The same, at the second something of this escrow ends."""
         deal = self.pick(data, *LIVE)
-        ends = {Status.FUNDED: deal.terms.accept_by, Status.ACCEPTED: deal.terms.deliver_by}.get(deal.status, deal.clock)
+        ends = {Status.FUNDED: deal.terms.accept_by, Status.ACCEPTED: deal.terms.deliver_by}.get(
+            deal.status, deal.clock
+        )
         if ends > self.now:
             self.planned = ends + data.draw(st.sampled_from((-1, 0, 0, 1)))
         self.do(self.person(data), "escrow", function, deal.terms)
@@ -267,5 +277,3 @@ class EscrowMachine(EscrowLife):
     def send_again(self, data: Any) -> None:
         """A call of the past once more, signatures included."""
         self.replay(data)
-
-

@@ -55,7 +55,9 @@ class EscrowLife(Machine):
     def unrepeatable(self) -> set[str]:
         return {"token", "court", "evil"}
 
-    def sign_for(self, data: Any, way: str, deal: Deal, party: str, kind: str, values: tuple[Any, ...]) -> tuple[int, Sig]:
+    def sign_for(
+        self, data: Any, way: str, deal: Deal, party: str, kind: str, values: tuple[Any, ...]
+    ) -> tuple[int, Sig]:
         """A message with its last second, spoilt as `way` says."""
         valid_until = {"expired": self.at - 1, "last second": self.at}.get(way, self.at + 1_000)
         others = [other.id for other in self.deals() if other.id != deal.id] or [HASH]
@@ -76,9 +78,7 @@ class EscrowLife(Machine):
             return self.do(sender, "escrow", function, deal.terms, *arguments)
         message = self.sign_for(data, way, deal, party, kind, arguments if values is None else values)
         signed = ((message,) if joined else message) + tail
-        return self.do(
-            self.person(data), "escrow", f"{function}WithSignature", deal.terms, *lead, *arguments, *signed
-        )
+        return self.do(self.person(data), "escrow", f"{function}WithSignature", deal.terms, *lead, *arguments, *signed)
 
     def cumulative(self, data: Any, deal: Deal, current: int) -> int:
         """A running total: often all that is left, sometimes a part, sometimes wrong."""

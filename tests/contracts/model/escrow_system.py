@@ -36,7 +36,9 @@ def keyring() -> tuple[list[str], Keyring]:
 def code_of(compiled: Any) -> tuple[bytes, list[dict[str, Any]]]:
     """Deployment code and ABI of a contract Ape compiled."""
     kind = compiled.contract_type
-    return bytes.fromhex(kind.deployment_bytecode.bytecode.removeprefix("0x")), kind.model_dump(mode="json", by_alias=True)["abi"]
+    return bytes.fromhex(kind.deployment_bytecode.bytecode.removeprefix("0x")), kind.model_dump(
+        mode="json", by_alias=True
+    )["abi"]
 
 
 @dataclass(slots=True)

@@ -36,6 +36,8 @@ def plain(value: Any) -> Any:
     """Turn model values into what the ABI coder takes."""
     if isinstance(value, Sig):
         return value.raw
+    if hasattr(value, "packed"):
+        return value.packed()
     if hasattr(value, "tuple"):
         return plain(value.tuple())
     if isinstance(value, (list, tuple)):

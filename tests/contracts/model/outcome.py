@@ -22,7 +22,9 @@ UNNAMED = "*"
 
 ZERO = "0x" + "0" * 40
 
-SILENT_AT_ZERO = frozenset({"BondPosted", "BondReturned", "BalanceSpent", "EscrowReleased", "EscrowRefunded", "Withdrawn"})
+SILENT_AT_ZERO = frozenset(
+    {"BondPosted", "BondReturned", "BalanceSpent", "EscrowReleased", "EscrowRefunded", "Withdrawn", "WithdrawFinalized"}
+)
 """Nothing moved, and the specification does not say whether that is told."""
 
 

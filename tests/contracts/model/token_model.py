@@ -16,7 +16,6 @@ PERMIT = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint2
 ENDLESS = 2**256 - 1
 
 
-
 @dataclass(slots=True)
 class TokenModel:
     """State of the token. Every refusal of the token is one error, `token`: which one is its own affair."""

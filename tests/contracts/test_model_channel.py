@@ -1,0 +1,42 @@
+"""The payment channel against an independent model, step by step over random sequences of calls."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.contracts.model.channel_machine import ChannelMachine
+from tests.contracts.model.channel_system import ChannelSystem, deploy
+from tests.contracts.model.machine import Ground, run
+from tests.fixtures.services import start_anvil
+
+ROADS = {
+    "deposit",
+    "depositPool",
+    "claim",
+    "claimBatch",
+    "claimWithSignature",
+    "settle",
+    "settleMany",
+    "initiateWithdraw",
+}
+
+
+@pytest.fixture(scope="module")
+def ground(project: Any) -> Iterator[tuple[Ground, ChannelSystem]]:
+    """Everything deployed on a chain of its own."""
+    chain = start_anvil()
+    found = deploy(chain, project)
+    yield found
+    found[0].node.close()
+    chain.close()
+
+
+@pytest.mark.timeout(0)  # as long as its profile says
+def test_payment_channel__does_what_the_model_says(ground):
+    deployed, system = ground
+    seen = run(lambda: ChannelMachine(deployed, copy.deepcopy(system)), deployed, examples=20, steps=50)
+    assert not ROADS - seen.keys(), "these calls never succeeded, so nothing was compared"
