@@ -107,7 +107,7 @@ class ChannelModel:
         pooled = [tx.sender == claim.config.receiver_authorizer for claim in claims]
         return self._claims(checks, tx, claims, pooled)
 
-    def claimWithSignature(self, tx: Tx, claims: list[Claim], sig: Sig) -> list[Event]:  # noqa: N802
+    def claimWithSignature(self, tx: Tx, claims: list[Claim], sig: Sig) -> list[Event]:
         """By one signature of the common receiver authorizer."""
         checks = Checks()
         checks.refuse(not claims, "EmptyBatch")
@@ -154,7 +154,7 @@ class ChannelModel:
         values = {"channelId": claim.config.id(self.domain), "sender": tx.sender, "claimAmount": amount}
         return [*events, Event("Claimed", {**values, "newTotalClaimed": claim.total})]
 
-    def claimBatch(self, tx: Tx, operator: str, groups: list[Rows], sig: Sig) -> list[Event]:  # noqa: N802
+    def claimBatch(self, tx: Tx, operator: str, groups: list[Rows], sig: Sig) -> list[Event]:
         """By the operator or his signature over all whole rows; bad rows are left out."""
         checks = Checks()
         if sig.given:
@@ -224,7 +224,7 @@ class ChannelModel:
         values = {"receiver": receiver, "token": self.token.domain.contract, "sender": tx.sender, "amount": due}
         return [Event("Settled", values)]
 
-    def settleMany(self, tx: Tx, receivers: list[str]) -> list[Event]:  # noqa: N802
+    def settleMany(self, tx: Tx, receivers: list[str]) -> list[Event]:
         """Pay many; one the token refuses is left out."""
         events = []
         for receiver in receivers:
@@ -237,7 +237,7 @@ class ChannelModel:
 
     # Ways back ------------------------------------------------------------------------------------------------------
 
-    def initiateWithdraw(self, tx: Tx, config: Config, amount: int) -> list[Event]:  # noqa: N802
+    def initiateWithdraw(self, tx: Tx, config: Config, amount: int) -> list[Event]:
         """The payer's side asks unclaimed money back."""
         checks, channel = Checks(), self.channel(config)
         checks.refuse(tx.sender not in {config.payer, config.authorizer}, "InvalidChannel")
@@ -249,7 +249,7 @@ class ChannelModel:
         values = {"channelId": config.id(self.domain), "amount": amount, "finalizeAfter": tx.now + config.delay}
         return [Event("WithdrawInitiated", values)]
 
-    def finalizeWithdraw(self, tx: Tx, config: Config) -> list[Event]:  # noqa: N802
+    def finalizeWithdraw(self, tx: Tx, config: Config) -> list[Event]:
         """The payer's side gets it, as far as it is still unclaimed."""
         checks, channel = Checks(), self.channel(config)
         allowed = tx.sender in {config.payer, config.authorizer}
@@ -276,7 +276,7 @@ class ChannelModel:
         checks.refuse(not allowed, "NotAuthorizedToRefund")
         return self._refund(checks, tx, config, amount)
 
-    def refundWithSignature(self, tx: Tx, config: Config, amount: int, nonce: int, sig: Sig) -> list[Event]:  # noqa: N802
+    def refundWithSignature(self, tx: Tx, config: Config, amount: int, nonce: int, sig: Sig) -> list[Event]:
         """By the receiver authorizer's signature, once."""
         checks, current = Checks(), self.channel(config).refund_nonce
         checks.refuse(nonce != current, "InvalidRefundNonce")

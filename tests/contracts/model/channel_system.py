@@ -40,8 +40,8 @@ class ChannelSystem:
         """What every view must answer."""
         channel, usdc = self.channel, self.token.domain.contract
         found: list[View] = [("channel", "inflowsPaused", (), (channel.inflows_paused,))]
-        for account in (*self.who.values(), channel.address, channel.collector):
-            found.append(("token", "balanceOf", (account,), (self.token.balances[account],)))
+        accounts = (*self.who.values(), channel.address, channel.collector)
+        found += [("token", "balanceOf", (account,), (self.token.balances[account],)) for account in accounts]
         for channel_id, deal in channel.book.channels.items():
             found.append(("channel", "channels", (channel_id,), (deal.balance, deal.claimed)))
             found.append(("channel", "pendingWithdrawals", (channel_id,), (deal.asked, deal.asked_at)))

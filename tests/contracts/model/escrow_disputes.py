@@ -68,7 +68,7 @@ class EscrowWithDisputes(EscrowExits):
         self._client(checks, deal, tx.sender)
         return self._dispute(checks, tx, deal, evidence, NO_BOND)
 
-    def disputeWithSignature(  # noqa: N802
+    def disputeWithSignature(
         self, tx: Tx, terms: Terms, evidence: bytes, valid_until: int, sig: Sig, bond: Bond
     ) -> list[Event]:
         """The client, or by his `Dispute`; the bond perhaps from his wallet."""
@@ -95,7 +95,7 @@ class EscrowWithDisputes(EscrowExits):
         self._provider(checks, deal, tx.sender)
         return self._respond(checks, tx, deal, NO_BOND)
 
-    def respondWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig, bond: Bond) -> list[Event]:  # noqa: N802
+    def respondWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig, bond: Bond) -> list[Event]:
         """The provider, or by his `Response`."""
         checks, deal = Checks(), self.deal(terms)
         if tx.sender != terms.provider:
@@ -134,7 +134,7 @@ class EscrowWithDisputes(EscrowExits):
 
     # Ends -----------------------------------------------------------------------------------------------------------
 
-    def claimDefault(self, tx: Tx, terms: Terms) -> list[Event]:  # noqa: N802
+    def claimDefault(self, tx: Tx, terms: Terms) -> list[Event]:
         """Anyone, when the provider did not answer."""
         checks, deal = Checks(), self.deal(terms)
         self._status(checks, deal, Status.CHALLENGED)
@@ -176,7 +176,7 @@ class EscrowWithDisputes(EscrowExits):
         ruling = final or 0
         return [self._ruling(deal, ruling), *self._carry_out(tx, deal, ruling, OUTCOMES[ruling])]
 
-    def resolveStalled(self, tx: Tx, terms: Terms) -> list[Event]:  # noqa: N802
+    def resolveStalled(self, tx: Tx, terms: Terms) -> list[Event]:
         """Anyone, when the arbiter's time is over: his final ruling, or halves."""
         checks, deal = Checks(), self.deal(terms)
         self._status(checks, deal, Status.DISPUTED)

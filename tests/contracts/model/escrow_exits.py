@@ -22,15 +22,13 @@ class EscrowExits(EscrowModel):
         self._provider(checks, deal, tx.sender)
         return self._refund(checks, tx, deal, cumulative)
 
-    def refundWithSignature(  # noqa: N802
-        self, tx: Tx, terms: Terms, cumulative: int, valid_until: int, sig: Sig
-    ) -> list[Event]:
+    def refundWithSignature(self, tx: Tx, terms: Terms, cumulative: int, valid_until: int, sig: Sig) -> list[Event]:
         """By the provider's `Refund`."""
         checks, deal = Checks(), self.deal(terms)
         self._signed(checks, tx, terms.provider, valid_until, sig, "Refund", deal.id, cumulative)
         return self._refund(checks, tx, deal, cumulative)
 
-    def refundAndPay(self, tx: Tx, terms: Terms, cumulative: int) -> list[Event]:  # noqa: N802
+    def refundAndPay(self, tx: Tx, terms: Terms, cumulative: int) -> list[Event]:
         """As `refund`, to the client's wallet if the token lets it through."""
         events = self.refund(tx, terms, cumulative)
         return events + self._push(terms.client, events[0].values["amount"])
@@ -57,7 +55,7 @@ class EscrowExits(EscrowModel):
             self._client(checks, deal, tx.sender)
         return self._cancel(checks, tx, deal)
 
-    def cancelWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig) -> list[Event]:  # noqa: N802
+    def cancelWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig) -> list[Event]:
         """By the client's `Cancellation`."""
         checks, deal = Checks(), self.deal(terms)
         self._signed(checks, tx, terms.client, valid_until, sig, "Cancellation", deal.id)
@@ -95,7 +93,7 @@ class EscrowExits(EscrowModel):
 
     # Afterwards -----------------------------------------------------------------------------------------------------
 
-    def settleStake(self, tx: Tx, terms: Terms) -> list[Event]:  # noqa: N802
+    def settleStake(self, tx: Tx, terms: Terms) -> list[Event]:
         """Reputation never fails here, so nothing is ever pending."""
         checks, deal = Checks(), self.deal(terms)
         checks.refuse(True, "Escrow_StakeNotPending", deal.id)
@@ -106,7 +104,7 @@ class EscrowExits(EscrowModel):
         """One side rates the other, once."""
         return self._rate(Checks(), self.deal(terms), tx.sender, score, comment)
 
-    def rateWithSignature(  # noqa: N802
+    def rateWithSignature(
         self, tx: Tx, terms: Terms, rater: str, score: int, comment: bytes, valid_until: int, sig: Sig
     ) -> list[Event]:
         """By the rater's `Rating`."""
@@ -133,7 +131,7 @@ class EscrowExits(EscrowModel):
 
     # Administration -------------------------------------------------------------------------------------------------
 
-    def setFee(self, tx: Tx, fee_bps: int) -> list[Event]:  # noqa: N802
+    def setFee(self, tx: Tx, fee_bps: int) -> list[Event]:
         """Fee of escrows funded from now on."""
         checks = Checks()
         checks.refuse(tx.sender != self.admin, UNNAMED)
@@ -142,7 +140,7 @@ class EscrowExits(EscrowModel):
         self.fee_bps = fee_bps
         return [Event("FeeChanged", {"feeBps": fee_bps})]
 
-    def setFeeRecipient(self, tx: Tx, account: str) -> list[Event]:  # noqa: N802
+    def setFeeRecipient(self, tx: Tx, account: str) -> list[Event]:
         """Account of the fees from now on."""
         checks = Checks()
         checks.refuse(tx.sender != self.admin, UNNAMED)

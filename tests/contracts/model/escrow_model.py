@@ -81,13 +81,13 @@ class EscrowModel(LedgerModel):
         self.token.pull(tx.sender, self.address, terms.amount)
         return self._funded(deal)
 
-    def fundFromBalance(self, tx: Tx, terms: Terms) -> list[Event]:  # noqa: N802
+    def fundFromBalance(self, tx: Tx, terms: Terms) -> list[Event]:
         """From the client's balance here."""
         checks = Checks()
         self._client(checks, self.deal(terms), tx.sender)
         return self._from_balance(checks, tx, terms)
 
-    def fundFromBalanceWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig) -> list[Event]:  # noqa: N802
+    def fundFromBalanceWithSignature(self, tx: Tx, terms: Terms, valid_until: int, sig: Sig) -> list[Event]:
         """From the client's balance, by his `Fund`."""
         checks = Checks()
         self._signed(checks, tx, terms.client, valid_until, sig, "Fund", terms.id(self.domain))
@@ -105,7 +105,7 @@ class EscrowModel(LedgerModel):
         self.balances[account] -= amount
         return [Event("BalanceSpent", {"account": account, "id": deal.id, "amount": amount})]
 
-    def fundWithAuthorization(  # noqa: N802
+    def fundWithAuthorization(
         self, tx: Tx, terms: Terms, valid_before: int, sig: Sig, acceptance: Acceptance
     ) -> list[Event]:
         """By the client's ERC-3009 signature; with an acceptance both steps or none."""
@@ -121,7 +121,7 @@ class EscrowModel(LedgerModel):
         events = self._funded(deal)
         return events + self._accepted(deal) if acceptance[1].given else events
 
-    def fundWithPermit(  # noqa: N802
+    def fundWithPermit(
         self, tx: Tx, terms: Terms, value: int, deadline: int, permit: Sig, valid_until: int, fund: Sig
     ) -> list[Event]:
         """From the client's wallet after a permit that may fail."""
@@ -143,7 +143,7 @@ class EscrowModel(LedgerModel):
         self._provider(checks, deal, tx.sender)
         return self._accept(checks, tx, deal)
 
-    def acceptWithSignature(self, tx: Tx, terms: Terms, acceptance: Acceptance) -> list[Event]:  # noqa: N802
+    def acceptWithSignature(self, tx: Tx, terms: Terms, acceptance: Acceptance) -> list[Event]:
         """By his `Acceptance`."""
         checks, deal = Checks(), self.deal(terms)
         self._signed(checks, tx, terms.provider, *acceptance, "Acceptance", deal.id)
@@ -172,9 +172,7 @@ class EscrowModel(LedgerModel):
         self._provider(checks, deal, tx.sender)
         return self._submit(checks, tx, deal, deliverable)
 
-    def submitWithSignature(  # noqa: N802
-        self, tx: Tx, terms: Terms, deliverable: bytes, valid_until: int, sig: Sig
-    ) -> list[Event]:
+    def submitWithSignature(self, tx: Tx, terms: Terms, deliverable: bytes, valid_until: int, sig: Sig) -> list[Event]:
         """By the provider's `Submission`."""
         checks, deal = Checks(), self.deal(terms)
         self._signed(checks, tx, terms.provider, valid_until, sig, "Submission", deal.id, deliverable)
@@ -197,15 +195,13 @@ class EscrowModel(LedgerModel):
         self._client(checks, deal, tx.sender)
         return self._release(checks, tx, deal, cumulative)
 
-    def releaseWithSignature(  # noqa: N802
-        self, tx: Tx, terms: Terms, cumulative: int, valid_until: int, sig: Sig
-    ) -> list[Event]:
+    def releaseWithSignature(self, tx: Tx, terms: Terms, cumulative: int, valid_until: int, sig: Sig) -> list[Event]:
         """By the client's `Release`."""
         checks, deal = Checks(), self.deal(terms)
         self._signed(checks, tx, terms.client, valid_until, sig, "Release", deal.id, cumulative)
         return self._release(checks, tx, deal, cumulative)
 
-    def releaseWithQuorum(  # noqa: N802
+    def releaseWithQuorum(
         self, tx: Tx, terms: Terms, cumulative: int, valid_until: int, signatures: list[tuple[int, Sig]]
     ) -> list[Event]:
         """By as many roles as the terms ask for, never the provider alone."""
@@ -220,7 +216,7 @@ class EscrowModel(LedgerModel):
         checks.refuse(not met, "Escrow_QuorumNotMet", deal.id, len(roles), terms.quorum)
         return self._release(checks, tx, deal, cumulative)
 
-    def releaseAndPay(self, tx: Tx, terms: Terms, cumulative: int) -> list[Event]:  # noqa: N802
+    def releaseAndPay(self, tx: Tx, terms: Terms, cumulative: int) -> list[Event]:
         """As `release`, to the provider's wallet if the token lets it through."""
         checks, deal = Checks(), self.deal(terms)
         self._client(checks, deal, tx.sender)
@@ -258,7 +254,7 @@ class EscrowModel(LedgerModel):
         self.balances[deal.terms.client] += amount
         return [Event("EscrowRefunded", {"id": deal.id, "amount": amount})]
 
-    def releaseAfterChallenge(self, tx: Tx, terms: Terms) -> list[Event]:  # noqa: N802
+    def releaseAfterChallenge(self, tx: Tx, terms: Terms) -> list[Event]:
         """Anyone, once nobody objected in time."""
         checks, deal = Checks(), self.deal(terms)
         self._status(checks, deal, Status.SUBMITTED)
@@ -266,7 +262,7 @@ class EscrowModel(LedgerModel):
         checks.done()
         return self._pay_provider(deal, deal.left) + self._close(tx, deal, Outcome.COMPLETED)
 
-    def releaseBatch(self, tx: Tx, rows: list[Terms]) -> list[Event]:  # noqa: N802
+    def releaseBatch(self, tx: Tx, rows: list[Terms]) -> list[Event]:
         """All that is left of many; bad rows are left out."""
         events = []
         for index, terms in enumerate(rows):
@@ -293,7 +289,9 @@ class EscrowModel(LedgerModel):
             self.balances[account] += amount
             events.append(Event("BondReturned", {"id": deal.id, "account": account, "amount": amount}))
         deal.bond = 0
-        deal.status, deal.ruling = Status.CLOSED, int(outcome if deal.accepted else Outcome.CANCELLED)
+        if not deal.accepted and outcome != Outcome.SETTLED:
+            outcome = Outcome.CANCELLED
+        deal.status, deal.ruling = Status.CLOSED, int(outcome)
         events.append(Event("EscrowClosed", {"id": deal.id}))
         if not deal.accepted:
             return events

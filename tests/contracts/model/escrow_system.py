@@ -58,7 +58,7 @@ class EscrowSystem:
 
     # Arbiters -------------------------------------------------------------------------------------------------------
 
-    def _giveRuling(self, tx: Tx, court: ArbiterModel, dispute_id: int, ruling: int) -> list[Event]:  # noqa: N802
+    def _giveRuling(self, tx: Tx, court: ArbiterModel, dispute_id: int, ruling: int) -> list[Event]:
         self._decide(tx, court, dispute_id, ruling)
         return self.escrow.rule(Tx(court.address, tx.now), dispute_id, ruling)
 
@@ -67,15 +67,15 @@ class EscrowSystem:
         court.cases[dispute_id] = [SOLVED, ruling]
         return []
 
-    def _setFee(self, tx: Tx, arbiter: ArbiterModel, fee: int, taking: int = 0) -> list[Event]:  # noqa: N802
+    def _setFee(self, tx: Tx, arbiter: ArbiterModel, fee: int, taking: int = 0) -> list[Event]:
         arbiter.fee, arbiter.taking = fee, taking
         return []
 
-    def _setViews(self, tx: Tx, evil: ArbiterModel, mode: int, duration: int, status: int, ruling: int) -> list[Event]:  # noqa: N802
+    def _setViews(self, tx: Tx, evil: ArbiterModel, mode: int, duration: int, status: int, ruling: int) -> list[Event]:
         evil.mode, evil.duration, evil.status, evil.ruling = mode, duration, status, ruling
         return []
 
-    def _setNextId(self, tx: Tx, evil: ArbiterModel, number: int) -> list[Event]:  # noqa: N802
+    def _setNextId(self, tx: Tx, evil: ArbiterModel, number: int) -> list[Event]:
         evil.next_id = number
         return []
 
@@ -106,10 +106,9 @@ class EscrowSystem:
         ]
         for name, model in (("escrow", escrow), ("reputation", reputation)):
             found.append((name, "inflowsPaused", (), (model.inflows_paused,)))
-            for account in self.who.values():
-                found.append((name, "balanceOf", (account,), (model.balances[account],)))
-        for account in (*self.who.values(), escrow.address, reputation.address):
-            found.append(("token", "balanceOf", (account,), (self.token.balances[account],)))
+            found += [(name, "balanceOf", (account,), (model.balances[account],)) for account in self.who.values()]
+        accounts = (*self.who.values(), escrow.address, reputation.address)
+        found += [("token", "balanceOf", (account,), (self.token.balances[account],)) for account in accounts]
         for role in ("c1", "c2", "p1", "p2"):
             found += self._account(self.who[role])
         for escrow_id in escrow.deals:

@@ -30,11 +30,11 @@ class LedgerModel:
         """Pay the caller."""
         return self._pay(Checks(), tx.sender, tx.sender, amount)
 
-    def withdrawTo(self, tx: Tx, to: str, amount: int) -> list[Event]:  # noqa: N802
+    def withdrawTo(self, tx: Tx, to: str, amount: int) -> list[Event]:
         """Pay somebody the caller names."""
         return self._pay(Checks(), tx.sender, to, amount)
 
-    def withdrawWithSignature(  # noqa: N802
+    def withdrawWithSignature(
         self, tx: Tx, account: str, to: str, amount: int, valid_until: int, sig: Sig
     ) -> list[Event]:
         """Pay by the account's signature, once."""
@@ -58,7 +58,7 @@ class LedgerModel:
         self.token.move(self.address, to, amount)
         return [Event("Withdrawn", {"account": account, "to": to, "amount": amount})]
 
-    def pauseInflows(self, tx: Tx) -> list[Event]:  # noqa: N802
+    def pauseInflows(self, tx: Tx) -> list[Event]:
         """Stop new money."""
         checks = Checks()
         checks.refuse(tx.sender != self.guardian, "Guarded_CallerNotGuardian", tx.sender)
@@ -66,7 +66,7 @@ class LedgerModel:
         self.inflows_paused = True
         return [Event("InflowsPaused", {"by": tx.sender})]
 
-    def unpauseInflows(self, tx: Tx) -> list[Event]:  # noqa: N802
+    def unpauseInflows(self, tx: Tx) -> list[Event]:
         """Let it in again."""
         checks = Checks()
         checks.refuse(tx.sender not in {self.guardian, self.admin}, "Guarded_CallerNotGuardian", tx.sender)

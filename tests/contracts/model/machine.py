@@ -1,4 +1,4 @@
-"""What the machines of all models share: one step is one call on the model and on the chain, and everything is compared.
+"""What the machines of all models share: a step is a call on the model and on the chain, and everything is compared.
 
 Profiles: the short one is the same on every run; `AICP_MODEL=long` draws anew and prints how to repeat a failure.
 """
@@ -96,11 +96,11 @@ class Machine(RuleBasedStateMachine):
         assert problem is None, f"{function}{arguments} by {sender} at {at}: {problem}"
         self.compare(f"after {function}{arguments} by {sender} at {at}")
         self.history.append((contract, function, arguments))
-        refused = isinstance(expected, Refused)
-        self.ground.seen[f"{function}{' refused' if refused else ''}"] += 1
-        for name, _ in {error[0]: error for error in expected.errors}.values() if isinstance(expected, Refused) else ():
-            self.ground.seen[f"error {name}"] += 1
-        return None if isinstance(expected, Refused) else expected
+        if isinstance(expected, Refused):
+            self.ground.seen.update({f"error {name}" for name, _ in expected.errors} | {f"{function} refused"})
+            return None
+        self.ground.seen[function] += 1
+        return expected
 
     def compare(self, when: str) -> None:
         """Compare every view."""

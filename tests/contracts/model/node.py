@@ -90,8 +90,8 @@ class Contract:
         entry = self.events[topics[0]]
         indexed = [part for part in entry["inputs"] if part["indexed"]]
         others = [part for part in entry["inputs"] if not part["indexed"]]
-        values = dict(zip([part["name"] for part in others],
-                          decode([_kind(part) for part in others], bytes.fromhex(log["data"][2:])), strict=True))  # fmt: skip
+        data = decode([_kind(part) for part in others], bytes.fromhex(log["data"][2:]))
+        values = {part["name"]: value for part, value in zip(others, data, strict=True)}
         for part, topic in zip(indexed, topics[1:], strict=True):
             values[part["name"]] = decode([_kind(part)], topic)[0]
         return Event(entry["name"], values)
@@ -166,7 +166,8 @@ class Node:
         for contract in (*ours, *self.known.values()):
             found = contract.errors.get(data[:4])
             if found:
-                return found[0] if contract.address in self.watched else contract.name, decode(found[1], data[4:])
+                name = found[0] if contract.address in self.watched else contract.name
+                return name, decode(found[1], data[4:])
         return "unknown", (data,)
 
     def views(self, calls: list[tuple[Contract, str, tuple[Any, ...]]]) -> list[tuple[Any, ...]]:

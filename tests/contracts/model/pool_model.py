@@ -36,7 +36,7 @@ class PooledChannelModel(ChannelModel):
             Event("PoolDeposited", {"poolId": self.pool_id(key), **parties, "amount": amount, "balance": pool.balance})
         ]
 
-    def depositPool(self, tx: Tx, authorizer: str, operator: str, amount: int) -> list[Event]:  # noqa: N802
+    def depositPool(self, tx: Tx, authorizer: str, operator: str, amount: int) -> list[Event]:
         """From the caller's wallet into his own pool."""
         key = (tx.sender, authorizer, operator)
         checks = self._inflow(key, amount)
@@ -45,7 +45,7 @@ class PooledChannelModel(ChannelModel):
         self.token.pull(tx.sender, self.address, amount)
         return self._deposited(key, amount)
 
-    def depositPoolWithAuthorization(  # noqa: N802
+    def depositPoolWithAuthorization(
         self,
         tx: Tx,
         payer: str,
@@ -66,7 +66,7 @@ class PooledChannelModel(ChannelModel):
         self.token.receive(payer, self.address, amount, nonce)
         return self._deposited(key, amount)
 
-    def depositPoolWithPermit(  # noqa: N802
+    def depositPoolWithPermit(
         self, tx: Tx, authorizer: str, operator: str, amount: int, deadline: int, sig: Sig
     ) -> list[Event]:
         """From the caller's wallet, after his permit of exactly the amount was tried."""
@@ -80,11 +80,11 @@ class PooledChannelModel(ChannelModel):
 
     # The way back ---------------------------------------------------------------------------------------------------
 
-    def initiatePoolWithdraw(self, tx: Tx, authorizer: str, operator: str, amount: int) -> list[Event]:  # noqa: N802
+    def initiatePoolWithdraw(self, tx: Tx, authorizer: str, operator: str, amount: int) -> list[Event]:
         """The payer asks for his pool."""
         return self._initiate(Checks(), tx, (tx.sender, authorizer, operator), amount)
 
-    def initiatePoolWithdrawWithSignature(  # noqa: N802
+    def initiatePoolWithdrawWithSignature(
         self, tx: Tx, payer: str, authorizer: str, operator: str, amount: int, nonce: int, valid_until: int, sig: Sig
     ) -> list[Event]:
         """By his signature."""
@@ -120,11 +120,11 @@ class PooledChannelModel(ChannelModel):
         values = {"poolId": self.pool_id(key), "amount": amount, "finalizeAt": pool.finalize_at, "nonce": pool.nonce}
         return [Event("PoolWithdrawInitiated", values)]
 
-    def cancelPoolWithdraw(self, tx: Tx, authorizer: str, operator: str) -> list[Event]:  # noqa: N802
+    def cancelPoolWithdraw(self, tx: Tx, authorizer: str, operator: str) -> list[Event]:
         """The payer takes his request back."""
         return self._cancel(Checks(), (tx.sender, authorizer, operator))
 
-    def cancelPoolWithdrawWithSignature(  # noqa: N802
+    def cancelPoolWithdrawWithSignature(
         self, tx: Tx, payer: str, authorizer: str, operator: str, nonce: int, valid_until: int, sig: Sig
     ) -> list[Event]:
         """By his signature."""
@@ -145,7 +145,7 @@ class PooledChannelModel(ChannelModel):
         values = {"poolId": self.pool_id(key), "amount": amount, "nonce": pool.nonce}
         return [Event("PoolWithdrawCancelled", values)]
 
-    def finalizePoolWithdraw(self, tx: Tx, payer: str, authorizer: str, operator: str) -> list[Event]:  # noqa: N802
+    def finalizePoolWithdraw(self, tx: Tx, payer: str, authorizer: str, operator: str) -> list[Event]:
         """Anyone, when the delay has passed; the money goes to the payer."""
         key, checks = (payer, authorizer, operator), Checks()
         pool = self._pending(checks, key)
@@ -160,7 +160,7 @@ class PooledChannelModel(ChannelModel):
         values = {"poolId": self.pool_id(key), "amount": paid, "balance": pool.balance, "nonce": pool.nonce}
         return [Event("PoolWithdrawFinalized", values)]
 
-    def releasePool(self, tx: Tx, payer: str, authorizer: str, operator: str, nonce: int) -> list[Event]:  # noqa: N802
+    def releasePool(self, tx: Tx, payer: str, authorizer: str, operator: str, nonce: int) -> list[Event]:
         """The operator shortens the wait, and never pays at once."""
         key, checks = (payer, authorizer, operator), Checks()
         current = self.pool(key).nonce
@@ -168,7 +168,7 @@ class PooledChannelModel(ChannelModel):
         checks.refuse(nonce != current, "PoolNonceMismatch", self.pool_id(key), current, nonce)
         return self._release(checks, tx, key)
 
-    def releasePoolWithSignature(  # noqa: N802
+    def releasePoolWithSignature(
         self, tx: Tx, payer: str, authorizer: str, operator: str, nonce: int, valid_until: int, sig: Sig
     ) -> list[Event]:
         """By his signature."""
@@ -186,11 +186,11 @@ class PooledChannelModel(ChannelModel):
 
     # Guard ----------------------------------------------------------------------------------------------------------
 
-    def pauseInflows(self, tx: Tx) -> list[Event]:  # noqa: N802
+    def pauseInflows(self, tx: Tx) -> list[Event]:
         """Stop new money."""
         return self._guard(tx, "InflowsPaused", paused=True)
 
-    def unpauseInflows(self, tx: Tx) -> list[Event]:  # noqa: N802
+    def unpauseInflows(self, tx: Tx) -> list[Event]:
         """Let it in again; this contract has no admin."""
         return self._guard(tx, "InflowsUnpaused", paused=False)
 

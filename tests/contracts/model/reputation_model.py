@@ -86,7 +86,7 @@ class ReputationModel(LedgerModel):
         self.token.pull(tx.sender, self.address, amount)
         return self._staked(tx.sender, amount)
 
-    def stakeWithAuthorization(  # noqa: N802
+    def stakeWithAuthorization(
         self, tx: Tx, agent: str, amount: int, after: int, before: int, salt: int, sig: Sig
     ) -> list[Event]:
         """Add by the agent's ERC-3009 signature."""
@@ -107,7 +107,7 @@ class ReputationModel(LedgerModel):
         self.agents[agent].staked += amount
         return [Event("Staked", {"agent": agent, "amount": amount, "staked": self.agents[agent].staked})]
 
-    def fundBonusPool(self, tx: Tx, amount: int) -> list[Event]:  # noqa: N802
+    def fundBonusPool(self, tx: Tx, amount: int) -> list[Event]:
         """Give to the bonus pool."""
         checks = self._inflow(amount)
         self.token.check_pull(checks, tx.sender, self.address, amount)
@@ -116,13 +116,11 @@ class ReputationModel(LedgerModel):
         self.bonus_pool += amount
         return [Event("BonusPoolFunded", {"from": tx.sender, "amount": amount})]
 
-    def requestUnstake(self, tx: Tx, amount: int) -> list[Event]:  # noqa: N802
+    def requestUnstake(self, tx: Tx, amount: int) -> list[Event]:
         """Ask for stake; a new request replaces an open one."""
         return self._request(Checks(), tx, tx.sender, amount)
 
-    def requestUnstakeWithSignature(  # noqa: N802
-        self, tx: Tx, agent: str, amount: int, valid_until: int, sig: Sig
-    ) -> list[Event]:
+    def requestUnstakeWithSignature(self, tx: Tx, agent: str, amount: int, valid_until: int, sig: Sig) -> list[Event]:
         """Ask by the agent's signature, once."""
         checks = Checks()
         checks.refuse(tx.now > valid_until, "Stake_SignatureExpired", valid_until)
@@ -140,7 +138,7 @@ class ReputationModel(LedgerModel):
         agent.request, agent.unbond_at = amount, tx.now + self.unbonding
         return [Event("UnstakeRequested", {"agent": account, "amount": amount, "unbondAt": agent.unbond_at})]
 
-    def completeUnstake(self, tx: Tx, account: str) -> list[Event]:  # noqa: N802
+    def completeUnstake(self, tx: Tx, account: str) -> list[Event]:
         """Pay a request, as far as nothing binds it, and end it."""
         checks = Checks()
         agent = self.agents[account]

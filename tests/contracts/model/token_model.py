@@ -96,7 +96,7 @@ class TokenModel:
         assert tx.sender == self.owner
         self.blacklisted.add(account)
 
-    def unBlacklist(self, tx: Tx, account: str) -> None:  # noqa: N802
+    def unBlacklist(self, tx: Tx, account: str) -> None:
         """Let it move again."""
         assert tx.sender == self.owner
         self.blacklisted.discard(account)
