@@ -30,5 +30,5 @@ def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
 @pytest.mark.timeout(0)  # as long as its profile says
 def test_escrow_and_reputation__do_what_the_model_says(ground):
     deployed, system = ground
-    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=20, steps=50)
+    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=25, steps=40)
     assert not ROADS - seen.keys(), "these calls never succeeded, so nothing was compared"

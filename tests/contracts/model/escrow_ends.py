@@ -27,6 +27,15 @@ FREE_FOR_ALL = (
     "settleStake",
 )
 
+EXITS = {
+    Status.FUNDED: ("cancel",),
+    Status.ACCEPTED: ("reclaim",),
+    Status.SUBMITTED: ("releaseAfterChallenge",),
+    Status.CHALLENGED: ("claimDefault",),
+    Status.DISPUTED: ("resolveStalled", "execute"),
+    Status.RULED: ("execute",),
+}
+
 
 class EscrowMachine(EscrowLife):
     """Everything anybody can do."""
@@ -104,15 +113,16 @@ class EscrowMachine(EscrowLife):
         self.do(self.person(data), "escrow", function, self.pick(data).terms)
 
     @precondition(some(*LIVE))
-    @rule(data=st.data(), function=st.sampled_from(FREE_FOR_ALL))
-    def anyone_in_time(self, data: Any, function: str) -> None:
-        """The same, at the second something of this escrow ends."""
+    @rule(data=st.data(), fitting=st.sampled_from((True, True, True, False)))
+    def anyone_in_time(self, data: Any, fitting: bool) -> None:
+        """What time opens, at the second it opens or beside it."""
         deal = self.pick(data, *LIVE)
         ends = {Status.FUNDED: deal.terms.accept_by, Status.ACCEPTED: deal.terms.deliver_by}.get(
             deal.status, deal.clock
         )
-        if ends > self.now:
+        if ends > self.now and data.draw(st.sampled_from((True, True, False))):
             self.planned = ends + data.draw(st.sampled_from((-1, 0, 0, 1)))
+        function = data.draw(st.sampled_from(EXITS[deal.status] if fitting else FREE_FOR_ALL))
         self.do(self.person(data), "escrow", function, deal.terms)
 
     # Disputes -------------------------------------------------------------------------------------------------------

@@ -97,7 +97,7 @@ class EscrowLife(Machine):
             who[data.draw(st.sampled_from(("c1", "c1", "c2", "p1")))],
             who[data.draw(st.sampled_from(("p2", "p1")))],
             data.draw(st.sampled_from((ZERO, who["verifier"]))),
-            who[data.draw(st.sampled_from(("court", "court", "evil", "evil", "vault")))],
+            who[data.draw(st.sampled_from(("court", "court", "court", "evil", "evil", "evil", "vault")))],
             data.draw(st.sampled_from(AMOUNTS)),
             self.system.escrow.fee_bps,
             data.draw(st.sampled_from((0, 1, 2, 2))),
@@ -122,20 +122,37 @@ class EscrowLife(Machine):
         ]  # fmt: skip
         return replace(terms, **data.draw(st.sampled_from(changes)))
 
-    @initialize(data=st.data(), states=st.lists(st.sampled_from(list(Status)[1:4]), min_size=2, max_size=4))
+    @initialize(data=st.data(), states=st.lists(st.sampled_from(list(Status)[1:7]), min_size=3, max_size=5))
     def deals_under_way(self, data: Any, states: list[Status]) -> None:
         """Some sound deals that got this far."""
         for state in states:
             terms = self.fresh(data)
-            deal, here = Deal(terms.id(self.system.escrow.domain), terms), self.system.escrow.address
-            before = self.at + 1_000
-            digest = self.system.token.receive_digest(terms.client, here, terms.amount, 0, before, deal.id)
-            acceptance = self.sign_for(data, "signed", deal, terms.provider, "Acceptance", ())
-            given = acceptance if state > Status.FUNDED else (0, NO_SIG)
-            arguments = (terms, before, self.sign(terms.client, digest), given)
-            self.do(self.system.who["stranger"], "escrow", "fundWithAuthorization", *arguments)
-            if state == Status.SUBMITTED:
-                self.do(terms.provider, "escrow", "submit", terms, HASH)
+            if state > Status.SUBMITTED:
+                arbiter = data.draw(st.sampled_from(("court", "evil")))
+                terms = replace(terms, arbiter=self.system.who[arbiter], amount=terms.amount % 2_000 + 11)
+            self._grow(data, terms, state)
+
+    def _grow(self, data: Any, terms: Terms, state: Status) -> None:
+        deal = Deal(terms.id(self.system.escrow.domain), terms)
+        before, here = self.at + 1_000, self.system.escrow.address
+        digest = self.system.token.receive_digest(terms.client, here, terms.amount, 0, before, deal.id)
+        acceptance = self.sign_for(data, "signed", deal, terms.provider, "Acceptance", ())
+        given = acceptance if state > Status.FUNDED else (0, NO_SIG)
+        who, call = self.system.who, "fundWithAuthorization"
+        self.do(who["stranger"], "escrow", call, terms, before, self.sign(terms.client, digest), given)
+        if state >= Status.SUBMITTED:
+            self.do(terms.provider, "escrow", "submit", terms, HASH)
+        if state >= Status.CHALLENGED:
+            bond = self.good_bond(deal, terms.client)
+            self.do(terms.client, "escrow", "disputeWithSignature", terms, HASH, 0, NO_SIG, bond)
+        if state >= Status.DISPUTED:
+            if terms.arbiter == who["evil"]:
+                self.do(who["stranger"], "evil", "setNextId", 100 + len(self.system.escrow.by_dispute))
+            bond = self.good_bond(deal, terms.provider)
+            joined = self.do(terms.provider, "escrow", "respondWithSignature", terms, 0, NO_SIG, bond)
+            if joined and state == Status.RULED and terms.arbiter == who["court"]:
+                number = self.system.escrow.deals[deal.id].dispute_id
+                self.do(who["owner"], "court", "giveRuling", number, data.draw(st.integers(0, 2)))
 
     @precondition(lambda self: len(self.deals()) < 12)
     @rule(data=st.data(), road=st.integers(0, 5), kind=st.sampled_from(("sound", "sound", "spoilt", "known")))
@@ -208,12 +225,17 @@ class EscrowLife(Machine):
 
     def bond(self, data: Any, deal: Deal, party: str) -> tuple[int, Sig]:
         """A bond from the party's wallet, or none."""
-        arbiter = self.system.escrow.arbiters.get(deal.terms.arbiter)
-        kind = data.draw(st.sampled_from(("none", "good", "other fee", "late")))
-        if kind == "none" or arbiter is None or arbiter.fee > 2**96:
+        kind = data.draw(st.sampled_from(("none", "good", "good", "other fee", "late")))
+        if kind == "none":
             return NO_BOND
-        before = self.at + (1_000 if kind != "late" else 0)
-        value = arbiter.fee + (kind == "other fee")
+        return self.good_bond(deal, party, late=kind == "late", more=int(kind == "other fee"))
+
+    def good_bond(self, deal: Deal, party: str, *, late: bool = False, more: int = 0) -> tuple[int, Sig]:
+        """A party's authorization of the arbiter's present fee."""
+        arbiter = self.system.escrow.arbiters.get(deal.terms.arbiter)
+        if arbiter is None or arbiter.fee >= 2**96:
+            return NO_BOND
+        before = self.at + (0 if late else 1_000)
         here, nonce = self.system.escrow.address, bond_nonce(deal.id, party)
-        digest = self.system.token.receive_digest(party, here, value, 0, before, nonce)
+        digest = self.system.token.receive_digest(party, here, arbiter.fee + more, 0, before, nonce)
         return before, self.sign(party, digest)

@@ -1,20 +1,23 @@
 """What the machines of all models share: a step is a call on the model and on the chain, and everything is compared.
 
-Profiles: the short one is the same on every run; `AICP_MODEL=long` draws anew and prints how to repeat a failure.
+Profiles: the short one is the same on every run; `AICP_MODEL=long` draws anew, prints the seed that repeats it, and
+shortens a failure to the fewest steps.
 """
 
 from __future__ import annotations
 
 import copy
 import os
+import secrets
 import sys
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from hypothesis import HealthCheck, Phase, Verbosity, settings
+from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, get_state_machine_test
 
 from tests.contracts.model.node import Contract, Event, Node
 from tests.contracts.model.outcome import Refused, Tx, difference, same
@@ -143,9 +146,16 @@ class Machine(RuleBasedStateMachine):
 def run(machine: Any, ground: Ground, examples: int, steps: int) -> Counter[str]:
     """Run the machine in this run's profile and return what it met."""
     ground.seen.clear()
-    run_state_machine_as_test(machine, settings=profile(examples, steps))
-    if LONG:
-        print(f"\n{sum(v for k, v in ground.seen.items() if not k.startswith('error'))} calls", file=sys.stderr)
-        for name, count in sorted(ground.seen.items()):
-            print(f"  {count:6} {name}", file=sys.stderr)
+    test = get_state_machine_test(machine, settings=profile(examples, steps))
+    if not LONG:
+        test()
+        return ground.seen
+    number = int(os.environ.get("AICP_MODEL_SEED") or secrets.randbits(32))
+    print(f"\nAICP_MODEL_SEED={number}", file=sys.stderr)
+    started = time.monotonic()
+    seed(number)(test)()
+    calls = sum(count for name, count in ground.seen.items() if not name.startswith("error "))
+    print(f"{calls} calls in {time.monotonic() - started:.0f} s", file=sys.stderr)
+    for name, count in sorted(ground.seen.items()):
+        print(f"  {count:6} {name}", file=sys.stderr)
     return ground.seen
