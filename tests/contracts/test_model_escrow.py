@@ -14,7 +14,30 @@ from tests.contracts.model.escrow_system import EscrowSystem, deploy
 from tests.contracts.model.machine import Ground, run
 from tests.fixtures.services import start_anvil
 
-ROADS = {"fundWithAuthorization", "accept", "submit", "dispute", "respond", "execute", "releaseBatch", "split", "rate"}
+ROADS = {
+    *(
+        "fund",
+        "fundFromBalance",
+        "fundWithAuthorization",
+        "fundWithPermit",
+        "accept",
+        "submit",
+        "release",
+        "releaseBatch",
+    ),
+    *(
+        "releaseAfterChallenge",
+        "refund",
+        "cancel",
+        "reclaim",
+        "split",
+        "dispute",
+        "respond",
+        "claimDefault",
+        "giveRuling",
+    ),
+    *("execute", "resolveStalled", "rate", "withdraw", "stake", "requestUnstake"),
+}
 
 
 @pytest.fixture(scope="module")
@@ -30,5 +53,7 @@ def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
 @pytest.mark.timeout(0)  # as long as its profile says
 def test_escrow_and_reputation__do_what_the_model_says(ground):
     deployed, system = ground
-    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=25, steps=40)
-    assert not ROADS - seen.keys(), "these calls never succeeded, so nothing was compared"
+    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=40, steps=25)
+    assert not ROADS - {name.removesuffix("WithSignature") for name in seen}, (
+        "these calls never succeeded, so nothing was compared"
+    )

@@ -90,13 +90,31 @@ class ChannelMachine(Machine):
 
     # Deposits -------------------------------------------------------------------------------------------------------
 
-    @initialize(data=st.data())
-    def some_money(self, data: Any) -> None:
-        """A pool and a channel to begin with."""
-        who = self.system.who
-        self.do(who["c1"], "channel", "depositPool", who["key"], who["o1"], 3_000)
-        config = self.config(data)
-        self.do(config.payer if config.payer != ZERO else who["c1"], "channel", "deposit", config, 500, ZERO, b"")
+    @initialize(data=st.data(), further=st.lists(st.sampled_from(("claim", "channel back", "pool back")), max_size=3))
+    def some_money(self, data: Any, further: list[str]) -> None:
+        """A pool and a channel to begin with, perhaps claimed from or asked back."""
+        who, usdc = self.system.who, self.system.token.domain.contract
+        key = (who["c1"], who["key"], who["o1"])
+        config = Config(key[0], key[1], self.one(data, "r1", "r2"), key[2], usdc, 900, bytes(31) + b"\x01")
+        self.do(key[0], "channel", "depositPool", key[1], key[2], 3_000)
+        self.do(key[0], "channel", "deposit", config, 500, ZERO, b"")
+        for step in further:
+            if step == "claim":
+                digest = self.system.channel.domain.digest(types.VOUCHER, config.id(self.system.channel.domain), 700)
+                self.do(key[2], "channel", "claim", [Claim(config, 700, self.sign(key[1], digest), 600)])
+            elif step == "channel back":
+                self.do(key[0], "channel", "initiateWithdraw", config, 400)
+            else:
+                self.do(key[0], "channel", "initiatePoolWithdraw", key[1], key[2], 9_000)
+        unsound = self.config(data)
+        sender = unsound.payer if unsound.payer != ZERO else key[0]
+        self.do(sender, "channel", "deposit", unsound, 500, ZERO, b"")
+
+    def used_pool(self, data: Any) -> PoolKey:
+        """A pool that holds something or waits, if there is one."""
+        pools = self.system.channel.book.pools.items()
+        found = [key for key, pool in pools if (pool.balance or pool.finalize_at) and ZERO not in {key[0], key[2]}]
+        return data.draw(st.sampled_from(found)) if found else self.key(data)
 
     @rule(data=st.data(), amount=st.sampled_from(AMOUNTS))
     def deposit(self, data: Any, amount: int) -> None:
@@ -259,7 +277,7 @@ class ChannelMachine(Machine):
     @rule(data=st.data(), what=st.sampled_from(("initiate", "initiate", "cancel", "finalize", "finalize", "release")))
     def leave_pool(self, data: Any, what: str) -> None:
         """The steps out of a pool, by the party or its signature."""
-        key, channel = self.key(data), self.system.channel
+        key, channel = self.used_pool(data) if data.draw(st.integers(0, 4)) else self.key(data), self.system.channel
         pool = channel.pool(key)
         if pool.finalize_at > self.now and data.draw(st.booleans()):
             self.planned = pool.finalize_at + data.draw(st.sampled_from(LIMITS))

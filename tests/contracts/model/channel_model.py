@@ -291,4 +291,6 @@ class ChannelModel:
         checks.refuse(paid > 0 and not self.token.moves(self.address, config.payer, paid), TOKEN_REFUSED)
         checks.done()
         channel.refund_nonce += 1
+        channel.asked = max(0, channel.asked - paid)  # as x402 has it: what is given back is no longer asked for
+        channel.asked_at = channel.asked_at if channel.asked else 0
         return self._back(tx, channel, paid, "Refunded") if paid else []
