@@ -23,7 +23,7 @@ ROADS = {
         "claimBatch",
         "settle",
     ),
-    *("settleMany", "refund", "initiateWithdraw", "finalizeWithdraw", "initiatePoolWithdraw", "cancelPoolWithdraw"),
+    *("settleMany", "refund", "initiateWithdraw", "finalizeWithdraw", "initiatePoolWithdraw"),
     *("finalizePoolWithdraw", "releasePool"),
 }
 
