@@ -13,19 +13,8 @@ from tests.contracts.model.channel_system import ChannelSystem, deploy
 from tests.contracts.model.machine import Ground, run
 from tests.fixtures.services import start_anvil
 
-ROADS = {
-    *(
-        "deposit",
-        "depositPool",
-        "depositPoolWithPermit",
-        "depositPoolWithAuthorization",
-        "claim",
-        "claimBatch",
-        "settle",
-    ),
-    *("settleMany", "refund", "initiateWithdraw", "finalizeWithdraw", "initiatePoolWithdraw"),
-    *("finalizePoolWithdraw", "releasePool"),
-}
+ROADS = {"deposit", "depositPool", "claim", "initiateWithdraw", "initiatePoolWithdraw"}
+KINDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +31,7 @@ def ground(project: Any) -> Iterator[tuple[Ground, ChannelSystem]]:
 def test_payment_channel__does_what_the_model_says(ground):
     deployed, system = ground
     seen = run(lambda: ChannelMachine(deployed, copy.deepcopy(system)), deployed, examples=40, steps=25)
-    assert not ROADS - {name.removesuffix("WithSignature") for name in seen}, (
-        "these calls never succeeded, so nothing was compared"
-    )
+    succeeded = {name.removesuffix("WithSignature") for name in seen if " " not in name}
+    assert not ROADS - succeeded, "these calls never succeeded, so nothing was compared"
+    errors = [name for name in seen if name.startswith("error ")]
+    assert min(len(succeeded), len(errors)) >= KINDS, "too little was met to say anything"

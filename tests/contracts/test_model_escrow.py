@@ -14,30 +14,8 @@ from tests.contracts.model.escrow_system import EscrowSystem, deploy
 from tests.contracts.model.machine import Ground, run
 from tests.fixtures.services import start_anvil
 
-ROADS = {
-    *(
-        "fund",
-        "fundFromBalance",
-        "fundWithAuthorization",
-        "fundWithPermit",
-        "accept",
-        "submit",
-        "release",
-        "releaseBatch",
-    ),
-    *(
-        "releaseAfterChallenge",
-        "refund",
-        "cancel",
-        "reclaim",
-        "split",
-        "dispute",
-        "respond",
-        "claimDefault",
-        "giveRuling",
-    ),
-    *("execute", "resolveStalled", "rate", "withdraw", "stake", "requestUnstake"),
-}
+ROADS = {"fundWithAuthorization", "submit", "dispute", "respond", "giveRuling"}
+KINDS = 15
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +31,8 @@ def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
 @pytest.mark.timeout(0)  # as long as its profile says
 def test_escrow_and_reputation__do_what_the_model_says(ground):
     deployed, system = ground
-    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=40, steps=25)
-    assert not ROADS - {name.removesuffix("WithSignature") for name in seen}, (
-        "these calls never succeeded, so nothing was compared"
-    )
+    seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=30, steps=25)
+    succeeded = {name.removesuffix("WithSignature") for name in seen if " " not in name}
+    assert not ROADS - succeeded, "these calls never succeeded, so nothing was compared"
+    errors = [name for name in seen if name.startswith("error ")]
+    assert min(len(succeeded), len(errors)) >= KINDS, "too little was met to say anything"
