@@ -10,7 +10,7 @@ import pytest
 
 from tests.contracts.model.channel_machine import ChannelMachine
 from tests.contracts.model.channel_system import ChannelSystem, deploy
-from tests.contracts.model.machine import Ground, run
+from tests.contracts.model.machine import LONG, Ground, run
 from tests.fixtures.services import start_anvil
 
 ROADS = {"deposit", "depositPool", "claim", "initiateWithdraw", "initiatePoolWithdraw"}
@@ -31,6 +31,8 @@ def ground(project: Any) -> Iterator[tuple[Ground, ChannelSystem]]:
 def test_payment_channel__does_what_the_model_says(ground):
     deployed, system = ground
     seen = run(lambda: ChannelMachine(deployed, copy.deepcopy(system)), deployed, examples=40, steps=25)
+    if LONG:
+        return  # it prints what it met, and its length is the caller's choice
     succeeded = {name.removesuffix("WithSignature") for name in seen if " " not in name}
     assert not ROADS - succeeded, "these calls never succeeded, so nothing was compared"
     errors = [name for name in seen if name.startswith("error ")]

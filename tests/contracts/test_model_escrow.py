@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.conftest import with_extension
 from tests.contracts.model.escrow_ends import EscrowMachine
 from tests.contracts.model.escrow_system import EscrowSystem, deploy
-from tests.contracts.model.machine import Ground, run
+from tests.contracts.model.machine import LONG, Ground, run
 from tests.fixtures.services import start_anvil
 
 ROADS = {"fundWithAuthorization", "submit", "dispute", "respond", "giveRuling"}
@@ -32,6 +32,8 @@ def ground(project: Any) -> Iterator[tuple[Ground, EscrowSystem]]:
 def test_escrow_and_reputation__do_what_the_model_says(ground):
     deployed, system = ground
     seen = run(lambda: EscrowMachine(deployed, copy.deepcopy(system)), deployed, examples=30, steps=25)
+    if LONG:
+        return  # it prints what it met, and its length is the caller's choice
     succeeded = {name.removesuffix("WithSignature") for name in seen if " " not in name}
     assert not ROADS - succeeded, "these calls never succeeded, so nothing was compared"
     errors = [name for name in seen if name.startswith("error ")]
