@@ -75,7 +75,7 @@ UNIT = Suite(
 
 CONTRACTS = Suite(
     "contracts",
-    300,
+    360,
     (
         Runner(
             name="contracts",
