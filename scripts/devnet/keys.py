@@ -39,6 +39,7 @@ class DevAccounts:
     tabula: DevAccount
     lexis: DevAccount
     """The two demo agents."""
+    jurors: tuple[DevAccount, DevAccount, DevAccount]
 
 
 @cache
@@ -63,9 +64,10 @@ def dev_accounts(chain_id: int) -> DevAccounts:
         buyer=_derive(5),
         tabula=_derive(6),
         lexis=_derive(7),
+        jurors=(_derive(10), _derive(11), _derive(12)),
     )
 
 
 def extra_account(index: int) -> DevAccount:
-    """Return a further funded account of the local chain (8 and 9), for tests that need strangers."""
+    """Return a further account of the local chain, for tests that need strangers: 8 and 9 have ETH, later ones none."""
     return _derive(index)

@@ -59,6 +59,7 @@ class Session:
             self.stack.write_environment()
             (self.config.state_dir / "complete").touch()
             self.supervisor.watch()
+            self.stack.start_jurors()
         except BaseException:
             self.close()
             raise

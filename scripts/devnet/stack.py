@@ -45,6 +45,7 @@ class Part(StrEnum):
     API = "api"
     FRONTEND = "frontend"
     DEMO = "demo"
+    JURORS = "jurors"
 
 
 MIGRATE = "import os; from backend.db.migrate import upgrade; upgrade(os.environ['AICP_DATABASE_URL'])"
@@ -57,7 +58,7 @@ LOST_BLOCKS = (
 )
 
 EVERYTHING = frozenset(Part)
-BACKEND = EVERYTHING - {Part.FRONTEND, Part.DEMO}
+BACKEND = EVERYTHING - {Part.FRONTEND, Part.DEMO, Part.JURORS}
 
 
 @dataclass(slots=True)
@@ -105,6 +106,20 @@ class Stack:
         self._start_services()
         if Part.DEMO in self._parts and self.config.demo:
             self._start_demo()
+
+    def start_jurors(self) -> None:
+        """Start the demo jurors, after everything a person waits for: no dispute needs them at once."""
+        if Part.JURORS in self._parts and self.config.demo:
+            self._supervisor.launch(
+                Service(
+                    name="jurors",
+                    label="demo jurors",
+                    command=(sys.executable, "-m", "scripts.devnet.jurors"),
+                    env=self.environment(),
+                    ready=log_says(b"ready"),
+                    cwd=ROOT,
+                )
+            )
 
     def environment(self) -> dict[str, str]:
         """Return the settings of every service, as environment variables."""

@@ -88,12 +88,17 @@ class Supervisor:
             self._report(f"  {', '.join(service.label for service in services)} ...")
         started = time.monotonic()
         for service in services:
-            with self._lock:
-                self._entries[service.name] = _Entry(service, self._spawn(service), up_since=time.monotonic())
-                self.record()
+            self.launch(service)
         for service in services:
             self._wait_ready(self._entries[service.name])
             self._report(progress_line(service.label, time.monotonic() - started, service.detail))
+
+    def launch(self, service: Service) -> None:
+        """Start a service and do not wait for it; if it stops it is started again. Raises DevnetError."""
+        self._check_cancelled()
+        with self._lock:
+            self._entries[service.name] = _Entry(service, self._spawn(service), up_since=time.monotonic())
+            self.record()
 
     def watch(self) -> None:
         """Begin to restart what crashes."""

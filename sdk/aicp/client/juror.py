@@ -116,6 +116,10 @@ class Juror:
         await self._direct.send(token, usdc_abi.encode_approve(self.arbiter, units))
         return await self._direct.send(self.arbiter, abi.encode_stake(units))
 
+    async def faucet(self, units: int) -> bytes:
+        """Take test USDC from the local chain's token; any other token refuses."""
+        return await self._direct.send(self._chain.contracts.usdc, usdc_abi.encode_faucet(self.address, units))
+
     async def request_unstake(self, units: int) -> bytes:
         """Ask for stake back; 0 takes the request back. It is paid by `complete_unstake` after the wait."""
         return await self._direct.send(self.arbiter, abi.encode_request_unstake(units))

@@ -36,7 +36,7 @@ DEADLINE_SECONDS = 240.0
 
 @pytest.fixture(scope="module")
 def devnet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Devnet]:
-    parts = EVERYTHING - {Part.FRONTEND}
+    parts = EVERYTHING - {Part.FRONTEND, Part.JURORS}
     with Devnet(tmp_path_factory.mktemp("aicp"), parts=parts) as running:
         yield running
 
