@@ -1,23 +1,16 @@
-"""The compiler wrapper, and the same bytecode from Ape, from forge and in the committed artifacts."""
+"""The compiler wrapper, and the sizes of the committed artifacts."""
 
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
-import pytest
-
 from aicp.abi.bytecode import artifact
-from scripts.gen_abi import union_abi
+from scripts.prove.build import committed
 
 ROOT = Path(__file__).resolve().parents[3]
 SOLC = ROOT / "scripts" / "solc" / "solc-v0.8.37"
-NODE_BIN = ROOT / "node_modules" / ".bin"
-DEPLOYABLE = ("Escrow", "EscrowExtension", "PaymentChannel", "Reputation", "ERC3009DepositCollector", "MockUSDC")
 
 
 def _solc(*arguments: str, stdin: str = "", cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
@@ -82,50 +75,7 @@ def test_malformed_input_is_the_compilers_own_error() -> None:
     assert answer["errors"][0]["severity"] == "error"
 
 
-def _project(folder: Path) -> Path:
-    """Copy what is compiled, so that neither tool touches the caches of the checkout."""
-    shutil.copytree(ROOT / "contracts", folder / "contracts", ignore=shutil.ignore_patterns(".cache"))
-    for name in ("ape-config.yaml", "foundry.toml"):
-        shutil.copy(ROOT / name, folder)
-    for name in ("node_modules", "scripts"):
-        (folder / name).symlink_to(ROOT / name)
-    return folder
-
-
-def _run(command: list[str], folder: Path) -> None:
-    environment = os.environ | {"SOLCX_BINARY_PATH": str(SOLC.parent), "FOUNDRY_OFFLINE": "true"}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=420, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def _sorted(abi: list[dict[str, object]]) -> list[str]:
-    return sorted(json.dumps(entry, sort_keys=True) for entry in abi)
-
-
-@pytest.mark.slow
-@pytest.mark.timeout(900)
-def test_ape_and_forge_compile_the_committed_bytecode(tmp_path: Path) -> None:
-    project = _project(tmp_path)
-    _run([str(NODE_BIN / "forge"), "build", "contracts"], project)
-    _run([str(Path(sys.executable).with_name("ape")), "compile"], project)
-    types = json.loads((project / ".build" / "__local__.json").read_text())["contractTypes"]
-    abis: dict[str, list[dict[str, object]]] = {}
-    for name in DEPLOYABLE:
-        committed = artifact(name)
-        (path,) = (project / "out").glob(f"*/{name}.json")
-        forge = json.loads(path.read_text())
-        assert bytes.fromhex(forge["bytecode"]["object"][2:]) == committed.bytecode, name
-        assert bytes.fromhex(forge["deployedBytecode"]["object"][2:]) == committed.runtime, name
-        assert bytes.fromhex(types[name]["deploymentBytecode"]["bytecode"][2:]) == committed.bytecode, name
-        abis[name] = forge["abi"]
-    abis["Escrow"] = union_abi(abis["Escrow"], abis["EscrowExtension"])
-    for name, abi in abis.items():
-        assert _sorted(abi) == _sorted(artifact(name).abi), name
-
-
 def test_contracts_fit_every_chain() -> None:
-    for name in DEPLOYABLE:
+    for name in committed():
         assert len(artifact(name).runtime) <= 24_576, name
         assert len(artifact(name).bytecode) <= 49_152, name

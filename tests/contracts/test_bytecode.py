@@ -1,0 +1,16 @@
+"""Ape compiles what is committed; what forge compiles is compared by `python -m scripts.prove.bytecode`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from aicp.abi.bytecode import artifact
+from scripts.prove.build import committed
+
+
+@pytest.mark.parametrize("name", committed())
+def test_ape_compiles_the_committed_bytecode(project: Any, name: str) -> None:
+    compiled = project.get_contract(name).contract_type
+    assert bytes(compiled.deployment_bytecode.bytecode) == artifact(name).bytecode
