@@ -10,7 +10,6 @@ import {ILedger} from "../../contracts/interfaces/ILedger.sol";
 import {Errors} from "../../contracts/libraries/Errors.sol";
 import {ArbiterConfig} from "../../contracts/types/DisputeTypes.sol";
 import {Acceptance, EscrowConfig, Outcome, RoleSignature, Terms} from "../../contracts/types/EscrowTypes.sol";
-import {StakeResult} from "../../contracts/types/StakeTypes.sol";
 import {ArbiterBase} from "./utils/ArbiterBase.sol";
 import {Base} from "./utils/Base.sol";
 
@@ -105,7 +104,7 @@ contract LedgerReentrancyTest is Base {
         VM.prank(address(_target));
         _stakes.lock(_provider, 0, 100);
         VM.prank(address(_target));
-        _stakes.slash(StakeResult(_provider, 0, 100, Outcome.Lost, 0), _client, 50, 50);
+        _stakes.slash(_provider, 0, 100, Outcome.Lost, 0, 50, 50, _client);
         VM.prank(_provider);
         _stakes.requestUnstake(1e12 - 100);
         VM.warp(block.timestamp + 14 days);
