@@ -192,8 +192,8 @@ def foreign(stage: Stage) -> Callable[[], Any]:
 
 
 def fresh(stage: Stage) -> Terms:
-    """Not funded."""
-    return stage.world.terms()
+    """Not funded, and not above what the client has in Escrow."""
+    return stage.world.terms(amount=IN_BALANCE)
 
 
 def accepted(stage: Stage) -> Terms:

@@ -114,8 +114,8 @@ def test_guardian_moves_nobodys_money_by_any_function(world):
     result = (world.provider, b"\x01" * 32, 0, 1, 0)
     for name, arguments in (
         ("lock", (world.provider, b"\x01" * 32, 1)),
-        ("unlock", (result, 1)),
-        ("slash", (result, world.guardian, 0, 0)),
+        ("unlock", (*result, 1)),
+        ("slash", (*result, 0, 0, world.guardian)),
     ):
         with ape.reverts(world.reputation.Stake_CallerNotEscrow):
             getattr(world.reputation, name)(*arguments, sender=world.guardian)
