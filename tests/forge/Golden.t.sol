@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Escrow} from "../../contracts/Escrow.sol";
 import {PaymentChannel} from "../../contracts/PaymentChannel.sol";
 import {Reputation} from "../../contracts/Reputation.sol";
 import {Permit2DepositCollector} from "../../contracts/collectors/Permit2DepositCollector.sol";
+import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
 import {ChannelHash} from "../../contracts/libraries/ChannelHash.sol";
 import {TermsLib} from "../../contracts/libraries/TermsLib.sol";
 import {MockPermit2} from "../../contracts/mocks/MockPermit2.sol";
@@ -15,7 +15,7 @@ import {Golden} from "./utils/Golden.sol";
 
 /// @notice The contracts hash every message as Python and TypeScript do.
 contract GoldenTest is Base {
-    Escrow private constant _ESCROW = Escrow(Golden.ESCROW_CONTRACT);
+    IEscrow private constant _ESCROW = IEscrow(Golden.ESCROW_CONTRACT);
     PaymentChannel private constant _CHANNEL = PaymentChannel(Golden.CHANNEL_CONTRACT);
     Reputation private constant _REPUTATION = Reputation(Golden.REPUTATION_CONTRACT);
 
