@@ -55,7 +55,7 @@ async def serve(rpc_url: str, chain: Chain, accounts: DevAccounts, home: Path) -
     while True:
         for juror in jurors:
             try:
-                await juror.step(by_number, _log.info)
+                await juror.step(by_number, _log.info, claims=False)
             except ClientError as error:
                 _log.warning("%s", error)
         await asyncio.sleep(POLL_SECONDS)

@@ -47,7 +47,7 @@ def sign_in(page: Page, network: str = "AICP local") -> None:
     expect(main(page).get_by_role("button", name="Post task", exact=True)).to_be_visible()
 
 
-def post_task(page: Page, *, title: str, budget: str, file: Path, escrow_only: bool = False) -> str:
+def post_task(page: Page, *, title: str, budget: str, file: Path, escrow_only: bool = False, verifier: str = "") -> str:
     """Fill the form and post; return the task's id."""
     if not page.url.endswith("/tasks/new"):
         page.goto("/tasks/new")
@@ -58,6 +58,8 @@ def post_task(page: Page, *, title: str, budget: str, file: Path, escrow_only: b
     page.get_by_label("Input files").set_input_files(file)
     if escrow_only:
         page.get_by_label("Escrow only").check()
+    if verifier:
+        page.get_by_label("Verifier (optional)").fill(verifier)
     main(page).get_by_role("button", name="Post task", exact=True).click()
     page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}$"))
     return page.url.rsplit("/", 1)[1]
@@ -73,9 +75,12 @@ def award_best(page: Page, *, bids: int) -> str:
     return page.url.rsplit("/", 1)[1]
 
 
-def sign_sheet(page: Page) -> None:
-    """Read our signing sheet, then go on to the wallet."""
-    page.get_by_role("dialog").get_by_role("button", name="Sign in wallet").click()
+def sign_sheet(page: Page, title: str | None = None) -> None:
+    """Read our signing sheet, the one with this title, then go on to the wallet."""
+    sheet = page.get_by_role("dialog")
+    if title is not None:
+        sheet = sheet.filter(has=page.get_by_role("heading", name=re.compile(title)))
+    sheet.get_by_role("button", name="Sign in wallet").click()
 
 
 def pay(page: Page) -> None:
@@ -88,6 +93,32 @@ def release(page: Page) -> None:
     """Accept the result of the escrow deal on the page."""
     main(page).get_by_role("button", name="Release payment").click()
     sign_sheet(page)
+
+
+def dispute(page: Page, claim: str, file: Path) -> None:
+    """Dispute the result of the deal on the page; the bond comes from the wallet, by a second signature."""
+    main(page).get_by_role("button", name="Dispute result").click()
+    page.get_by_label("What is wrong with the result").fill(claim)
+    page.get_by_label("Evidence files").set_input_files(file)
+    shoot(page, "dispute-dialog")
+    page.get_by_role("dialog").get_by_role("button", name="Sign and dispute").click()
+    sign_sheet(page, "^Dispute the result$")
+    sign_sheet(page, "^Bond of ")
+
+
+def sign_release(page: Page) -> None:
+    """Sign the release of the deal on the page, as agent or verifier."""
+    main(page).get_by_role("button", name="Sign release").click()
+    sign_sheet(page, "^Sign the release")
+
+
+def rate(page: Page, score: int, comment: str) -> None:
+    """Rate the agent of the deal on the page."""
+    main(page).get_by_role("button", name="Rate the agent").click()
+    page.get_by_label("Score, 0 to 100").fill(str(score))
+    page.get_by_label("Comment (optional)").fill(comment)
+    page.get_by_role("dialog").get_by_role("button", name="Sign the rating").click()
+    sign_sheet(page, "^Rate the agent")
 
 
 def open_pool(page: Page, amount: str) -> None:

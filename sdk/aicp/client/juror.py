@@ -211,12 +211,15 @@ class Juror:
         )
         return vote.digest(arbiter_domain(self._chain.chain_id, self.arbiter))
 
-    async def step(self, rule: Rule, say: Callable[[str], None]) -> None:
-        """Do what is due at every seat: commit by the rule, reveal, claim what a decided dispute owes us."""
+    async def step(self, rule: Rule, say: Callable[[str], None], *, claims: bool = True) -> None:
+        """Do what is due at every seat: commit by the rule, reveal, and, if `claims`, settle what is decided.
+
+        Where an operator's keeper settles every seat anyway, leaving it to him saves the gas.
+        """
         for seat in await self.seats():
             name = f"{seat.dispute_id:#x}"[:12]
             try:
-                if seat.period is DisputePeriod.SOLVED:
+                if seat.period is DisputePeriod.SOLVED and claims:
                     await self.claim(seat.dispute_id, seat.round)
                     say(f"dispute {name}: settled")
                 elif seat.current and seat.period is DisputePeriod.COMMIT and seat.state is BallotState.NONE:
