@@ -31,6 +31,9 @@ def test_every_subcommand_is_found_by_entry_point() -> None:
         (["task", "list", "--url", "http://127.0.0.1:9"], 3, "does not answer"),
         (["wallet", "show", "--key", "12"], 1, "64 digits"),
         (["nonsense"], 2, "No such command"),
+        (["juror", "vote", "zz", "agent", "--key", "1" * 64], 2, "'zz' is no dispute"),
+        (["juror", "stake", "5", "--key", "1" * 64, "--url", "http://127.0.0.1:9"], 3, "does not answer"),
+        (["task", "post", "t", "--budget", "1", "--verifier", "0x12"], 2, "is no address"),
         (["task", "post", "t", "--budget", "0.1234567"], 2, "at most 6 decimals"),
     ],
 )
