@@ -23,8 +23,9 @@ from tests.e2e.waiting import until
 from tests.e2e.wallet import Wallet
 
 BOND = 3_000_000
-RULING_MS = 240_000
-"""A minute of evidence, the draw, votes as soon as they are there, half a minute for an appeal nobody asks for."""
+EVIDENCE_SECONDS, APPEAL_SECONDS = 61, 31
+"""How long the local arbiter collects evidence, and waits for an appeal nobody asks for; the chain's clock jumps them."""
+RULING_MS = 120_000
 
 
 def deal_of(page: Page, devnet: Devnet, deal_id: str) -> dict[str, Any]:
@@ -67,6 +68,8 @@ def test_a_dispute_is_ruled_and_a_verifier_pays(
     # the agent answers by its own rule
     expect(panel.get_by_role("article", name="The agent says")).to_contain_text("hash verified", timeout=60_000)
     pages.shoot(page, "dispute")
+    expect(panel).not_to_contain_text("has not answered yet", timeout=60_000)
+    chain.warp(EVIDENCE_SECONDS)
 
     # meanwhile: the verifier the buyer has named releases together with the agent
     verifier = Wallet(key="0x" + secrets.token_hex(32), chain_id=1)
@@ -83,6 +86,13 @@ def test_a_dispute_is_ruled_and_a_verifier_pays(
     pages.shoot(theirs, "quorum")
 
     # the jurors' ruling is carried out by the keeper, and the money follows it
+    until(
+        lambda: deal_of(page, devnet, disputed)["escrow"]["dispute"]["arbiter_period"],
+        lambda period: period in {"appeal", "solved"},
+        "the jurors have voted",
+        seconds=RULING_MS / 1000,
+    )
+    chain.warp(APPEAL_SECONDS)
     page.goto(f"/deals/{disputed}")
     expect(panel).to_contain_text(re.compile("The arbiter ruled for the (buyer|agent)"), timeout=RULING_MS)
     ended = until(

@@ -33,7 +33,7 @@ def default_reaction(case: DisputeCase, bond_limit_units: int) -> Reaction:
     fee = case.bond_units
     if fee is None or fee > bond_limit_units or fee >= case.left_units:
         return GiveBack()
-    return Answer("The work was done as agreed and handed in in time; the result is the submitted one.")
+    return Answer("The work was done as agreed and delivered in time; the result is the one submitted on chain.")
 
 
 class Defence:
