@@ -24,7 +24,7 @@ from tests.e2e.wallet import Wallet
 
 BOND = 3_000_000
 EVIDENCE_SECONDS, APPEAL_SECONDS = 61, 31
-"""How long the local arbiter collects evidence, and waits for an appeal nobody asks for; the chain's clock jumps them."""
+"""How long the local arbiter collects evidence and waits for an appeal; the chain's clock jumps both."""
 RULING_MS = 120_000
 
 
