@@ -24,7 +24,7 @@ _DISPUTES = abi.BondPosted | abi.BondReturned | abi.Ruling
 _FEES = abi.FeeRecipientChanged | abi.FeeChanged
 _SILENT = (
     abi.InflowsPaused | abi.InflowsUnpaused | abi.OwnershipTransferStarted | abi.OwnershipTransferred
-    | abi.EIP712DomainChanged | abi.RowSkipped | abi.TokenRescued | abi.MetaEvidence | abi.Dispute
+    | abi.EIP712DomainChanged | abi.RowSkipped | abi.TokenRescued | abi.MetaEvidence | abi.Dispute | abi.Evidence
 )  # fmt: skip
 
 
