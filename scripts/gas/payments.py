@@ -130,9 +130,11 @@ def _settlements(world: World) -> None:
     world.send(world.relayer, world.channel, settle)
     world.send(world.operator, world.channel, channel.encode_claim([_voucher(world, config, 3 * USDC)]))
     world.measure("channel: settle", world.relayer, world.channel, settle)
-    claim = channel.encode_claim([_voucher(world, config, 4 * USDC)])
+    one = channel.encode_claim_and_pay(_voucher(world, config, 4 * USDC), b"")
+    world.measure("channel: claim one voucher and settle", _agent(0), world.channel, one)
+    claim = channel.encode_claim([_voucher(world, config, 5 * USDC)])
     both = channel.encode_multicall([claim, settle])
-    world.measure("channel: claim one voucher and settle", _agent(0), world.channel, both)
+    world.measure("channel: claim one voucher and settle, by multicall", _agent(0), world.channel, both)
     agents = [_agent(number).address for number in range(1, _MANY)]
     world.send(world.relayer, world.channel, channel.encode_settle_many(agents))
     groups = [_group(world, world.client, _MANY - 1, 5 * USDC, start=1)]
