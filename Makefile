@@ -15,7 +15,7 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-PROOFS := slither halmos invariants
+PROOFS := slither halmos invariants mutants
 
 .PHONY: help openapi up down status test $(SUITES) $(PROOFS) audit lock format clean packages dev-packages
 
@@ -63,6 +63,9 @@ halmos: dev-packages ## symbolic tests of the contracts
 
 invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each (make forge does a short round)
 	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/*Invariants.t.sol')
+
+mutants: dev-packages ## mutation tests of the contracts, about an hour (report: docs/security/mutation.md)
+	@$(call timed,nice -n 10 $(VENV)/python -m scripts.prove.mutants)
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }
