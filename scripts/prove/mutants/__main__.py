@@ -17,10 +17,10 @@ from importlib.metadata import version
 
 from scripts.abi.solidity import ROOT
 from scripts.prove.build import ProveError
-from scripts.prove.mutants import campaign as campaigns
 from scripts.prove.mutants import report
-from scripts.prove.mutants.campaign import FOLDER, Campaign, Journal, Outcome, Result
+from scripts.prove.mutants.campaign import ENTRIES, FOLDER, Campaign, Journal, Outcome, Result
 from scripts.prove.mutants.compiler import Compiler
+from scripts.prove.mutants.inputs import read_inputs
 from scripts.prove.mutants.model import Mutant
 from scripts.prove.mutants.sample import ranked, target_of
 from scripts.prove.mutants.world import all_mutants, baseline
@@ -39,9 +39,9 @@ def main(arguments: list[str]) -> int:
             return _list(compiler)
         for name in _WARM:
             importlib.import_module(name)
-        digest = campaigns.digest()
-        base = baseline(compiler, FOLDER, digest)
-        campaign = Campaign(compiler, base, Journal.open(FOLDER / "results.jsonl", digest))
+        inputs = read_inputs()
+        base = baseline(compiler, FOLDER, inputs)
+        campaign = Campaign(compiler, base, Journal.open(FOLDER / "results.jsonl", inputs))
         if arguments[:1] == ["only"]:
             for mutant in (mutant for mutant in base.mutants if mutant.key in arguments[1:]):
                 campaign.journal.results.pop(mutant.key, None)
@@ -57,7 +57,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _list(compiler: Compiler) -> int:
-    answer = compiler.full(list(campaigns.ENTRIES))
+    answer = compiler.full(list(ENTRIES))
     mutants = all_mutants(compiler, answer)
     whole = [mutant for mutant in mutants if not target_of(mutant).sampled]
     for mutant in [*whole, *ranked(mutant for mutant in mutants if target_of(mutant).sampled)]:

@@ -1,12 +1,11 @@
 """Tests mutants: compiles each, runs the tests that reach it until one fails, and writes down what happened.
 
-Every result is appended to `.prove/mutants/results.jsonl` when it is known, with a digest of contracts and tests, so a
-campaign that is stopped goes on where it was, and one after a change of either begins anew.
+Every result is appended to `.prove/mutants/results.jsonl` when it is known, with a digest of what it depends on, so a
+campaign that is stopped goes on where it was, and after a new test only survivors are tested again.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import resource
 from collections import defaultdict
@@ -17,11 +16,11 @@ from pathlib import Path
 
 from ethpm_types import ContractType
 
-from scripts.abi.solidity import ROOT
 from scripts.prove.build import PROVE, ProveError
 from scripts.prove.mutants.compiler import Compiler, RefusedError
 from scripts.prove.mutants.forked import CrashedError, TimedOutError, forked
 from scripts.prove.mutants.harness import Failure, contract_type, run_tests
+from scripts.prove.mutants.inputs import Inputs
 from scripts.prove.mutants.model import Mutant
 from scripts.prove.mutants.sample import SAMPLE, ranked, target_of
 from scripts.prove.mutants.world import Baseline
@@ -66,40 +65,40 @@ class Result:
     ran: int = 0
 
 
-def digest() -> str:
-    """Return a digest of everything a result depends on but the mutant."""
-    found = hashlib.sha256()
-    paths = [*(ROOT / "contracts").rglob("*.sol"), *(ROOT / "tests" / "contracts").glob("*.py")]
-    for path in sorted(path for path in paths if ".cache" not in path.parts):
-        found.update(f"{path.relative_to(ROOT)}\0".encode() + path.read_bytes())
-    found.update((ROOT / "package-lock.json").read_bytes() + (ROOT / "foundry.toml").read_bytes())
-    return found.hexdigest()[:16]
-
-
 @dataclass(slots=True)
 class Journal:
-    """The results so far, for one digest."""
+    """The results that still hold."""
 
     path: Path
-    digest: str
+    inputs: Inputs
     results: dict[str, Result] = field(default_factory=dict)
 
     @classmethod
-    def open(cls, path: Path, digest: str) -> Journal:
-        """Read what is there for the digest."""
-        journal = cls(path, digest)
+    def open(cls, path: Path, inputs: Inputs) -> Journal:
+        """Read what is there for these contracts and tests."""
+        journal = cls(path, inputs)
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
             values = json.loads(line)
-            if values.pop("digest") == digest:
-                result = Result(**{**values, "outcome": Outcome(values["outcome"])})
+            depends = values.pop("depends")
+            result = Result(**{**values, "outcome": Outcome(values["outcome"])})
+            if depends == journal.depends(result):
                 journal.results[result.key] = result
         return journal
+
+    def depends(self, result: Result) -> str:
+        """Return a digest of what a result depends on.
+
+        A kill needs the contracts and the file of the test, a survival all tests, a mutant that is none the contracts.
+        """
+        if not result.outcome.counts and not result.ran:
+            return self.inputs.contracts
+        return self.inputs.of_test(result.test) if result.test else self.inputs.everything
 
     def add(self, result: Result) -> None:
         """Write a result down."""
         self.results[result.key] = result
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"digest": self.digest, **asdict(result)}) + "\n")
+            file.write(json.dumps({"depends": self.depends(result), **asdict(result)}) + "\n")
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,16 @@ class Coverage:
         """Return the tests that execute the mutant's statement, quickest first; all tests if there is none."""
         tests = [test for test, files in self.spans.items() if _touches(files.get(mutant.file, ()), mutant.statement)]
         return sorted(tests or self.seconds, key=lambda test: self.seconds[test])
+
+
+def united(parts: Iterable[Coverage]) -> Coverage:
+    """Return the coverage of all tests of some parts."""
+    spans: dict[str, Mapping[str, Sequence[Span]]] = {}
+    seconds: dict[str, float] = {}
+    for part in parts:
+        spans |= part.spans
+        seconds |= part.seconds
+    return Coverage(spans, seconds)
 
 
 def _touches(spans: Sequence[Span], statement: Span) -> bool:

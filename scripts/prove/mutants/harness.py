@@ -11,7 +11,6 @@ import socket
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,11 +115,6 @@ def run_tests(types: Mapping[str, ContractType], tests: Sequence[str], *plugins:
     files = sorted({test.partition("::")[0] for test in tests})
     code = pytest.main([*_OPTIONS, *files], plugins=[chosen, *plugins])
     return int(code), chosen
-
-
-def all_tests() -> list[Path]:
-    """Return the files of the unit tests of the contracts."""
-    return sorted((ROOT / "tests" / "contracts").glob("test_*.py"))
 
 
 def _free_port() -> int:

@@ -114,7 +114,7 @@ class _Place:
     def to_semicolon(self) -> Span:
         """Return the place of a statement with its semicolon."""
         start, end = self.span
-        return start, self.unit.source.index(b";", end) + 1
+        return start, self.unit.source.index(b";", end - 1) + 1  # the span of a bare `return` has it already
 
     def mutant(self, operator: str, span: Span, text: str) -> Mutant:
         """Return the mutant with a change."""
@@ -237,7 +237,9 @@ def _statement(at: _Place) -> Iterator[Change]:
 
 def _declaration(at: _Place) -> Iterator[Change]:
     value, names = at.node.get("initialValue"), at.node["declarations"]
-    if value is None or len(names) != 1 or names[0] is None or names[0]["storageLocation"] in {"storage", "calldata"}:
+    if value is None or value.get("value") in {"0", "false"}:
+        return  # nothing to lose
+    if len(names) != 1 or names[0] is None or names[0]["storageLocation"] in {"storage", "calldata"}:
         return
     yield "VIR", at.span, at.text(names[0])
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import pickle
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,10 @@ from ethpm_types import ContractType
 from scripts.abi.solidity import ROOT, enums_of
 from scripts.prove.build import ProveError
 from scripts.prove.mutants.compiler import Compiler
-from scripts.prove.mutants.coverage import Coverage, Recorder, programs
+from scripts.prove.mutants.coverage import Coverage, Recorder, programs, united
 from scripts.prove.mutants.forked import forked
-from scripts.prove.mutants.harness import all_tests, contract_type, contract_types, run_tests
+from scripts.prove.mutants.harness import contract_type, contract_types, run_tests
+from scripts.prove.mutants.inputs import Inputs
 from scripts.prove.mutants.model import Mutant
 from scripts.prove.mutants.operators import mutants_of
 from scripts.prove.mutants.sample import TARGETS
@@ -45,7 +45,7 @@ class Baseline:
         return abi
 
 
-def baseline(compiler: Compiler, folder: Path, digest: str) -> Baseline:
+def baseline(compiler: Compiler, folder: Path, inputs: Inputs) -> Baseline:
     """Compile the contracts, list the mutants, and run all tests once. Raises ProveError when a test fails."""
     entries = [name for name in compiler.sources if name.startswith("contracts/")]
     entries.remove(f"contracts/{_NEEDS_IR}.sol")  # the legacy pipeline finds its stack too deep
@@ -54,7 +54,7 @@ def baseline(compiler: Compiler, folder: Path, digest: str) -> Baseline:
     document = json.loads((_ARTIFACTS / f"{_NEEDS_IR}.json").read_text(encoding="utf-8"))
     values = (document["abi"], document["bytecode"], document["runtime"])
     types[_NEEDS_IR] = contract_type(_NEEDS_IR, f"contracts/{_NEEDS_IR}.sol", *values)
-    return Baseline(types, all_mutants(compiler, answer), _coverage(answer, types, folder, digest))
+    return Baseline(types, all_mutants(compiler, answer), _coverage(answer, types, folder, inputs))
 
 
 def all_mutants(compiler: Compiler, answer: dict[str, Any]) -> tuple[Mutant, ...]:
@@ -68,19 +68,28 @@ def all_mutants(compiler: Compiler, answer: dict[str, Any]) -> tuple[Mutant, ...
     return tuple(found)
 
 
-def _coverage(answer: dict[str, Any], types: dict[str, ContractType], folder: Path, digest: str) -> Coverage:
-    kept = folder / f"coverage-{digest}.pickle"
-    if not kept.exists():
-        traced: Sequence[str] = [str(path.relative_to(ROOT)) for path in all_tests()]
+def _coverage(answer: dict[str, Any], types: dict[str, ContractType], folder: Path, inputs: Inputs) -> Coverage:
+    """Return what every test reaches; files of tests that have not changed are not run again."""
+    kept = folder / "coverage.pickle"
+    known: dict[str, tuple[str, Coverage]] = pickle.loads(kept.read_bytes()) if kept.exists() else {}  # noqa: S301 - ours
+    for file in inputs.files:
+        digest = inputs.of_test(file)
+        if file not in known or known[file][0] != digest:
+            known[file] = (digest, _traced(answer, types, folder, file))
+            kept.write_bytes(pickle.dumps(known))
+            print(f"{file}: {len(known[file][1].seconds)} tests", flush=True)
+    return united(known[file][1] for file in inputs.files)
 
-        def work() -> tuple[str, Coverage]:
-            recorder = Recorder(programs(answer))
-            _, chosen = run_tests(types, traced, recorder)
-            return chosen.failure.test if chosen.failure else "", recorder.coverage()
 
-        failed, coverage = forked(work, _SECONDS, folder / "coverage.log")
-        if failed:
-            raise ProveError(f"{failed} fails without any mutant; see {folder / 'coverage.log'}")
-        kept.write_bytes(pickle.dumps(coverage))
-    found: Coverage = pickle.loads(kept.read_bytes())  # noqa: S301 - our own file
-    return found
+def _traced(answer: dict[str, Any], types: dict[str, ContractType], folder: Path, file: str) -> Coverage:
+    def work() -> tuple[str, Coverage]:
+        recorder = Recorder(programs(answer))
+        _, chosen = run_tests(types, [file], recorder)
+        return chosen.failure.test if chosen.failure else "", recorder.coverage()
+
+    log = folder / "logs" / f"{Path(file).stem}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    failed, coverage = forked(work, _SECONDS, log)
+    if failed:
+        raise ProveError(f"{failed} fails without any mutant; see {log}")
+    return coverage

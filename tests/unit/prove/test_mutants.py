@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from scripts.abi.solidity import ROOT, SOLC, enums_of
 from scripts.prove.mutants.campaign import Journal, Outcome, Result, outcome_of
 from scripts.prove.mutants.coverage import Coverage, Program, attributed
 from scripts.prove.mutants.harness import Failure
+from scripts.prove.mutants.inputs import Inputs
 from scripts.prove.mutants.model import Mutant, numbered
 from scripts.prove.mutants.operators import mutants_of, neighbours
 from scripts.prove.mutants.report import scores
@@ -27,9 +29,11 @@ contract A {
     bytes32 private constant NAME = keccak256("A");
     modifier guarded() { _; }
     uint256 public total;
+    function reset() public { if (total == 5) return; total = 0; }
     function step(uint256 a, uint96 b, Light light) external guarded returns (bool) {
         if (a >= 2 && light == Light.Amber) revert No();
         total += a;
+        if (b == 7) { reset(); }
         uint256 rest = a > b ? a - b : 0;
         emit Seen(a, rest);
         for (uint256 i = 0; i < rest; ++i) { if (rest == 0) continue; }
@@ -80,6 +84,8 @@ def mutants() -> tuple[Mutant, ...]:
         ("SDL", "revert No();", {"{}"}),
         ("SDL", "emit Seen(a, rest);", {"{}"}),
         ("SDL", "continue;", {"{}"}),
+        ("SDL", "return;", {"{}"}),
+        ("VIR", "uint256 i = 0", set()),
         ("VIR", "uint256 rest = a > b ? a - b : 0", {"uint256 rest"}),
         ("RVR", "!(a == 1)", {"!(!(a == 1))"}),
         ("LIR", "2", {"0", "1", "3"}),
@@ -189,12 +195,23 @@ def test_how_a_test_noticed(failure: Failure, outcome: Outcome) -> None:
     assert outcome_of(failure) is outcome
 
 
-def test_the_journal_goes_on_for_the_same_sources_only(tmp_path: Path) -> None:
+def test_a_kill_holds_while_its_test_does_and_a_survival_while_all_do(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
-    result = Result("k", Outcome.MISSING_REVERT, "test", "message", 3)
-    Journal.open(path, "one").add(result)
-    assert Journal.open(path, "one").results == {"k": result}
-    assert Journal.open(path, "two").results == {}
+    inputs = Inputs("contracts", "shared", {"one.py": "1", "two.py": "2"})
+    kill = Result("killed", Outcome.MISSING_REVERT, "one.py::test", "message", 3)
+    survival = Result("survived", Outcome.SURVIVED, ran=9)
+    refusal = Result("refused", Outcome.REFUSED)
+    for result in (kill, survival, refusal):
+        Journal.open(path, inputs).add(result)
+
+    def holding(**changes: object) -> set[str]:
+        return set(Journal.open(path, replace(inputs, **changes)).results)
+
+    assert Journal.open(path, inputs).results["killed"] == kill
+    assert holding(files={"one.py": "1", "two.py": "2", "three.py": "3"}) == {"killed", "refused"}
+    assert holding(files={"one.py": "other", "two.py": "2"}) == {"refused"}
+    assert holding(shared="other") == {"refused"}
+    assert holding(contracts="other") == set()
 
 
 def test_scores_count_survivors_and_leave_out_what_is_no_mutant() -> None:
