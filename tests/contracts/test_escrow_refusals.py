@@ -121,7 +121,7 @@ def test_split__reverts_unless_the_parts_are_what_is_left(world):
             world.escrow.Escrow_SplitMismatch,
             id=world.id_of(terms),
             requested=to_provider + to_client,
-            left=terms.amount,
+            available=terms.amount,
         ):
             world.escrow.split(terms.tuple(), to_provider, to_client, FOREVER, b"", b"", sender=world.stranger)
 
