@@ -9,7 +9,10 @@ from ape.contracts import ContractContainer
 from ethpm_types import ContractType
 
 from scripts.gen_abi import union_abi
+from tests.contracts.traces import spare
 from tests.contracts.world import USDC, ZERO, World
+
+spare()
 
 
 def with_extension(project: Any) -> ContractContainer:

@@ -1,15 +1,11 @@
-"""Runs tests of `tests/contracts` in this process on contracts it is given, without Ape's compiler.
-
-Ape's own work is cut where it takes most of the time and decides nothing: it is not asked to print call traces, nor to
-parse a whole trace for the address of the last call.
-"""
+"""Runs tests of `tests/contracts` in this process on contracts it is given, without Ape's compiler."""
 
 from __future__ import annotations
 
 import os
 import socket
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,13 +13,11 @@ import pytest
 from ape.contracts import ContractContainer
 from ape.managers.project import ContractManager
 from ape.pytest.runners import PytestApeRunner
-from ape_ethereum.trace import Trace, TransactionTrace
 from ape_foundry.provider import FoundryProvider
 from ethpm_types import ContractType
 
 from scripts.suites.model import ROOT
 
-_CALLS = frozenset({"CALL", "CALLCODE", "DELEGATECALL", "STATICCALL"})
 _OPTIONS = (
     *("-q", "-x", "--no-header", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist"),
     *("--network", "ethereum:local:foundry", "-W", "ignore::pytest.PytestAssertRewriteWarning"),
@@ -124,26 +118,14 @@ def _free_port() -> int:
 
 
 def _install(types: Mapping[str, ContractType]) -> None:
-    """Let Ape find these contracts and no others, and leave out what only takes time."""
+    """Let Ape find these contracts and no others, deploy them whatever their size, and format no failures."""
     command = FoundryProvider.build_command
-    addresses = Trace.get_addresses_used
 
     def get(_manager: ContractManager, name: str, *_: object, **__: object) -> ContractContainer | None:
         return ContractContainer(types[name]) if name in types else None
 
     def build_command(self: FoundryProvider) -> list[str]:
         return [*command(self), "--disable-code-size-limit", "--silent"]
-
-    def get_addresses_used(self: Trace, reverse: bool = False) -> Iterator[Any]:
-        # Ape takes the first of these: the last call of a reverted transaction
-        if reverse and isinstance(self, TransactionTrace):
-            options = {"disableStorage": True, "disableMemory": True, "enableMemory": False}
-            trace = self.provider.make_request("debug_traceTransaction", [self.transaction_hash, options])
-            last = next((f for f in reversed(trace["structLogs"]) if f["op"] in _CALLS or "CREATE" in f["op"]), None)
-            if last is not None and last["op"] in _CALLS:
-                yield self._ecosystem.decode_address("0x" + last["stack"][-2][2:].zfill(40)[-40:])
-                return
-        yield from addresses(self, reverse=reverse)
 
     def nothing(*_: object, **__: object) -> None:
         return None
@@ -152,8 +134,6 @@ def _install(types: Mapping[str, ContractType]) -> None:
         (ContractManager, "get", get),
         (ContractManager, "_compile_missing_contracts", nothing),
         (FoundryProvider, "build_command", build_command),
-        (Trace, "get_addresses_used", get_addresses_used),
-        (Trace, "show", nothing),
         (PytestApeRunner, "pytest_exception_interact", nothing),
     ):
         setattr(owner, name, replacement)
