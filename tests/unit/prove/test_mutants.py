@@ -11,7 +11,7 @@ import pytest
 
 from scripts.abi.solidity import ROOT, SOLC, enums_of
 from scripts.prove.mutants.campaign import Journal, Outcome, Result, outcome_of
-from scripts.prove.mutants.coverage import Coverage, Program, attributed
+from scripts.prove.mutants.coverage import Coverage, Program, attributed, programs
 from scripts.prove.mutants.harness import Failure
 from scripts.prove.mutants.inputs import Inputs
 from scripts.prove.mutants.model import Mutant, numbered
@@ -180,6 +180,20 @@ def test_a_program_is_known_whatever_its_immutables_are() -> None:
     assert program.is_at(bytes([0, 0, 7, 7, 0, 0, 0, 0]))
     assert not program.is_at(bytes([0, 0, 0, 0, 7, 0, 0, 0]))
     assert not program.is_at(bytes(9))
+
+
+def test_instructions_have_the_source_that_the_compiler_names() -> None:
+    code = "6001" + "7f" + "00" * 32 + "01" + "00"  # a push of one byte, one of 32, two without any
+    runtime = {"object": code, "immutableReferences": {"5": [{"start": 3, "length": 32}]}}
+    runtime["sourceMap"] = "10:5:0:-:0;;12::1;:3:-1"
+    contract = {"evm": {"deployedBytecode": runtime}}
+    answer = {
+        "sources": {"A.sol": {"id": 0}, "B.sol": {"id": 1}},
+        "contracts": {"A.sol": {"A": contract}, "contracts/mocks/M.sol": {"M": contract}},
+    }
+    (program,) = programs(answer)
+    assert program.holes == ((3, 35),)
+    assert program.sources == {0: ("A.sol", (10, 15)), 2: ("A.sol", (10, 15)), 35: ("B.sol", (12, 17))}
 
 
 @pytest.mark.parametrize(
