@@ -15,7 +15,7 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-PROOFS := slither halmos invariants model
+PROOFS := slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
 .PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas audit lock format clean packages dev-packages
@@ -70,6 +70,9 @@ gas: dev-packages ## measure every operation, write snapshots/gas.json, print it
 
 model: dev-packages ## the contracts against their models in Python, new sequences each time (make contracts does a short round)
 	@$(call timed,PATH=$(CURDIR)/node_modules/.bin:$$PATH SOLCX_BINARY_PATH=$(CURDIR)/scripts/solc AICP_MODEL=long $(VENV)/ape test $(MODELS) -q -s --network ethereum:local:foundry -W ignore::pytest.PytestAssertRewriteWarning)
+
+mutants: dev-packages ## mutation tests of the contracts, about an hour (report: docs/security/mutation.md)
+	@$(call timed,nice -n 10 $(VENV)/python -m scripts.prove.mutants)
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }

@@ -80,7 +80,13 @@ def _resolve(name: str, importer: str, settings: Settings) -> str:
     return name
 
 
-def _sources(root: Path, settings: Settings) -> dict[str, dict[str, str]]:
+def imports_of(name: str, content: str, settings: Settings) -> list[str]:
+    """Return the names of the sources that a source imports."""
+    return [_resolve(imported, name, settings) for imported in _IMPORT.findall(content)]
+
+
+def sources_of(root: Path, settings: Settings) -> dict[str, dict[str, str]]:
+    """Return everything under `contracts/` and what it imports, as the compiler takes it."""
     # every imported file is named in the input, as Ape and forge do: the numbering of the syntax tree, which the
     # optimizer of the IR pipeline can see, follows the order of the names
     ours = sorted((root / "contracts").rglob("*.sol"))
@@ -92,7 +98,7 @@ def _sources(root: Path, settings: Settings) -> dict[str, dict[str, str]]:
             continue
         content = (root / name).read_text(encoding="utf-8")
         found[name] = {"content": content}
-        waiting.extend(_resolve(imported, name, settings) for imported in _IMPORT.findall(content))
+        waiting += imports_of(name, content, settings)
     return dict(sorted(found.items()))
 
 
@@ -100,7 +106,7 @@ def _input(root: Path, *, code: bool) -> dict[str, Any]:
     settings = settings_of(root)
     return {
         "language": "Solidity",
-        "sources": _sources(root, settings),
+        "sources": sources_of(root, settings),
         "settings": {
             "remappings": sorted(f"{prefix}={target}" for prefix, target in settings.remappings),
             "optimizer": {"enabled": True, "runs": settings.optimizer_runs},
@@ -116,13 +122,14 @@ def _input(root: Path, *, code: bool) -> dict[str, Any]:
     }
 
 
-def _enums(node: Any) -> dict[str, tuple[str, ...]]:
+def enums_of(node: Any) -> dict[str, tuple[str, ...]]:
+    """Return the enums of a syntax tree by name, with their members in order."""
     found: dict[str, tuple[str, ...]] = {}
     if isinstance(node, dict):
         if node.get("nodeType") == "EnumDefinition":
             found[node["name"]] = tuple(member["name"] for member in node["members"])
         for child in node.get("nodes", ()):
-            found |= _enums(child)
+            found |= enums_of(child)
     return found
 
 
@@ -160,7 +167,7 @@ def compile_contracts(root: Path = ROOT, *, code: bool = True) -> Build:
     enums: dict[str, tuple[str, ...]] = {}
     for source in sorted(name for name in output["sources"] if name.startswith("contracts/")):
         if not source.startswith("contracts/mocks/"):  # what only tests deploy needs no names in Python
-            enums |= _enums(output["sources"][source]["ast"])
+            enums |= enums_of(output["sources"][source]["ast"])
         for name, raw in output["contracts"].get(source, {}).items():
             evm = raw.get("evm", {})
             bytecode, runtime = _hex(evm.get("bytecode", {})), _hex(evm.get("deployedBytecode", {}))
