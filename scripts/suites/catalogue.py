@@ -111,7 +111,7 @@ X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
 INTEGRATION = Suite("integration", 420, (_pytest("integration", "tests/integration"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
-LANES = ((CHECK, UNIT, INTEGRATION, E2E), (CONTRACTS, FORGE, X402))
-"""What runs side by side: the compiler of the second lane keeps one core busy for minutes."""
+LANES = ((CHECK, INTEGRATION, E2E), (UNIT, CONTRACTS, FORGE, X402))
+"""What runs side by side: services and browsers in one lane, what computes and compiles in the other."""
 
 SUITES = tuple(suite for lane in LANES for suite in lane)
