@@ -23,6 +23,8 @@ contract ArbiterHandler is ArbiterBase {
 
     mapping(uint256 id => uint256 ruling) private _final;
 
+    mapping(bytes32 ballot => bool copied) private _copied;
+
     constructor() {
         for (uint256 i = 0; i < JURORS; ++i) {
             give(juror(i), 1e12);
@@ -108,11 +110,14 @@ contract ArbiterHandler is ArbiterBase {
         if (way % 8 == 0) account = juror(seat % JURORS);
         // the salt is public, so every commitment can be opened by whoever guesses the choice
         if (arbiter.disputeOf(id).period == DisputePeriod.Reveal) {
-            (,,, BallotState earlier,) = arbiter.ballotOf(id, round, account);
-            arbiter.reveal(id, account, choice % 3, SALT);
-            if (earlier != BallotState.Committed) sound = false;
+            _reveal(id, round, account, choice % 3);
         } else if (way % 8 == 1) {
-            _leak(id, account, choice % 3);
+            _leak(id, round, account, choice % 3);
+        } else if (way % 8 == 3 && account != panel[0]) {
+            // somebody else's commitment, whose choice and salt he will learn
+            VM.prank(account);
+            arbiter.commit(id, digest(id, round, panel[0], choice % 3));
+            _copied[_ballot(id, round, account)] = true;
         } else {
             commit(id, round, way % 8 == 2 ? panel[0] : account, choice % 3);
             if (arbiter.disputeOf(id).period > DisputePeriod.Reveal) sound = false;
@@ -147,18 +152,42 @@ contract ArbiterHandler is ArbiterBase {
         arbiter.withdraw(amount);
     }
 
+    /// @notice The end of the game and no move in it: with nobody voting or paying any more, every dispute is solved, and
+    /// everybody gets what is his. The number of disputes still open.
+    function endAll() external returns (uint256 open) {
+        source.behave(0, 7);
+        asker.behave(0);
+        for (uint256 i = 0; i < ids.length; ++i) {
+            _end(ids[i]);
+            if (!arbiter.disputeOf(ids[i]).executed) ++open;
+            for (uint8 number = 0; number < 3; ++number) {
+                for (uint256 j = 0; j < JURORS; ++j) {
+                    try arbiter.claim(ids[i], number, juror(j)) {} catch {}
+                }
+                _repay(ids[i], number, party(1));
+                _repay(ids[i], number, party(2));
+                try arbiter.sweep(ids[i], number) {} catch {}
+            }
+        }
+    }
+
     /*////////////////////////////////////////////////////////////////////////
                                     REFERENCE
     ////////////////////////////////////////////////////////////////////////*/
 
-    /// @notice Everything the contract owes, added up by looking at everybody.
-    function owed() external view returns (uint256 sum) {
+    /// @notice What everybody can take out, stake and balances.
+    function free() public view returns (uint256 sum) {
         for (uint256 i = 0; i < JURORS; ++i) {
-            (uint96 free,,,,,) = arbiter.jurorOf(juror(i));
-            sum += free + arbiter.balanceOf(juror(i));
+            (uint96 stake,,,,,) = arbiter.jurorOf(juror(i));
+            sum += stake + arbiter.balanceOf(juror(i));
         }
         sum += arbiter.balanceOf(party(1)) + arbiter.balanceOf(party(2)) + arbiter.balanceOf(SINK);
         sum += arbiter.balanceOf(address(this));
+    }
+
+    /// @notice Everything the contract owes, added up by looking at everybody.
+    function owed() external view returns (uint256 sum) {
+        sum = free();
         for (uint256 i = 0; i < ids.length; ++i) {
             DisputeState memory dispute = arbiter.disputeOf(ids[i]);
             if (dispute.period == DisputePeriod.Evidence) sum += 3 * FEE;
@@ -284,9 +313,9 @@ contract ArbiterHandler is ArbiterBase {
             if (now_ == DisputePeriod.Commit && state == BallotState.None) {
                 commit(id, dispute.round, panel[i], choice);
             } else if (now_ == DisputePeriod.Commit && state == BallotState.Committed && part % 7 == 1) {
-                _leak(id, panel[i], choice);
+                _leak(id, dispute.round, panel[i], choice);
             } else if (now_ == DisputePeriod.Reveal && state == BallotState.Committed) {
-                arbiter.reveal(id, panel[i], choice, SALT);
+                _reveal(id, dispute.round, panel[i], choice);
             }
         }
         if (seed % 2 == 0) later(1 days);
@@ -316,8 +345,37 @@ contract ArbiterHandler is ArbiterBase {
         } catch {}
     }
 
-    function _leak(uint256 id, address account, uint8 choice) private {
-        arbiter.reportLeak(id, account, choice, SALT);
+    /// @dev Only a commitment of one's own can be opened, and once.
+    function _reveal(uint256 id, uint8 round, address account, uint8 choice) private {
+        uint256 earlier = _state(id, round, account);
+        try arbiter.reveal(id, account, choice, SALT) {
+            if (earlier != uint256(BallotState.Committed) || _copied[_ballot(id, round, account)]) sound = false;
+        } catch {}
+    }
+
+    function _leak(uint256 id, uint8 round, address account, uint8 choice) private {
+        try arbiter.reportLeak(id, account, choice, SALT) {
+            if (_copied[_ballot(id, round, account)]) sound = false;
+        } catch {}
+    }
+
+    /// @dev Time and calls of anybody, until the dispute is solved.
+    function _end(uint256 id) private {
+        for (uint256 i = 0; i < 60; ++i) {
+            DisputePeriod now_ = arbiter.disputeOf(id).period;
+            if (now_ == DisputePeriod.Solved) break;
+            if (now_ == DisputePeriod.Drawing) {
+                _carryDraw(id, 14);
+            } else {
+                later(1 days);
+                try arbiter.advance(id) {} catch {}
+            }
+        }
+        if (!arbiter.disputeOf(id).executed) arbiter.executeRuling(id);
+    }
+
+    function _ballot(uint256 id, uint8 round, address account) private pure returns (bytes32) {
+        return keccak256(abi.encode(id, round, account));
     }
 
     /// @dev A final ruling never changes.
