@@ -46,6 +46,7 @@ CHECK = Suite(
         _check(
             "trees of the contract tests", PYTHON, "-m", "scripts.prove.trees", needs=("tests/contracts/trees/*.tree",)
         ),
+        _check("invariants", PYTHON, "-m", "scripts.prove.invariants", needs=("docs/security/invariants.md",)),
         _check("forge fmt", str(NODE_BIN / "forge"), "fmt", "--check", needs=("contracts/*.sol",)),
         _check(
             "solhint",
