@@ -56,11 +56,14 @@ contract Escrow is
     using TermsLib for Terms;
 
     /// @dev What an arbiter is asked, by ERC-1497. The case itself is what he gets with the dispute.
-    string private constant META_EVIDENCE = 'data:application/json,{"category":"Escrow","title":"Was the work delivered as agreed?","description":'
+    // solhint-disable quotes
+    string private constant META_EVIDENCE = 'data:application/json,'
+        '{"category":"Escrow","title":"Was the work delivered as agreed?","description":'
         '"The client paid for work that the terms of the escrow describe by their jobHash. The provider submitted a '
         'deliverable, the client disputes it.","question":"Who gets what is left of the price?","rulingOptions":'
         '{"type":"single-select","titles":["Client","Provider"],"descriptions":["The client gets it back.",'
         '"The provider is paid."]}}';
+    // solhint-enable quotes
 
     /// @inheritdoc IEscrowMain
     address public immutable override reputation;

@@ -12,5 +12,5 @@ from scripts.prove.build import committed
 
 @pytest.mark.parametrize("name", committed())
 def test_ape_compiles_the_committed_bytecode(project: Any, name: str) -> None:
-    compiled = project.get_contract(name).contract_type
-    assert bytes(compiled.deployment_bytecode.bytecode) == artifact(name).bytecode
+    compiled = str(project.get_contract(name).contract_type.deployment_bytecode.bytecode)
+    assert bytes.fromhex(compiled.removeprefix("0x")) == artifact(name).bytecode
