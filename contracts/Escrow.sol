@@ -57,7 +57,7 @@ contract Escrow is
 
     /// @dev What an arbiter is asked, by ERC-1497. The case itself is what he gets with the dispute.
     // solhint-disable quotes
-    string private constant META_EVIDENCE = 'data:application/json,'
+    string private constant META_EVIDENCE = "data:application/json,"
         '{"category":"Escrow","title":"Was the work delivered as agreed?","description":'
         '"The client paid for work that the terms of the escrow describe by their jobHash. The provider submitted a '
         'deliverable, the client disputes it.","question":"Who gets what is left of the price?","rulingOptions":'
