@@ -179,9 +179,14 @@ def test_an_epoch_at_any_bytes_goes_on() -> None:
     assert (row.active_at, row.uri) == (9, "\ufffd\ufffdx")
 
 
-def test_an_unproven_excess_can_be_withdrawn() -> None:
-    workspace = run([arbiter_abi.Withdrawn(account=CLIENT, to=CLIENT, amount=13)])
-    assert workspace.peek(Ledger, ARBITER + CLIENT) is None
+def test_an_excess_is_booked_before_it_is_withdrawn() -> None:
+    excess = arbiter_abi.ExcessCredited(dispute_id=5, account=CLIENT, amount=13)
+    withdrawn = arbiter_abi.Withdrawn(account=CLIENT, to=CLIENT, amount=13)
+    created = arbiter_abi.DisputeCreation(dispute_id=5, arbitrable=ESCROW)
+    assert run([created, excess]).need(Ledger, ARBITER + CLIENT).balance_units == 13
+    assert run([created, excess, withdrawn]).need(Ledger, ARBITER + CLIENT).balance_units == 0
+    with pytest.raises(UndecodableError, match="would fall to -13"):
+        run([withdrawn])
 
 
 def test_a_vote_needs_a_seat() -> None:
