@@ -313,7 +313,8 @@ def test_deployment__reverts_on_an_unsound_configuration(world, project, changes
 
 def test_deployment__needs_an_extension_of_the_same_configuration(world, project):
     extension = world.owner.deploy(project.EscrowExtension, config(world, feeBps=500))
-    assert world.owner.deploy(project.Escrow, config(world, feeBps=500), extension).feeBps() == 500
+    escrow = world.owner.deploy(project.Escrow, config(world, feeBps=500), extension)
+    assert project.EscrowExtension.at(escrow.address).feeBps() == 500
     for other in (extension.address, world.stranger.address):
         with ape.reverts(world.escrow.Escrow_WrongExtension, extension=other):
             world.owner.deploy(project.Escrow, config(world), other)

@@ -12,6 +12,7 @@ from tests.contracts.world import ZERO, World
 
 DELAY = 86400
 MOST = 2**128 - 1
+MOST_OF_A_CHANNEL = 2**72 - 1
 
 
 def key_of(config: dict[str, Any]) -> tuple[Any, ...]:
@@ -63,9 +64,9 @@ def test_deposit__reverts_when_the_balance_would_not_fit(world):
     config = world.config(world.provider)
     deposit(world, config, 1)
     with ape.reverts(world.channel.DepositOverflow):
-        deposit(world, config, MOST)
+        deposit(world, config, MOST_OF_A_CHANNEL)
     with ape.reverts() as refused:
-        deposit(world, config, MOST - 1)  # it fits, but nobody has so much
+        deposit(world, config, MOST_OF_A_CHANNEL - 1)  # it fits, but nobody has so much
     assert not isinstance(refused.value, world.channel.DepositOverflow)
 
 

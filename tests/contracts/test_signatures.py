@@ -38,7 +38,7 @@ def takes(world, terms, signer, signature) -> bool:
 def digest(world, terms) -> bytes:
     """The digest that `rate` wants signed."""
     message = {"escrowId": world.id_of(terms), "score": 80, "commentHash": COMMENT, "validUntil": FOREVER}
-    domain = world._domain("AICP Escrow", "1", world.escrow)
+    domain = world.domain("AICP Escrow", "1", world.escrow)
     signable = encode_typed_data(
         domain_data=domain, message_types={"Rating": TYPED["Rating"]["fields"]}, message_data=message
     )

@@ -120,7 +120,11 @@ class EscrowWithDisputes(EscrowExits):
         self.by_dispute[arbiter.address, deal.dispute_id] = deal.id
         deal.status, deal.clock = Status.DISPUTED, tx.now + max(terms.dispute_timeout, arbiter.longest())
         values = {"id": deal.id, "disputeId": deal.dispute_id, "decideBy": deal.clock}
-        return [*events, Event("DisputeJoined", values)]
+        question = {
+            "arbitrator": arbiter.address, "disputeID": deal.dispute_id, "metaEvidenceID": 0,
+            "evidenceGroupID": deal.dispute_id,
+        }  # fmt: skip
+        return [*events, Event("Dispute", question), Event("DisputeJoined", values)]
 
     def _check_arbiter(self, checks: Checks, deal: Deal, arbiter: ArbiterModel, fee: int) -> None:
         taken = arbiter.takes(fee)
