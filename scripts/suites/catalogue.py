@@ -76,7 +76,7 @@ UNIT = Suite(
 
 CONTRACTS = Suite(
     "contracts",
-    360,
+    480,
     (
         Runner(
             name="contracts",
@@ -109,7 +109,7 @@ FORGE = Suite(
 )
 
 X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
-INTEGRATION = Suite("integration", 420, (_pytest("integration", "tests/integration"),))
+INTEGRATION = Suite("integration", 540, (_pytest("integration", "tests/integration"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 LANES = ((CHECK, INTEGRATION, E2E), (UNIT, CONTRACTS, FORGE, X402))
