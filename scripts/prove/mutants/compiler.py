@@ -14,9 +14,11 @@ from types import TracebackType
 from typing import Any, Self
 
 from scripts.abi.solidity import ROOT, imports_of, settings_of, sources_of
+from scripts.prove.build import ProveError
 
 _SERVER = Path(__file__).with_name("compiler.cjs")
 _ALL = ("abi", "evm.bytecode.object", "evm.deployedBytecode")
+_ATTEMPTS = 2
 _COMPILES_PER_PROCESS = 60  # the compiler's memory only grows
 
 
@@ -95,6 +97,16 @@ class Compiler:
         return answer
 
     def _ask(self, line: str) -> str:
+        for _ in range(_ATTEMPTS):
+            try:
+                if answer := self._exchange(line):
+                    return answer
+            except BrokenPipeError:
+                pass  # it has ended since the last question
+            self._stop()
+        raise ProveError("the compiler ends without an answer")
+
+    def _exchange(self, line: str) -> str:
         if self._served == _COMPILES_PER_PROCESS:
             self._stop()
         if self._process is None:
@@ -107,13 +119,10 @@ class Compiler:
         assert self._process.stdout is not None
         self._process.stdin.write(line + "\n")
         self._process.stdin.flush()
-        answer = self._process.stdout.readline()
-        if not answer:
-            raise RuntimeError("the compiler ended without an answer")
-        return answer
+        return self._process.stdout.readline()
 
     def _stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.communicate()
+            self._process.wait()
             self._process = None
