@@ -189,8 +189,27 @@ abstract contract ArbiterVoting is
         // Check: it is committed and neither revealed nor leaked.
         if (ballot.state != BallotState.Committed) revert Errors.Arbiter_NoBallot(disputeID, juror);
         // Check: the choice exists, and the commitment was made of it for this dispute, round and juror.
-        bytes32 digest = _hashTypedDataV4(keccak256(abi.encode(VOTE_TYPEHASH, disputeID, round, juror, choice, salt)));
+        bytes32 digest = _hashTypedDataV4(_vote(disputeID, round, juror, choice, salt));
         if (choice > 2 || bytes25(digest) != ballot.commitment) revert Errors.Arbiter_InvalidVote(disputeID, juror);
+    }
+
+    /// @dev Struct hash of `Vote`, in memory that is left free.
+    function _vote(uint256 disputeID, uint256 round, address juror, uint256 choice, bytes32 salt)
+        private
+        pure
+        returns (bytes32 result)
+    {
+        bytes32 typehash = VOTE_TYPEHASH;
+        assembly ("memory-safe") {
+            let pointer := mload(0x40)
+            mstore(pointer, typehash)
+            mstore(add(pointer, 0x20), disputeID)
+            mstore(add(pointer, 0x40), round)
+            mstore(add(pointer, 0x60), shr(96, shl(96, juror)))
+            mstore(add(pointer, 0x80), choice)
+            mstore(add(pointer, 0xa0), salt)
+            result := keccak256(pointer, 0xc0)
+        }
     }
 
     /// @dev What each coherent seat gets of fee and penalties, and what is left: everything if there is none, else the

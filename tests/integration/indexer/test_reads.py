@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import psycopg
 from sqlalchemy import Engine, make_url, select, text
@@ -223,6 +224,25 @@ def test_claims_draw_from_the_pool_and_settle(lab: Lab, engine: Engine, new_runn
         receiver = views.receiver(session, lab.agent)
         assert (receiver.claimed_units, receiver.settled_units) == (1_000_000, 1_000_000)
         assert [event.kind for event in views.pool_events(session, pool.pool_id)] == ["deposited", "drawn", "drawn"]
+
+
+def test_a_claim_paid_at_once_raises_no_total_of_the_receiver(
+    lab: Lab, engine: Engine, new_runner: NewRunner, agree: Callable[[], dict[str, Any]]
+) -> None:
+    lab.deposit_pool(5 * USDC)
+    lab.claim(total=400_000)
+    channel_id = lab.claim(total=1_000_000, pay=True)
+    runner = new_runner()
+    lab.chain.mine(1)
+    settle(runner)
+    with Session(engine) as session:
+        channel = views.channel(session, channel_id, Finality.SEEN)
+        assert channel is not None
+        assert (channel.balance_units, channel.total_claimed_units) == (1_000_000, 1_000_000)
+        receiver = views.receiver(session, lab.agent)
+        assert (receiver.claimed_units, receiver.settled_units) == (400_000, 0)
+    settle(runner)
+    agree()
     lab.chain.mine(2)
     settle(runner)
     assert headroom(engine) == 5 * USDC  # a draw lowers the balance and the open receipts alike
