@@ -746,7 +746,7 @@ def test_gas__of_the_whole_functions(court):
     court.commit(dispute, second, 1)
     court.end(dispute, COMMIT)
     used = court.arbiter.reveal(dispute, first, 1, SALT, sender=court.anyone).gas_used
-    assert used <= 39_100
+    assert used <= 39_000
 
 
 def test_extra_data_of_escrow_is_what_it_says(court):
