@@ -83,7 +83,19 @@ abstract contract EscrowCore is
         if (EscrowWord.unwrap(_words[id]) != 0) revert Errors.Escrow_AlreadyExists(id);
         // Effect: open it.
         _words[id] = EscrowWord.wrap(0).withStatus(Status.Funded);
-        emit EscrowFunded({id: id, client: terms.client, provider: terms.provider, terms: terms});
+        _emitFunded(id, terms);
+    }
+
+    /// @dev Emits {EscrowFunded} with the terms as they lie in calldata. The checks of {_open} have read every field by
+    /// its type and reverted on dirty upper bits, so this is what the compiler would encode, word by word.
+    function _emitFunded(bytes32 id, Terms calldata terms) private {
+        (bytes32 topic, address client, address provider) = (EscrowFunded.selector, terms.client, terms.provider);
+        uint256 size = TermsLib.TERMS_SIZE;
+        assembly ("memory-safe") {
+            let free := mload(0x40)
+            calldatacopy(free, terms, size)
+            log4(free, size, topic, id, client, provider)
+        }
     }
 
     /// @dev Moves escrowed money into balances, and closes the escrow with `outcome` when nothing is left.
@@ -202,9 +214,20 @@ abstract contract EscrowCore is
         if (change != uint8(PoolChange.None)) _fees.bonusOpen = change == uint8(PoolChange.Filled);
     }
 
-    /// @dev Effect: the fee waits for its recipient. There is less of the token than the slot holds.
+    /// @dev Effect: the fee waits for its recipient, with one read and one write. There is less of the token than the
+    /// slot holds.
     function _accrue(uint96 fee) internal {
-        _fees.accrued = SafeCast.toUint88(uint256(_fees.accrued) + fee);
+        FeeState storage fees = _fees;
+        uint256 word;
+        assembly ("memory-safe") {
+            word := sload(fees.slot)
+        }
+        // Check: what waits stays within its 88 bits, which lie above the recipient's 160.
+        uint256 accrued = uint256(uint88(word >> 160)) + fee;
+        if (accrued > type(uint88).max) revert SafeCast.SafeCastOverflowedUintDowncast(88, accrued);
+        assembly ("memory-safe") {
+            sstore(fees.slot, add(word, shl(160, fee)))
+        }
     }
 
     /// @dev What waits for the fee recipient joins his balance.
@@ -305,9 +328,15 @@ abstract contract EscrowCore is
         internal
         view
     {
+        _checkNotExpired(validUntil);
+        _checkSigner(signer, _digest(structHash), signature);
+    }
+
+    function _checkNotExpired(uint40 validUntil) internal view {
         if (block.timestamp > validUntil) revert Errors.Escrow_SignatureExpired(validUntil);
-        if (!SignatureLib.isValid(signer, _digest(structHash), signature)) {
-            revert Errors.Escrow_InvalidSignature(signer);
-        }
+    }
+
+    function _checkSigner(address signer, bytes32 digest, bytes calldata signature) internal view {
+        if (!SignatureLib.isValid(signer, digest, signature)) revert Errors.Escrow_InvalidSignature(signer);
     }
 }

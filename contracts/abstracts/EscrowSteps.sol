@@ -104,14 +104,19 @@ abstract contract EscrowSteps is
         uint40 validUntil,
         RoleSignature[] calldata signatures
     ) internal view {
+        _checkNotExpired(validUntil);
+        bytes32 digest = _digest(structHash);
         bool independent;
+        Role former;
         for (uint256 i = 0; i < signatures.length; ++i) {
-            Role role = signatures[i].role;
+            RoleSignature calldata given = signatures[i];
+            Role role = given.role;
             address signer = terms.signerOf(role);
             // Check: ascending roles, so that nobody counts twice; the parties of valid terms are all different.
-            if (i > 0 && role <= signatures[i - 1].role) revert Errors.Escrow_DuplicateSigner(id, signer);
-            _checkSignature(signer, structHash, validUntil, signatures[i].signature);
+            if (i > 0 && role <= former) revert Errors.Escrow_DuplicateSigner(id, signer);
+            _checkSigner(signer, digest, given.signature);
             if (role != Role.Provider) independent = true;
+            former = role;
         }
         // Check: enough of them, and never the provider for himself.
         if (terms.quorum == 0 || signatures.length < terms.quorum || !independent) {

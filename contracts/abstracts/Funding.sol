@@ -91,12 +91,15 @@ abstract contract Funding {
 
     /// @dev Pays `amount` base units to `to` if the token lets it; false if it does not, and nothing moved.
     function _tryPush(address to, uint256 amount) internal returns (bool success) {
-        bytes memory data = abi.encodeCall(IERC20.transfer, (to, amount));
-        address token_ = _token;
+        (address token_, bytes4 selector) = (_token, IERC20.transfer.selector);
         // Interaction: pay. At most one word of the answer is read; the token is a contract, so an empty one is a yes.
         assembly ("memory-safe") {
+            let free := mload(0x40)
+            mstore(free, selector)
+            mstore(add(free, 0x04), to)
+            mstore(add(free, 0x24), amount)
             mstore(0x00, 1)
-            success := call(gas(), token_, 0, add(data, 0x20), mload(data), 0x00, 0x20)
+            success := call(gas(), token_, 0, free, 0x44, 0x00, 0x20)
             success := and(success, eq(mload(0x00), 1))
         }
     }

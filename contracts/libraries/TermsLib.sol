@@ -35,7 +35,7 @@ library TermsLib {
         "EscrowFundWitness witness)EscrowFundWitness(bytes32 escrowId)TokenPermissions(address token,uint256 amount)";
 
     /// @dev Bytes of `Terms` in calldata: 13 words.
-    uint256 private constant TERMS_SIZE = 13 * 32;
+    uint256 internal constant TERMS_SIZE = 13 * 32;
 
     /// @notice Struct hash of `EscrowTerms`, straight from calldata.
     ///

@@ -5,7 +5,7 @@ import {DisputeArbiter} from "../../contracts/DisputeArbiter.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {ArbiterHandler} from "./handlers/ArbiterHandler.sol";
 
-/// @notice Money, seats and rulings over random sequences (invariants 38, 39 and 42 to 46).
+/// @notice Money, seats and rulings over random sequences.
 contract ArbiterInvariants {
     struct FuzzSelector {
         address addr;
@@ -35,29 +35,21 @@ contract ArbiterInvariants {
         excluded[0] = FuzzSelector(address(_handler), selectors);
     }
 
-    function invariant_arbiter_money_in_is_money_out() public view {
-        assert(_usdc.balanceOf(address(_arbiter)) == _handler.owed());
-    }
-
-    function invariant_stake_at_risk_is_that_of_the_open_ballots() public view {
-        assert(_handler.locksMatch());
-    }
-
-    function invariant_tree_holds_the_weights() public view {
-        assert(_handler.weightsMatch());
-    }
-
-    function invariant_rulings_are_final_and_delivered_at_most_once() public view {
-        assert(_handler.sound());
+    /// @dev One campaign for all: the moves are dear, the looks are cheap.
+    function invariant_arbiter() public view {
+        require(_usdc.balanceOf(address(_arbiter)) == _handler.owed(), "money in is not money out");
+        require(_handler.locksMatch(), "stake at risk is not that of the open ballots");
+        require(_handler.weightsMatch(), "the tree does not hold the weights");
+        require(_handler.sound(), "votes and rulings");
         for (uint256 i = 0; i < _handler.count(); ++i) {
-            assert(_handler.rulingsOf(_handler.ids(i)) <= 1);
+            require(_handler.rulingsOf(_handler.ids(i)) <= 1, "a ruling delivered twice");
         }
     }
 
     /// @dev After any history, with nobody voting any more, every dispute ends and nothing stays behind.
     function afterInvariant() public {
-        assert(_handler.endAll() == 0);
-        assert(_usdc.balanceOf(address(_arbiter)) == _handler.free());
-        assert(_handler.sound());
+        require(_handler.endAll() == 0, "a dispute cannot be ended");
+        require(_usdc.balanceOf(address(_arbiter)) == _handler.free(), "something stayed behind");
+        require(_handler.sound(), "votes and rulings");
     }
 }

@@ -39,8 +39,6 @@ contract ChannelInvariants {
     }
 
     /// @dev One campaign for all: the moves are dear, the looks are cheap.
-    /// forge-config: default.invariant.runs = 32
-    /// forge-config: invariants.invariant.runs = 500
     function invariant_channel() public view {
         _checkConservation();
         _checkBalances();

@@ -29,62 +29,59 @@ contract EscrowInvariants {
         targets[0] = address(_handler);
     }
 
-    function invariant_escrow_money_is_conserved() public view {
+    /// @dev One campaign for all: the moves are dear, the looks are cheap.
+    function invariant_escrow() public view {
+        _checkMoney();
+        _checkStake();
+        require(_handler.sound(), "a forbidden transition");
+        require(!_handler.bonusMissed(), "a release asked for no bonus though there was one");
+        require(_handler.allowances() == 0, "an arbiter kept an allowance");
+    }
+
+    /// @notice Runs at the end of every sequence.
+    function afterInvariant() public {
+        require(_handler.closeAll() == 0, "an escrow cannot be ended");
+        _checkMoney();
+        _checkStake();
+    }
+
+    function _checkMoney() private view {
         uint256 owed;
         for (uint256 i = 0; i < _handler.count(); ++i) {
             Terms memory terms = _handler.termsAt(i);
             EscrowState memory state = _escrow.stateOf(_handler.ids(i));
             if (state.status == Status.None) continue;
             uint256 moved = uint256(state.released) + state.refunded;
-            assert(moved <= terms.amount);
-            assert((state.status == Status.Closed) == (moved == terms.amount));
+            require(moved <= terms.amount, "more moved than the price");
+            require((state.status == Status.Closed) == (moved == terms.amount), "closed, and not paid out");
             owed += terms.amount - moved;
             uint256 bond = _escrow.disputes(_handler.ids(i)).clientBond;
             bool disputed = state.status >= Status.Challenged && state.status <= Status.Ruled;
-            assert(disputed || bond == 0);
+            require(disputed || bond == 0, "a bond without a dispute");
             owed += bond;
         }
         for (uint256 i = 0; i < 3; ++i) {
             owed += _escrow.balanceOf(_handler.party(i));
         }
-        assert(_usdc.balanceOf(address(_escrow)) == owed);
+        require(_usdc.balanceOf(address(_escrow)) == owed, "money of escrows");
     }
 
-    function invariant_stake_is_conserved_and_locked_once_per_live_escrow() public view {
+    function _checkStake() private view {
         address agent = _handler.party(1);
         Stake memory stake = _reputation.stakeOf(agent);
         uint256 locked;
         for (uint256 i = 0; i < _handler.count(); ++i) {
             EscrowState memory state = _escrow.stateOf(_handler.ids(i));
             bool live = state.status >= Status.Accepted && state.status <= Status.Ruled;
-            assert(live == (state.flags & 4 != 0));
+            require(live == (state.flags & 4 != 0), "a live escrow without its lock");
             if (live) locked += _reputation.requiredStake(_handler.termsAt(i).amount);
         }
-        assert(stake.locked == locked);
-        assert(stake.locked <= stake.staked);
+        require(stake.locked == locked, "locks");
+        require(stake.locked <= stake.staked, "more locked than staked");
         uint256 owed = stake.staked + _reputation.bonusPool();
         for (uint256 i = 0; i < 3; ++i) {
             owed += _reputation.balanceOf(_handler.party(i));
         }
-        assert(_usdc.balanceOf(address(_reputation)) == owed);
-    }
-
-    function invariant_no_forbidden_transition() public view {
-        assert(_handler.sound());
-    }
-
-    function invariant_a_release_asks_for_a_bonus_whenever_there_is_one() public view {
-        assert(!_handler.bonusMissed());
-    }
-
-    function invariant_no_arbiter_keeps_an_allowance() public view {
-        assert(_handler.allowances() == 0);
-    }
-
-    /// @notice Runs at the end of every sequence.
-    function afterInvariant() public {
-        assert(_handler.closeAll() == 0);
-        invariant_escrow_money_is_conserved();
-        invariant_stake_is_conserved_and_locked_once_per_live_escrow();
+        require(_usdc.balanceOf(address(_reputation)) == owed, "money of stakes");
     }
 }

@@ -7,7 +7,7 @@ import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {Record, Stake} from "../../contracts/types/StakeTypes.sol";
 import {ReputationHandler} from "./handlers/ReputationHandler.sol";
 
-/// @notice Conservation of stake over random sequences with a hostile token (invariants 30 to 36 of the design).
+/// @notice Conservation of stake over random sequences with a hostile token.
 contract ReputationInvariants {
     ReputationHandler private _handler;
     MockUSDC private _usdc;
@@ -36,52 +36,50 @@ contract ReputationInvariants {
         bytes4[] selectors;
     }
 
-    function invariant_stake_money_is_conserved() public view {
-        uint256 owed = _reputation.bonusPool() + _reputation.balanceOf(_handler.buyer());
+    /// @dev One campaign for all: the moves are dear, the looks are cheap.
+    function invariant_reputation() public view {
+        _checkMoney();
         for (uint256 i = 0; i < _handler.AGENTS(); ++i) {
-            address agent = _handler.agentAt(i);
-            owed += _reputation.stakeOf(agent).staked + _reputation.balanceOf(agent);
+            _checkLocks(_handler.agentAt(i));
+            _checkRecord(_handler.agentAt(i));
         }
-        assert(_usdc.balanceOf(address(_reputation)) == owed + _handler.donated());
-    }
-
-    function invariant_locked_is_the_sum_of_open_locks_and_never_above_the_stake() public view {
-        for (uint256 i = 0; i < _handler.AGENTS(); ++i) {
-            address agent = _handler.agentAt(i);
-            uint256 locked;
-            for (uint256 j = 0; j < _handler.jobCount(); ++j) {
-                ReputationHandler.Job memory job = _handler.jobAt(j);
-                if (job.open && job.agent == agent) locked += StakeMath.required(job.price);
-            }
-            Stake memory stake = _reputation.stakeOf(agent);
-            assert(stake.locked == locked);
-            assert(stake.locked <= stake.staked);
-            assert((stake.unbondAt == 0) == (_reputation.unstakeRequest(agent) == 0));
-        }
-    }
-
-    function invariant_record_counts_every_outcome_once() public view {
-        for (uint256 i = 0; i < _handler.AGENTS(); ++i) {
-            address agent = _handler.agentAt(i);
-            Record memory record = _reputation.recordOf(agent);
-            assert(record.completed == _handler.completed(agent));
-            assert(record.failed == _handler.failed(agent));
-            assert(record.disputed == _handler.disputed(agent));
-            assert(record.lost == _handler.lost(agent));
-        }
-    }
-
-    function invariant_slashes_waits_and_epochs_follow_the_rules() public view {
-        assert(_handler.sound());
-    }
-
-    function invariant_escrow_asks_for_a_bonus_whenever_there_is_one() public view {
-        assert(!_handler.bonusMissed());
+        require(_handler.sound(), "slashes, waits and epochs");
+        require(!_handler.bonusMissed(), "a release asked for no bonus though there was one");
     }
 
     /// @dev At the end of every sequence everybody can leave with what is his.
     function afterInvariant() public {
         _handler.leaveAll();
-        assert(_usdc.balanceOf(address(_reputation)) == _reputation.bonusPool() + _handler.donated());
+        uint256 kept = _reputation.bonusPool() + _handler.donated();
+        require(_usdc.balanceOf(address(_reputation)) == kept, "something stayed behind");
+    }
+
+    function _checkMoney() private view {
+        uint256 owed = _reputation.bonusPool() + _reputation.balanceOf(_handler.buyer());
+        for (uint256 i = 0; i < _handler.AGENTS(); ++i) {
+            address agent = _handler.agentAt(i);
+            owed += _reputation.stakeOf(agent).staked + _reputation.balanceOf(agent);
+        }
+        require(_usdc.balanceOf(address(_reputation)) == owed + _handler.donated(), "money of stakes");
+    }
+
+    function _checkLocks(address agent) private view {
+        uint256 locked;
+        for (uint256 j = 0; j < _handler.jobCount(); ++j) {
+            ReputationHandler.Job memory job = _handler.jobAt(j);
+            if (job.open && job.agent == agent) locked += StakeMath.required(job.price);
+        }
+        Stake memory stake = _reputation.stakeOf(agent);
+        require(stake.locked == locked, "locks");
+        require(stake.locked <= stake.staked, "more locked than staked");
+        require((stake.unbondAt == 0) == (_reputation.unstakeRequest(agent) == 0), "half of a request");
+    }
+
+    function _checkRecord(address agent) private view {
+        Record memory record = _reputation.recordOf(agent);
+        require(record.completed == _handler.completed(agent), "completed");
+        require(record.failed == _handler.failed(agent), "failed");
+        require(record.disputed == _handler.disputed(agent), "disputed");
+        require(record.lost == _handler.lost(agent), "lost");
     }
 }
