@@ -95,7 +95,8 @@ interface IPaymentChannel is IGuardedInflow {
     function finalizeWithdraw(ChannelConfig calldata config) external;
 
     /// @notice Gives at most `amount` of unclaimed money back to the payer. Receiver or receiver authorizer
-    /// (`NotAuthorizedToRefund`). Raises the refund nonce.
+    /// (`NotAuthorizedToRefund`). Raises the refund nonce, even if nothing is left to give back. A pending withdrawal
+    /// shrinks by as much, and ends when nothing of it is left.
     ///
     /// Requirements: amount > 0 (`ZeroRefund`).
     /// Emits {Refunded} unless there is nothing, and {ChannelClosed} when empty and never claimed.

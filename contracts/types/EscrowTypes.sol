@@ -26,14 +26,14 @@ enum Status {
 ///
 /// @custom:value None Still open.
 /// @custom:value Completed Released by client, quorum or clock.
-/// @custom:value Settled Split by both signatures.
+/// @custom:value Settled Split by both signatures, whether or not the provider had accepted.
 /// @custom:value Returned The provider gave back before the deadline, or after he had submitted.
 /// @custom:value Missed Nothing was submitted by the delivery deadline.
 /// @custom:value Lost A dispute went to the client.
 /// @custom:value Won A dispute went to the provider.
 /// @custom:value Tie A dispute ended without a winner.
 /// @custom:value Stalled The arbiter did not answer in time.
-/// @custom:value Cancelled Closed without the provider ever having accepted.
+/// @custom:value Cancelled All of it went back before the provider had accepted.
 enum Outcome {
     None,
     Completed,
