@@ -4,6 +4,10 @@
     python -m scripts.gen_abi --check    write nothing; exit 1 and name the files that are stale
 
 A contract that is not written yet is generated from its interface: everything but the deploy bytecode.
+
+Compiling bytecode takes a minute, so `--check` does it only if the sources, their imports or the compiler's settings
+are not those of the committed bytecode (`sources.sha256`). Whether those sources give that bytecode is tested with
+forge's and Ape's own builds (scripts/prove/bytecode.py, tests/contracts/test_bytecode.py).
 """
 
 from __future__ import annotations
@@ -20,12 +24,13 @@ if __package__ in {None, ""}:  # run as a file
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from scripts.abi import emit_python, emit_typescript, typed_data
-from scripts.abi.solidity import ROOT, Build, CompileError, Contract, compile_contracts
+from scripts.abi.solidity import ROOT, Build, CompileError, Contract, compile_contracts, fingerprint
 from scripts.abi.types import snake
 
 ABI = Path("sdk/aicp/abi")
 TYPESCRIPT = Path("frontend/src/abi/generated.ts")
 CONSTANTS = Path("sdk/aicp/rules/constants.json")
+FINGERPRINT = ABI / "artifacts" / "sources.sha256"
 _MODULES = (
     # module, contract, interface until it exists, name in TypeScript
     ("escrow", "Escrow", "IEscrow", "escrow"),
@@ -100,6 +105,21 @@ def _member(name: str) -> str:
     return snake(name).rstrip("_").upper()
 
 
+def checkable(root: Path = ROOT) -> Build:
+    """Compile as far as a check needs it: without bytecode while the committed one is of these very sources."""
+    recorded = root / FINGERPRINT
+    if not recorded.exists() or recorded.read_text(encoding="utf-8") != fingerprint(root) + "\n":
+        return compile_contracts(root)
+    build = compile_contracts(root, code=False)
+    known = {}
+    for path in (root / ABI / "artifacts").glob("*.json"):
+        artifact = json.loads(path.read_text(encoding="utf-8"))
+        if path.stem in build.contracts:
+            code = {"bytecode": artifact["bytecode"], "runtime": artifact["runtime"]}
+            known[path.stem] = replace(build.contracts[path.stem], **code)
+    return replace(build, contracts=build.contracts | known)
+
+
 def outputs(build: Build) -> dict[Path, str]:
     """Return every generated file, relative to the repository, with its content."""
     document: dict[str, Any] = json.loads((ROOT / ABI / "typed_data.json").read_text(encoding="utf-8"))
@@ -121,6 +141,7 @@ def outputs(build: Build) -> dict[Path, str]:
     found[ABI / "typed_data.py"] = _formatted(ABI / "typed_data.py", typed_data.module(document))
     found[ABI / "enums.py"] = _formatted(ABI / "enums.py", _enums(build.enums))
     found[TYPESCRIPT] = emit_typescript.module(abis, build.enums, document, constants)
+    found[FINGERPRINT] = fingerprint() + "\n"
     return found
 
 
@@ -139,7 +160,7 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="only say what is stale")
     arguments = parser.parse_args()
     try:
-        found = outputs(compile_contracts())
+        found = outputs(checkable() if arguments.check else compile_contracts())
     except CompileError as error:
         print(error, file=sys.stderr)
         return 1

@@ -149,7 +149,8 @@ abstract contract EscrowCore is
             _words[id] = word;
             return;
         }
-        if (word.status() > Status.Submitted) _returnBond(id, terms, word.status() != Status.Challenged, outcome);
+        Status status = word.status();
+        if (status > Status.Submitted) _returnBond(id, terms, status != Status.Challenged, outcome);
         if (word.hasFlag(EscrowWordLib.STAKE_LOCKED)) {
             // Interaction: report to Reputation.
             _tryReport(id, terms, _close(id, word, outcome));
@@ -286,10 +287,9 @@ abstract contract EscrowCore is
             );
         }
         uint96 cap;
-        if (outcome == Outcome.Completed) {
+        // With a fee this slot was read before; the pool's in Reputation was not.
+        if (outcome == Outcome.Completed && terms.feeBps > 0 && _fees.bonusOpen) {
             cap = StakeMath.bonusCap(lockAmount, FeeMath.cumulative(settledValue, terms.feeBps));
-            // There was a fee, so this slot was read before; the pool's in Reputation was not.
-            if (cap > 0 && !_fees.bonusOpen) cap = 0;
         }
         return abi.encodeCall(IReputation.unlock, (agent, id, lockAmount, outcome, settledValue, cap));
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -120,6 +121,12 @@ def _input(root: Path, *, code: bool) -> dict[str, Any]:
             },
         },
     }
+
+
+def fingerprint(root: Path = ROOT) -> str:
+    """Return the SHA-256 of all that decides the bytecode: sources, imports and settings. The compiler is pinned."""
+    text = json.dumps(_input(root, code=True), sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def enums_of(node: Any) -> dict[str, tuple[str, ...]]:

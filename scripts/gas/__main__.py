@@ -36,6 +36,9 @@ def main() -> int:
     aims = json.loads(_TARGETS.read_text(encoding="utf-8"))
     _SNAPSHOT.write_text(snapshot.document(measured), encoding="utf-8")
     print(snapshot.table(measured, aims))
+    print("\n  targets that were moved, once (docs/adr/0021-gas-targets-of-the-complete-functions.md):")
+    for line in snapshot.moved(aims):
+        print(f"    {line}")
     above = snapshot.missed(measured, aims)
     print(f"\n  {len(measured)} operations, {len(above)} above their target; written to {_SNAPSHOT.relative_to(ROOT)}")
     return 0

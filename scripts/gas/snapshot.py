@@ -80,6 +80,15 @@ def table(measured: Mapping[str, Figures], aims: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def moved(aims: Mapping[str, Any]) -> list[str]:
+    """Return a line for every operation whose target is not the first one."""
+    return [
+        f"{key}: {aim['first']['evm']:,} / {aim['first']['polygon']:,} at first"
+        for key, aim in sorted(aims.items())
+        if "first" in aim
+    ]
+
+
 def missed(measured: Mapping[str, Figures], aims: Mapping[str, Any]) -> list[str]:
     """Return the operations that are above their target on either chain."""
     return [

@@ -1,12 +1,13 @@
 """`python -m scripts.suites [NAME ...]`: run suites, print the budget table and `N passed, N failed`.
 
-Without names every suite runs, two lanes side by side; all of them, even after a failure. The first lane shows its
+Without names every suite runs, two side by side; all of them, even after a failure. The first of the two shows its
 output as it comes, the second one each runner's as a whole. Exit code 1 when anything failed or nothing ran.
 """
 
 from __future__ import annotations
 
 import os
+import queue
 import subprocess
 import sys
 import threading
@@ -52,13 +53,23 @@ def _say(text: str) -> None:
         sys.stdout.flush()
 
 
-def run_lane(suites: Sequence[Suite], *, live: bool = True) -> list[Outcome]:
-    """Run suites one after the other."""
-    outcomes = []
-    for suite in suites:
+def run_lane(suites: queue.SimpleQueue[Suite], *, live: bool = True) -> list[Outcome]:
+    """Run suites one after the other until none waits; lanes that share a queue share the work."""
+    outcomes: list[Outcome] = []
+    while True:
+        try:
+            suite = suites.get_nowait()
+        except queue.Empty:
+            return outcomes
         _say(f"== {suite.name}")
         outcomes.append(run_suite(suite, live=live))
-    return outcomes
+
+
+def _queue(suites: Sequence[Suite]) -> queue.SimpleQueue[Suite]:
+    waiting: queue.SimpleQueue[Suite] = queue.SimpleQueue()
+    for suite in suites:
+        waiting.put(suite)
+    return waiting
 
 
 def run_suite(suite: Suite, *, live: bool) -> Outcome:
@@ -148,10 +159,13 @@ def main(names: Sequence[str]) -> int:
         print(f"error: no suite named {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     if names:
-        return report(run_lane([known[name] for name in names]))
-    with ThreadPoolExecutor(len(LANES)) as pool:
-        lanes = [pool.submit(run_lane, lane, live=number == 0) for number, lane in enumerate(LANES)]
-    return report([outcome for lane in lanes for outcome in lane.result()])
+        return report(run_lane(_queue([known[name] for name in names])))
+    waiting = _queue(SUITES)
+    with ThreadPoolExecutor(LANES) as pool:
+        lanes = [pool.submit(run_lane, waiting, live=number == 0) for number in range(LANES)]
+    order = {suite.name: place for place, suite in enumerate(SUITES)}
+    outcomes = [outcome for lane in lanes for outcome in lane.result()]
+    return report(sorted(outcomes, key=lambda outcome: order[outcome.suite.name]))
 
 
 if __name__ == "__main__":

@@ -29,6 +29,13 @@ def fund(world: World, **changes: Any) -> None:
     world.escrow.fund(world.terms(**changes).tuple(), sender=world.client)
 
 
+def send(world: World, data: bytes) -> str:
+    """What a call of the client reverts with, in hex; empty if it succeeds."""
+    call = {"from": world.client.address, "to": world.escrow.address, "data": "0x" + data.hex()}
+    answer = world.chain.provider.web3.provider.make_request("eth_call", [call, "latest"])
+    return str(answer["error"].get("data", "0x")) if "error" in answer else ""
+
+
 # Windows ------------------------------------------------------------------------------------------------------------
 
 
@@ -71,6 +78,27 @@ def test_fund__reverts_a_second_outside_of_the_windows(world, changes):
     at(world, now)
     with ape.reverts(world.escrow.Escrow_InvalidWindow):
         fund(world, **{name: now + value for name, value in by.items()}, **rest)
+
+
+# Words of the terms --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", range(11))
+def test_fund__refuses_a_word_that_its_type_cannot_hold(world, word):
+    terms = world.terms(verifier=world.verifier.address, arbiter=world.stranger.address, quorum=2)
+    data = bytearray(world.escrow.fund.encode_input(terms.tuple()))
+    assert send(world, data) == ""
+    data[4 + 32 * word] ^= 1
+    assert send(world, data) == "0x"
+
+
+def test_fund__tells_the_terms_word_by_word(world):
+    terms = world.terms(verifier=world.verifier.address, arbiter=world.stranger.address, quorum=2, salt=2**256 - 1)
+    receipt = world.escrow.fund(terms.tuple(), sender=world.client)
+    (log,) = [log for log in receipt.logs if log["address"] == world.escrow.address]
+    assert bytes(log["data"]) == bytes(world.escrow.fund.encode_input(terms.tuple()))[4:]
+    parties = [bytes(12) + bytes.fromhex(party.address[2:]) for party in (world.client, world.provider)]
+    assert [bytes(topic) for topic in log["topics"][1:]] == [world.id_of(terms), *parties]
 
 
 def test_accept__until_the_second_before_accept_by(world):
