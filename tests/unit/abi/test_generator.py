@@ -9,7 +9,7 @@ import pytest
 
 from scripts import gen_abi
 from scripts.abi import emit_python, typed_data
-from scripts.abi.solidity import CompileError, compile_contracts
+from scripts.abi.solidity import CompileError, compile_contracts, fingerprint
 from scripts.abi.types import class_name, fields_of, snake
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -129,6 +129,24 @@ def test_compile_errors_are_the_compilers(tmp_path: Path) -> None:
     _contract(tmp_path, "contract Thing { uint a = true; }")
     with pytest.raises(CompileError, match="not implicitly convertible"):
         compile_contracts(tmp_path)
+
+
+def test_a_check_compiles_bytecode_only_of_other_sources_than_the_committed_ones(tmp_path: Path) -> None:
+    _contract(tmp_path, "contract Thing { function put() external pure returns (uint8) { return 1; } }")
+    artifacts = tmp_path / gen_abi.ABI / "artifacts"
+    artifacts.mkdir(parents=True)
+    (artifacts / "Thing.json").write_text('{"bytecode": "0x01", "runtime": "0x02"}')
+    compiled = gen_abi.checkable(tmp_path).contracts["Thing"]
+    assert len(compiled.bytecode) > 40
+    (tmp_path / gen_abi.FINGERPRINT).write_text(fingerprint(tmp_path) + "\n")
+    known = gen_abi.checkable(tmp_path).contracts["Thing"]
+    assert (known.bytecode, known.runtime, known.abi) == ("0x01", "0x02", compiled.abi)
+    _contract(tmp_path, "contract Thing { function put() external pure returns (uint8) { return 2; } }")
+    assert gen_abi.checkable(tmp_path).contracts["Thing"].bytecode not in {"0x01", compiled.bytecode}
+    settings = (tmp_path / "foundry.toml").read_text()
+    before = fingerprint(tmp_path)
+    (tmp_path / "foundry.toml").write_text(settings.replace("optimizer_runs = 1_000", "optimizer_runs = 1"))
+    assert fingerprint(tmp_path) != before
 
 
 def test_stale_files_are_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

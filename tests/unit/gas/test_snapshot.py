@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from scripts.gas.pricing import Figures
-from scripts.gas.snapshot import compare, document, missed, table
+from scripts.gas.snapshot import compare, document, missed, moved, table
 from scripts.suites.model import ROOT
 
 COMMITTED = {"escrow: submit": {"evm": 34_000, "polygon": 36_000}}
@@ -74,6 +74,13 @@ def test_the_table_marks_what_is_above_target_or_anchor() -> None:
     assert "= 30,000 / 99,000" in table(measured, aims)
     assert missed(measured, aims) == []
     assert missed({"escrow: submit": Figures(35_001, 1, 1)}, aims) == ["escrow: submit"]
+
+
+def test_a_target_that_was_moved_is_told_with_its_first_figures() -> None:
+    first = {"evm": 39_000, "polygon": 44_000}
+    target = {"evm": 39_000, "polygon": 47_500}
+    assert moved({"a": {"target": target, "anchor": None}}) == []
+    assert moved({"a": {"target": target, "first": first, "anchor": None}}) == ["a: 39,000 / 44,000 at first"]
 
 
 def test_the_committed_file_holds_what_was_asked_for_and_every_target_has_its_figure() -> None:
