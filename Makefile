@@ -16,7 +16,7 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
-PROOFS := slither halmos invariants model mutants
+PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
 .PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas audit lock format clean packages dev-packages
@@ -56,6 +56,9 @@ integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
 
 e2e: dev-packages ## the journeys in a real browser (needs Chromium)
 	@$(call timed,$(VENV)/python -m scripts.suites e2e)
+
+bytecode: dev-packages ## forge compiles the committed bytecode (make contracts shows the same of Ape)
+	@$(call timed,rm -rf out cache && node_modules/.bin/forge build contracts && $(VENV)/python -m scripts.prove.bytecode)
 
 slither: dev-packages ## static analysis of the contracts (findings: docs/security/slither.md)
 	@$(call timed,$(PYTHON) scripts/bootstrap slither && $(VENV)/python -m scripts.prove.slither)

@@ -7,7 +7,7 @@ A contract that is not written yet is generated from its interface: everything b
 
 Compiling bytecode takes a minute, so `--check` does it only if the sources, their imports or the compiler's settings
 are not those of the committed bytecode (`sources.sha256`). Whether those sources give that bytecode is tested with
-forge's and Ape's own builds (scripts/prove/bytecode.py, tests/contracts/test_bytecode.py).
+forge's and Ape's own builds (make bytecode, tests/contracts/test_bytecode.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Ape compiles what is committed; what forge compiles is compared by `python -m scripts.prove.bytecode`."""
+"""Ape compiles what is committed; what forge compiles is compared by `make bytecode`."""
 
 from __future__ import annotations
 
