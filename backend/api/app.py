@@ -29,6 +29,7 @@ from backend.auth.origins import allowed_origins
 from backend.context import Context
 from backend.db.engine import Database
 from backend.deals.api import router as deals
+from backend.disputes.api import router as disputes
 from backend.files.api import router as files
 from backend.files.blobs import LocalBlobs
 from backend.network.api import router as network
@@ -50,7 +51,7 @@ DESCRIPTION = (
 def api_router() -> APIRouter:
     """Return every route of the API, to be put under `/api/v1` and `/api`."""
     limited_routes = APIRouter(dependencies=[Depends(limited)])
-    for router in (auth, network, files, tasks, auctions, deals, payments, wallet, agents):
+    for router in (auth, network, files, tasks, auctions, deals, disputes, payments, wallet, agents):
         limited_routes.include_router(router)
     whole = APIRouter()
     whole.include_router(limited_routes)

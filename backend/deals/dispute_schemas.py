@@ -25,6 +25,53 @@ class EvidenceOut(Model):
     created_at: UtcTime
 
 
+Ruling = Literal["neither", "buyer", "agent"]
+
+
+class RoundOut(Model):
+    """A panel of jurors and its votes, counted by seats."""
+
+    number: int
+    """0 for the first panel, higher after appeals."""
+    seats: int
+    drawn: int
+    committed: int
+    neither_votes: int
+    buyer_votes: int
+    agent_votes: int
+    buyer_appeal_units: UnitsText
+    """What was paid in for the buyer's side of an appeal against this round."""
+    agent_appeal_units: UnitsText
+
+
+class AppealSideOut(Model):
+    """A side of an appeal. What is missing can be paid by anybody until `payable_until`; null where nothing is."""
+
+    role: Party
+    required_units: UnitsText
+    paid_units: UnitsText
+    missing_units: UnitsText
+    payable_until: UnixTime | None
+
+
+class AppealOut(Model):
+    """The appeal that can be paid for now. The next panel sits when both sides have paid.
+
+    If no side the votes are against has paid by `challenge_by`, the verdict stands. If one has, the other side has
+    until `ends_at`, and loses by not paying.
+    """
+
+    round: int
+    """The round it is against."""
+    verdict: Ruling
+    cost_units: UnitsText
+    """What the next panel costs; the winner of the vote pays this, the loser twice."""
+    challenge_by: UnixTime
+    ends_at: UnixTime
+    challenged: bool
+    sides: list[AppealSideOut]
+
+
 class DisputeOut(Model):
     """The dispute of an escrow as the chain has it, with what both sides say."""
 
@@ -42,9 +89,19 @@ class DisputeOut(Model):
     arbiter_period: Literal["evidence", "drawing", "commit", "reveal", "appeal", "solved"] | None
     """What the arbiter does, as last written down on chain; null before, and where the arbiter is not ours."""
     arbiter_period_at: UnixTime | None
+    arbiter_period_ends_at: UnixTime | None
+    """Null where no time ends it."""
     arbiter_round: int | None
     """0 for the first panel, higher after appeals."""
-    ruling: Literal["neither", "buyer", "agent"] | None
+    verdict: Ruling | None
+    """What the votes say so far; it can still be appealed. Null before anybody has voted."""
+    rounds: list[RoundOut]
+    appeal: AppealOut | None
+    """Null while nobody can appeal."""
+    buyer_credit_units: UnitsText
+    """What lies at the arbiter for the buyer to withdraw, of this dispute and others."""
+    agent_credit_units: UnitsText
+    ruling: Ruling | None
     decide_by: UnixTime | None
     outcome: str | None
     evidence: list[EvidenceOut]

@@ -10,6 +10,7 @@ from aicp.abi.enums import Role
 from aicp.rules.primitives import Finality
 from backend.context import Context
 from backend.deals import repo
+from backend.deals.appeal_view import RULINGS, trial
 from backend.deals.dispute_schemas import (
     DisputeOut,
     EvidenceOut,
@@ -22,7 +23,6 @@ from backend.deals.models import Deal, Evidence, SplitOffer
 from backend.deals.timeline import chain_ref
 from indexer import views
 
-_RULINGS: Final[tuple[Literal["neither", "buyer", "agent"], ...]] = ("neither", "buyer", "agent")
 _ROLES: Final[dict[int, Literal["buyer", "agent", "verifier"]]] = {
     Role.CLIENT: "buyer",
     Role.PROVIDER: "agent",
@@ -56,9 +56,7 @@ def dispute_out(
     rows = session.execute(repo.evidence(held.escrow_id)).scalars()
     shown = [row for row in rows if row.party != deal.buyer or row.evidence_hash == raised.evidence_hash]
     joined = next((e for e in views.escrow_events(session, held.escrow_id) if e.kind == "dispute_joined"), None)
-    court = None
-    if held.arbiter == ctx.deployment.arbiter and raised.dispute_id is not None:
-        court = views.arbiter_dispute_of(session, ctx.deployment.escrow, held.escrow_id)
+    found = None if raised.dispute_id is None else trial(session, ctx, held)
     return DisputeOut(
         arbiter=raised.arbiter,
         arbiter_fee_units=raised.fee_units,
@@ -68,10 +66,16 @@ def dispute_out(
         respond_by=raised.respond_by,
         responded_at=None if joined is None or raised.dispute_id is None else joined.origin.block_time,
         dispute_id=None if raised.dispute_id is None else str(raised.dispute_id),
-        arbiter_period=None if court is None else court.period,
-        arbiter_period_at=None if court is None else court.period_at,
-        arbiter_round=None if court is None else court.round_number,
-        ruling=None if raised.ruling is None else _RULINGS[raised.ruling],
+        arbiter_period=None if found is None else found.court.period,
+        arbiter_period_at=None if found is None else found.court.period_at,
+        arbiter_period_ends_at=None if found is None else found.ends_at,
+        arbiter_round=None if found is None else found.court.round_number,
+        verdict=None if found is None else found.verdict,
+        rounds=[] if found is None else found.rounds,
+        appeal=None if found is None else found.appeal,
+        buyer_credit_units=0 if found is None else found.buyer_credit_units,
+        agent_credit_units=0 if found is None else found.agent_credit_units,
+        ruling=None if raised.ruling is None else RULINGS[raised.ruling],
         decide_by=raised.decide_by,
         outcome=held.outcome,
         evidence=[_evidence_out(deal, row) for row in shown],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from aicp.abi.typed_data import EscrowTerms as Terms
 from aicp.rules.fees import fee
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, parse_hash
 from backend.auctions.view import award_out, bid_by_hash
@@ -11,7 +12,7 @@ from backend.context import Context
 from backend.deals import quotes, repo, terms
 from backend.deals.actions import ActionFacts, actions_of
 from backend.deals.dispute_view import dispute_out, ratings_out, release_signatures_out, split_offers_out
-from backend.deals.models import Deal, EscrowTerms
+from backend.deals.models import Deal
 from backend.deals.schemas import DealOut, DeliverableOut, EscrowOut, IntentRef, TermsOut
 from backend.deals.timeline import chain_ref
 from backend.domain.task_states import TaskState
@@ -23,8 +24,8 @@ from backend.txm.states import NOT_CARRIED_OUT, IntentState
 from indexer import views
 
 
-def _terms_out(row: EscrowTerms) -> TermsOut:
-    agreed = terms.from_json(row.terms)
+def terms_out(agreed: Terms) -> TermsOut:
+    """Return terms as clients see them."""
     return TermsOut(
         client=agreed.client,
         provider=agreed.provider,
@@ -57,7 +58,7 @@ def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) 
     authorization = session.execute(repo.authorization_of(row.escrow_id)).scalar_one_or_none()
     return EscrowOut(
         escrow_id=row.escrow_id,
-        terms=_terms_out(row),
+        terms=terms_out(agreed),
         acceptance_due=row.acceptance_due,
         acceptance_valid_until=row.acceptance_valid_until,
         acceptance_signature=row.acceptance_signature,
@@ -81,9 +82,8 @@ def _escrow(session: Session, ctx: Context, deal: Deal, min_finality: Finality) 
     )
 
 
-def _deliverable(session: Session, deal: Deal, escrow: EscrowOut | None) -> DeliverableOut | None:
+def deliverable_out(session: Session, deal: Deal, named: bytes | None) -> DeliverableOut | None:
     """Return the result the chain names, else the newest handed in; none while we lack what the chain names."""
-    named = None if escrow is None else escrow.deliverable_hash
     rows = session.execute(repo.deliverables(deal.id)).scalars()
     row = next((row for row in rows if named is None or row.deliverable_hash == named), None)
     if row is None:
@@ -167,7 +167,7 @@ def deal_out(
         input_files=[files.file_out(file) for file in files.task_files(session, task.id, "input")],
         escrow=escrow,
         channel=channel,
-        deliverable=_deliverable(session, deal, escrow),
+        deliverable=deliverable_out(session, deal, None if escrow is None else escrow.deliverable_hash),
         actions=actions_of(facts) if current else [],
         last_intent=last,
         created_at=deal.created_at,

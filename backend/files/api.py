@@ -70,9 +70,12 @@ HASH = Annotated[str, Path(pattern="^(0x)?[0-9a-fA-F]{64}$")]
     responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def download_file(sha256: HASH, caller: CurrentSession, state: State, read: Read) -> Response:
-    """Send the bytes to the file's owner and to the parties of a task that names it; to others it does not exist."""
-    wanted = parse_hash("0x" + sha256.removeprefix("0x"))
-    file = await read(lambda session: service.readable(session, caller.address, wanted))
+    """Send the bytes to the file's owner, to the parties of a task that names it, and to the jurors of its dispute.
+
+    To others it does not exist.
+    """
+    ctx, wanted = state.ctx, parse_hash("0x" + sha256.removeprefix("0x"))
+    file = await read(lambda session: service.readable(session, ctx, caller.address, wanted))
     try:
         chunks = await asyncio.to_thread(state.blobs.read, wanted)
     except FileNotFoundError as error:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Delete, Select, TextClause, delete, exists, func, or_, select, text
 
 from aicp.rules.primitives import hex0x
-from backend.deals.models import Deal, Evidence
+from backend.deals.models import Deal, EscrowTerms, Evidence
 from backend.files.models import Upload
 from backend.tasks.models import Task, TaskFile
 
@@ -72,6 +72,26 @@ def evidence_for(reader: bytes, sha256: bytes) -> Select[dict[str, Any]]:
     mine = or_(Deal.buyer == reader, Deal.agent == reader, Deal.verifier == reader)
     listed = Evidence.document["files"].contains([{"sha256": hex0x(sha256)}])
     return select(Evidence.document).join(Deal, Deal.id == Evidence.deal_id).where(mine, listed).limit(1)
+
+
+def case_file_for(escrow_ids: Sequence[bytes], sha256: bytes) -> Select[TaskFile]:
+    """A task file of this hash that the deal of one of these escrows is about: what went in, or its own result."""
+    result = (TaskFile.role == "result") & (TaskFile.deal_id == Deal.id)
+    return (
+        select(TaskFile)
+        .join(Deal, Deal.task_id == TaskFile.task_id)
+        .join(EscrowTerms, EscrowTerms.deal_id == Deal.id)
+        .where(EscrowTerms.escrow_id.in_(escrow_ids), TaskFile.sha256 == sha256)
+        .where(or_(TaskFile.role == "input", result))
+        .order_by(TaskFile.id)
+        .limit(1)
+    )
+
+
+def case_evidence_for(escrow_ids: Sequence[bytes], sha256: bytes) -> Select[dict[str, Any]]:
+    """An evidence document about one of these escrows that lists the file."""
+    listed = Evidence.document["files"].contains([{"sha256": hex0x(sha256)}])
+    return select(Evidence.document).where(Evidence.escrow_id.in_(escrow_ids), listed).limit(1)
 
 
 def of_task(task_id: uuid.UUID, role: str, deal_id: uuid.UUID | None) -> Select[TaskFile]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from backend.files.blobs import StagedBlob
 from backend.files.models import Upload
 from backend.files.schemas import FileOut, ManifestFile
 from backend.tasks.models import TaskFile
+from indexer import views
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +135,30 @@ def file_out(file: TaskFile | Upload) -> FileOut:
     return FileOut(sha256=file.sha256, name=file.name, size=file.size, media_type=file.media_type)
 
 
-def readable(session: Session, reader: bytes, sha256: bytes) -> Readable:
+def readable(session: Session, ctx: Context, reader: bytes, sha256: bytes) -> Readable:
     """Return the file under the reader's name for it.
 
-    Raises NotFound unless he owns it, or is a party or the verifier of a deal that names it.
+    Raises NotFound unless he owns it, is a party or the verifier of a deal that names it, or a juror in a dispute about
+    such a deal that is not ruled yet.
     """
     named = session.execute(repo.task_file_for(reader, sha256)).scalar_one_or_none()
     source: TaskFile | Upload | None = named or session.execute(repo.of_owner(reader, [sha256])).scalars().first()
     if source is not None:
         return Readable(source.sha256, source.name, source.size, source.media_type)
     evidence = session.execute(repo.evidence_for(reader, sha256)).scalar_one_or_none()
+    if evidence is not None:
+        return _listed(evidence, sha256)
+    judged = views.judged(session, ctx.deployment.escrow, reader)
+    source = session.execute(repo.case_file_for(judged, sha256)).scalar_one_or_none() if judged else None
+    if source is not None:
+        return Readable(source.sha256, source.name, source.size, source.media_type)
+    evidence = session.execute(repo.case_evidence_for(judged, sha256)).scalar_one_or_none() if judged else None
     if evidence is None:
         raise NotFound("There is no such file for you.")
+    return _listed(evidence, sha256)
+
+
+def _listed(evidence: Mapping[str, Any], sha256: bytes) -> Readable:
+    """Return a file as an evidence document names it."""
     entry = next(file for file in evidence["files"] if parse_hash(file["sha256"]) == sha256)
     return Readable(sha256, entry["name"], entry["size"], entry["media_type"])

@@ -1,7 +1,9 @@
 """Takes the arbiter's steps that anybody may take and nobody is paid for, for disputes about our own deals.
 
 From evidence to ruling a dispute needs calls between the votes: to write down that a period is over, to open a session
-of drawings and give it its random number, to draw, to hand the ruling over, to give every juror his stake and reward.
+of drawings and give it its random number, to draw, to hand the ruling over, to give every juror his stake and reward,
+and whoever paid for an appeal what he gets back. While an appeal can be paid for or answered, the contract refuses to
+hand a ruling over; the last unit of both sides starts the next round by itself, which is then drawn like the first.
 Which of them is due only the contract knows for certain, so each candidate is tried on the pending block first, outside
 of every transaction, and asked for only where it passes. Strangers' disputes are never looked at; a session they share
 with ours is only moved on while one of ours waits in it.
@@ -23,12 +25,11 @@ from sqlalchemy.orm import Session
 
 from aicp.abi import arbiter as abi
 from aicp.abi import escrow as escrow_abi
-from aicp.abi.arbiter import ArbiterConfig
 from aicp.abi.enums import DisputePeriod, SessionPhase
-from aicp.abi.runtime import DecodeError
 from aicp.rules.primitives import ZERO_ADDRESS, ZERO_HASH, Finality, hex0x, keccak
 from backend.context import Context
 from backend.deals import repo as deals_repo
+from backend.deals.appeal_view import config_of
 from backend.keeper.service import AT_ONCE, DueCall, Place, terms_of
 from backend.txm import service as txm
 from backend.txm.classify import is_revert
@@ -99,6 +100,7 @@ def candidates(session: Session, ctx: Context, row: views.OpenDispute) -> list[C
         found.append(made.execute())
     found += [made.claim(number, *ballot) for ballot in row.unsettled]
     found += [made.sweep(number, round_number) for round_number in row.unswept]
+    found += [made.give_back(number, *paid) for paid in row.unreturned]
     return found
 
 
@@ -143,6 +145,14 @@ class _Maker:
         reference = {"dispute_id": hex0x(self.row.dispute.dispute_id), "round": round_number}
         call = self._call("arbiter_sweep", str(round_number), abi.encode_sweep(number, round_number))
         return Candidate(subject=call.key, call=replace(call, reference=reference))
+
+    def give_back(self, number: int, round_number: int, account: bytes) -> Candidate:
+        """Credit an account with what it is due of its contribution to an appeal."""
+        data = abi.encode_claim_contribution(number, round_number, account)
+        reference = {"dispute_id": hex0x(self.row.dispute.dispute_id), "round": round_number}
+        detail = f"{round_number}:{account.hex()}"
+        call = self._call("appeal_return", detail, data, beneficiary=account, reference=reference)
+        return Candidate(subject=call.key, call=call)
 
 
 def wait_for_a_session(rows: Sequence[views.OpenDispute]) -> bool:
@@ -199,14 +209,8 @@ def _source(machine: Machine, address: bytes) -> Randomness | None:
 
 def _seeder(machine: Machine) -> bytes | None:
     """Return the account that commits to seeds, if it is one of ours."""
-    arguments = machine.ctx.deployment.constructor_arguments.get("DisputeArbiter")
-    if arguments is None:
-        return None
-    try:
-        seeder = ArbiterConfig.read(arguments).seeder
-    except DecodeError:
-        return None
-    return seeder if seeder in machine.keys.addresses else None
+    config = config_of(machine.ctx)
+    return config.seeder if config is not None and config.seeder in machine.keys.addresses else None
 
 
 def seed_of(machine: Machine, seeder: bytes, request: int) -> bytes:

@@ -8,7 +8,17 @@ rows carry the values after each event, so such an answer is one indexed lookup 
 from __future__ import annotations
 
 from indexer.core.states import EscrowStatus
-from indexer.views.arbiter import arbiter_dispute_of, arbiter_events, ballots_of, juror, open_disputes, rounds
+from indexer.views.arbiter import (
+    arbiter_dispute_by_id,
+    arbiter_dispute_of,
+    arbiter_events,
+    arbiter_periods,
+    ballots_of,
+    judged,
+    juror,
+    open_disputes,
+    rounds,
+)
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
@@ -65,8 +75,10 @@ __all__ = [
     "StakeRow",
     "SyncStatus",
     "Totals",
+    "arbiter_dispute_by_id",
     "arbiter_dispute_of",
     "arbiter_events",
+    "arbiter_periods",
     "ballots_of",
     "chain_activity",
     "channel",
@@ -74,6 +86,7 @@ __all__ = [
     "due_escrows",
     "escrow",
     "escrow_events",
+    "judged",
     "juror",
     "ledger_balance",
     "open_disputes",

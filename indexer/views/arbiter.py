@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary, Select, and_, exists, literal, or_, select, tuple_
+from sqlalchemy import BigInteger, LargeBinary, Select, SmallInteger, and_, cast, exists, literal, or_, select, tuple_
 from sqlalchemy.orm import Session
 
+from aicp.abi.enums import DisputePeriod
 from indexer.core.states import EscrowStatus
 from indexer.projections.arbiter import arbiter_ballot, arbiter_dispute, arbiter_event, arbiter_round
 from indexer.projections.arbiter import juror as jurors
@@ -43,6 +44,38 @@ def arbiter_dispute_of(s: Session, arbitrable: bytes, reference: bytes) -> Arbit
     return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
 
 
+def arbiter_dispute_by_id(s: Session, dispute_id: bytes) -> ArbiterDisputeRow | None:
+    """Return a dispute by its number in 32 bytes."""
+    row = s.execute(select(arbiter_dispute).where(arbiter_dispute.c.dispute_id == dispute_id)).mappings().one_or_none()
+    return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
+
+
+def judged(s: Session, arbitrable: bytes, juror: bytes) -> list[bytes]:
+    """Return what a contract's disputes are about in which the juror has a seat and no ruling is handed over yet.
+
+    The contract is part of the question: anybody can bring a dispute of his own about the same reference.
+    """
+    d, seat = arbiter_dispute.c, arbiter_ballot.c
+    sits = exists().where(seat.dispute_id == d.dispute_id, seat.juror == juror, seat.seats > 0)
+    mine = (d.arbitrable == arbitrable, d.reference.is_not(None), d.ruling.is_(None), sits)
+    return list(s.execute(select(d.reference).where(*mine).order_by(d.created_at)).scalars())
+
+
+def arbiter_periods(s: Session, dispute_id: bytes) -> list[tuple[str, int]]:
+    """Return every period of a dispute in order, with the time at which it was written down."""
+    e = arbiter_event.c
+    statement = (
+        select(e.kind, e.fields, e.block_time)
+        .where(e.dispute_id == dispute_id, e.kind.in_(["created", "new_period"]))
+        .order_by(e.block_number, e.log_index)
+    )
+    first = DisputePeriod.EVIDENCE
+    return [
+        ((first if kind == "created" else DisputePeriod(int(fields["period"]))).name.lower(), time)
+        for kind, fields, time in s.execute(statement)
+    ]
+
+
 def open_disputes(
     s: Session, arbitrable: bytes, *, among: Select[Any], after: tuple[int, bytes] | None, limit: int
 ) -> list[OpenDispute]:
@@ -65,6 +98,7 @@ def open_disputes(
                 stuck,
                 exists().where(unsettled.dispute_id == d.dispute_id, ~unsettled.settled),
                 exists().where(unswept.dispute_id == d.dispute_id, ~unswept.swept),
+                exists().where(unswept.dispute_id == d.dispute_id, unswept.appeal_left_units > 0),
             ),
         )
         .order_by(d.created_at, d.dispute_id)
@@ -81,15 +115,41 @@ def open_disputes(
         .where(unswept.dispute_id.in_(ids), ~unswept.swept)
         .order_by(unswept.round_number)
     ).all()
+    unreturned = _unreturned(s, ids)
     return [
         OpenDispute(
             dispute=ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE}),
             undelivered=row["undelivered"],
             unsettled=tuple((b.round_number, b.juror) for b in ballots if b.dispute_id == row["dispute_id"]),
             unswept=tuple(number for dispute_id, number in rest if dispute_id == row["dispute_id"]),
+            unreturned=tuple(one[1:] for one in unreturned if one[0] == row["dispute_id"]),
         )
         for row in rows
     ]
+
+
+def _unreturned(s: Session, ids: list[bytes]) -> list[tuple[bytes, int, bytes]]:
+    """Return dispute, round and account of each contribution that is to go back, in whole or in part."""
+    e, d, r = arbiter_event.c, arbiter_dispute.c, arbiter_round.c
+    number, side = cast(e.fields["round"].astext, SmallInteger), cast(e.fields["side"].astext, SmallInteger)
+    other = arbiter_event.alias("returned")
+    returned = exists().where(
+        other.c.dispute_id == e.dispute_id,
+        other.c.kind == "contribution_returned",
+        other.c.account == e.account,
+        other.c.fields["round"].astext == e.fields["round"].astext,
+    )
+    wins = or_(number == d.round_number, d.ruling == 0, d.ruling == side)
+    statement = (
+        select(e.dispute_id, number, e.account)
+        .join(arbiter_dispute, d.dispute_id == e.dispute_id)
+        .join(arbiter_round, and_(r.dispute_id == e.dispute_id, r.round_number == number))
+        .where(e.dispute_id.in_(ids), e.kind == "appeal_contributed", r.appeal_left_units > 0)
+        .where(d.ruling.is_not(None), wins, ~returned)
+        .distinct()
+        .order_by(e.dispute_id, number, e.account)
+    )
+    return [(dispute_id, found, account) for dispute_id, found, account in s.execute(statement)]
 
 
 def rounds(s: Session, dispute_id: bytes) -> list[RoundRow]:

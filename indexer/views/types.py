@@ -314,6 +314,8 @@ class OpenDispute:
     """Round and juror of each ballot whose stake and reward were not given out."""
     unswept: tuple[int, ...]
     """Rounds whose remainder was not passed on."""
+    unreturned: tuple[tuple[int, bytes], ...]
+    """After a ruling: round and account of each contribution to an appeal of which something is due."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

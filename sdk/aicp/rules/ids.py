@@ -70,3 +70,21 @@ def bond_nonce(escrow: bytes, party: bytes) -> bytes:
         raise ValueError("an escrow id has 32 bytes and a party 20")
     head = escrow + (96).to_bytes(32) + bytes(12) + party
     return keccak(head + (4).to_bytes(32) + b"bond".ljust(32, b"\0"))
+
+
+def dispute_extra(escrow: bytes, terms: EscrowTerms) -> bytes:
+    """Return what Escrow tells an arbiter about a dispute: abi.encode(escrowId, client, provider, verifier)."""
+    if len(escrow) != 32:
+        raise ValueError("an escrow id has 32 bytes")
+    return escrow + b"".join(bytes(12) + party for party in (terms.client, terms.provider, terms.verifier))
+
+
+def dispute_id(chain_id: int, arbiter: bytes, arbitrable: bytes, extra: bytes) -> int:
+    """Return the DisputeArbiter's number of a dispute: it names the chain, the arbiter, who asked, and about what.
+
+    The low 160 bits of keccak256(abi.encode(chainId, arbiter, arbitrable, extraData)); `extra` is whole words.
+    """
+    if len(arbiter) != 20 or len(arbitrable) != 20 or len(extra) % 32:
+        raise ValueError("addresses have 20 bytes, extra data whole words")
+    head = chain_id.to_bytes(32) + bytes(12) + arbiter + bytes(12) + arbitrable + (128).to_bytes(32)
+    return int.from_bytes(keccak(head + len(extra).to_bytes(32) + extra)[12:])

@@ -131,7 +131,7 @@ def test_agent_and_verifier_release_without_the_buyer(court: Court, verifier: Pe
     assert ("sign_release", "verifier") in {(one.name, one.who) for one in out.actions}
     assert out.deliverable is not None
     sha = out.deliverable.files[0].sha256
-    assert world.read(lambda s: files.readable(s, verifier.address, sha)).sha256 == sha
+    assert world.read(lambda s: files.readable(s, world.ctx, verifier.address, sha)).sha256 == sha
     until = world.clock() + 500
     court.sign_release(deal, world.agent, PRICE, until)
     court.sign_release(deal, world.agent, PRICE, until)

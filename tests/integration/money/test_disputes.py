@@ -111,9 +111,9 @@ def test_an_answered_dispute_is_ruled_by_jurors_and_carried_out_by_the_keeper(co
     assert {one.role for one in shown.evidence} == {"buyer", "agent"}
     for sha in (one.files[0].sha256 for one in shown.evidence):
         for reader in (world.buyer.address, world.agent.address):
-            assert world.read(lambda s, r=reader, f=sha: files.readable(s, r, f)).sha256 == sha
+            assert world.read(lambda s, r=reader, f=sha: files.readable(s, world.ctx, r, f)).sha256 == sha
         with pytest.raises(NotFound):
-            world.read(lambda s, f=sha: files.readable(s, world.rival.address, f))
+            world.read(lambda s, f=sha: files.readable(s, world.ctx, world.rival.address, f))
     reasons = world.sql("SELECT payload->>'reason' FROM app.outbox WHERE payload->>'deal_id' = :d", d=str(deal.id))
     assert "the escrow is disputed evidence" in {row[0] for row in reasons}, "told although the task has not moved"
     assert shown.responded_at is not None

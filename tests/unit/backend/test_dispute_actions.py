@@ -40,8 +40,9 @@ def dispute(**changes: Any) -> DisputeOut:
     values: dict[str, Any] = {
         "arbiter": ARBITER, "arbiter_fee_units": 0, "bond_units": 3, "evidence_hash": bytes(32), "raised_at": 4_000,
         "respond_by": RESPOND_BY, "responded_at": None, "dispute_id": None, "arbiter_period": None,
-        "arbiter_period_at": None, "arbiter_round": None, "ruling": None, "decide_by": DECIDE_BY, "outcome": None,
-        "evidence": [],
+        "arbiter_period_at": None, "arbiter_period_ends_at": None, "arbiter_round": None, "verdict": None, "rounds": [],
+        "appeal": None, "buyer_credit_units": 0, "agent_credit_units": 0, "ruling": None, "decide_by": DECIDE_BY,
+        "outcome": None, "evidence": [],
     }  # fmt: skip
     return DisputeOut(**(values | changes))
 

@@ -1,0 +1,1 @@
+"""Disputes as whoever judges them reads them."""

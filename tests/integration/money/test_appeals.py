@@ -1,0 +1,182 @@
+"""Appeals and juries on a real chain: what the service shows of them, what the keeper takes on, who gets what back."""
+
+from __future__ import annotations
+
+import pytest
+from eth_abi.abi import encode
+
+from aicp.abi import arbiter as abi
+from aicp.abi import usdc as usdc_abi
+from aicp.rules.ids import dispute_extra, dispute_id
+from aicp.rules.primitives import Finality, hex0x
+from backend.deals import terms
+from backend.deals.dispute_schemas import AppealOut, DisputeOut
+from backend.deals.models import Deal
+from backend.keeper import arbiter as keeper
+from indexer import views
+from tests.fixtures.disputelab import FEE, Court
+from tests.fixtures.moneylab import USDC, Person, World
+from tests.fixtures.services import CHAIN_ID
+
+pytestmark = pytest.mark.services
+COST = 7 * USDC
+APPEAL_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def court(world: World) -> Court:
+    world.stake(world.agent, 150 * USDC)
+    made = Court(world)
+    made.seat()
+    for party in (world.buyer, world.agent):
+        world.chain.rpc("anvil_setBalance", hex0x(party.address), hex(10**20))
+        world.chain.rpc("anvil_impersonateAccount", hex0x(party.address))
+        world.send(party.address, world.ctx.deployment.usdc, usdc_abi.encode_faucet(party.address, 200 * USDC))
+        data = usdc_abi.encode_approve(world.ctx.deployment.arbiter, 2**255)
+        world.send(party.address, world.ctx.deployment.usdc, data)
+    return made
+
+
+def dispute_of(court: Court, deal: Deal) -> DisputeOut:
+    escrow = court.out(deal).escrow
+    assert escrow is not None
+    assert escrow.dispute is not None
+    return escrow.dispute
+
+
+def appeal_of(court: Court, deal: Deal) -> AppealOut:
+    found = dispute_of(court, deal).appeal
+    assert found is not None
+    return found
+
+
+def judged(court: Court, choice: int) -> Deal:
+    """Return a deal whose first panel has voted."""
+    deal = court.submitted()
+    court.answered(deal)
+    court.world.later(61)
+    court.keep_until(deal, "commit")
+    court.vote(deal, choice)
+    assert court.period(deal) == "appeal"
+    return deal
+
+
+def pay(court: Court, deal: Deal, payer: Person, side: int, units: int) -> None:
+    data = abi.encode_fund_appeal(court.dispute_id(deal), side, units)
+    court.world.send(payer.address, court.world.ctx.deployment.arbiter, data)
+    court.world.turn(rounds=1)
+
+
+def asked(court: Court, kind: str, deal: Deal) -> int:
+    named = hex0x(court.dispute_id(deal).to_bytes(32))
+    count = court.world.one(
+        "SELECT count(*) FROM txm.intent WHERE kind = :k AND (reference->>'deal_id' = :d "
+        "OR reference->>'dispute_id' = :n) AND state = 'final'",
+        k=kind, d=str(deal.id), n=named,
+    )  # fmt: skip
+    return int(str(count))
+
+
+def credit(court: Court, account: bytes) -> int:
+    arbiter = court.world.ctx.deployment.arbiter
+    return court.world.read(lambda s: views.ledger_balance(s, arbiter, account, Finality.SEEN))
+
+
+def test_an_appeal_of_both_sides_is_drawn_voted_and_paid_back_by_the_keeper(court: Court) -> None:
+    world = court.world
+    deal = judged(court, 2)
+    agreed = terms.from_json(world.terms_row(deal).terms)
+    extra = dispute_extra(court.escrow_id(deal), agreed)
+    contracts = world.ctx.deployment
+    assert dispute_id(CHAIN_ID, contracts.arbiter, contracts.escrow, extra) == court.dispute_id(deal)
+    shown = dispute_of(court, deal)
+    call = {"to": hex0x(contracts.arbiter), "data": hex0x(abi.encode_appeal_period(court.dispute_id(deal)))}
+    said = abi.decode_appeal_period_result(bytes.fromhex(world.chain.rpc("eth_call", call, "latest")[2:]))
+    start, end = said.start, said.end
+    assert (shown.arbiter_period_ends_at, shown.verdict, shown.ruling) == (end, "agent", None)
+    assert [(one.number, one.seats, one.drawn, one.agent_votes) for one in shown.rounds] == [(0, 3, 3, 3)]
+    appeal = appeal_of(court, deal)
+    assert (appeal.cost_units, appeal.ends_at, appeal.challenge_by) == (COST, end, end - APPEAL_SECONDS // 2)
+    assert end - start == APPEAL_SECONDS
+    assert [(one.role, one.required_units, one.missing_units) for one in appeal.sides] == [
+        ("buyer", 2 * COST, 2 * COST), ("agent", COST, COST),
+    ]  # fmt: skip
+
+    pay(court, deal, world.buyer, 1, 4 * USDC)
+    pay(court, deal, world.buyer, 1, 30 * USDC)  # no more than is missing is taken
+    appeal = appeal_of(court, deal)
+    assert appeal.challenged
+    assert [(one.paid_units, one.payable_until) for one in appeal.sides] == [(2 * COST, None), (0, end)]
+    world.later(APPEAL_SECONDS // 2 + 1)
+    court.keep()
+    court.keep()
+    assert asked(court, "arbiter_execute_ruling", deal) == 0, "the agent may still answer"
+    assert court.period(deal) == "appeal"
+    pay(court, deal, world.agent, 2, COST)
+    assert court.period(deal) == "drawing"
+    shown = dispute_of(court, deal)
+    assert (shown.arbiter_round, shown.appeal, shown.verdict) == (1, None, "agent")
+    assert (shown.rounds[0].buyer_appeal_units, shown.rounds[0].agent_appeal_units) == (2 * COST, COST)
+    assert shown.arbiter_period_ends_at is None
+
+    court.keep_until(deal, "commit")
+    court.vote(deal, 1, number=1)
+    shown = dispute_of(court, deal)
+    assert (shown.verdict, shown.arbiter_period, shown.rounds[1].buyer_votes) == ("buyer", "appeal", 7)
+    assert [one.required_units for one in appeal_of(court, deal).sides] == [15 * USDC, 30 * USDC]
+    world.later(APPEAL_SECONDS // 2 + 1)
+    assert dispute_of(court, deal).appeal is None, "nobody has challenged it"
+    before = (credit(court, world.buyer.address), credit(court, world.agent.address))
+    for _ in range(4):
+        court.keep()
+    world.until(lambda: world.state(deal) == "refunded", "the buyer has won in the second round")
+    assert dispute_of(court, deal).ruling == "buyer"
+    world.until(lambda: asked(court, "appeal_return", deal) == 1, "only the buyer is due something")
+    # what both sides raised, less the second panel, goes to the side that won
+    after = dispute_of(court, deal)
+    assert (after.buyer_credit_units, after.agent_credit_units) == (before[0] + 2 * COST, before[1])
+    world.later(700)
+    court.keep()
+    assert asked(court, "appeal_return", deal) == 1
+
+
+def test_a_side_that_does_not_answer_a_funded_appeal_loses(court: Court) -> None:
+    world = court.world
+    deal = judged(court, 2)
+    before = credit(court, world.buyer.address)
+    pay(court, deal, world.buyer, 1, 2 * COST)
+    world.later(APPEAL_SECONDS + 1)
+    assert dispute_of(court, deal).appeal is None
+    for _ in range(4):
+        court.keep()
+    world.until(lambda: world.state(deal) == "refunded", "won by default")
+    shown = dispute_of(court, deal)
+    assert (shown.verdict, shown.ruling) == ("agent", "buyer")
+    world.until(lambda: credit(court, world.buyer.address) == before + 2 * COST, "no round followed: all of it is back")
+
+
+def test_strangers_disputes_are_never_looked_at(court: Court) -> None:
+    world, arbiter = court.world, court.world.ctx.deployment.arbiter
+    ours = court.submitted()
+    court.answered(ours)
+    agreed = terms.from_json(world.terms_row(ours).terms)
+    # about the same escrow, brought by an account of its own: another arbitrable, so another dispute
+    extra = dispute_extra(court.escrow_id(ours), agreed)
+    other = encode(["bytes32"], [b"a stranger's question".ljust(32)])
+    for data in (extra, other):
+        world.send(
+            world.buyer.address, arbiter,
+            abi.encode_create_dispute_fee_token_fee_amount(2, data, world.ctx.deployment.usdc, FEE),
+        )  # fmt: skip
+    world.turn(rounds=1)
+    assert world.one("SELECT count(*) FROM chain.arbiter_dispute WHERE arbitrable = :a", a=world.buyer.address) == 2
+    world.later(61)
+    court.keep_until(ours, "commit")
+    strange = {dispute_id(CHAIN_ID, arbiter, world.buyer.address, data) for data in (extra, other)}
+    for number in strange:
+        row = world.read(lambda s, n=number: views.arbiter_dispute_by_id(s, n.to_bytes(32)))
+        assert row is not None
+        assert row.period == "evidence", "its time is over too, and nobody has written that down"
+    pages = world.read(lambda s: keeper.due_steps(s, world.ctx, None))
+    assert court.dispute_id(ours) in {int.from_bytes(row.dispute.dispute_id) for row in pages}
+    assert strange.isdisjoint(int.from_bytes(row.dispute.dispute_id) for row in pages)
