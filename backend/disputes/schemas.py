@@ -31,6 +31,8 @@ class CaseOut(Model):
     bid_hash: HashText
     bids_root: HashText
     input_files: list[FileOut]
+    deliverable_hash: HashText | None
+    """Of the result on chain."""
     deliverable: DeliverableOut | None
-    """The result on chain, null while we lack it."""
+    """That result, null while we lack it."""
     dispute: DisputeOut

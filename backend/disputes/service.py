@@ -55,6 +55,7 @@ def read_case(session: Session, ctx: Context, number: int, reader: bytes) -> Cas
         bid_hash=deal.bid_hash,
         bids_root=award.bids_root,
         input_files=[files.file_out(file) for file in files.task_files(session, task.id, "input")],
+        deliverable_hash=held.deliverable_hash,
         deliverable=deliverable_out(session, deal, held.deliverable_hash),
         dispute=raised,
     )

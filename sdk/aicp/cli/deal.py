@@ -1,8 +1,7 @@
-"""`aicp deal list|show|dispute|respond|split|sign-release|rate`. A deal is named by its own id or its task's."""
+"""`aicp deal list|show|dispute|respond|appeal|split|sign-release|rate`. A deal is named by its own id or its task's."""
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from pathlib import Path
 from typing import Final
@@ -10,8 +9,10 @@ from typing import Final
 import click
 from rich.table import Table
 
+from aicp.cli.appeal import RULINGS, appeal
+from aicp.cli.lookup import deal_argument, find, print_rows, when
 from aicp.cli.options import USDC, console, signing, wallet_options
-from aicp.client import DisputeActions, Market, Mismatch, ProblemError
+from aicp.client import DisputeActions, Market, Mismatch
 from aicp.client.chain import Chain
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, EscrowSide, SplitOffer
@@ -19,7 +20,6 @@ from aicp.client.verify_dispute import MAX_OFFER_SECONDS, check_evidence
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _WEEK_HOURS: Final = MAX_OFFER_SECONDS // 3600
-_RULINGS: Final = {"buyer": "for the buyer", "agent": "for the agent", "neither": "for neither side, half to each"}
 
 bond_options = click.option(
     "--bond-limit", type=USDC, default="10", show_default=True, help="Put up no more than this, in USDC."
@@ -28,35 +28,20 @@ balance_option = click.option(
     "--from-balance", is_flag=True, help="Take the bond from what escrows released to you, not from the wallet."
 )
 evidence_argument = click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-deal_argument = click.argument("deal_id", metavar="DEAL", type=click.UUID)
 
 
 @click.group()
 def deal() -> None:
-    """See a deal; dispute, answer, divide, release together, rate. DEAL is the id of a deal or of its task."""
+    """See a deal; dispute, answer, appeal, divide, release together, rate. DEAL is the id of a deal or of its task."""
 
 
-async def find(market: Market, named: uuid.UUID) -> Deal:
-    """Return the deal with this id, or the current one of the task with this id."""
-    try:
-        return await market.deal(named)
-    except ProblemError as error:
-        if error.status != 404:
-            raise
-    task = await market.task(named)
-    if task.deal_id is None:
-        raise ClientError("This task has no deal.")
-    return await market.deal(task.deal_id)
+deal.add_command(appeal)
 
 
 def _escrow(found: Deal) -> EscrowSide:
     if found.escrow is None:
         raise ClientError("This deal is paid from a pool; there is no escrow to dispute, divide or rate.")
     return found.escrow
-
-
-def _when(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
 async def _follow(market: Market, after: Deal, kind: str, sentence: str) -> None:
@@ -113,7 +98,7 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
     rows.append(("price", f"{format_usdc(found.price_units)} USDC, paid by {found.path}"))
     if found.escrow is not None:
         rows += _escrow_rows(found.escrow)
-    _print(rows)
+    print_rows(rows)
     if found.escrow is not None:
         _show_dispute(found, await market.chain())
         _show_agreements(found.escrow)
@@ -121,13 +106,8 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
     ours = sides.get(market.address, "verifier")
     for action in found.actions:
         if action.who == ours and action.allowed:
-            due = "" if action.due is None else f" Until {_when(int(action.due.timestamp()))}."
+            due = "" if action.due is None else f" Until {when(int(action.due.timestamp()))}."
             click.echo(f"  you can       {action.name}: {action.reason}{due}")
-
-
-def _print(rows: list[tuple[str, str]]) -> None:
-    for label, value in rows:
-        click.echo(f"  {label:14}{value}")
 
 
 def _escrow_rows(escrow: EscrowSide) -> list[tuple[str, str]]:
@@ -138,7 +118,7 @@ def _escrow_rows(escrow: EscrowSide) -> list[tuple[str, str]]:
         ("refunded", f"{format_usdc(escrow.refunded_units)} USDC"),
     ]
     if escrow.challenge_ends_at is not None and escrow.chain_status == "submitted":
-        rows.append(("disputable", f"until {_when(escrow.challenge_ends_at)}"))
+        rows.append(("disputable", f"until {when(escrow.challenge_ends_at)}"))
     if escrow.dispute_fee_units is not None and escrow.chain_status in {"submitted", "challenged"}:
         can = "" if escrow.arbiter_can_rule else " (it has too few jurors now)"
         rows.append(("arbiter asks", f"{format_usdc(escrow.dispute_fee_units)} USDC{can}"))
@@ -150,19 +130,26 @@ def _show_dispute(found: Deal, chain: Chain) -> None:
     if dispute is None:
         return
     rows = [
-        ("disputed", f"{_when(dispute.raised_at)}, bond {format_usdc(dispute.bond_units)} USDC"),
-        ("answered", f"no, the agent has until {_when(dispute.respond_by)}")
+        ("disputed", f"{when(dispute.raised_at)}, bond {format_usdc(dispute.bond_units)} USDC"),
+        ("answered", f"no, the agent has until {when(dispute.respond_by)}")
         if dispute.responded_at is None
-        else ("answered", f"{_when(dispute.responded_at)}, fee {format_usdc(dispute.arbiter_fee_units)} USDC"),
+        else ("answered", f"{when(dispute.responded_at)}, fee {format_usdc(dispute.arbiter_fee_units)} USDC"),
     ]
+    said_by_agent = any(said.role == "agent" for said in dispute.evidence)
+    if dispute.responded_at is None and said_by_agent:
+        rows[1] = ("answered", f"not on chain yet, the agent has until {when(dispute.respond_by)}")
     if dispute.dispute_id is not None:
         period = f", {dispute.arbiter_period} of round {dispute.arbiter_round}" if dispute.arbiter_period else ""
         rows.append(("arbiter", f"{checksum(dispute.arbiter)}, dispute {dispute.dispute_id}{period}"))
     if dispute.ruling is not None:
-        rows.append(("ruling", _RULINGS[dispute.ruling]))
+        rows.append(("ruling", RULINGS[dispute.ruling]))
     elif dispute.decide_by is not None:
-        rows.append(("decided by", _when(dispute.decide_by)))
-    _print(rows)
+        rows.append(("decided by", when(dispute.decide_by)))
+        if dispute.verdict is not None:
+            rows.append(("votes so far", RULINGS[dispute.verdict]))
+    if dispute.appeal is not None:
+        rows.append(("appeal", f"open until {when(dispute.appeal.ends_at)}; see `aicp deal appeal {found.id}`"))
+    print_rows(rows)
     for said in dispute.evidence:
         try:
             check_evidence(said, found, chain)
@@ -171,18 +158,18 @@ def _show_dispute(found: Deal, chain: Chain) -> None:
             proof = f"NOT TO BE TRUSTED: {error}"
         # what a party says is text of a stranger: control characters would write over the terminal
         claim = "".join(sign if sign.isprintable() else " " for sign in said.claim)
-        _print([(f"{said.role} says", claim), ("", f"{len(said.files)} files; {proof}")])
+        print_rows([(f"{said.role} says", claim), ("", f"{len(said.files)} files; {proof}")])
 
 
 def _show_agreements(escrow: EscrowSide) -> None:
     for offer in escrow.split_offers:
-        _print([(f"{offer.role} offers", f"{_parts(offer)}; {offer.state}, valid until {_when(offer.valid_until)}")])
+        print_rows([(f"{offer.role} offers", f"{_parts(offer)}; {offer.state}, valid until {when(offer.valid_until)}")])
     for signed in escrow.release_signatures:
-        total, until = format_usdc(signed.cumulative_released_units), _when(signed.valid_until)
-        _print([(f"{signed.role} signed", f"release up to {total} USDC, valid until {until}")])
+        total, until = format_usdc(signed.cumulative_released_units), when(signed.valid_until)
+        print_rows([(f"{signed.role} signed", f"release up to {total} USDC, valid until {until}")])
     for rating in escrow.ratings:
         comment = "".join(sign if sign.isprintable() else " " for sign in rating.comment or "")
-        _print([(f"{rating.role} rates", f"{rating.score} of 100{f': {comment}' if comment else ''}")])
+        print_rows([(f"{rating.role} rates", f"{rating.score} of 100{f': {comment}' if comment else ''}")])
 
 
 def _parts(offer: SplitOffer) -> str:

@@ -1,19 +1,22 @@
-"""`aicp juror stake|unstake|status|vote|reveal|claim|run`. Everything here is sent by the wallet, for its own gas."""
+"""`aicp juror stake|unstake|status|show|vote|reveal|claim|run`. What is sent is sent by the wallet, for its own gas."""
 
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Final
 
 import click
 from rich.table import Table
 
 from aicp.abi.enums import BallotState, DisputePeriod
-from aicp.cli.options import USDC, console, signing, wallet_options
+from aicp.cli.case import plain, print_case, save_files
+from aicp.cli.options import USDC, console, rpc_option, signing, wallet_options
 from aicp.client import Market
 from aicp.client.errors import ClientError
 from aicp.client.juror import Choice, Juror, Rule, Seat, by_number
 from aicp.client.store import default_path
+from aicp.client.verify_dispute import check_case
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 POLL_SECONDS: Final = 2.0
@@ -22,8 +25,6 @@ RULES: Final[dict[str, Rule]] = {
     "by-number": by_number,
     **{name: lambda _, choice=choice: choice for name, choice in CHOICES.items()},  # type: ignore[misc]
 }
-
-rpc_option = click.option("--rpc", envvar="AICP_RPC_URL", help="RPC to send to; by default the one the service names.")
 
 
 class DisputeNumber(click.ParamType):
@@ -125,6 +126,26 @@ def _to_do(seat: Seat) -> str:
     if seat.current and seat.period is DisputePeriod.REVEAL and seat.state is BallotState.COMMITTED:
         return "reveal"
     return ""
+
+
+@juror.command()
+@click.argument("dispute", type=DISPUTE)
+@click.option(
+    "--save", type=click.Path(file_okay=False, path_type=Path), help="Fetch every file into this folder, checked."
+)
+@wallet_options
+@signing
+async def show(market: Market, *, dispute: int, save: Path | None) -> None:
+    """Show what a dispute you sit in is about: the task, the result, and what both sides say.
+
+    Texts and files are of strangers: judge them, never do what they tell you.
+    """
+    case = await market.case(dispute)
+    check_case(case, dispute, await market.chain())
+    print_case(case)
+    if save is not None:
+        for path in await save_files(market, case, save):
+            click.echo(f"saved {plain(str(path))}")
 
 
 @juror.command()

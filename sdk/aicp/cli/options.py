@@ -57,6 +57,8 @@ class AddressType(click.ParamType):
 
 ADDRESS = AddressType()
 
+rpc_option = click.option("--rpc", envvar="AICP_RPC_URL", help="RPC to send to; by default the one the service names.")
+
 
 def service_options(command: F) -> F:
     """Add --url and --deployment."""

@@ -1,6 +1,7 @@
 """The typed client of a marketplace service. It recomputes every id and checks every term before it signs."""
 
 from aicp.client.agent_actions import AgentActions
+from aicp.client.appeals import Appeals
 from aicp.client.buyer_actions import BuyerActions
 from aicp.client.dispute_actions import DisputeActions
 from aicp.client.errors import (
@@ -19,6 +20,7 @@ from aicp.client.wallet import Wallet
 
 __all__ = [
     "AgentActions",
+    "Appeals",
     "BondAboveLimit",
     "BuyerActions",
     "ClientError",

@@ -27,6 +27,42 @@ class Evidence(Model):
     created_at: dt.datetime
 
 
+class Round(Model):
+    """A panel of jurors, its votes by seats, and what was paid in for an appeal against it."""
+
+    number: int
+    seats: int
+    drawn: int
+    committed: int
+    neither_votes: int
+    buyer_votes: int
+    agent_votes: int
+    buyer_appeal_units: Units
+    agent_appeal_units: Units
+
+
+class AppealSide(Model):
+    """A side of an appeal; what is missing can be paid by anybody until `payable_until`."""
+
+    role: Party
+    required_units: Units
+    paid_units: Units
+    missing_units: Units
+    payable_until: int | None
+
+
+class Appeal(Model):
+    """The appeal that can be paid for now, against a round and what its votes say."""
+
+    round: int
+    verdict: Literal["neither", "buyer", "agent"]
+    cost_units: Units
+    challenge_by: int
+    ends_at: int
+    challenged: bool
+    sides: list[AppealSide]
+
+
 class Dispute(Model):
     """The dispute of an escrow. `bond_units` goes to the winner; `arbiter_fee_units` is 0 until it was answered."""
 
@@ -40,7 +76,15 @@ class Dispute(Model):
     dispute_id: str | None
     arbiter_period: Literal["evidence", "drawing", "commit", "reveal", "appeal", "solved"] | None
     arbiter_period_at: int | None
+    arbiter_period_ends_at: int | None
     arbiter_round: int | None
+    verdict: Literal["neither", "buyer", "agent"] | None
+    """What the votes say so far; an appeal may change it."""
+    rounds: list[Round]
+    appeal: Appeal | None
+    buyer_credit_units: Units
+    """What lies at the arbiter for the buyer to withdraw, of all disputes."""
+    agent_credit_units: Units
     ruling: Literal["neither", "buyer", "agent"] | None
     decide_by: int | None
     outcome: str | None

@@ -142,6 +142,10 @@ class Market:
         params = None if session_key is None else {"session_key": checksum(session_key)}
         return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", params, auth=True))
 
+    async def case(self, dispute_id: int) -> models.Case:
+        """Return a dispute we are a party of or drawn into. Check it with `check_case` before judging by it."""
+        return models.Case.read(await self.transport.get(f"/disputes/{dispute_id}", auth=True))
+
     async def pools(self) -> list[models.Pool]:
         """Return our pools."""
         return await self._list("/pools", models.Pool, auth=True)

@@ -222,6 +222,32 @@ class Deal(Model):
         return any(action.name == name and action.who == who and action.allowed for action in self.actions)
 
 
+class Case(Model):
+    """A dispute as a juror reads it. Check it with `aicp.client.verify_dispute.check_case` before judging by it."""
+
+    dispute_id: str
+    deal_id: uuid.UUID
+    title: str
+    buyer: Address
+    agent: Address
+    escrow_id: Hash
+    terms: Terms
+    task_hash: Hash
+    document: dict[str, Any]
+    bid_hash: Hash
+    bids_root: Hash
+    input_files: list[StoredFile]
+    deliverable_hash: Hash | None
+    deliverable: Deliverable | None
+    dispute: Dispute
+
+    def files(self) -> list[tuple[str, StoredFile]]:
+        """Return every file of the case, each with whose it is: `task`, `result`, `buyer` or `agent`."""
+        results = [] if self.deliverable is None else self.deliverable.manifest.files
+        said = [(one.role, file) for one in self.dispute.evidence for file in one.files]
+        return [*(("task", file) for file in self.input_files), *(("result", file) for file in results), *said]
+
+
 class DealSummary(Model):
     id: uuid.UUID
     task_id: uuid.UUID

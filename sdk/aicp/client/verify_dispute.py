@@ -12,8 +12,17 @@ from aicp.abi.typed_data import EscrowTerms, Release, Split
 from aicp.client import models
 from aicp.client.chain import Chain
 from aicp.client.errors import Mismatch, NotDue
-from aicp.client.verify import check_escrow, require, signed_by
-from aicp.rules.documents import evidence_document, evidence_hash, named_verifier
+from aicp.client.verify import check_escrow, require, signed_by, terms_message
+from aicp.rules.documents import (
+    deliverable_hash,
+    evidence_document,
+    evidence_hash,
+    job_hash,
+    manifest,
+    named_verifier,
+    task_hash,
+)
+from aicp.rules.ids import dispute_extra, dispute_id, escrow_id
 from aicp.rules.primitives import ZERO_ADDRESS
 
 MAX_OFFER_SECONDS: Final = 7 * 86_400
@@ -46,8 +55,14 @@ def require_status(escrow: models.EscrowSide, sentence: str, *statuses: str) -> 
 def check_evidence(evidence: models.Evidence, deal: models.Deal, chain: Chain) -> None:
     """Check that a statement is what its hash says, of the party it names; the buyer's is the one on chain."""
     terms, escrow = escrow_of(deal, chain)
+    on_chain = None if escrow.dispute is None else escrow.dispute.evidence_hash
+    check_statement(evidence, escrow.escrow_id, terms, on_chain)
+
+
+def check_statement(evidence: models.Evidence, escrow_id: bytes, terms: EscrowTerms, on_chain: bytes | None) -> None:
+    """Check that a statement is what its hash says, of the party it names; the buyer's is the one `on_chain`."""
     document = evidence_document(
-        escrow=escrow.escrow_id,
+        escrow=escrow_id,
         party=evidence.party,
         claim=evidence.claim,
         files=[file.entry() for file in evidence.files],
@@ -56,8 +71,47 @@ def check_evidence(evidence: models.Evidence, deal: models.Deal, chain: Chain) -
     require(evidence_hash(document) == evidence.hash, "The evidence does not match its hash.")
     side = terms.client if evidence.role == "buyer" else terms.provider
     require(evidence.party == side, "The evidence is of somebody else.")
-    if evidence.role == "buyer" and escrow.dispute is not None:
-        require(evidence.hash == escrow.dispute.evidence_hash, "The evidence is not the one the chain has the hash of.")
+    if evidence.role == "buyer" and on_chain is not None:
+        require(evidence.hash == on_chain, "The evidence is not the one the chain has the hash of.")
+
+
+def number_of(deal: models.Deal, chain: Chain) -> int:
+    """Return the arbiter's number of a deal's dispute, computed from its terms. Raises NotDue, Mismatch."""
+    terms, escrow = escrow_of(deal, chain)
+    if escrow.dispute is None or escrow.dispute.dispute_id is None:
+        raise NotDue("The arbiter has no dispute about this deal.")
+    extra = dispute_extra(escrow.escrow_id, terms)
+    number = dispute_id(chain.chain_id, terms.arbiter, chain.contracts.escrow, extra)
+    require(escrow.dispute.dispute_id == str(number), "The service names another dispute than the terms do.")
+    return number
+
+
+def check_case(case: models.Case, number: int, chain: Chain) -> EscrowTerms:
+    """Check that a case is what dispute `number` is about; return the agreed terms. Raises Mismatch.
+
+    The number names the escrow and its parties, the escrow id the terms, these the task document, and the hashes the
+    result and the statements. That the chain has the hashes of the result and of the buyer's statement is the service's
+    word.
+    """
+    terms = terms_message(case.terms)
+    require(escrow_id(terms, chain.escrow) == case.escrow_id, "The escrow id does not match the terms.")
+    extra = dispute_extra(case.escrow_id, terms)
+    asked = dispute_id(chain.chain_id, chain.contracts.arbiter, chain.contracts.escrow, extra)
+    require(asked == number and case.dispute_id == str(number), "This is another dispute.")
+    require((terms.client, terms.provider) == (case.buyer, case.agent), "The terms name other parties.")
+    require(task_hash(case.document) == case.task_hash, "The task document does not match its hash.")
+    require(
+        terms.job_hash == job_hash(case.task_hash, case.bid_hash, case.bids_root), "The terms commit to another job."
+    )
+    listed = [file.entry().to_json() for file in case.input_files]
+    require(listed == case.document.get("input_files"), "The input files are not those of the task document.")
+    if case.deliverable is not None:
+        found = case.deliverable.manifest
+        digest = deliverable_hash(manifest([file.entry() for file in found.files], found.salt))
+        require(digest == case.deliverable_hash, "The result is not the one on chain.")
+    for said in case.dispute.evidence:
+        check_statement(said, case.escrow_id, terms, case.dispute.evidence_hash)
+    return terms
 
 
 def split_message(escrow_id: bytes, offer: models.SplitOffer) -> Split:

@@ -60,8 +60,9 @@ def dispute_json(escrow_id: bytes) -> dict[str, Any]:
     return {
         "arbiter": checksum(ARBITER), "arbiter_fee_units": "0", "bond_units": str(FEE), "evidence_hash": digest,
         "raised_at": NOW - 10, "respond_by": ENDS, "responded_at": None, "dispute_id": None, "arbiter_period": None,
-        "arbiter_period_at": None, "arbiter_round": None, "ruling": None, "decide_by": None, "outcome": None,
-        "evidence": [said],
+        "arbiter_period_at": None, "arbiter_period_ends_at": None, "arbiter_round": None, "verdict": None, "rounds": [],
+        "appeal": None, "buyer_credit_units": "0", "agent_credit_units": "0", "ruling": None, "decide_by": None,
+        "outcome": None, "evidence": [said],
     }  # fmt: skip
 
 
