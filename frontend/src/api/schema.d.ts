@@ -610,6 +610,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/disputes/{dispute_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Case
+         * @description A dispute by the arbiter's number, decimal or 0x-hex, for its parties and the jurors drawn into it.
+         *
+         *     Jurors read it, and the files it names, until the ruling is handed over. To others it does not exist.
+         */
+        get: operations["read_case"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/files": {
         parameters: {
             query?: never;
@@ -639,7 +661,9 @@ export interface paths {
         };
         /**
          * Download File
-         * @description Send the bytes to the file's owner and to the parties of a task that names it; to others it does not exist.
+         * @description Send the bytes to the file's owner, to the parties of a task that names it, and to the jurors of its dispute.
+         *
+         *     To others it does not exist.
          */
         get: operations["download_file"];
         put?: never;
@@ -1221,6 +1245,51 @@ export interface components {
             success_rate_measured: boolean;
         };
         /**
+         * AppealOut
+         * @description The appeal that can be paid for now. The next panel sits when both sides have paid.
+         *
+         *     If no side the votes are against has paid by `challenge_by`, the verdict stands. If one has, the other side has
+         *     until `ends_at`, and loses by not paying.
+         */
+        AppealOut: {
+            /** unix seconds */
+            challenge_by: number;
+            /** Challenged */
+            challenged: boolean;
+            /** base units of USDC */
+            cost_units: string;
+            /** unix seconds */
+            ends_at: number;
+            /** Round */
+            round: number;
+            /** Sides */
+            sides: components["schemas"]["AppealSideOut"][];
+            /**
+             * Verdict
+             * @enum {string}
+             */
+            verdict: "neither" | "buyer" | "agent";
+        };
+        /**
+         * AppealSideOut
+         * @description A side of an appeal. What is missing can be paid by anybody until `payable_until`; null where nothing is.
+         */
+        AppealSideOut: {
+            /** base units of USDC */
+            missing_units: string;
+            /** base units of USDC */
+            paid_units: string;
+            /** Payable Until */
+            payable_until: number | null;
+            /** base units of USDC */
+            required_units: string;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "buyer" | "agent";
+        };
+        /**
          * AttemptOut
          * @description One signed transaction that was, or may be, broadcast.
          */
@@ -1426,6 +1495,47 @@ export interface components {
             signature: string;
             /** unix seconds */
             valid_until: number;
+        };
+        /**
+         * CaseOut
+         * @description A dispute before the arbiter with all it is about: what was agreed, what was handed in, what both sides say.
+         *
+         *     `terms` hash to `escrow_id`, which with the parties names the dispute at the arbiter; `document` hashes to
+         *     `task_hash`, which with `bid_hash` and `bids_root` is the terms' job hash. Offers to divide are not among it.
+         */
+        CaseOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** 32 bytes as hex */
+            bid_hash: string;
+            /** 32 bytes as hex */
+            bids_root: string;
+            /** EIP-55 address */
+            buyer: string;
+            /**
+             * Deal Id
+             * Format: uuid
+             */
+            deal_id: string;
+            deliverable: components["schemas"]["DeliverableOut"] | null;
+            /** Deliverable Hash */
+            deliverable_hash: string | null;
+            dispute: components["schemas"]["DisputeOut"];
+            /** Dispute Id */
+            dispute_id: string;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** Input Files */
+            input_files: components["schemas"]["FileOut"][];
+            /** 32 bytes as hex */
+            task_hash: string;
+            terms: components["schemas"]["TermsOut"];
+            /** Title */
+            title: string;
         };
         /**
          * ChainRef
@@ -1762,6 +1872,9 @@ export interface components {
          * @description The dispute of an escrow as the chain has it, with what both sides say.
          */
         DisputeOut: {
+            /** base units of USDC */
+            agent_credit_units: string;
+            appeal: components["schemas"]["AppealOut"] | null;
             /** EIP-55 address */
             arbiter: string;
             /** base units of USDC */
@@ -1770,10 +1883,14 @@ export interface components {
             arbiter_period: ("evidence" | "drawing" | "commit" | "reveal" | "appeal" | "solved") | null;
             /** Arbiter Period At */
             arbiter_period_at: number | null;
+            /** Arbiter Period Ends At */
+            arbiter_period_ends_at: number | null;
             /** Arbiter Round */
             arbiter_round: number | null;
             /** base units of USDC */
             bond_units: string;
+            /** base units of USDC */
+            buyer_credit_units: string;
             /** Decide By */
             decide_by: number | null;
             /** Dispute Id */
@@ -1790,8 +1907,12 @@ export interface components {
             respond_by: number;
             /** Responded At */
             responded_at: number | null;
+            /** Rounds */
+            rounds: components["schemas"]["RoundOut"][];
             /** Ruling */
             ruling: ("neither" | "buyer" | "agent") | null;
+            /** Verdict */
+            verdict: ("neither" | "buyer" | "agent") | null;
         };
         /**
          * EscrowOut
@@ -2535,6 +2656,30 @@ export interface components {
         ReturnIn: {
             /** bytes as hex */
             signature: string;
+        };
+        /**
+         * RoundOut
+         * @description A panel of jurors and its votes, counted by seats.
+         */
+        RoundOut: {
+            /** base units of USDC */
+            agent_appeal_units: string;
+            /** Agent Votes */
+            agent_votes: number;
+            /** base units of USDC */
+            buyer_appeal_units: string;
+            /** Buyer Votes */
+            buyer_votes: number;
+            /** Committed */
+            committed: number;
+            /** Drawn */
+            drawn: number;
+            /** Neither Votes */
+            neither_votes: number;
+            /** Number */
+            number: number;
+            /** Seats */
+            seats: number;
         };
         /**
          * RouteIn
@@ -4137,6 +4282,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_case: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                dispute_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CaseOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
