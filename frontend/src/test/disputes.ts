@@ -1,7 +1,9 @@
 import { type Hex, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type { Action, DealOut, DisputeOut, EscrowOut, EvidenceOut, NetworkOut, SessionOut } from '@/api/types'
+import { disputeId } from '@/chain/appeal'
 import { commentHash, type EvidenceParts, evidenceHash } from '@/chain/evidence'
+import { escrowOf } from '@/features/deals/lib/escrow'
 import { agent, buyer, chainRef, iso, makeDelivered, NOW, network, session } from './fixtures'
 
 export const verifier = privateKeyToAccount(`0x${'6'.repeat(64)}` as Hex)
@@ -95,7 +97,13 @@ export async function makeChallenged(): Promise<DealOut> {
     dispute_id: null,
     arbiter_period: null,
     arbiter_period_at: null,
+    arbiter_period_ends_at: null,
     arbiter_round: null,
+    verdict: null,
+    rounds: [],
+    appeal: null,
+    buyer_credit_units: '0',
+    agent_credit_units: '0',
     ruling: null,
     decide_by: null,
     outcome: null,
@@ -112,6 +120,52 @@ export async function makeChallenged(): Promise<DealOut> {
     { ...deal, state: 'disputed', public_state: 'disputed', actions },
     { chain_status: 'challenged', challenge_ends_at: null, dispute },
   )
+}
+
+/** The agent has signed its answer, with words, and the chain does not have it yet. */
+export async function makeAnswering(): Promise<DealOut> {
+  const deal = await makeChallenged()
+  const before = deal.escrow?.dispute
+  if (!before) throw new Error('no dispute')
+  const dispute = { ...before, evidence: [...before.evidence, evidence(deal, 'agent', AGENT_CLAIM, [])] }
+  const last_intent = { id: deal.id, kind: 'respond', state: 'sent', tx_hash: null, error_code: null }
+  return withEscrow({ ...deal, last_intent }, { dispute })
+}
+
+const PANEL = { committed: 3, neither_votes: 0, buyer_appeal_units: '0', agent_appeal_units: '0' }
+
+/** The first panel has voted for the agent; the buyer may appeal until `NOW + 30`. */
+export async function makeAppealable(changes: Partial<NonNullable<DisputeOut['appeal']>> = {}): Promise<DealOut> {
+  const deal = await makeDisputed()
+  const before = deal.escrow?.dispute
+  if (!before) throw new Error('no dispute')
+  const side = (role: 'buyer' | 'agent', required_units: string) => ({
+    role,
+    required_units,
+    paid_units: '0',
+    missing_units: required_units,
+    payable_until: NOW + 30,
+  })
+  const dispute: DisputeOut = {
+    ...before,
+    arbiter_period: 'appeal',
+    arbiter_period_ends_at: NOW + 60,
+    arbiter_round: 0,
+    verdict: 'agent',
+    rounds: [{ ...PANEL, number: 0, seats: 3, drawn: 3, buyer_votes: 1, agent_votes: 2 }],
+    appeal: {
+      round: 0,
+      verdict: 'agent',
+      cost_units: '7000000',
+      challenge_by: NOW + 30,
+      ends_at: NOW + 60,
+      challenged: false,
+      sides: [side('buyer', '14000000'), side('agent', '7000000')],
+      ...changes,
+    },
+  }
+  // the number the arbiter gives a dispute about this escrow
+  return withEscrow(deal, { dispute: { ...dispute, dispute_id: disputeId(court, escrowOf(deal)).toString() } })
 }
 
 /** The agent has answered; jurors vote in a second round. */
@@ -133,7 +187,9 @@ export async function makeDisputed(): Promise<DealOut> {
     decide_by: NOW + 2_592_000,
     arbiter_period: 'commit',
     arbiter_period_at: NOW - 10,
+    arbiter_period_ends_at: NOW + 20,
     arbiter_round: 1,
+    verdict: 'agent',
     evidence: [...before.evidence, evidence(deal, 'agent', AGENT_CLAIM, [])],
   }
   return withEscrow({ ...deal, actions }, { chain_status: 'disputed', dispute })

@@ -2,6 +2,7 @@
 
 from aicp.agent.agent import Agent, Options
 from aicp.agent.work import (
+    AcceptSplit,
     Answer,
     CannotDo,
     DisputeCase,
@@ -13,11 +14,14 @@ from aicp.agent.work import (
     Offer,
     Reaction,
     Result,
+    SplitAnswer,
+    SplitProposal,
     Task,
     usdc,
 )
 
 __all__ = [
+    "AcceptSplit",
     "Agent",
     "Answer",
     "CannotDo",
@@ -31,6 +35,8 @@ __all__ = [
     "Options",
     "Reaction",
     "Result",
+    "SplitAnswer",
+    "SplitProposal",
     "Task",
     "usdc",
 ]

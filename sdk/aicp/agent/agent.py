@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-from aicp.agent.work import DisputeCase, Job, Offer, Reaction, Result, Task
+from aicp.agent.work import DisputeCase, Job, Offer, Reaction, Result, SplitAnswer, SplitProposal, Task
 from aicp.client.errors import ClientError
 from aicp.client.wallet import Wallet
 from aicp.rules.primitives import parse_usdc
@@ -17,9 +17,11 @@ from aicp.rules.primitives import parse_usdc
 Quote = Callable[[Task], Offer | None]
 Work = Callable[[Job], Result]
 OnDispute = Callable[[DisputeCase], Reaction]
+OnSplitOffer = Callable[[SplitProposal], SplitAnswer]
 Q = TypeVar("Q", bound=Quote)
 W = TypeVar("W", bound=Work)
 D = TypeVar("D", bound=OnDispute)
+S = TypeVar("S", bound=OnSplitOffer)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,8 @@ class Agent:
         self.work: Work | None = None
         self.dispute: OnDispute | None = None
         """Decides what is done about a dispute; without one `aicp.agent.defence.default_reaction` does."""
+        self.split_offer: OnSplitOffer | None = None
+        """Decides about a buyer's offer to divide; without one it is told in the log and left open."""
 
     @overload
     def on(self, event: Literal["quote"]) -> Callable[[Q], Q]: ...
@@ -65,9 +69,11 @@ class Agent:
     def on(self, event: Literal["work"]) -> Callable[[W], W]: ...
     @overload
     def on(self, event: Literal["dispute"]) -> Callable[[D], D]: ...
-    def on(self, event: Literal["quote", "work", "dispute"]) -> Callable[[Any], Any]:
+    @overload
+    def on(self, event: Literal["split_offer"]) -> Callable[[S], S]: ...
+    def on(self, event: Literal["quote", "work", "dispute", "split_offer"]) -> Callable[[Any], Any]:
         """Register a handler: `quote(task) -> Offer | None`, `work(job) -> Result` (may raise CannotDo), or, which may
-        be left out, `dispute(case) -> Reaction`.
+        be left out, `dispute(case) -> Reaction` and `split_offer(proposal) -> AcceptSplit | Divide | None`.
 
         Handlers are plain functions and run in a thread of their own.
         """

@@ -14,9 +14,10 @@ from typing import Final
 
 from aicp.agent.agent import Agent, Options
 from aicp.agent.defence import Defence
+from aicp.agent.division import Division
 from aicp.agent.work import CannotDo, Job, JobFile, Result
 from aicp.agent.workspace import Finished, Workspace, media_type, safe_name
-from aicp.client import AgentActions, ClientError, Mismatch, ProblemError, TermsRefused
+from aicp.client import AgentActions, ClientError, DisputeActions, Mismatch, ProblemError, TermsRefused
 from aicp.client.direct import DirectChain
 from aicp.client.models import Deal, StoredFile
 from aicp.client.verify import check_escrow, check_order
@@ -57,6 +58,7 @@ class Driver:
         self._options = options
         self._slots = slots
         self._defence = Defence(agent, actions, options)
+        self._division = Division(agent, DisputeActions(actions.market))
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
@@ -100,6 +102,8 @@ class Driver:
             return True
         chain = await self._actions.market.chain()
         self.keeps_slot = not left_unpaid(deal, chain.now(), chain.constants.accept_window_seconds)
+        if await self._division.step(deal):
+            return False
         if deal.state == "awaiting_acceptance":
             await self._accept(deal)
         elif deal.state in {"assigned", "running"}:

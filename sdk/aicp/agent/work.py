@@ -11,6 +11,7 @@ from aicp.client.models import StoredFile, Task
 from aicp.rules.primitives import parse_usdc
 
 __all__ = [
+    "AcceptSplit",
     "Answer",
     "CannotDo",
     "DisputeCase",
@@ -22,6 +23,8 @@ __all__ = [
     "Offer",
     "Reaction",
     "Result",
+    "SplitAnswer",
+    "SplitProposal",
     "Task",
     "usdc",
 ]
@@ -128,3 +131,28 @@ class KeepSilent:
 
 
 Reaction = Answer | Divide | GiveBack | KeepSilent
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SplitProposal:
+    """A buyer's signed offer to divide what is left of a deal. Amounts are base units, times unix seconds."""
+
+    deal_id: uuid.UUID
+    title: str
+    price_units: int
+    left_units: int
+    """What neither side has got yet; the two parts are all of it."""
+    to_agent_units: int
+    to_buyer_units: int
+    valid_until: int
+    chain_status: str
+    """Of the escrow: `accepted` while we work, `submitted`, `challenged` or `disputed` after we have handed in."""
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptSplit:
+    """Sign the offer: it is carried out, ends a dispute as well, and no stake is lost."""
+
+
+SplitAnswer = AcceptSplit | Divide | None
+"""Take it, offer other parts instead, or leave it open."""

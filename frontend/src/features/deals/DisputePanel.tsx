@@ -10,9 +10,10 @@ import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
 import { shortHash } from '@/components/web3/TxLink'
+import { AppealCard, ArbiterCredit, Rounds } from './AppealCard'
 import { EndingText } from './CaseForm'
 import { Facts } from './Facts'
-import { escrowOf, leftUnits } from './lib/escrow'
+import { escrowOf, isAnswering, leftUnits } from './lib/escrow'
 import { type PeriodStep, periodsOf } from './lib/periods'
 import { ifNobodyActs, OUTCOMES, paidOut, RULINGS } from './lib/words'
 import { FileRow } from './ResultFiles'
@@ -136,6 +137,14 @@ function Result({ escrow, dispute }: { escrow: EscrowOut; dispute: DisputeOut })
   )
 }
 
+/** Where the agent's answer is while the chain has none: its words are shown as soon as they are signed. */
+function answerText(deal: DealOut, dispute: DisputeOut): string {
+  if (isAnswering(deal)) return 'The agent has signed its answer; it is on its way to the chain.'
+  return dispute.evidence.some((said) => said.role === 'agent')
+    ? 'The agent has written words, but its answer is not on chain, and counts only there.'
+    : 'The agent has not answered yet.'
+}
+
 /** The dispute of a deal: who says what, with evidence; its periods and clocks; how it ends if nobody acts; the ruling. */
 export function DisputePanel({ deal, role }: { deal: DealOut; role: DealRole }) {
   const { constants } = useNetwork()
@@ -166,7 +175,9 @@ export function DisputePanel({ deal, role }: { deal: DealOut; role: DealRole }) 
             />
           </Notice>
         )}
-        <Periods steps={periodsOf(escrow, dispute)} />
+        <Periods steps={periodsOf(escrow, dispute, isAnswering(deal))} />
+        <AppealCard deal={deal} dispute={dispute} role={role} />
+        <Rounds dispute={dispute} />
         <Facts
           facts={[
             ...(open
@@ -181,6 +192,7 @@ export function DisputePanel({ deal, role }: { deal: DealOut; role: DealRole }) 
             ['Arbiter', <Address key="arbiter" address={dispute.arbiter} copy />],
           ]}
         />
+        <ArbiterCredit dispute={dispute} role={role} />
         {dispute.evidence.every((said) => said.role !== 'buyer') && (
           <Notice tone="info">
             The buyer's words are not here, only their hash on chain: {shortHash(dispute.evidence_hash)}.
@@ -190,7 +202,7 @@ export function DisputePanel({ deal, role }: { deal: DealOut; role: DealRole }) 
           <Statement key={said.hash} escrow={escrow} dispute={dispute} said={said} />
         ))}
         {open && dispute.dispute_id === null && (
-          <p className="border-t border-line pt-3 text-muted">The agent has not answered yet.</p>
+          <p className="border-t border-line pt-3 text-muted">{answerText(deal, dispute)}</p>
         )}
       </div>
     </Card>

@@ -11,6 +11,7 @@ import { bondNonce, digest, type Message, type MessageName } from '@/chain/typed
 import {
   court,
   FEE,
+  makeAnswering,
   makeChallenged,
   makeDisputed,
   makeRuled,
@@ -367,6 +368,24 @@ describe('release by signatures', () => {
     await user.click(await screen.findByRole('button', { name: 'Sign release' }))
     expect(await screen.findByText('The terms name a verifier that was not agreed.')).toBeVisible()
     expect(screen.getByRole('button', { name: 'Sign in wallet' })).toBeDisabled()
+  })
+})
+
+describe('an answer under way', () => {
+  it('is not called missing while the chain does not have it', async () => {
+    await open(await makeAnswering())
+    const panel = await screen.findByTestId('dispute-panel')
+    expect(within(panel).getByRole('article', { name: 'The agent says' })).toBeVisible()
+    expect(within(panel).queryByText(/has not answered yet/)).toBeNull()
+    expect(within(panel).getByText('The agent has signed its answer; it is on its way to the chain.')).toBeVisible()
+  })
+
+  it('counts as none when its transaction came to nothing', async () => {
+    const deal = await makeAnswering()
+    await open({ ...deal, last_intent: deal.last_intent && { ...deal.last_intent, state: 'failed' } })
+    const panel = await screen.findByTestId('dispute-panel')
+    expect(within(panel).queryByText(/has not answered yet/)).toBeNull()
+    expect(within(panel).getByText(/its answer is not on chain, and counts only there/)).toBeVisible()
   })
 })
 

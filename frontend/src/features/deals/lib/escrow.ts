@@ -45,6 +45,12 @@ export function bondShares(dispute: DisputeOut, outcome: string): { toAgent: big
   return { toAgent: 0n, toBuyer: bond }
 }
 
+const DEAD = ['failed', 'expired', 'cancelled']
+
+/** Whether the agent has signed an answer to the dispute that the chain does not have yet, and still may get. */
+export const isAnswering = ({ last_intent: last, escrow }: DealOut): boolean =>
+  escrow?.dispute?.dispute_id === null && last?.kind === 'respond' && !DEAD.includes(last.state)
+
 /** A release somebody has signed and that still can be carried out: others join it by signing the very same. */
 export const openRelease = (escrow: EscrowOut, now: number): ReleaseSignatureOut | undefined =>
   escrow.release_signatures

@@ -22,10 +22,13 @@ const step = (name: string, state: PeriodStep['state'], more: Partial<PeriodStep
   ...more,
 })
 
-function answerStep(escrow: EscrowOut, dispute: DisputeOut): PeriodStep {
+function answerStep(escrow: EscrowOut, dispute: DisputeOut, answering: boolean): PeriodStep {
   if (dispute.dispute_id !== null) return step('The agent answered', 'done', { at: dispute.responded_at })
   if (escrow.chain_status === 'challenged')
-    return step('The agent has to answer', 'now', { until: dispute.respond_by, note: 'By paying the arbiter.' })
+    return step('The agent has to answer', 'now', {
+      until: dispute.respond_by,
+      note: answering ? 'Its answer is on its way to the chain.' : 'By paying the arbiter.',
+    })
   // closed without an answer: silence, a refund or a split
   return escrow.chain_status === 'closed' && dispute.outcome === 'lost'
     ? step('The agent did not answer', 'missed', { at: dispute.respond_by })
@@ -45,26 +48,29 @@ function rulingStep(escrow: EscrowOut, dispute: DisputeOut): PeriodStep {
 }
 
 function arbiterSteps(escrow: EscrowOut, dispute: DisputeOut): PeriodStep[] {
-  const { arbiter_period: period, arbiter_round: round, arbiter_period_at: since } = dispute
+  const { arbiter_period: period, arbiter_round: round, arbiter_period_at: since, appeal } = dispute
+  const { arbiter_period_ends_at: ends } = dispute
   // where both sides or a clock ended the dispute, its later periods never were
   if (period === null || (escrow.chain_status === 'closed' && dispute.ruling === null)) return []
   const reached = PERIODS.findIndex(({ id }) => id === period)
   const panel = round === null ? '' : round === 0 ? ' First panel.' : ` After appeal ${round}, a larger panel.`
   const over = escrow.chain_status !== 'disputed'
+  const clock = appeal && !appeal.challenged ? appeal.challenge_by : ends
   return PERIODS.filter(({ id }) => id !== 'solved').map(({ name, what }, index) => {
     const state = over || index < reached ? 'done' : index === reached ? 'now' : 'later'
     return step(name, state, {
       inner: true,
       at: state === 'now' ? since : null,
+      until: state === 'now' ? clock : null,
       note: state === 'now' ? `${what}${panel}` : null,
     })
   })
 }
 
-/** The periods of a dispute in order, the arbiter's own among them where he shows them. */
-export function periodsOf(escrow: EscrowOut, dispute: DisputeOut): PeriodStep[] {
+/** The periods of a dispute in order, the arbiter's own among them where he shows them; `answering`: see `isAnswering`. */
+export function periodsOf(escrow: EscrowOut, dispute: DisputeOut, answering = false): PeriodStep[] {
   const raised = step('The buyer disputed the result', 'done', { at: dispute.raised_at })
-  const answer = answerStep(escrow, dispute)
+  const answer = answerStep(escrow, dispute, answering)
   if (dispute.dispute_id === null && escrow.chain_status === 'closed')
     return [raised, answer, step('The escrow is closed', 'done')]
   const closed = escrow.chain_status === 'closed'

@@ -96,6 +96,37 @@ export const RULINGS: Record<NonNullable<DisputeOut['ruling']>, string> = {
   agent: 'The arbiter ruled for the agent.',
 }
 
+/** What the votes say while that can still be appealed, in a sentence. */
+export const VERDICTS: Record<NonNullable<DisputeOut['verdict']>, string> = {
+  neither: 'The votes so far are for neither side.',
+  buyer: 'The votes so far are for the buyer.',
+  agent: 'The votes so far are for the agent.',
+}
+
+/** The panels in order, as they are called on the page. */
+export const ROUNDS = ['The first panel', 'The second panel', 'The third panel']
+
+/** Who voted how in a panel, counted by seats. */
+export function votesOf(round: DisputeOut['rounds'][number]): string {
+  const { buyer_votes: buyer, agent_votes: agent, neither_votes: neither, drawn } = round
+  if (drawn === 0) return 'its jurors are being drawn'
+  if (buyer + agent + neither === 0) return `${drawn} jurors' seats, no vote shown yet`
+  return `buyer ${buyer}, agent ${agent}${neither > 0 ? `, neither ${neither}` : ''} (of ${drawn} seats)`
+}
+
+/** What an appeal needs, and what happens without it, in sentences. */
+export function appealRule(appeal: NonNullable<DisputeOut['appeal']>): string {
+  const [first, second] = appeal.sides
+  if (appeal.challenged) {
+    const short = [first, second].find((side) => side && side.missing_units !== '0')
+    return `One side has paid. If nobody pays ${amountText(short?.missing_units ?? '0')} for the ${short?.role ?? 'other'}'s side in time, that side loses.`
+  }
+  if (appeal.verdict === 'neither')
+    return 'There is no winner so far. Whoever pays for its side in time wins, unless the other side pays too and a larger panel votes.'
+  const loser = appeal.verdict === 'buyer' ? 'agent' : 'buyer'
+  return `If nobody pays for the ${loser}'s side in time, the votes stand. If somebody does, the ${appeal.verdict}'s side has to pay as well, or it loses; then a larger panel votes.`
+}
+
 /** How an escrow ended, in a sentence. */
 export const OUTCOMES: Record<string, string> = {
   completed: 'The money was released to the agent.',

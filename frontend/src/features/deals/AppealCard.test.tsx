@@ -1,0 +1,143 @@
+import { screen, waitFor, within } from '@testing-library/react'
+import { decodeFunctionData, encodeFunctionData } from 'viem'
+import type { PrivateKeyAccount } from 'viem/accounts'
+import { beforeEach, describe, expect, it, vi } from 'vitest'
+import { arbiterAbi, usdcAbi } from '@/abi/generated'
+import type { DealOut } from '@/api/types'
+import type { Call } from '@/chain/useTx'
+import { court, makeAppealable, makeRuled, sessionFor, verifier } from '@/test/disputes'
+import { agent, balances, buyer, NOW, timeline } from '@/test/fixtures'
+import { show } from '@/test/render'
+import { answers, server } from '@/test/server'
+import { signs } from '@/test/wallet'
+import { DealPage } from './DealPage'
+import { escrowOf } from './lib/escrow'
+
+const sent = vi.hoisted(() => ({ calls: [] as unknown[], refuse: null as Error | null }))
+vi.mock('@/chain/useTx', () => ({
+  useTx: () => ({
+    isPending: false,
+    mutateAsync: (call: unknown) => {
+      if (sent.refuse) return Promise.reject(sent.refuse)
+      sent.calls.push(call)
+      return Promise.resolve('0x')
+    },
+  }),
+}))
+
+beforeEach(() => {
+  sent.calls.length = 0
+  sent.refuse = null
+})
+
+async function open(deal: DealOut, reader: PrivateKeyAccount = buyer) {
+  server.use(
+    answers('/auth/session', sessionFor(reader.address)),
+    answers(`/deals/${deal.id}`, deal),
+    answers(`/deals/${deal.id}/timeline`, timeline),
+    answers(`/accounts/${reader.address}/balances`, balances),
+    signs(reader),
+  )
+  const at = `/deals/${deal.id}`
+  return show(<DealPage />, { path: '/deals/:dealId', at, connected: true, network: court, account: reader.address })
+}
+
+/** What a call does, read back from its calldata. */
+const meaning = ({ abi, functionName, args, address }: Call) => {
+  const { functionName: name, args: given } = decodeFunctionData({
+    abi,
+    data: encodeFunctionData({ abi, functionName, args }),
+  })
+  return [address, name, given]
+}
+
+const card = () => screen.findByRole('region', { name: 'Appeal' })
+
+describe('an appeal', () => {
+  it('says what the votes are, who has to pay how much until when, and pays exactly that', async () => {
+    const deal = await makeAppealable()
+    const { user } = await open(deal)
+    const region = await card()
+    expect(region).toHaveTextContent('Appeal against the first panel')
+    expect(region).toHaveTextContent("If nobody pays for the buyer's side in time, the votes stand.")
+    expect(region).toHaveTextContent('0.00 USDC of 14.00 USDC')
+    expect(region).toHaveTextContent('0.00 USDC of 7.00 USDC')
+    const rounds = screen.getByRole('region', { name: 'Rounds' })
+    expect(rounds).toHaveTextContent('The first panel')
+    expect(rounds).toHaveTextContent('buyer 1, agent 2 (of 3 seats)')
+    expect(rounds).toHaveTextContent('The votes so far are for the agent.')
+    await user.click(within(region).getByRole('button', { name: 'Pay 14.00 USDC for your side' }))
+    await waitFor(() => expect(sent.calls).toHaveLength(2))
+    const id = BigInt(escrowOf(deal).dispute?.dispute_id ?? 0)
+    const [approve, fund] = sent.calls as [Call, Call]
+    expect([approve.abi, fund.abi]).toEqual([usdcAbi, arbiterAbi])
+    expect(meaning(approve)).toEqual([court.contracts.usdc, 'approve', [expect.anything(), 14_000_000n]])
+    expect(String(approve.args[0]).toLowerCase()).toBe(court.contracts.arbiter.toLowerCase())
+    expect(meaning(fund)).toEqual([court.contracts.arbiter, 'fundAppeal', [id, 1, 14_000_000n]])
+  })
+
+  it('lets the agent answer a paid side until the end, for the other side of the same dispute', async () => {
+    const deal = await makeAppealable({
+      challenged: true,
+      sides: [
+        { role: 'buyer', required_units: '14000000', paid_units: '14000000', missing_units: '0', payable_until: null },
+        {
+          role: 'agent',
+          required_units: '7000000',
+          paid_units: '1000000',
+          missing_units: '6000000',
+          payable_until: NOW + 60,
+        },
+      ],
+    })
+    const { user, unmount } = await open(deal, agent)
+    const region = await card()
+    expect(region).toHaveTextContent("If nobody pays 6.00 USDC for the agent's side in time, that side loses.")
+    await user.click(within(region).getByRole('button', { name: 'Pay 6.00 USDC for your side' }))
+    await waitFor(() => expect(sent.calls).toHaveLength(2))
+    expect((sent.calls[1] as Call).args.slice(1)).toEqual([2, 6_000_000n])
+    unmount()
+    await open(deal)
+    expect(await card()).toHaveTextContent('Your side is paid for.')
+    expect(screen.queryByRole('button', { name: /for your side/ })).toBeNull()
+  })
+
+  it('has no button for the verifier, nor when time is over, nor while there is no appeal', async () => {
+    const late = await makeAppealable()
+    const sides = late.escrow?.dispute?.appeal?.sides.map((side) => ({ ...side, payable_until: NOW - 1 })) ?? []
+    const { unmount } = await open(await makeAppealable({ sides }))
+    await card()
+    expect(screen.queryByRole('button', { name: /for your side/ })).toBeNull()
+    unmount()
+    const second = await open({ ...(await makeAppealable()), verifier: verifier.address }, verifier)
+    await card()
+    expect(screen.queryByRole('button', { name: /for your side/ })).toBeNull()
+    second.unmount()
+    await open(await makeRuled())
+    await screen.findByTestId('dispute-panel')
+    expect(screen.queryByRole('region', { name: 'Appeal' })).toBeNull()
+  })
+
+  it('sends nothing for a dispute the terms do not name, and says why a transaction was refused', async () => {
+    const deal = structuredClone(await makeAppealable())
+    if (deal.escrow?.dispute) deal.escrow.dispute.dispute_id = '7'
+    const { user, unmount } = await open(deal)
+    await user.click(within(await card()).getByRole('button', { name: /for your side/ }))
+    expect(await screen.findByText(/The service shows another dispute than the terms name/)).toBeVisible()
+    expect(sent.calls).toEqual([])
+    unmount()
+    sent.refuse = new Error('This side of the appeal cannot be paid for now.')
+    const again = await open(await makeAppealable())
+    await again.user.click(within(await card()).getByRole('button', { name: /for your side/ }))
+    expect(await screen.findByText(/cannot be paid for now/)).toBeVisible()
+  })
+
+  it('pays out what lies at the arbiter for the reader', async () => {
+    const deal = structuredClone(await makeRuled())
+    if (deal.escrow?.dispute) deal.escrow.dispute.buyer_credit_units = '14000000'
+    const { user } = await open(deal)
+    await user.click(await screen.findByRole('button', { name: 'Collect 14.00 USDC from the arbiter' }))
+    await waitFor(() => expect(sent.calls).toHaveLength(1))
+    expect(meaning(sent.calls[0] as Call)).toEqual([court.contracts.arbiter, 'withdraw', [14_000_000n]])
+  })
+})

@@ -1,0 +1,108 @@
+import type { DealOut, DealRole, DisputeOut } from '@/api/types'
+import { collectCall, payAppealCalls } from '@/chain/appeal'
+import { useNetwork } from '@/chain/network'
+import { type Call, useTx } from '@/chain/useTx'
+import { Countdown, useServerNow } from '@/components/ui/Time'
+import { toast } from '@/components/ui/toast'
+import { Amount, amountText } from '@/components/web3/Amount'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { Facts } from './Facts'
+import { escrowOf } from './lib/escrow'
+import { appealRule, ROUNDS, VERDICTS, votesOf } from './lib/words'
+
+type Appeal = NonNullable<DisputeOut['appeal']>
+
+/** Each panel that has sat or sits, with its votes. */
+export function Rounds({ dispute }: { dispute: DisputeOut }) {
+  if (dispute.rounds.every(({ drawn }) => drawn === 0)) return null
+  return (
+    <section aria-label="Rounds" className="grid gap-2 border-t border-line pt-3">
+      <Facts facts={dispute.rounds.map((round) => [ROUNDS[round.number] ?? '', votesOf(round)] as const)} />
+      {dispute.verdict !== null && dispute.ruling === null && (
+        <p className="font-medium">{VERDICTS[dispute.verdict]}</p>
+      )}
+    </section>
+  )
+}
+
+/** Sends calls one after the other, each simulated first; the second is asked for when the first is mined. */
+function useCalls() {
+  const tx = useTx()
+  const send = async (calls: () => Call[], done: string) => {
+    for (const call of calls()) await tx.mutateAsync(call)
+    toast('ok', done)
+  }
+  return { send, busy: tx.isPending }
+}
+
+function PayButton({ deal, role, side }: { deal: DealOut; role: 'buyer' | 'agent'; side: Appeal['sides'][number] }) {
+  const network = useNetwork()
+  const { send, busy } = useCalls()
+  const missing = BigInt(side.missing_units)
+  const pay = () =>
+    send(() => payAppealCalls(network, escrowOf(deal), role, missing), `${amountText(missing)} paid for the appeal`)
+  return (
+    <div className="grid gap-2">
+      <ConnectionButton label={`Pay ${amountText(missing)} for your side`} onAct={pay} busy={busy} />
+      <p className="text-xs text-muted">
+        Two transactions of your wallet, which needs gas: the arbiter is allowed exactly this amount, then takes it.
+        Nobody relays them. If your side wins, you get back what the panel did not cost; if it loses, it is spent.
+      </p>
+    </div>
+  )
+}
+
+/** The appeal that can be paid for: what the votes say, until when, who has to pay how much, and the reader's button. */
+export function AppealCard({ deal, dispute, role }: { deal: DealOut; dispute: DisputeOut; role: DealRole }) {
+  const now = useServerNow()
+  const { appeal } = dispute
+  if (!appeal) return null
+  const until = appeal.challenged ? appeal.ends_at : appeal.challenge_by
+  const own = appeal.sides.find((side) => side.role === role)
+  const payable = own && own.payable_until !== null && own.payable_until > now
+  return (
+    <section aria-label="Appeal" className="grid gap-3 rounded-control bg-sunken px-3 py-2.5">
+      <p className="flex flex-wrap items-baseline justify-between gap-2">
+        <b className="font-semibold">Appeal against {(ROUNDS[appeal.round] ?? '').toLowerCase()}</b>
+        <span className="text-xs text-muted">
+          time left: <Countdown until={until} over="over" />
+        </span>
+      </p>
+      <p>{appealRule(appeal)}</p>
+      <Facts
+        facts={[
+          ['Next panel', <Amount key="cost" units={appeal.cost_units} />],
+          ...appeal.sides.map(
+            (side) =>
+              [
+                `Paid for the ${side.role}'s side`,
+                `${amountText(side.paid_units)} of ${amountText(side.required_units)}`,
+              ] as const,
+          ),
+        ]}
+      />
+      {own && own.missing_units === '0' && <p className="text-muted">Your side is paid for.</p>}
+      {payable && (role === 'buyer' || role === 'agent') && <PayButton deal={deal} role={role} side={own} />}
+    </section>
+  )
+}
+
+/** What lies at the arbiter for the reader: contributions that came back, and excess. */
+export function ArbiterCredit({ dispute, role }: { dispute: DisputeOut; role: DealRole }) {
+  const network = useNetwork()
+  const { send, busy } = useCalls()
+  const held = { buyer: dispute.buyer_credit_units, agent: dispute.agent_credit_units, verifier: '0' }[role]
+  if (held === '0') return null
+  const collect = () => send(() => [collectCall(network, BigInt(held))], `${amountText(held)} are in your wallet`)
+  return (
+    <div className="grid gap-2 border-t border-line pt-3">
+      <p>{amountText(held)} lie at the arbiter for you.</p>
+      <ConnectionButton
+        tone="secondary"
+        label={`Collect ${amountText(held)} from the arbiter`}
+        onAct={collect}
+        busy={busy}
+      />
+    </div>
+  )
+}
