@@ -98,7 +98,7 @@ def _announce(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
     marks = [seen.status.value, str(seen.released_units), str(seen.refunded_units)]
     if seen.status is views.EscrowStatus.DISPUTED:
         court = views.arbiter_dispute_of(session, ctx.deployment.escrow, seen.escrow_id)
-        marks += [] if court is None else [court.period, str(court.round_number)]
+        marks += [] if court is None else [court.period, str(court.round_number), *_raised(session, court)]
     state = ":".join(marks)
     if chain.terms.announced == state:
         return False
@@ -106,6 +106,14 @@ def _announce(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
     session.flush()
     tasks.announce_deal(session, task, deal.id, f"the escrow is {' '.join((seen.status.value, *marks[3:4]))}")
     return True
+
+
+def _raised(session: Session, court: views.ArbiterDisputeRow) -> list[str]:
+    """Return what both sides have paid in while an appeal can be paid for: either wants to know what the other does."""
+    if court.period != "appeal":
+        return []
+    now = views.rounds(session, court.dispute_id)[court.round_number]
+    return [str(now.appeal_first_units), str(now.appeal_second_units)]
 
 
 def _chain(session: Session, ctx: Context, deal: Deal) -> Chain | None:

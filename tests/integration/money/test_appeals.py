@@ -105,6 +105,8 @@ def test_an_appeal_of_both_sides_is_drawn_voted_and_paid_back_by_the_keeper(cour
     pay(court, deal, world.buyer, 1, 4 * USDC)
     pay(court, deal, world.buyer, 1, 30 * USDC)  # no more than is missing is taken
     appeal = appeal_of(court, deal)
+    told = world.sql("SELECT payload->>'reason' FROM app.outbox WHERE payload->>'deal_id' = :d", d=str(deal.id))
+    assert [row[0] for row in told].count("the escrow is disputed appeal") == 3, "its begin, and each payment"
     assert appeal.challenged
     assert [(one.paid_units, one.payable_until) for one in appeal.sides] == [(2 * COST, None), (0, end)]
     world.later(APPEAL_SECONDS // 2 + 1)
