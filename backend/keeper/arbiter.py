@@ -1,12 +1,12 @@
 """Takes the arbiter's steps that anybody may take and nobody is paid for, for disputes about our own deals.
 
-From evidence to ruling a dispute needs calls between the votes: to write down that a period is over, to open a session
-of drawings and give it its random number, to draw, to hand the ruling over, to give every juror his stake and reward,
-and whoever paid for an appeal what he gets back. While an appeal can be paid for or answered, the contract refuses to
-hand a ruling over; the last unit of both sides starts the next round by itself, which is then drawn like the first.
-Which of them is due only the contract knows for certain, so each candidate is tried on the pending block first, outside
-of every transaction, and asked for only where it passes. Strangers' disputes are never looked at; a session they share
-with ours is only moved on while one of ours waits in it.
+From evidence to ruling a dispute needs calls between the votes: to write down that a period is over, to open a
+session of drawings and give it its random number, to draw, to hand the ruling over, to give every juror his stake and
+reward, and a party that paid for an appeal what it gets back. While an appeal can be paid for or answered, the
+contract refuses to hand a ruling over; the last unit of both sides starts the next round by itself, which is then
+drawn like the first. Which of them is due only the contract knows for certain, so each candidate is tried on the
+pending block first, outside of every transaction, and asked for only where it passes. Strangers' disputes are never
+looked at; a session they share with ours is only moved on while one of ours waits in it.
 
 Where the seeder of the arbiter's randomness is one of our relayers, it commits to a seed before it lets a session ask
 for its number, and opens it afterwards. Seeds follow from the seeder's key and the number of the request, so none is

@@ -98,7 +98,7 @@ def open_disputes(
                 stuck,
                 exists().where(unsettled.dispute_id == d.dispute_id, ~unsettled.settled),
                 exists().where(unswept.dispute_id == d.dispute_id, ~unswept.swept),
-                exists().where(unswept.dispute_id == d.dispute_id, unswept.appeal_left_units > 0),
+                d.dispute_id.in_(select(_to_return().subquery().c.dispute_id)),
             ),
         )
         .order_by(d.created_at, d.dispute_id)
@@ -115,21 +115,24 @@ def open_disputes(
         .where(unswept.dispute_id.in_(ids), ~unswept.swept)
         .order_by(unswept.round_number)
     ).all()
-    unreturned = _unreturned(s, ids)
+    unreturned = s.execute(_to_return().where(d.dispute_id.in_(ids))).all()
     return [
         OpenDispute(
             dispute=ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE}),
             undelivered=row["undelivered"],
             unsettled=tuple((b.round_number, b.juror) for b in ballots if b.dispute_id == row["dispute_id"]),
             unswept=tuple(number for dispute_id, number in rest if dispute_id == row["dispute_id"]),
-            unreturned=tuple(one[1:] for one in unreturned if one[0] == row["dispute_id"]),
+            unreturned=tuple((number, who) for named, number, who in unreturned if named == row["dispute_id"]),
         )
         for row in rows
     ]
 
 
-def _unreturned(s: Session, ids: list[bytes]) -> list[tuple[bytes, int, bytes]]:
-    """Return dispute, round and account of each contribution that is to go back, in whole or in part."""
+def _to_return() -> Select[Any]:
+    """Dispute, round and account of each contribution of a party that is to go back to it, in whole or in part.
+
+    Whoever else has paid for an appeal collects by himself: he could make others send any number of transactions.
+    """
     e, d, r = arbiter_event.c, arbiter_dispute.c, arbiter_round.c
     number, side = cast(e.fields["round"].astext, SmallInteger), cast(e.fields["side"].astext, SmallInteger)
     other = arbiter_event.alias("returned")
@@ -140,16 +143,16 @@ def _unreturned(s: Session, ids: list[bytes]) -> list[tuple[bytes, int, bytes]]:
         other.c.fields["round"].astext == e.fields["round"].astext,
     )
     wins = or_(number == d.round_number, d.ruling == 0, d.ruling == side)
-    statement = (
-        select(e.dispute_id, number, e.account)
+    return (
+        select(e.dispute_id, number.label("round_number"), e.account)
         .join(arbiter_dispute, d.dispute_id == e.dispute_id)
         .join(arbiter_round, and_(r.dispute_id == e.dispute_id, r.round_number == number))
-        .where(e.dispute_id.in_(ids), e.kind == "appeal_contributed", r.appeal_left_units > 0)
-        .where(d.ruling.is_not(None), wins, ~returned)
+        .join(escrows, escrows.c.escrow_id == d.reference)
+        .where(e.kind == "appeal_contributed", r.appeal_left_units > 0, d.ruling.is_not(None), wins, ~returned)
+        .where(e.account.in_([escrows.c.client, escrows.c.provider]))
         .distinct()
         .order_by(e.dispute_id, number, e.account)
     )
-    return [(dispute_id, found, account) for dispute_id, found, account in s.execute(statement)]
 
 
 def rounds(s: Session, dispute_id: bytes) -> list[RoundRow]:

@@ -1,8 +1,8 @@
 """`python -m scripts.prove.bytecode`: forge has compiled the committed bytecode and interfaces.
 
 `make bytecode` runs it on what `forge build contracts` left in `out`: the contracts alone, as the names of the tests'
-sources would reach the optimizer. Ape's part is in tests/contracts/test_bytecode.py. Exit code 1 when a contract differs
-or was not compiled.
+sources would reach the optimizer. Ape's part is in tests/contracts/test_bytecode.py. Exit code 1 when a contract
+differs or was not compiled.
 """
 
 from __future__ import annotations

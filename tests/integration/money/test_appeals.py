@@ -28,13 +28,18 @@ def court(world: World) -> Court:
     world.stake(world.agent, 150 * USDC)
     made = Court(world)
     made.seat()
-    for party in (world.buyer, world.agent):
+    for party in (world.buyer, world.agent, world.rival):
         world.chain.rpc("anvil_setBalance", hex0x(party.address), hex(10**20))
         world.chain.rpc("anvil_impersonateAccount", hex0x(party.address))
         world.send(party.address, world.ctx.deployment.usdc, usdc_abi.encode_faucet(party.address, 200 * USDC))
         data = usdc_abi.encode_approve(world.ctx.deployment.arbiter, 2**255)
         world.send(party.address, world.ctx.deployment.usdc, data)
     return made
+
+
+def page_of(court: Court) -> list[views.OpenDispute]:
+    world = court.world
+    return world.read(lambda s: keeper.due_steps(s, world.ctx, None))
 
 
 def dispute_of(court: Court, deal: Deal) -> DisputeOut:
@@ -146,7 +151,9 @@ def test_a_side_that_does_not_answer_a_funded_appeal_loses(court: Court) -> None
     world = court.world
     deal = judged(court, 2)
     before = credit(court, world.buyer.address)
-    pay(court, deal, world.buyer, 1, 2 * COST)
+    stranger = world.rival
+    pay(court, deal, stranger, 1, COST)
+    pay(court, deal, world.buyer, 1, COST)
     world.later(APPEAL_SECONDS + 1)
     assert dispute_of(court, deal).appeal is None
     for _ in range(4):
@@ -154,7 +161,12 @@ def test_a_side_that_does_not_answer_a_funded_appeal_loses(court: Court) -> None
     world.until(lambda: world.state(deal) == "refunded", "won by default")
     shown = dispute_of(court, deal)
     assert (shown.verdict, shown.ruling) == ("agent", "buyer")
-    world.until(lambda: credit(court, world.buyer.address) == before + 2 * COST, "no round followed: all of it is back")
+    world.until(lambda: credit(court, world.buyer.address) == before + COST, "no round followed: all of it is back")
+    world.later(700)
+    court.keep()
+    assert credit(court, stranger.address) == 0, "a stranger's contribution is his own to collect"
+    assert asked(court, "appeal_return", deal) == 1
+    assert page_of(court) == []
 
 
 def test_strangers_disputes_are_never_looked_at(court: Court) -> None:
