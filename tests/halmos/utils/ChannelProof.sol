@@ -47,7 +47,7 @@ abstract contract ChannelProof is Proof {
         _after(frame, earlier);
     }
 
-    function _before(Frame calldata frame) private returns (Look memory earlier) {
+    function _before(Frame memory frame) internal returns (Look memory earlier) {
         earlier = _look(frame);
         VM.assume(earlier.claimed <= earlier.balance && earlier.paid <= earlier.promised);
         VM.assume(earlier.refundNonce < type(uint256).max);
@@ -56,11 +56,15 @@ abstract contract ChannelProof is Proof {
 
     function _after(Frame calldata frame, Look memory earlier) private view {
         Look memory later = _look(frame);
+        _checkTotals(earlier, later);
+        _checkClock(earlier, later, frame.time);
+        _checkPoolClock(earlier, later, frame.time);
+    }
+
+    function _checkTotals(Look memory earlier, Look memory later) internal pure {
         assert(later.claimed <= later.balance && later.paid <= later.promised);
         assert(later.claimed >= earlier.claimed && later.refundNonce >= earlier.refundNonce);
         assert(later.promised >= earlier.promised && later.paid >= earlier.paid);
-        _checkClock(earlier, later, frame.time);
-        _checkPoolClock(earlier, later, frame.time);
     }
 
     /// @dev The clock of a channel's withdrawal starts now, and can only be ended; its amount never grows.
@@ -84,7 +88,7 @@ abstract contract ChannelProof is Proof {
         assert(later.poolFinalizeAt == uint256(time) + 15 minutes);
     }
 
-    function _look(Frame calldata frame) private view returns (Look memory look) {
+    function _look(Frame memory frame) internal view returns (Look memory look) {
         (look.balance, look.claimed) = _channel.channels(frame.channelId);
         (look.withdrawal, look.initiatedAt) = _channel.pendingWithdrawals(frame.channelId);
         look.refundNonce = _channel.refundNonce(frame.channelId);
