@@ -9,7 +9,7 @@ import {Proof} from "./Proof.sol";
 abstract contract EscrowProof is Proof {
     IEscrow internal _escrow;
 
-    function setUp() public {
+    function setUp() public virtual {
         EscrowConfig memory config = EscrowConfig({
             token: _token,
             admin: ADMIN,

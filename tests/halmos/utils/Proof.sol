@@ -34,7 +34,11 @@ abstract contract Proof {
     address internal constant TREASURY = address(0xFEE);
     uint256 internal constant NOW = 1_800_000_000;
 
-    address internal immutable _token = address(new AnyToken());
+    address internal immutable _token = _newToken();
+
+    function _newToken() internal virtual returns (address) {
+        return address(new AnyToken());
+    }
 
     /// @dev Deploys what `make` has compiled, not what this file's compilation would make of it.
     function deploy(string memory name, bytes memory arguments) internal returns (address made) {
