@@ -4,8 +4,8 @@ pragma solidity 0.8.37;
 import {ChannelConfig} from "../../contracts/types/ChannelTypes.sol";
 import {ChannelProof} from "./utils/ChannelProof.sol";
 
-/// @notice Deposits, settlement and the ways back of a channel keep what must hold (see `ChannelProof`). Claims are left
-/// to the stateful tests: no solver here finishes them.
+/// @notice Deposits, settlement and the ways back of a channel keep what must hold (see `ChannelProof`). Claims have
+/// proofs of their own.
 ///
 /// @custom:halmos --default-array-lengths 1 --default-bytes-lengths 65
 contract ChannelProofs is ChannelProof {

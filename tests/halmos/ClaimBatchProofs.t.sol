@@ -33,20 +33,6 @@ contract ClaimBatchProofs is ClaimProof {
         _channel.claimBatch(config.receiverAuthorizer, _groups(config, row), signature);
     }
 
-    /// @notice Two groups with one row each, both of the same channel and pool.
-    function check_claimBatch_of_two_groups(
-        address caller,
-        uint40 time,
-        ChannelConfig calldata config,
-        Row calldata first,
-        Row calldata second
-    ) public claims(caller, time, _ours(config)) {
-        Group[] memory groups = new Group[](2);
-        groups[0] = _groups(config, first)[0];
-        groups[1] = _groups(config, second)[0];
-        _channel.claimBatch(config.receiverAuthorizer, groups, "");
-    }
-
     function check_claimBatch_reaches_nothing_else(
         Frame calldata frame,
         ChannelConfig calldata config,

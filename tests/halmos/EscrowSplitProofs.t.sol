@@ -57,10 +57,6 @@ contract EscrowSplitProofs is EscrowProof {
         _escrow.releaseBatch(rows);
     }
 
-    function check_settleStake(Terms calldata terms, address caller, uint40 time) public keeps(terms, caller, time) {
-        _escrow.settleStake(terms);
-    }
-
     function check_rate(Terms calldata terms, address caller, uint40 time, uint8 score, bytes32 comment)
         public
         keeps(terms, caller, time)
