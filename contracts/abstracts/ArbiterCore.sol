@@ -34,6 +34,9 @@ abstract contract ArbiterCore is
     uint40 internal immutable _revealPeriod;
     uint40 internal immutable _appealPeriod;
 
+    /// @dev How long a round waits for a panel: whatever else holds the jurors is over by then.
+    uint40 internal immutable _patience;
+
     /// @inheritdoc IDisputeArbiter
     uint96 public immutable override feePerSeat;
 
@@ -82,8 +85,10 @@ abstract contract ArbiterCore is
         _appealPeriod = config.appealPeriod;
         // a round that just misses a session waits for the next one; a day for blocks and slow hands
         uint256 draws = 2 * (uint256(config.stakingPeriod) + config.randomnessTimeout + config.drawingPeriod);
-        maxDuration = config.evidencePeriod + 3 * (draws + config.commitPeriod + config.revealPeriod) + 2
-            * uint256(config.appealPeriod) + 1 days;
+        uint256 votes = uint256(config.commitPeriod) + config.revealPeriod;
+        uint256 patience = draws + votes + config.appealPeriod;
+        _patience = uint40(patience);
+        maxDuration = config.evidencePeriod + 3 * (patience + draws + votes) + 2 * uint256(config.appealPeriod) + 1 days;
     }
 
     /*////////////////////////////////////////////////////////////////////////
@@ -223,7 +228,7 @@ abstract contract ArbiterCore is
         // Effect: the dispute waits for its jurors.
         dispute.round = round;
         dispute.period = DisputePeriod.Drawing;
-        dispute.endsAt = 0;
+        dispute.endsAt = uint40(block.timestamp) + _patience;
         _write(disputeID, dispute);
     }
 

@@ -13,6 +13,11 @@ import {ArbiterCore} from "./ArbiterCore.sol";
 /// @dev A ticket is drawn only over the weights of those who may take the seat: the intervals of excluded jurors and of
 /// jurors who hold their share of the panel are left out of the line before the ticket is cast, so a large stake that
 /// may not judge cannot make the draw fail. Each seat has its own ticket, made of the session's number.
+///
+/// Stake at risk elsewhere takes no seat. If those who have free stake could judge in place of the others, whoever keeps
+/// the jurors busy with disputes of his own would be judged by his own accounts. So a seat is given only while half of
+/// the stake that may judge is free, and a panel of less than most of its seats waits, longer than what keeps the
+/// others busy can last.
 abstract contract ArbiterDrawing is
     ArbiterCore // 12 inherited components
 {
@@ -20,9 +25,9 @@ abstract contract ArbiterDrawing is
 
     bytes32 private constant DISCLOSURE_TYPEHASH = keccak256("Disclosure(uint256 disputeId,address account)");
 
-    /// @dev Accounts in extra data, and accounts one of them may add.
+    /// @dev Accounts in extra data, and accounts that may say they belong to one of them.
     uint256 private constant MAX_PARTIES = 4;
-    uint256 private constant MAX_DISCLOSED = 3;
+    uint256 private constant MAX_RELATED = 12;
 
     /// @dev Jurors one seat is refused to for want of free stake before the call gives up, and how often it may.
     uint256 private constant MAX_REFUSALS = 32;
@@ -35,8 +40,6 @@ abstract contract ArbiterDrawing is
     mapping(uint256 key => uint32[15] leaves) private _panels;
 
     mapping(uint256 disputeID => address[]) private _related;
-
-    mapping(uint256 disputeID => mapping(address party => uint256 count)) private _disclosed;
 
     /// @dev Jurors who cannot get the seat, ordered by leaf: at most 16 parties and related accounts, 14 jurors who
     /// hold their share, and 32 refused ones.
@@ -60,20 +63,19 @@ abstract contract ArbiterDrawing is
     ) external override {
         DisputeState memory dispute = _inPeriod(disputeID, DisputePeriod.Evidence);
         _requireExtraData(disputeID, dispute.arbitrable, extraData);
-        // Check: the party is one, and it is the caller or signed.
+        // Check: the party is one.
         bool named;
         for (uint256 offset = 32; offset < extraData.length; offset += 32) {
             named = named || _addressAt(extraData, offset) == party;
         }
-        if (!named || party == address(0)) revert Errors.Arbiter_NotParty(disputeID, party);
-        if (signature.length != 0) {
-            _requireSigned(party, keccak256(abi.encode(DISCLOSURE_TYPEHASH, disputeID, account)), signature);
-        } else if (msg.sender != party) {
-            revert Errors.Arbiter_InvalidSignature(party);
+        if (!named) revert Errors.Arbiter_NotParty(disputeID, party);
+        // Check: the account is the caller, or signed: nobody takes a juror off a panel but he himself.
+        if (msg.sender != account) {
+            _requireSigned(account, keccak256(abi.encode(DISCLOSURE_TYPEHASH, disputeID, account)), signature);
         }
-        // Check: the account is new, and the party has not named enough.
+        // Check: the account is new, and there are not too many.
         address[] storage related = _related[disputeID];
-        bool known = ++_disclosed[disputeID][party] > MAX_DISCLOSED;
+        bool known = related.length == MAX_RELATED;
         for (uint256 i = 0; i < related.length; ++i) {
             known = known || related[i] == account;
         }
@@ -100,8 +102,15 @@ abstract contract ArbiterDrawing is
         }
         _rounds[key].drawn = round.drawn;
         _rounds[key].failures = round.failures;
-        // Effect: a full panel starts to vote; so does what there is of it when nobody else can be drawn.
         if (round.drawn != round.seats && round.failures <= MAX_FAILURES) return;
+        if (round.drawn <= round.seats / 2 && block.timestamp < dispute.endsAt) {
+            // Effect: too few could be drawn: the round waits for the next session, with the seats it has.
+            _rounds[key].failures = 0;
+            _rounds[key].session = _enqueue();
+            _dequeue();
+            return;
+        }
+        // Effect: the panel starts to vote, full, or as it is when nobody else can be drawn.
         if (round.drawn == 0) {
             // nobody can judge: what was ruled before stands, 0 at first
             _tally(dispute, round, uint40(block.timestamp));
@@ -168,6 +177,7 @@ abstract contract ArbiterDrawing is
             if (_ballots[_key(disputeID, number)][_jurorAt[held]].seats >= cap) _block(blocked, held);
         }
         uint256 total = _tree.total();
+        uint256 open = total - blocked.weight;
         for (uint256 attempt = 0; attempt < MAX_REFUSALS; ++attempt) {
             uint256 eligible = total - blocked.weight;
             if (eligible == 0) {
@@ -181,7 +191,10 @@ abstract contract ArbiterDrawing is
             Juror storage juror = jurorOf[account];
             if (juror.free < stakePerSeat) {
                 _block(blocked, leaf);
-                continue;
+                // when most of the stake that could judge is at risk elsewhere, the rest must not judge for it
+                if (total - blocked.weight >= open / 2) continue;
+                round.failures = MAX_FAILURES + 1;
+                return false;
             }
             // Effect: put the stake at risk; it belongs to the pot of the round until it is settled.
             unchecked {

@@ -61,12 +61,12 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
     /// @notice What nobody earned in a round went to the sink.
     event RoundSwept(uint256 indexed disputeID, uint8 indexed round, uint96 amount);
 
-    /// @notice Names an account that must not judge, by a party (an address of the extra data) or its signature of
-    /// `Disclosure(disputeId,account)`. Up to three for each party.
+    /// @notice An account says that it is related to a party (an address of the extra data) and must not judge: by its
+    /// own call, or by its signature of `Disclosure(disputeId,account)`. Nobody can say so of another.
     ///
     /// Requirements: period Evidence (`Arbiter_WrongPeriod`); `Arbiter_InvalidExtraData`; party is named in the extra
-    /// data (`Arbiter_NotParty`); new and not the fourth (`Arbiter_CannotDisclose`); an empty signature means the
-    /// caller is the party (`Arbiter_InvalidSignature`).
+    /// data (`Arbiter_NotParty`); new and not the thirteenth (`Arbiter_CannotDisclose`); the account calls or signed
+    /// (`Arbiter_InvalidSignature`).
     /// Emits {RelatedDisclosed}.
     function disclose(
         uint256 disputeID,
@@ -91,6 +91,10 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
 
     /// @notice Fills up to `maxSeats` seats of the waiting round, by the random number of the session. However the
     /// steps are cut, the panel is the same. Anyone may call.
+    ///
+    /// A seat stays empty while more than half of the stake that may take it is at risk elsewhere. A round that has most
+    /// of its seats empty when nobody more can be drawn waits for the next session with the seats it has, for as long
+    /// as two sessions, a vote and an appeal take; then who is there votes, and if nobody is, nothing is decided.
     ///
     /// Requirements: period Drawing (`Arbiter_WrongPeriod`); the session draws and the round belongs to it
     /// (`Arbiter_SessionNotReady`); `Arbiter_InvalidExtraData`.
@@ -219,7 +223,7 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
         view
         returns (uint96 first, uint96 second);
 
-    /// @notice Accounts disclosed by the parties.
+    /// @notice Accounts that said they are related to a party.
     function relatedOf(uint256 disputeID) external view returns (address[] memory);
 
     /// @notice Id of the dispute an arbitrable would create, or has created, with these extra data.

@@ -249,7 +249,7 @@ library Errors {
     error Arbiter_WrongPeriod(uint256 disputeID, DisputePeriod actual);
     /// @notice The account is no party of the dispute.
     error Arbiter_NotParty(uint256 disputeID, address account);
-    /// @notice The account was disclosed before, or the party disclosed enough.
+    /// @notice The account was disclosed before, or too many were.
     error Arbiter_CannotDisclose(uint256 disputeID, address account);
     /// @notice Not a signature of the expected account.
     error Arbiter_InvalidSignature(address expected);

@@ -90,7 +90,8 @@ struct ArbiterConfig {
 /// @notice A dispute. One storage slot. Periods pass with time alone: what is stored may lag behind.
 ///
 /// @param arbitrable Contract that asked
-/// @param endsAt Unix second at which the period ends, 0 where no time ends it
+/// @param endsAt Unix second at which the period ends, 0 where no time ends it; in Drawing, until when a round with too
+/// few jurors waits for the next session
 /// @param period What the dispute waits for
 /// @param round Number of the current round
 /// @param verdict What the votes say: of the newest round in which anybody voted

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import ape
 import pytest
 from eth_abi import encode
+from eth_account import Account
 
 from tests.contracts.court import (
     APPEAL,
@@ -83,9 +87,10 @@ def test_create_dispute__reverts_in_the_native_token(court):
 def test_disclose__by_call_and_by_signature_keeps_accounts_off_the_panel(court):
     dispute, (first, second, *_) = court.ask(), court.jurors
     client, provider = court.world.client, court.world.provider
-    court.arbiter.disclose(dispute, court.extra(), client, first, b"", sender=client)
-    signature = court.sign(provider, "Disclosure", disputeId=dispute, account=second.address)
+    court.arbiter.disclose(dispute, court.extra(), client, first, b"", sender=first)
+    signature = court.sign(second, "Disclosure", disputeId=dispute, account=second.address)
     court.arbiter.disclose(dispute, court.extra(), provider, second, signature, sender=court.anyone)
+    assert list(court.arbiter.relatedOf(dispute)) == [first.address, second.address]
     court.later(DAY)
     court.arbiter.advance(dispute, sender=court.anyone)
     court.open_session()
@@ -93,38 +98,48 @@ def test_disclose__by_call_and_by_signature_keeps_accounts_off_the_panel(court):
     assert set(court.panel(dispute)) == set(court.jurors[2:])
 
 
+def test_disclose__is_nobody_elses_to_say(court):
+    world, dispute, juror = court.world, court.ask(), court.jurors[0]
+    for party in (world.client, world.provider, world.verifier):
+        with ape.reverts(court.arbiter.Arbiter_InvalidSignature, account=juror.address):
+            court.arbiter.disclose(dispute, court.extra(), party, juror, b"", sender=party)
+        signature = court.sign(party, "Disclosure", disputeId=dispute, account=juror.address)
+        with ape.reverts(court.arbiter.Arbiter_InvalidSignature, account=juror.address):
+            court.arbiter.disclose(dispute, court.extra(), party, juror, signature, sender=party)
+    assert list(court.arbiter.relatedOf(dispute)) == []
+
+
 def test_disclose__reverts_for_who_is_no_party_or_did_not_sign(court):
-    dispute, client = court.ask(), court.world.client
+    dispute, client, juror = court.ask(), court.world.client, court.jurors[0]
     call = (dispute, court.extra())
     with ape.reverts(court.arbiter.Arbiter_NotParty):
-        court.arbiter.disclose(*call, court.anyone, court.jurors[0], b"", sender=court.anyone)
+        court.arbiter.disclose(*call, court.anyone, juror, b"", sender=juror)
     with ape.reverts(court.arbiter.Arbiter_InvalidSignature):
-        court.arbiter.disclose(*call, client, court.jurors[0], b"", sender=court.anyone)
-    other = court.sign(client, "Disclosure", disputeId=dispute + 1, account=court.jurors[0].address)
+        court.arbiter.disclose(*call, client, juror, b"", sender=court.anyone)
+    other = court.sign(juror, "Disclosure", disputeId=dispute + 1, account=juror.address)
     with ape.reverts(court.arbiter.Arbiter_InvalidSignature):
-        court.arbiter.disclose(*call, client, court.jurors[0], other, sender=court.anyone)
+        court.arbiter.disclose(*call, client, juror, other, sender=court.anyone)
     with ape.reverts(court.arbiter.Arbiter_InvalidExtraData):
-        court.arbiter.disclose(dispute, court.extra(2), client, court.jurors[0], b"", sender=client)
+        court.arbiter.disclose(dispute, court.extra(2), client, juror, b"", sender=juror)
 
 
-def test_disclose__reverts_twice_and_for_a_fourth_account(court):
-    dispute, client = court.ask(), court.world.client
-    for juror in court.jurors[:3]:
-        court.arbiter.disclose(dispute, court.extra(), client, juror, b"", sender=client)
+def test_disclose__reverts_twice_and_for_a_thirteenth_account(court):
+    dispute, client, extra = court.ask(), court.world.client, court.extra()
+    keys = [Account.from_key(number.to_bytes(32, "big")) for number in range(1, 14)]
+    signers = [SimpleNamespace(address=key.address, private_key=key.key) for key in keys]
+    signed = [(one, court.sign(one, "Disclosure", disputeId=dispute, account=one.address)) for one in signers]
+    for one, signature in signed[:12]:
+        court.arbiter.disclose(dispute, extra, client, one.address, signature, sender=court.anyone)
+        with ape.reverts(court.arbiter.Arbiter_CannotDisclose):
+            court.arbiter.disclose(dispute, extra, client, one.address, signature, sender=court.anyone)
     with ape.reverts(court.arbiter.Arbiter_CannotDisclose):
-        court.arbiter.disclose(dispute, court.extra(), client, court.jurors[3], b"", sender=client)
-    with ape.reverts(court.arbiter.Arbiter_CannotDisclose):
-        court.arbiter.disclose(
-            dispute, court.extra(), court.world.provider, court.jurors[0], b"", sender=court.world.provider
-        )
+        court.arbiter.disclose(dispute, extra, client, signed[12][0].address, signed[12][1], sender=court.anyone)
 
 
 def test_disclose__reverts_after_evidence(court):
-    dispute = court.waiting()
+    dispute, juror = court.waiting(), court.jurors[0]
     with ape.reverts(court.arbiter.Arbiter_WrongPeriod):
-        court.arbiter.disclose(
-            dispute, court.extra(), court.world.client, court.jurors[0], b"", sender=court.world.client
-        )
+        court.arbiter.disclose(dispute, court.extra(), court.world.client, juror, b"", sender=juror)
 
 
 def test_submit_evidence__until_the_ruling_is_final(court):
@@ -260,12 +275,74 @@ def test_draw__reverts_outside_its_session_or_with_other_data(court):
         court.draw(dispute)
 
 
+PATIENCE = 2 * (HOUR + HOUR + 6 * HOUR) + DAY + DAY + 2 * DAY
+"""Two sessions, a vote and an appeal."""
+
+
 def test_draw__without_jurors_solves_the_dispute(court):
     for juror in court.jurors:
         court.arbiter.requestUnstake(8 * STAKE, sender=juror)
     assert not court.arbiter.canRule()
     dispute = court.panelled()
+    assert court.state(dispute).period == DRAWING
+    court.end(dispute, DRAWING)
+    court.open_session()
+    court.draw(dispute)
     assert (court.state(dispute).period, court.arbiter.currentRuling(dispute)) == (SOLVED, 0)
+
+
+def kept_busy(court: Any, idle: Any) -> int:
+    """A dispute whose session has come, after others have put all stake at risk but that of one juror."""
+    dispute, arbiter, others = court.waiting(), court.arbiter, []
+    while len(others) < 12:
+        data = encode(["bytes32", "address"], [(100 + len(others)).to_bytes(32, "big"), idle.address])
+        court.asker.ask(data, sender=court.anyone)
+        others.append((arbiter.disputeIdOf(court.asker, data), data))
+    court.end(others[-1][0], EVIDENCE)
+    for number, _ in others:
+        arbiter.advance(number, sender=court.anyone)
+    court.open_session()
+    for number, data in others:
+        arbiter.draw(number, data, 3, sender=court.anyone)
+    free = {juror: arbiter.jurorOf(juror).free for juror in court.jurors}
+    assert free.pop(idle) == 8 * STAKE
+    assert set(free.values()) == {0}
+    return int(dispute)
+
+
+def test_draw__waits_while_most_jurors_are_kept_busy(court):
+    *busy, idle = court.jurors
+    dispute = kept_busy(court, idle)
+    session = court.arbiter.session().number
+    court.draw(dispute)
+    assert court.state(dispute).period == DRAWING
+    assert len(court.panel(dispute)) <= 1, "chance may give the idle one a seat, and no more"
+    assert court.arbiter.roundOf(dispute, 0).session == session + 1
+    with ape.reverts(court.arbiter.Arbiter_SessionNotReady):
+        court.draw(dispute)
+    if court.phase() == DRAWS:
+        court.later(6 * HOUR)
+        court.arbiter.advanceSession(sender=court.anyone)
+    for juror in busy:
+        court.arbiter.stake(2 * STAKE, sender=juror)
+    court.open_session()
+    court.draw(dispute)
+    assert (court.state(dispute).period, len(set(court.panel(dispute)))) == (COMMIT, 3)
+
+
+def test_draw__waits_no_longer_than_others_can_be_kept_busy(court):
+    dispute = kept_busy(court, court.jurors[4])
+    begun = court.state(dispute).endsAt - PATIENCE
+    assert court.world.now() - 2 * DAY < begun <= court.world.now()
+    court.draw(dispute)
+    court.end(dispute, DRAWING)
+    if court.phase() == DRAWS:
+        court.arbiter.advanceSession(sender=court.anyone)
+    court.open_session()
+    court.draw(dispute)
+    seats = len(court.panel(dispute))
+    assert seats <= 1
+    assert (court.state(dispute).period, court.arbiter.currentRuling(dispute)) == ((COMMIT if seats else SOLVED), 0)
 
 
 def test_draw__parties_and_verifier_are_never_drawn(court):
@@ -754,7 +831,9 @@ def test_extra_data_of_escrow_is_what_it_says(court):
     world = court.world
     data = encode(["bytes32", "address", "address", "address"], [bytes(32), world.client.address, ZERO, ZERO])
     court.asker.ask(data, sender=court.anyone)
-    with ape.reverts(court.arbiter.Arbiter_NotParty):
-        court.arbiter.disclose(
-            court.arbiter.disputeIdOf(court.asker, data), data, ZERO, court.jurors[0], b"", sender=court.anyone
-        )
+    dispute = court.arbiter.disputeIdOf(court.asker, data)
+    court.later(DAY)
+    court.arbiter.advance(dispute, sender=court.anyone)
+    court.open_session()
+    court.arbiter.draw(dispute, data, 3, sender=court.anyone)
+    assert len(set(court.panel(dispute))) == 3

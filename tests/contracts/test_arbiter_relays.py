@@ -128,11 +128,11 @@ def test_vote_commit__of_another_key_place_or_message_is_refused(world, court):
 def test_disclosure__of_another_key_place_or_message_is_refused(world, court):
     dispute, account = court.ask(), court.jurors[0]
     message = {"disputeId": dispute, "account": account.address}
-    wrong = forged(world.client, (world.provider, account), court.domain(), "Disclosure", message)
+    wrong = forged(account, (world.client, court.jurors[1]), court.domain(), "Disclosure", message)
     call = (court.arbiter.disclose, dispute, court.extra(), world.client, account)
     refused = {what: refusal(world, *call, signature, sender=world.treasury) for what, signature in wrong.items()}
     assert refused == dict.fromkeys(wrong, "Arbiter_InvalidSignature")
-    good = court.sign(world.client, "Disclosure", **message)
+    good = court.sign(account, "Disclosure", **message)
     assert refusal(world, *call, compact(good), sender=world.treasury) == ""
 
 

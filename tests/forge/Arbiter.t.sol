@@ -124,7 +124,7 @@ contract ArbiterTest is ArbiterBase {
         }
         source.behave(0, number | 1);
         uint256 id = asker.ask(extra(1));
-        VM.prank(party(1));
+        VM.prank(related);
         arbiter.disclose(id, extra(1), party(1), related, "");
         later(1 days);
         arbiter.advance(id);
