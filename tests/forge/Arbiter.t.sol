@@ -9,6 +9,9 @@ import {ArbiterBase} from "./utils/ArbiterBase.sol";
 contract ArbiterTest is ArbiterBase {
     function test_dispute_ends_at_zero_when_there_are_no_jurors() public {
         uint256 id = drawn(1);
+        equal("waiting", period(id), uint256(DisputePeriod.Drawing));
+        later(arbiter.disputeOf(id).endsAt - block.timestamp);
+        draw(id, 1);
         equal("solved", period(id), uint256(DisputePeriod.Solved));
         equal("ruling", arbiter.currentRuling(id), 0);
         arbiter.executeRuling(id);
