@@ -57,10 +57,11 @@ class Chosen:
 
         items[:] = sorted((item for item in items if place_of(item) < last), key=place_of)
 
-    def pytest_exception_interact(self, node: pytest.Item, call: pytest.CallInfo[object]) -> None:
-        """Note the exception of a failure."""
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: pytest.CallInfo[object]) -> None:
+        """Note the exception of a failure before it is reported."""
         if call.excinfo is not None:
-            self._errors[node.nodeid] = (call.excinfo.typename, str(call.excinfo.value)[:300])
+            self._errors[item.nodeid] = (call.excinfo.typename, str(call.excinfo.value)[:300])
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note the first failure."""
