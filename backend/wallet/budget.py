@@ -30,9 +30,7 @@ def charge(session: Session, ctx: Context, address: bytes, kind: str) -> None:
         )
 
 
-def count(
-    session: Session, ctx: Context, address: bytes, kind: str, *, before: int | None, used: int | None
-) -> None:
+def count(session: Session, ctx: Context, address: bytes, kind: str, *, before: int | None, used: int | None) -> None:
     """Count what a mined call has used instead of what was known of it before; None where it is not mined (any more).
 
     It is spent already, so no limit holds it up.
