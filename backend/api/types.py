@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Callable
-from typing import Annotated, Generic, TypeVar
+from typing import Annotated, Final, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
 
@@ -18,6 +18,9 @@ from aicp.rules.primitives import (
     parse_units,
 )
 
+MAX_SIGNATURE_BYTES: Final = 8192
+"""Room for contract wallets of a hundred owners."""
+
 
 def _from_text(parse: Callable[[str], object]) -> BeforeValidator:
     def convert(value: object) -> object:
@@ -30,6 +33,12 @@ def _only_text(value: object) -> object:
     if isinstance(value, float | bool):
         raise ValueError("amounts are decimal strings of base units")  # noqa: TRY004  # what pydantic collects
     return parse_units(value) if isinstance(value, str) else value
+
+
+def _not_too_long(signature: bytes) -> bytes:
+    if len(signature) > MAX_SIGNATURE_BYTES:
+        raise ValueError(f"a signature has at most {MAX_SIGNATURE_BYTES} bytes")
+    return signature
 
 
 def _utc(value: dt.datetime) -> dt.datetime:
@@ -54,6 +63,19 @@ BytesText = Annotated[
     PlainSerializer(hex0x, return_type=str),
     WithJsonSchema({"type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$", "title": "bytes as hex"}),
 ]
+SignatureText = Annotated[
+    bytes,
+    _from_text(parse_bytes),
+    AfterValidator(_not_too_long),
+    PlainSerializer(hex0x, return_type=str),
+    WithJsonSchema(
+        {
+            "type": "string", "pattern": "^0x([0-9a-fA-F]{2})*$", "maxLength": 2 + 2 * MAX_SIGNATURE_BYTES,
+            "title": "signature as hex",
+        }
+    ),
+]  # fmt: skip
+"""A signature somebody hands in: of a key, or whatever a contract wallet takes for one."""
 UnitsText = Annotated[
     int,
     BeforeValidator(_only_text),

@@ -6,7 +6,7 @@ import uuid
 
 from pydantic import Field
 
-from backend.api.types import AddressText, BytesText, HashText, Model, UnitsText, UnixTime, UtcTime
+from backend.api.types import AddressText, BytesText, HashText, Model, SignatureText, UnitsText, UnixTime, UtcTime
 
 
 class BidIn(Model):
@@ -17,7 +17,7 @@ class BidIn(Model):
     escrow_only: bool = False
     valid_until: UnixTime
     salt: HashText
-    signature: BytesText
+    signature: SignatureText
 
 
 class BidOut(Model):
@@ -44,7 +44,7 @@ class BidOut(Model):
 class BidWithdrawalIn(Model):
     """`BidWithdrawal(bidHash)` by the agent."""
 
-    signature: BytesText
+    signature: SignatureText
 
 
 class AwardIn(Model):

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from backend.api.types import AddressText, BytesText, Model, UtcTime
+from backend.api.types import AddressText, Model, SignatureText, UtcTime
 
 Scope = Literal["bid", "deliver", "read"]
 
@@ -27,7 +27,7 @@ class VerifyIn(Model):
     """The signed EIP-4361 text. `use` decides between a cookie (browsers) and a bearer token (programs)."""
 
     message: str = Field(max_length=4096)
-    signature: BytesText
+    signature: SignatureText
     use: Literal["cookie", "bearer"] = "cookie"
     scopes: list[Scope] = Field(default=["bid", "deliver", "read"])
 

@@ -7,6 +7,7 @@ Whoever signs first fixes amounts and time, the others sign the same message: no
 from __future__ import annotations
 
 import uuid
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -15,7 +16,7 @@ from aicp.abi.enums import Role
 from aicp.abi.typed_data import EscrowTerms as Terms
 from aicp.abi.typed_data import Rating, Release, Split
 from aicp.rules.documents import comment_hash
-from aicp.rules.primitives import hex0x
+from aicp.rules.primitives import ZERO_ADDRESS, hex0x
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -47,6 +48,20 @@ Status = views.EscrowStatus
 OPEN = (Status.FUNDED, Status.ACCEPTED, Status.SUBMITTED, Status.CHALLENGED, Status.DISPUTED)
 """States in which both parties can still divide what is left."""
 AT_WORK = (Status.ACCEPTED, Status.SUBMITTED)
+MAX_OPEN: Final = 5
+"""Releases of one role that wait for others, and offers of one party kept: the oldest makes room for the next."""
+MAX_LIFETIME_SECONDS: Final = 30 * 86_400
+"""How long what waits for another's signature may live."""
+
+
+def _require_lifetime(valid_until: int, ctx: Context) -> None:
+    """Raise SignatureExpired unless the time is still to come, InvalidInput when it is too far away."""
+    require_time(valid_until, ctx)
+    if valid_until > ctx.now() + MAX_LIFETIME_SECONDS:
+        raise InvalidInput(
+            "What waits for another signature lives 30 days at most.", what_to_do="Sign again with an earlier time.",
+            latest=ctx.now() + MAX_LIFETIME_SECONDS,
+        )  # fmt: skip
 
 
 def left_units(held: views.EscrowRow) -> int:
@@ -67,7 +82,7 @@ def _require_whole(session: Session, escrow_id: bytes, to_provider: int, to_clie
 def offer_split(session: Session, ctx: Context, deal_id: uuid.UUID, party: bytes, given: SplitOfferIn) -> Deal:
     """Keep a party's signed offer to divide what is left; it replaces the party's earlier one.
 
-    Raises TermsMismatch, SignatureExpired, InvalidSignature, StepUnderway, WrongState.
+    Raises TermsMismatch, SignatureExpired, InvalidInput, InvalidSignature, StepUnderway, WrongState.
     """
     deal, task = lock(session, deal_id, party, "buyer", "agent")
     row = terms_of(session, deal, given.escrow_id)
@@ -75,7 +90,7 @@ def offer_split(session: Session, ctx: Context, deal_id: uuid.UUID, party: bytes
     if before is not None and before.signature == given.signature:
         return deal
     require_state(deal, task, S.FUNDING, S.ASSIGNED, S.RUNNING, S.DELIVERED, S.DISPUTED)
-    require_time(given.valid_until, ctx)
+    _require_lifetime(given.valid_until, ctx)
     _require_whole(session, row.escrow_id, given.to_provider_units, given.to_client_units)
     message = _split(row, given.to_provider_units, given.to_client_units, given.valid_until)
     require_signer(message, ctx.domains.escrow, given.signature, party)
@@ -83,6 +98,7 @@ def offer_split(session: Session, ctx: Context, deal_id: uuid.UUID, party: bytes
     if before is not None:
         before.state = "replaced"
         session.flush()
+        session.execute(repo.forget_offers(row.escrow_id, party, MAX_OPEN - 1))
     session.add(
         SplitOffer(
             id=new_id(), deal_id=deal.id, escrow_id=row.escrow_id, offered_by=party,
@@ -140,15 +156,16 @@ def _split(row: EscrowTerms, to_provider: int, to_client: int, valid_until: int)
 def sign_release(session: Session, ctx: Context, deal_id: uuid.UUID, signer: bytes, given: ReleaseSignatureIn) -> Deal:
     """Keep a role's signature of a release; relay it when enough roles have signed the same total and time.
 
-    A buyer's signature is enough by itself and is relayed as a release. Raises TermsMismatch, SignatureExpired,
-    InvalidSignature, StepUnderway, WrongState.
+    A buyer's signature is enough by itself and is relayed as a release. Of what a role has signed and others have not,
+    the newest few are kept. Raises TermsMismatch, SignatureExpired, InvalidInput, InvalidSignature, StepUnderway,
+    WrongState.
     """
     deal, task = lock(session, deal_id, signer, "buyer", "agent", "verifier")
     if signer == deal.buyer:
         return escrow_steps.release(session, ctx, deal_id, signer, ReleaseIn(**given.model_dump()))
     row = terms_of(session, deal, given.escrow_id)
     agreed = terms.from_json(row.terms)
-    if agreed.quorum == 0 or signer not in {agreed.provider, agreed.verifier}:
+    if agreed.quorum == 0 or agreed.verifier == ZERO_ADDRESS or signer not in {agreed.provider, agreed.verifier}:
         raise WrongState("These terms know no release by several signatures of yours.")
     require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
     held = chain_of(session, row.escrow_id)
@@ -158,10 +175,11 @@ def sign_release(session: Session, ctx: Context, deal_id: uuid.UUID, signer: byt
         raise TermsMismatch("The released total is not above the present one and within the escrow.")
     message = Release(escrow_id=row.escrow_id, cumulative_released=cumulative, valid_until=given.valid_until)
     require_signer(message, ctx.domains.escrow, given.signature, signer)
-    require_time(given.valid_until, ctx)
+    _require_lifetime(given.valid_until, ctx)
     role = Role.PROVIDER if signer == agreed.provider else Role.VERIFIER
     known = session.get(ReleaseSignature, (row.escrow_id, role.value, cumulative, given.valid_until))
     if known is None:
+        session.execute(repo.forget_release_signatures(row.escrow_id, role.value, MAX_OPEN - 1))
         session.add(
             ReleaseSignature(
                 escrow_id=row.escrow_id, role=role.value, cumulative_units=cumulative, valid_until=given.valid_until,
@@ -179,11 +197,7 @@ def _release_if_enough(  # noqa: PLR0917  # session, context, where, what, who
     session: Session, ctx: Context, deal: Deal, row: EscrowTerms, agreed: Terms, release: tuple[int, int], signer: bytes
 ) -> None:
     """Relay a release that enough distinct roles have signed, one of them not the agent."""
-    signed = [
-        one
-        for one in session.execute(repo.release_signatures(row.escrow_id)).scalars()
-        if (one.cumulative_units, one.valid_until) == release
-    ]
+    signed = list(session.execute(repo.release_signatures(row.escrow_id, *release)).scalars())
     if len(signed) < agreed.quorum or all(one.role == Role.PROVIDER for one in signed):
         return
     signed.sort(key=lambda one: one.role)

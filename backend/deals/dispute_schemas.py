@@ -7,7 +7,17 @@ from typing import Literal
 
 from pydantic import Field
 
-from backend.api.types import AddressText, BytesText, ChainRef, HashText, Model, UnitsText, UnixTime, UtcTime
+from backend.api.types import (
+    AddressText,
+    BytesText,
+    ChainRef,
+    HashText,
+    Model,
+    SignatureText,
+    UnitsText,
+    UnixTime,
+    UtcTime,
+)
 from backend.files.schemas import ManifestFile
 
 Party = Literal["buyer", "agent"]
@@ -161,7 +171,7 @@ class BondIn(Model):
 
     value_units: UnitsText
     valid_before: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class DisputeIn(Model):
@@ -172,7 +182,7 @@ class DisputeIn(Model):
     evidence_hash: HashText | None = None
     """What the caller has computed, if it wants it compared before its signature is."""
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
     bond: BondIn | None = None
 
 
@@ -182,7 +192,7 @@ class ResponseIn(Model):
     escrow_id: HashText
     evidence: EvidenceIn | None = None
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
     bond: BondIn | None = None
 
 
@@ -193,13 +203,13 @@ class SplitOfferIn(Model):
     to_provider_units: UnitsText
     to_client_units: UnitsText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class SplitAcceptanceIn(Model):
     """The other party's signature of the offered `Split`."""
 
-    signature: BytesText
+    signature: SignatureText
 
 
 class ReleaseSignatureIn(Model):
@@ -208,7 +218,7 @@ class ReleaseSignatureIn(Model):
     escrow_id: HashText
     cumulative_released_units: UnitsText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class RatingIn(Model):
@@ -220,4 +230,4 @@ class RatingIn(Model):
     comment_hash: HashText
     """keccak256 of the comment in UTF-8."""
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText

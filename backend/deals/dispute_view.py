@@ -29,6 +29,7 @@ _ROLES: Final[dict[int, Literal["buyer", "agent", "verifier"]]] = {
     Role.VERIFIER: "verifier",
 }
 OFFERS_SHOWN: Final = 10
+SIGNATURES_SHOWN: Final = 20
 
 
 def side_of(deal: Deal, party: bytes) -> Party:
@@ -83,7 +84,7 @@ def dispute_out(
 
 
 def split_offers_out(session: Session, ctx: Context, deal: Deal, held: views.EscrowRow | None) -> list[SplitOfferOut]:
-    """Return the newest offers to divide an escrow, newest first."""
+    """Return the open offers to divide an escrow, then the newest others."""
     if held is None:
         return []
     rows = session.execute(repo.split_offers(held.escrow_id).limit(OFFERS_SHOWN)).scalars()
@@ -108,13 +109,15 @@ def _state_of(
 
 
 def release_signatures_out(session: Session, escrow_id: bytes) -> list[ReleaseSignatureOut]:
-    """Return the roles' signatures of releases, oldest first."""
+    """Return the newest of the roles' signatures of releases, oldest first; all that wait for others are among them."""
+    found = session.execute(repo.newest_release_signatures(escrow_id, SIGNATURES_SHOWN)).scalars()
+    rows = sorted(found, key=lambda row: (row.created_at, row.role))
     return [
         ReleaseSignatureOut(
             role=_ROLES[row.role], signer=row.signer, cumulative_released_units=row.cumulative_units,
             valid_until=row.valid_until, signature=row.signature, created_at=row.created_at,
         )
-        for row in session.execute(repo.release_signatures(escrow_id)).scalars()
+        for row in rows
     ]  # fmt: skip
 
 

@@ -131,7 +131,7 @@ def authorize(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, 
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"fund:{row.escrow_id.hex()}:{given.signature.hex()}",
+        idem_key=f"fund:{row.escrow_id.hex()}:{txm.key_of_signature(given.signature)}",
         kind="fund",
         on_behalf_of=deal.buyer,
         to=ctx.deployment.escrow,

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
 
-from sqlalchemy import Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import Delete, Select, and_, delete, exists, func, literal, or_, select, tuple_
 
 from backend.agents.models import Agent
 from backend.auctions.models import Award, Bid
@@ -176,9 +176,18 @@ def evidence(escrow_id: bytes) -> Select[Evidence]:
 
 
 def split_offers(escrow_id: bytes) -> Select[SplitOffer]:
-    """The offers to divide an escrow, newest first."""
-    newest = (SplitOffer.created_at.desc(), SplitOffer.id.desc())
-    return select(SplitOffer).where(SplitOffer.escrow_id == escrow_id).order_by(*newest)
+    """The offers to divide an escrow: the open ones, then the others, each newest first."""
+    order = ((SplitOffer.state == "open").desc(), SplitOffer.created_at.desc(), SplitOffer.id.desc())
+    return select(SplitOffer).where(SplitOffer.escrow_id == escrow_id).order_by(*order)
+
+
+def forget_offers(escrow_id: bytes, offered_by: bytes, keep: int) -> Delete:
+    """Delete a party's replaced offers but the newest."""
+    replaced = (SplitOffer.escrow_id == escrow_id, SplitOffer.offered_by == offered_by, SplitOffer.state == "replaced")
+    older = (
+        select(SplitOffer.id).where(*replaced).order_by(SplitOffer.created_at.desc(), SplitOffer.id.desc()).offset(keep)
+    )
+    return delete(SplitOffer).where(SplitOffer.id.in_(older))
 
 
 def split_offer(offer_id: uuid.UUID) -> Select[SplitOffer]:
@@ -193,10 +202,30 @@ def open_split_offer(escrow_id: bytes, offered_by: bytes) -> Select[SplitOffer]:
     )
 
 
-def release_signatures(escrow_id: bytes) -> Select[ReleaseSignature]:
-    """The roles' signatures of releases, oldest first."""
-    return (
-        select(ReleaseSignature)
-        .where(ReleaseSignature.escrow_id == escrow_id)
-        .order_by(ReleaseSignature.created_at, ReleaseSignature.role)
+def release_signatures(escrow_id: bytes, cumulative: int, valid_until: int) -> Select[ReleaseSignature]:
+    """The roles' signatures of one release."""
+    return select(ReleaseSignature).where(
+        ReleaseSignature.escrow_id == escrow_id,
+        ReleaseSignature.cumulative_units == cumulative,
+        ReleaseSignature.valid_until == valid_until,
     )
+
+
+def newest_release_signatures(escrow_id: bytes, limit: int) -> Select[ReleaseSignature]:
+    """The roles' signatures of releases: those that wait for others, then those relayed, each newest first."""
+    order = (ReleaseSignature.intent_id.is_(None).desc(), ReleaseSignature.created_at.desc(), ReleaseSignature.role)
+    return select(ReleaseSignature).where(ReleaseSignature.escrow_id == escrow_id).order_by(*order).limit(limit)
+
+
+def forget_release_signatures(escrow_id: bytes, role: int, keep: int) -> Delete:
+    """Delete a role's signatures that were never relayed but the newest."""
+    waiting = (
+        ReleaseSignature.escrow_id == escrow_id,
+        ReleaseSignature.role == role,
+        ReleaseSignature.intent_id.is_(None),
+    )
+    # a primary key without the columns named in `waiting`
+    name = (ReleaseSignature.cumulative_units, ReleaseSignature.valid_until)
+    newest = (ReleaseSignature.created_at.desc(), ReleaseSignature.valid_until.desc(), name[0].desc())
+    older = select(*name).where(*waiting).order_by(*newest).offset(keep)
+    return delete(ReleaseSignature).where(*waiting, tuple_(*name).in_(older))

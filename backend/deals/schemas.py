@@ -8,7 +8,17 @@ from typing import Any, Literal
 from pydantic import Field
 
 from aicp.rules.primitives import Finality
-from backend.api.types import AddressText, BytesText, ChainRef, HashText, Model, UnitsText, UnixTime, UtcTime
+from backend.api.types import (
+    AddressText,
+    BytesText,
+    ChainRef,
+    HashText,
+    Model,
+    SignatureText,
+    UnitsText,
+    UnixTime,
+    UtcTime,
+)
 from backend.auctions.schemas import AwardOut, BidOut
 from backend.deals.dispute_schemas import DisputeOut, RatingOut, ReleaseSignatureOut, SplitOfferOut
 from backend.domain.task_states import TaskState
@@ -201,7 +211,7 @@ class AcceptanceIn(Model):
 
     escrow_id: HashText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class AuthorizationIn(Model):
@@ -209,7 +219,7 @@ class AuthorizationIn(Model):
 
     escrow_id: HashText
     valid_before: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class SubmissionIn(Model):
@@ -218,7 +228,7 @@ class SubmissionIn(Model):
     escrow_id: HashText
     manifest: Manifest
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class ReleaseIn(Model):
@@ -227,7 +237,7 @@ class ReleaseIn(Model):
     escrow_id: HashText
     cumulative_released_units: UnitsText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class RefundIn(Model):
@@ -236,7 +246,7 @@ class RefundIn(Model):
     escrow_id: HashText
     cumulative_refunded_units: UnitsText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class CancellationIn(Model):
@@ -244,7 +254,7 @@ class CancellationIn(Model):
 
     escrow_id: HashText
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class OrderIn(Model):
@@ -255,7 +265,7 @@ class OrderIn(Model):
     price_units: UnitsText
     deliver_by: UnixTime
     evaluate_by: UnixTime
-    signature: BytesText
+    signature: SignatureText
     voucher: VoucherIn | None = None
 
 
@@ -263,7 +273,7 @@ class DeliveryIn(Model):
     """`MicroDelivery(orderHash,deliverableHash)` by the agent."""
 
     manifest: Manifest
-    signature: BytesText
+    signature: SignatureText
 
 
 class VerdictIn(Model):
@@ -272,10 +282,10 @@ class VerdictIn(Model):
     deliverable_hash: HashText
     accepted: bool
     reason: int = Field(default=0, ge=0, le=255)
-    signature: BytesText
+    signature: SignatureText
 
 
 class ReturnIn(Model):
     """`MicroReturn(orderHash)` by the agent who gives the work back."""
 
-    signature: BytesText
+    signature: SignatureText

@@ -108,7 +108,7 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"{kind}:{pool.hex()}:{given.nonce}:{given.signature.hex()}",
+        idem_key=f"{kind}:{pool.hex()}:{given.nonce}:{txm.key_of_signature(given.signature)}",
         kind=kind,
         on_behalf_of=payer,
         to=ctx.deployment.payment_channel,

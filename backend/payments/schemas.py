@@ -5,7 +5,17 @@ from __future__ import annotations
 import uuid
 from typing import Literal
 
-from backend.api.types import AddressText, BytesText, ChainRef, HashText, Model, UnitsText, UnixTime, UtcTime
+from backend.api.types import (
+    AddressText,
+    BytesText,
+    ChainRef,
+    HashText,
+    Model,
+    SignatureText,
+    UnitsText,
+    UnixTime,
+    UtcTime,
+)
 
 
 class PoolDepositIn(Model):
@@ -17,7 +27,7 @@ class PoolDepositIn(Model):
     valid_after: UnixTime = 0
     valid_before: UnixTime
     salt: HashText
-    signature: BytesText
+    signature: SignatureText
 
 
 class PoolWithdrawIn(Model):
@@ -27,7 +37,7 @@ class PoolWithdrawIn(Model):
     cancel: bool = False
     nonce: int
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class PoolOut(Model):
@@ -67,7 +77,7 @@ class VoucherIn(Model):
     """`Voucher(channelId,maxClaimableAmount)` by the session key: a cumulative ceiling."""
 
     max_claimable_units: UnitsText
-    signature: BytesText
+    signature: SignatureText
 
 
 class OrderOut(Model):

@@ -21,6 +21,7 @@ from backend.txm.models import Attempt, Intent, Transaction
 from backend.txm.reverts import explain
 from backend.txm.rpc import NodeError, NodeUnreachable, TxReceipt
 from backend.txm.states import UNFINAL, IntentState, TxState
+from backend.wallet import budget
 
 _log = structlog.get_logger("txm.confirm")
 
@@ -147,6 +148,7 @@ def _back_to_accepted(session: Session, machine: Machine, row: Transaction, inte
     for attempt in session.execute(repo.attempts_of([row.id])).scalars():
         attempt.last_broadcast_at = None
     if intent is not None:
+        _count(session, machine, intent, None)
         service.set_state(
             session, machine.ctx, intent, IntentState.SENT, block_number=None, gas_used=None, error_code=None
         )
@@ -160,6 +162,7 @@ def _tell_intent(
     code, detail = failure or (None, None)
     ended = IntentState.FINAL if receipt.succeeded else IntentState.FAILED
     state = ended if finding.final else IntentState.MINED
+    _count(session, machine, intent, receipt.gas_used)
     service.set_state(
         session,
         machine.ctx,
@@ -171,3 +174,8 @@ def _tell_intent(
         error_code=code,
         error_detail=detail,
     )
+
+
+def _count(session: Session, machine: Machine, intent: Intent, used: int | None) -> None:
+    """Count the gas against whom the call is for, in the commit that writes it down."""
+    budget.count(session, machine.ctx, intent.on_behalf_of, intent.kind, before=intent.gas_used, used=used)

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.ids import new_id
 from backend.db.times import moment
+from backend.domain.gas import most_gas
 from backend.txm import access, repo, service
 from backend.txm.classify import SendOutcome, classify, is_revert
 from backend.txm.fees import Fees
@@ -41,7 +42,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Revert:
-    """Why the call would fail: the contract's error name and its arguments."""
+    """Why the call is not sent: the contract's error name and its arguments, or that it would need too much gas."""
 
     code: str
     detail: str
@@ -94,19 +95,26 @@ def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[byt
     return sorted(free, key=lambda address: busy.get(address, 0))
 
 
-def _call(machine: Machine, sender: bytes, intent: Intent, tag: str) -> Call:
+def _call(machine: Machine, sender: bytes, intent: Intent, tag: str) -> Call | Revert:
     machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag)
     needed: int | None = None
+    most = most_gas(intent.kind)
     if intent.gas_limit is None:
         needed = machine.rpc.estimate_gas(sender=sender, to=intent.to, data=intent.data, tag=tag)
+        if needed > most:
+            return Revert(
+                "gas_above_budget",
+                f"The call needs {needed} gas; at most {most} are relayed. Send it from your wallet.",
+            )
     listed = access.list_for(machine, sender=sender, to=intent.to, data=intent.data, tag=tag, needed=needed)
-    limit = intent.gas_limit if needed is None else needed * 5 // 4 + 10_000
+    # a wallet can answer more cheaply to a simulation than on the chain, so the limit itself stays within the budget
+    limit = intent.gas_limit if needed is None else min(needed * 5 // 4 + 10_000, most)
     assert limit is not None
     return Call(to=intent.to, data=intent.data, gas_limit=limit, access_list=listed)
 
 
 def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | None:
-    """Return the call with its gas limit, or why it would revert; None when the node has no verdict.
+    """Return the call with its gas limit, or why it is not sent; None when the node has no verdict.
 
     A call whose clock has just run out reverts in the newest block and passes in the next, so a revert counts only
     when the pending block agrees. Raises NodeUnreachable.
@@ -119,6 +127,8 @@ def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | N
         except NodeError as error:
             verdict = error
             continue
+        if isinstance(call, Revert):
+            return call
         return Ready(intent_id=intent.id, call=call, account=intent.account, fees=fees)
     assert verdict is not None
     if classify(verdict) is SendOutcome.INSUFFICIENT_FUNDS:

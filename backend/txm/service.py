@@ -30,6 +30,16 @@ def intent_hash(to: bytes, data: bytes, account: bytes | None) -> bytes:
     return hashlib.sha256(to + (account or bytes(20)) + data).digest()
 
 
+def key_of_signature(signature: bytes) -> str:
+    """Return how a signature stands in an idempotency key: a contract wallet's may be too long for the index.
+
+    Keys written before held the whole signature, so who asks again for one of those gets a second intent. That moves
+    nothing: each of these messages carries a nonce its contract takes once, so the later call fails by itself, in
+    simulation as a rule, and is counted against the day's gas like any other.
+    """
+    return hashlib.sha256(signature).hexdigest()
+
+
 def enqueue(
     session: Session,
     ctx: Context,

@@ -1,40 +1,23 @@
-"""How much gas the relayers spend for one address a day; past it the owner's own wallet can always send."""
+"""How much gas the relayers spend for one address a day; past it the owner's own wallet can always send.
+
+A call is counted when it is asked for, at what it should take, and again when it is mined, with what it has used above
+that, whether it failed or not. Whoever makes his calls dear, by a contract wallet, so uses up his own day sooner.
+"""
 
 from __future__ import annotations
-
-from typing import Final
 
 from sqlalchemy.orm import Session
 
 from backend.context import Context
 from backend.db.times import moment
+from backend.domain.gas import counted_gas
 from backend.errors import LimitExceeded
 from backend.wallet import repo
-
-_GAS: Final[dict[str, int]] = {
-    "fund": 350_000,
-    "submit": 100_000,
-    "release": 200_000,
-    "refund": 250_000,
-    "cancel": 120_000,
-    "dispute": 250_000,
-    "respond": 450_000,
-    "split": 300_000,
-    "release_quorum": 250_000,
-    "rate": 100_000,
-    "pool_deposit": 180_000,
-    "pool_withdraw": 90_000 + 110_000,
-    "pool_withdraw_cancel": 90_000,
-    "withdraw": 110_000,
-    "stake": 160_000,
-    "faucet": 80_000,
-}
-"""Gas units reserved for a relayed call of each kind. A pool's withdrawal is finalised for the buyer as well."""
 
 
 def charge(session: Session, ctx: Context, address: bytes, kind: str) -> None:
     """Reserve gas for one relayed call. Raises LimitExceeded when the address has used its day up."""
-    gas = _GAS[kind]
+    gas = counted_gas(kind, None)
     limit = ctx.settings.relayed_gas_per_day
     day = moment(ctx.now()).date()
     granted = None
@@ -45,3 +28,13 @@ def charge(session: Session, ctx: Context, address: bytes, kind: str) -> None:
             "The gas relayed for this address today is used up.",
             what_to_do="Send it yourself from your wallet, or wait until tomorrow (UTC).",
         )
+
+
+def count(session: Session, ctx: Context, address: bytes, kind: str, *, before: int | None, used: int | None) -> None:
+    """Count what a mined call has used instead of what was known of it before; None where it is not mined (any more).
+
+    It is spent already, so no limit holds it up.
+    """
+    change = counted_gas(kind, used) - counted_gas(kind, before)
+    if change:
+        session.execute(repo.correct_gas(address, moment(ctx.now()).date(), change))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.wallet.models import RelayedGas
@@ -18,3 +19,11 @@ def add_gas(address: bytes, day: dt.date, gas: int, limit: int) -> Any:
         set_={"gas": RelayedGas.gas + statement.excluded.gas},
         where=RelayedGas.gas + statement.excluded.gas <= limit,
     ).returning(RelayedGas.gas)
+
+
+def correct_gas(address: bytes, day: dt.date, change: int) -> Any:
+    """Add gas to an address's day, or take some off it, whatever the limit."""
+    statement = pg_insert(RelayedGas).values(address=address, day=day, gas=max(change, 0))
+    return statement.on_conflict_do_update(
+        index_elements=["address", "day"], set_={"gas": func.greatest(RelayedGas.gas + change, 0)}
+    )

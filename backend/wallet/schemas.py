@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Literal
 
-from backend.api.types import AddressText, BytesText, HashText, Model, UnitsText, UnixTime, UtcTime
+from backend.api.types import AddressText, HashText, Model, SignatureText, UnitsText, UnixTime, UtcTime
 
 
 class BalancesOut(Model):
@@ -33,7 +33,7 @@ class WithdrawalIn(Model):
     amount_units: UnitsText
     nonce: int
     valid_until: UnixTime
-    signature: BytesText
+    signature: SignatureText
 
 
 class StakeIn(Model):
@@ -43,7 +43,7 @@ class StakeIn(Model):
     valid_after: UnixTime = 0
     valid_before: UnixTime
     salt: HashText
-    signature: BytesText
+    signature: SignatureText
 
 
 class FaucetIn(Model):

@@ -69,7 +69,7 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"withdraw:{account.hex()}:{given.nonce}:{given.signature.hex()}",
+        idem_key=f"withdraw:{account.hex()}:{given.nonce}:{txm.key_of_signature(given.signature)}",
         kind="withdraw",
         on_behalf_of=account,
         to=ctx.deployment.escrow,
@@ -99,7 +99,7 @@ def stake(session: Session, ctx: Context, agent: bytes, given: StakeIn) -> Inten
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"stake:{message.nonce.hex()}:{given.signature.hex()}",
+        idem_key=f"stake:{message.nonce.hex()}:{txm.key_of_signature(given.signature)}",
         kind="stake",
         on_behalf_of=agent,
         to=ctx.deployment.reputation,

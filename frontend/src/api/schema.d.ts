@@ -1153,7 +1153,7 @@ export interface components {
         AcceptanceIn: {
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -1315,7 +1315,7 @@ export interface components {
         AuthorizationIn: {
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_before: number;
@@ -1395,7 +1395,7 @@ export interface components {
             eta_seconds: number;
             /** 32 bytes as hex */
             salt: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -1468,7 +1468,7 @@ export interface components {
          * @description `BidWithdrawal(bidHash)` by the agent.
          */
         BidWithdrawalIn: {
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -1477,7 +1477,7 @@ export interface components {
          *     nonce keccak256(abi.encode(escrowId, "bond", party)).
          */
         BondIn: {
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_before: number;
@@ -1491,7 +1491,7 @@ export interface components {
         CancellationIn: {
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -1848,7 +1848,7 @@ export interface components {
          */
         DeliveryIn: {
             manifest: components["schemas"]["Manifest"];
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -1862,7 +1862,7 @@ export interface components {
             evidence: components["schemas"]["EvidenceIn"];
             /** Evidence Hash */
             evidence_hash?: string | null;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2272,7 +2272,7 @@ export interface components {
             payer_authorizer: string;
             /** base units of USDC */
             price_units: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             voucher?: components["schemas"]["VoucherIn"] | null;
         };
@@ -2375,7 +2375,7 @@ export interface components {
             payer_authorizer: string;
             /** 32 bytes as hex */
             salt: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /**
              * unix seconds
@@ -2434,7 +2434,7 @@ export interface components {
             cancel: boolean;
             /** Nonce */
             nonce: number;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2470,7 +2470,7 @@ export interface components {
             escrow_id: string;
             /** Score */
             score: number;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2578,7 +2578,7 @@ export interface components {
             cumulative_refunded_units: string;
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2592,7 +2592,7 @@ export interface components {
             cumulative_released_units: string;
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2606,7 +2606,7 @@ export interface components {
             cumulative_released_units: string;
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2644,7 +2644,7 @@ export interface components {
             /** 32 bytes as hex */
             escrow_id: string;
             evidence?: components["schemas"]["EvidenceIn"] | null;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -2654,7 +2654,7 @@ export interface components {
          * @description `MicroReturn(orderHash)` by the agent who gives the work back.
          */
         ReturnIn: {
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -2746,7 +2746,7 @@ export interface components {
          * @description The other party's signature of the offered `Split`.
          */
         SplitAcceptanceIn: {
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -2756,7 +2756,7 @@ export interface components {
         SplitOfferIn: {
             /** 32 bytes as hex */
             escrow_id: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** base units of USDC */
             to_client_units: string;
@@ -2810,7 +2810,7 @@ export interface components {
             amount_units: string;
             /** 32 bytes as hex */
             salt: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /**
              * unix seconds
@@ -2855,7 +2855,7 @@ export interface components {
             /** 32 bytes as hex */
             escrow_id: string;
             manifest: components["schemas"]["Manifest"];
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
@@ -3161,7 +3161,7 @@ export interface components {
              * @default 0
              */
             reason: number;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -3180,7 +3180,7 @@ export interface components {
              *     ]
              */
             scopes: ("bid" | "deliver" | "read")[];
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /**
              * Use
@@ -3196,7 +3196,7 @@ export interface components {
         VoucherIn: {
             /** base units of USDC */
             max_claimable_units: string;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
         };
         /**
@@ -3208,7 +3208,7 @@ export interface components {
             amount_units: string;
             /** Nonce */
             nonce: number;
-            /** bytes as hex */
+            /** signature as hex */
             signature: string;
             /** EIP-55 address */
             to: string;

@@ -15,6 +15,7 @@ from aicp.client import AgentActions, BuyerActions, Market, PoolActions, Problem
 from aicp.rules.documents import evidence_document, evidence_hash
 from aicp.rules.ids import bond_nonce
 from aicp.rules.primitives import hex0x
+from backend.api.types import MAX_SIGNATURE_BYTES
 from backend.deals import repo as deals_repo
 from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
@@ -176,6 +177,76 @@ def test_a_contract_wallet_deposits_into_a_pool(world: World, wallet: ContractWa
 
     asyncio.run(run())
     assert held - world.usdc_of(wallet.address) == 2 * USDC
+
+
+OWNERS = 60
+
+
+class CrowdedWallet(ContractWallet):
+    """Its signatures are as long as those of many owners."""
+
+    extra = 65 * (OWNERS - 1)
+
+    def sign_digest(self, digest: bytes) -> bytes:
+        return super().sign_digest(digest) + secrets.token_bytes(self.extra)
+
+
+def test_every_step_takes_the_long_signatures_of_many_owners(world: World, tmp_path: Path) -> None:
+    wallet = CrowdedWallet(secrets.token_bytes(32), secrets.token_bytes(20))
+    wallet.install(world.chain.rpc)
+    world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_transfer(wallet.address, 100 * USDC))
+    world.stake(world.agent, 100 * USDC)
+
+    async def pay_and_get_back(market: Market) -> None:
+        buyer = BuyerActions(market)
+        task = await post(market)
+        async with open_market(world, Wallet(world.agent.key), tmp_path / "agent") as theirs:
+            agent = AgentActions(theirs)
+            seen = await theirs.task(task.id)
+            bid = await agent.bid(seen, amount_units=12 * USDC, eta_seconds=60, valid_until=world.clock() + 3600)
+            award = await buyer.award(task, bid)
+            await agent.accept(await agent.own_deal(award.deal_id))
+            await buyer.pay(await market.deal(award.deal_id))
+            world.until(lambda: state(world, task) == "assigned", "assigned")
+            await agent.give_back(await agent.own_deal(award.deal_id))
+        world.until(lambda: world.ledger_of(wallet.address) == 12 * USDC, "given back")
+
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            await pay_and_get_back(market)
+            staked = await AgentActions(market).stake(USDC)
+            collected = await market.withdraw()
+            pools = PoolActions(market)
+            deposited = await pools.deposit(2 * USDC)
+            assert collected is not None
+            ids = [staked.id, collected.id, deposited.id]
+            world.until(lambda: all(world.intent_state(i) == "final" for i in ids), "stake, withdrawal and deposit")
+            pool = await pools.pool()
+            assert pool is not None
+            asked = await pools.withdraw(pool, USDC)
+            world.until(lambda: world.intent_state(asked.id) == "final", "the withdrawal from the pool")
+
+    asyncio.run(run())
+    assert world.usdc_of(wallet.address) == 97 * USDC
+
+
+def test_a_signature_without_end_is_refused_as_malformed(world: World, tmp_path: Path) -> None:
+    wallet = CrowdedWallet(secrets.token_bytes(32), secrets.token_bytes(20))
+    wallet.install(world.chain.rpc)
+    world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_transfer(wallet.address, USDC))
+    before = intents(world)
+
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            await market.transport.session()
+            wallet.extra = MAX_SIGNATURE_BYTES
+            with pytest.raises(ProblemError) as refused:
+                await PoolActions(market).deposit(1)
+            assert (refused.value.status, refused.value.code) == (422, "invalid_input")
+            assert str(MAX_SIGNATURE_BYTES) in str(refused.value.document)
+
+    asyncio.run(run())
+    assert intents(world) == before
 
 
 def test_a_contract_wallet_is_told_that_bids_need_a_plain_key(
