@@ -8,6 +8,7 @@ Goals and invariants:
 - a session key is on disk before money is put behind it;
 - the nonce of a pool deposit is on disk before it is signed, and stays until that deposit is known to be carried out or
   can no longer be: the token takes a nonce once, so a deposit repeated after a lost answer pays once.
+- a submission is on disk before it is signed: what was handed in is not given back as if it were not;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
 
@@ -41,6 +42,7 @@ CREATE TABLE IF NOT EXISTS session_key (
 CREATE TABLE IF NOT EXISTS pool_deposit (
     pool_id BLOB PRIMARY KEY, salt BLOB NOT NULL, units TEXT NOT NULL, valid_before INTEGER NOT NULL, intent_id TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS submission (escrow_id BLOB PRIMARY KEY) STRICT;
 """
 
 
@@ -186,6 +188,16 @@ class Store:
             valid_before=row[3],
             intent_id=None if row[4] is None else uuid.UUID(row[4]),
         )
+
+    def put_submission(self, escrow_id: bytes) -> None:
+        """Remember for ever that a result was handed in for an escrow."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO submission VALUES (?)", (escrow_id,))
+
+    def submitted(self, escrow_id: bytes) -> bool:
+        """Return whether a result was ever handed in for an escrow."""
+        with self._transaction() as db:
+            return db.execute("SELECT 1 FROM submission WHERE escrow_id = ?", (escrow_id,)).fetchone() is not None
 
     def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
         """Return the session key of a payer's pool with this operator, if there is one."""
