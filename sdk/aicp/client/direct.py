@@ -221,6 +221,14 @@ class DirectChain:
         except (OSError, TimeoutError, Web3Exception, ValueError) as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 
+    async def block_time(self, block: Literal["latest", "finalized"] = "latest") -> int:
+        """Return the unix seconds of the newest, or newest final, block. Raises Unreachable."""
+        await self._check_chain()
+        try:
+            return int((await self._web3.eth.get_block(block))["timestamp"])
+        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+
     async def _check_chain(self) -> None:
         if self._checked:
             return

@@ -8,6 +8,9 @@ Goals and invariants:
 - a session key is on disk before money is put behind it;
 - the nonce of a pool deposit is on disk before it is signed, and stays until that deposit is known to be carried out or
   can no longer be: the token takes a nonce once, so a deposit repeated after a lost answer pays once.
+- the payment of a task is on disk before its authorization is signed, one for each task; another one takes its place
+  only where the caller has seen that the first can no longer be carried out. A crash in between leaves a payment nobody
+  can send, which is taken up by the same terms, and for other terms runs out like one that was sent;
 - a submission is on disk before it is signed: what was handed in is not given back as if it were not;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
@@ -42,6 +45,10 @@ CREATE TABLE IF NOT EXISTS session_key (
 CREATE TABLE IF NOT EXISTS pool_deposit (
     pool_id BLOB PRIMARY KEY, salt BLOB NOT NULL, units TEXT NOT NULL, valid_before INTEGER NOT NULL, intent_id TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS escrow_payment (
+    task_id TEXT PRIMARY KEY, task_hash BLOB NOT NULL, escrow_id BLOB NOT NULL, units TEXT NOT NULL,
+    valid_before INTEGER NOT NULL
+) STRICT;
 CREATE TABLE IF NOT EXISTS submission (escrow_id BLOB PRIMARY KEY) STRICT;
 """
 
@@ -70,6 +77,18 @@ class SignedDeposit:
     units: int
     valid_before: int
     intent_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPayment:
+    """The payment of a task into its escrow, whose id is the authorization's nonce. `valid_before` is the latest of all
+    authorizations signed for it, unix seconds."""
+
+    task_id: uuid.UUID
+    task_hash: bytes
+    escrow_id: bytes
+    units: int
+    valid_before: int
 
 
 def default_path(address: bytes, chain_id: int) -> Path:
@@ -189,6 +208,25 @@ class Store:
             intent_id=None if row[4] is None else uuid.UUID(row[4]),
         )
 
+    def keep_payment(self, payment: SignedPayment) -> SignedPayment:
+        """Keep a payment unless its task has one; return the one the task has."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO escrow_payment VALUES (?, ?, ?, ?, ?)", _payment_row(payment))
+            row = db.execute("SELECT * FROM escrow_payment WHERE task_id = ?", (str(payment.task_id),)).fetchone()
+        return SignedPayment(
+            task_id=uuid.UUID(row[0]), task_hash=row[1], escrow_id=row[2], units=int(row[3]), valid_before=row[4]
+        )
+
+    def replace_payment(self, kept: SignedPayment, payment: SignedPayment) -> bool:
+        """Put a payment in the place of the kept one. Returns False where another process was first."""
+        with self._transaction() as db:
+            done = db.execute(
+                "UPDATE escrow_payment SET task_hash = ?, escrow_id = ?, units = ?, valid_before = ? "
+                "WHERE task_id = ? AND escrow_id = ? AND valid_before = ?",
+                (*_payment_row(payment)[1:], str(kept.task_id), kept.escrow_id, kept.valid_before),
+            )
+            return done.rowcount == 1
+
     def put_submission(self, escrow_id: bytes) -> None:
         """Remember for ever that a result was handed in for an escrow."""
         with self._transaction() as db:
@@ -219,3 +257,7 @@ class Store:
         if found is None:
             raise LookupError("the session key was removed while it was made")
         return found
+
+
+def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:
+    return (str(payment.task_id), payment.task_hash, payment.escrow_id, str(payment.units), payment.valid_before)
