@@ -3,7 +3,7 @@
 Goals and invariants:
 - a receipt is on disk before the service is told that we have it; it is money, and its holder needs nobody to claim it;
 - an order is on disk before it is sent. A crash in between leaves one order too many in the book, which only loosens
-  the bound on ceilings; the same order is sent again, never a second one for the same deal;
+  the bound on ceilings; the same order is sent again, never a second one for the same bid;
 - a ceiling never exceeds the sum of the orders in the book, whatever the service says is needed;
 - a session key is on disk before money is put behind it;
 - the nonce of a pool deposit is on disk before it is signed, and stays until that deposit is known to be carried out or
@@ -173,6 +173,14 @@ class Store:
             deliver_by=row[4],
             evaluate_by=row[5],
         )
+
+    def order_of_bid(self, bid_hash: bytes) -> SignedOrder | None:
+        """Return the newest order of a bid, whatever deal it was signed for."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT deal_id FROM micro_order WHERE bid_hash = ? ORDER BY deliver_by DESC LIMIT 1", (bid_hash,)
+            ).fetchone()
+        return None if row is None else self.order(uuid.UUID(row[0]))
 
     def ordered_units(self, channel_id: bytes) -> int:
         """Return the sum of all orders ever signed for a channel: no honest ceiling is above it."""
