@@ -11,6 +11,7 @@ from aicp.abi.typed_data import Acceptance, Bid, BidWithdrawal, MicroDelivery, M
 from aicp.client import models
 from aicp.client.errors import Mismatch, NotDue, NotEnough
 from aicp.client.market import Market, new_salt
+from aicp.client.store import SignedStake
 from aicp.client.verify import (
     agreed_terms,
     check_bid,
@@ -114,6 +115,7 @@ class AgentActions:
         salt = new_salt()
         valid_before = chain.now() + chain.constants.authorization_lifetime_seconds
         nonce = stake_nonce(self.market.address, salt)
+        (await self.market.store()).put_stake(SignedStake(nonce=nonce, units=units, valid_before=valid_before))
         signature = await self.market.authorize(chain.contracts.reputation, units, nonce, valid_before)
         body = {
             "amount_units": str(units),
@@ -137,16 +139,35 @@ class AgentActions:
     async def add_stake(self, units: int, *, limit_units: int) -> bool:
         """Stake more and wait until it is mined; return False when that would raise our stake above `limit_units`.
 
-        Raises NotEnough when the wallet is short.
+        How much that is the service alone does not decide: see `_at_stake`. Raises NotEnough when the wallet is short,
+        Unreachable where an RPC of our own does not answer.
         """
         held = await self.market.balances()
-        if held.staked_units + units > limit_units:
+        if await self._at_stake(held.staked_units) + units > limit_units:
             return False
         intent = await self.stake(units)
         await self.market.wait_landed(intent.id)
         # mined is not yet mirrored; what the service counts with is the mirror
         await self.market.wait_balances(lambda now: now.staked_units >= held.staked_units + units)
         return True
+
+    async def _at_stake(self, told_units: int) -> int:
+        """Return the most we may have staked.
+
+        With an RPC of our own: what the chain has, and what was signed and may still be carried out. Else all that was
+        ever signed here, or what the service says if that is more; stakes taken back since count as well then.
+        """
+        store, own = await self.market.store(), await self.market.own_chain()
+        signed = store.stakes()
+        if own is None:
+            return max(told_units, sum(one.units for one in signed))
+        us, now = self.market.address, (await self.market.chain()).now()
+        pending = 0
+        for one in signed:
+            # asked before the sum of the chain is, so that one carried out in between is counted twice, not never
+            if one.valid_before > now and not await own.authorization_used(us, one.nonce):
+                pending += one.units
+        return pending + await own.staked_units(us)
 
     # escrow -----------------------------------------------------------------------------------------------------------
 

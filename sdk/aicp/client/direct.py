@@ -16,6 +16,7 @@ from web3.types import TxParams, Wei
 from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
+from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.escrow import EscrowState
 from aicp.abi.runtime import AbiError, ContractError
@@ -174,6 +175,16 @@ class DirectChain:
             dispute_extra(escrow_id, terms), self._chain.contracts.usdc
         )
         return arbiter_abi.decode_arbitration_cost_fee_token_result(await self.call(terms.arbiter, question))
+
+    async def staked_units(self, account: bytes) -> int:
+        """Return what an account has staked, locked or not."""
+        data = await self.call(self._chain.contracts.reputation, reputation_abi.encode_stake_of(account))
+        return reputation_abi.decode_stake_of_result(data).staked
+
+    async def authorization_used(self, account: bytes, nonce: bytes) -> bool:
+        """Return whether the token has taken an account's authorization of this nonce, or its cancellation."""
+        data = await self.call(self._chain.contracts.usdc, usdc_abi.encode_authorization_state(account, nonce))
+        return usdc_abi.decode_authorization_state_result(data)
 
     async def usdc_units(self, account: bytes) -> int:
         """Return what an account holds in its wallet."""

@@ -11,6 +11,7 @@ Goals and invariants:
 - the payment of a task is on disk before its authorization is signed, one for each task; another one takes its place
   only where the caller has seen that the first can no longer be carried out. A crash in between leaves a payment nobody
   can send, which is taken up by the same terms, and for other terms runs out like one that was sent;
+- a stake is on disk before it is signed, so that what was signed counts towards the limit;
 - a submission is on disk before it is signed: what was handed in is not given back as if it were not;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
@@ -48,6 +49,9 @@ CREATE TABLE IF NOT EXISTS pool_deposit (
 CREATE TABLE IF NOT EXISTS escrow_payment (
     task_id TEXT PRIMARY KEY, task_hash BLOB NOT NULL, escrow_id BLOB NOT NULL, units TEXT NOT NULL,
     valid_before INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS signed_stake (
+    nonce BLOB PRIMARY KEY, units TEXT NOT NULL, valid_before INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS submission (escrow_id BLOB PRIMARY KEY) STRICT;
 """
@@ -87,6 +91,15 @@ class SignedPayment:
     task_id: uuid.UUID
     task_hash: bytes
     escrow_id: bytes
+    units: int
+    valid_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedStake:
+    """A stake as it was signed; the token takes its nonce once. `valid_before` is in unix seconds."""
+
+    nonce: bytes
     units: int
     valid_before: int
 
@@ -234,6 +247,17 @@ class Store:
                 (*_payment_row(payment)[1:], str(kept.task_id), kept.escrow_id, kept.valid_before),
             )
             return done.rowcount == 1
+
+    def put_stake(self, stake: SignedStake) -> None:
+        """Remember a stake that is about to be signed."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO signed_stake VALUES (?, ?, ?)", (stake.nonce, str(stake.units), stake.valid_before))
+
+    def stakes(self) -> list[SignedStake]:
+        """Return every stake that was ever signed."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT nonce, units, valid_before FROM signed_stake").fetchall()
+        return [SignedStake(nonce=row[0], units=int(row[1]), valid_before=row[2]) for row in rows]
 
     def put_submission(self, escrow_id: bytes) -> None:
         """Remember for ever that a result was handed in for an escrow."""
