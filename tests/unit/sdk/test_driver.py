@@ -9,15 +9,22 @@ from typing import Any
 import httpx
 import pytest
 
+from aicp.abi.enums import Status
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import PoolWithdraw
+from aicp.agent import driver as driver_module
 from aicp.agent.agent import Agent, Options
 from aicp.agent.driver import Driver, left_unpaid
 from aicp.client import AgentActions, PoolActions, models
+from aicp.client import chain as chain_module
+from aicp.client import transport as transport_module
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, NOW, OPERATOR, chain, deal, deal_json
+from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, OPERATOR, address, chain, deal, deal_json
+from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
+from tests.unit.sdk.test_dispute_actions import Service
+from tests.unit.sdk.test_dispute_actions import deal as disputed
 from tests.unit.sdk.test_purchase import pool_json
 
 __all__ = ["still_clock"]
@@ -119,3 +126,49 @@ def test_an_award_left_unpaid_takes_no_slot(  # one parameter for each fact
     made = deal(path, state=state, **changes)
     now = int(made.created_at.timestamp()) + later
     assert left_unpaid(made, now, 900) is unpaid
+
+
+class Vanishing(Service):
+    """Shows the deal once and then answers nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(**{f"/deals/{DEAL_ID}": disputed().model_dump(mode="json")})
+        self.left = 1
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(f"/deals/{DEAL_ID}"):
+            self.left -= 1
+        if self.left < 0:
+            raise httpx.ConnectError("gone")
+        return super().__call__(request)
+
+
+@pytest.mark.asyncio
+async def test_an_agent_whose_service_is_gone_answers_a_dispute_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_DELAYS", ())
+    monkeypatch.setattr(driver_module, "POLL_SECONDS", 0.01)
+    seen = OnChain(status=Status.SUBMITTED).install(monkeypatch)
+    service = Vanishing()
+    driver = Driver(
+        DEAL_ID,
+        agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(market(AGENT, service, tmp_path, rpc_url="http://localhost:8545")),
+        options=Options(),
+        folder=tmp_path,
+        slots=asyncio.Semaphore(1),
+    )
+    running = asyncio.create_task(driver.run())
+    try:
+        async with asyncio.timeout(20):
+            while service.left >= -1:
+                await asyncio.sleep(0.01)
+            assert seen.sent == [], "nobody has disputed it"
+            seen.status = Status.CHALLENGED
+            monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
+            while not seen.sent:
+                await asyncio.sleep(0.01)
+    finally:
+        running.cancel()
+    assert seen.sent[0][0] == address("escrow")
