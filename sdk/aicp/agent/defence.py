@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 from typing import Final, assert_never
 
+from aicp.abi.enums import Status
 from aicp.agent.agent import Agent, Options
 from aicp.agent.standing import Standing, standing_of
 from aicp.agent.work import Answer, DisputeCase, Divide, GiveBack, KeepSilent, Reaction
@@ -59,6 +60,7 @@ class Defence:
         self._options = options
         self._silent = False
         self._gave_back = False
+        self._handed_in: Deal | None = None
         self._said: set[str] = set()
 
     async def step(self, deal: Deal) -> None:
@@ -70,13 +72,34 @@ class Defence:
         elif deal.escrow.chain_status == "challenged":
             await self._react(deal, deal.escrow)
 
+    async def _ours(self, deal: Deal) -> Deal:
+        """Return the deal as it was when its result was handed in, whatever terms are shown later."""
+        if deal.escrow is not None and (await self._actions.market.store()).submitted(deal.escrow.escrow_id):
+            self._handed_in = deal
+        return self._handed_in or deal
+
+    async def open_on_chain(self, deal: Deal) -> bool:
+        """Return whether a deal the service calls over still waits on chain for its result to be accepted or defended.
+
+        Without an RPC of our own nobody can be asked. Raises Unreachable where that does not answer.
+        """
+        own, deal = await self._actions.market.own_chain(), await self._ours(deal)
+        if own is None or deal.escrow is None:
+            return False
+        state = await own.state_of(deal.escrow.escrow_id)
+        if state.status not in {Status.SUBMITTED, Status.CHALLENGED}:
+            return False
+        self._say_once(logging.WARNING, f"the service calls '{deal.title}' over, but the chain does not")
+        await self.answer_directly_if_late(deal)
+        return True
+
     async def answer_directly_if_late(self, deal: Deal) -> bool:
         """Answer a dispute ourselves, for our own gas, when no answer is on chain close to the end of the time for it.
 
         Only the chain is asked, so this needs no service and no word of it. Returns whether it was answered.
         """
         market, limit = self._actions.market, self._options.dispute_bond_limit_units
-        own, chain = await market.own_chain(), await market.chain()
+        own, chain, deal = await market.own_chain(), await market.chain(), await self._ours(deal)
         if own is None or deal.escrow is None or self._silent or self._gave_back:
             return False
         terms = check_escrow(deal, chain)

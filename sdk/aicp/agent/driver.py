@@ -119,6 +119,8 @@ class Driver:
         """Do what is due. Returns whether the deal is over."""
         self._seen = deal = await self._actions.own_deal(self.deal_id)
         if not deal.live:
+            if await self._defence.open_on_chain(deal):
+                return False
             self._space.remove()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
             return True

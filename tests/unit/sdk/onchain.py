@@ -38,6 +38,8 @@ class OnChain:
     final_time: int = NOW
     used: set[bytes] = field(default_factory=set)
     sent: list[tuple[bytes, bytes]] = field(default_factory=list)
+    asked: list[bytes] = field(default_factory=list)
+    """The escrows whose state was asked for."""
     down: bool = False
 
     def install(self, monkeypatch: pytest.MonkeyPatch) -> OnChain:
@@ -63,6 +65,7 @@ class OnChain:
         if self.down:
             raise Unreachable("The RPC did not answer.")
         if selector == escrow_abi.encode_state_of(bytes(32))[:4]:
+            self.asked.append(data[4:])
             state = EscrowState(
                 released=self.released, refunded=self.refunded, clock=self.clock, status=self.status, ruling=0, flags=0,
                 word=bytes(32),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,41 @@ class Vanishing(Service):
         return super().__call__(request)
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # the state is the driver's, and tells nobody
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_a_deal_the_service_calls_over_is_kept_while_the_chain_has_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it help the service to show the deal under other terms."""
+    seen = OnChain(status=Status.SUBMITTED).install(monkeypatch)
+    shown = disputed()
+    assert shown.escrow is not None
+    service = Service(**{f"/deals/{DEAL_ID}": shown.model_dump(mode="json")})
+    own = market(AGENT, service, tmp_path, rpc_url="http://localhost:8545")
+    (await own.store()).put_submission(shown.escrow.escrow_id)
+    driver = Driver(
+        DEAL_ID,
+        agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(own),
+        options=Options(),
+        folder=tmp_path,
+        slots=asyncio.Semaphore(1),
+    )
+    assert not await driver.step()
+    service.answers[f"/deals/{DEAL_ID}"] = deal_json("escrow", 25_000_000) | {"live": False, "state": "refunded"}
+    assert not await driver.step()
+    seen.status = Status.CHALLENGED
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
+    assert not await driver.step()
+    assert (seen.sent[0][0], seen.asked[-1]) == (address("escrow"), shown.escrow.escrow_id)
+    seen.status = Status.CLOSED
+    assert await driver.step()
+
+
 @pytest.mark.asyncio
 async def test_an_agent_whose_service_is_gone_answers_a_dispute_by_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -162,13 +198,11 @@ async def test_an_agent_whose_service_is_gone_answers_a_dispute_by_itself(
     running = asyncio.create_task(driver.run())
     try:
         async with asyncio.timeout(20):
-            while service.left >= -1:
-                await asyncio.sleep(0.01)
+            await until(lambda: service.left < -1)
             assert seen.sent == [], "nobody has disputed it"
             seen.status = Status.CHALLENGED
             monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
-            while not seen.sent:
-                await asyncio.sleep(0.01)
+            await until(lambda: bool(seen.sent))
     finally:
         running.cancel()
     assert seen.sent[0][0] == address("escrow")
