@@ -28,9 +28,11 @@ S = TypeVar("S", bound=OnSplitOffer)
 class Options:
     """How an agent runs. Amounts are base units.
 
-    `dispute_bond_limit_units` is the most it puts up to answer a dispute; above it the money is given back.
+    `dispute_bond_limit_units` is the most it puts up to answer a dispute; one that costs more, as the chain says, is
+    given in to.
     `stake_limit_units` bounds what it stakes by itself, `collect_from_units` is when it collects what escrows have
-    released, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not.
+    released, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not, and
+    asks the chain before it gives a result back; without, it gives none back that its `dispute` handler does not.
     `home` is where receipts and unfinished work are kept, `deployment` the published addresses to insist on.
     """
 

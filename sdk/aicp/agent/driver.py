@@ -17,8 +17,16 @@ from aicp.agent.defence import Defence
 from aicp.agent.division import Division
 from aicp.agent.work import CannotDo, Job, JobFile, Result
 from aicp.agent.workspace import Finished, Workspace, media_type, safe_name
-from aicp.client import AgentActions, ClientError, DisputeActions, Mismatch, ProblemError, TermsRefused
-from aicp.client.direct import DirectChain
+from aicp.client import (
+    AgentActions,
+    ClientError,
+    DisputeActions,
+    Mismatch,
+    NotDue,
+    ProblemError,
+    TermsRefused,
+    Unreachable,
+)
 from aicp.client.models import Deal, StoredFile
 from aicp.client.verify import check_escrow, check_order
 
@@ -62,6 +70,7 @@ class Driver:
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
+        self._seen: Deal | None = None
         self.keeps_slot = True
         """Whether the deal takes one of the agent's slots: one that stays unpaid soon takes none."""
 
@@ -76,8 +85,11 @@ class Driver:
             try:
                 if await self.step():
                     return
-            except (Mismatch, TermsRefused) as error:
+            except (Mismatch, NotDue, TermsRefused) as error:
                 self._say_once(f"deal {self.deal_id} is not signed: {error}")
+            except Unreachable as error:
+                _log.warning("deal %s: %s", self.deal_id, error)
+                await self._without_service()
             except ProblemError as error:
                 self._say_once(f"deal {self.deal_id}: {error}")
             except (ClientError, OSError) as error:
@@ -88,6 +100,16 @@ class Driver:
             except TimeoutError:
                 continue
 
+    async def _without_service(self) -> None:
+        """Do by ourselves, over our own RPC, what cannot wait until the service is back."""
+        try:
+            if self._seen is not None and self._seen.state == "running":
+                await self._submit_directly_if_late(self._seen)
+            elif self._seen is not None and self._seen.state in {"delivered", "disputed"}:
+                await self._defence.answer_directly_if_late(self._seen)
+        except (ClientError, OSError) as error:
+            _log.warning("deal %s: %s", self.deal_id, error)
+
     def _say_once(self, sentence: str) -> None:
         if sentence != self._refused:
             self._refused = sentence
@@ -95,8 +117,10 @@ class Driver:
 
     async def step(self) -> bool:
         """Do what is due. Returns whether the deal is over."""
-        deal = await self._actions.own_deal(self.deal_id)
+        self._seen = deal = await self._actions.own_deal(self.deal_id)
         if not deal.live:
+            if await self._defence.open_on_chain(deal):
+                return False
             self._space.remove()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
             return True
@@ -203,16 +227,15 @@ class Driver:
 
     async def _submit_directly_if_late(self, deal: Deal) -> None:
         """Send the submission ourselves when the relayer has not mined it close to the deadline."""
-        rpc_url, chain = self._options.rpc_url, await self._actions.market.chain()
-        if rpc_url is None or deal.path != "escrow" or deal.deliverable is None or deal.escrow is None:
+        own, chain = await self._actions.market.own_chain(), await self._actions.market.chain()
+        if own is None or deal.path != "escrow" or deal.deliverable is None or deal.escrow is None:
             return
         terms = check_escrow(deal, chain)
         if deal.escrow.chain_status != "accepted":
             return
         if terms.deliver_by - chain.now() > chain.constants.submit_directly_before_seconds:
             return
-        direct = DirectChain(rpc_url, self._actions.market.wallet, chain)
-        await direct.submit(terms, deal.deliverable.deliverable_hash)
+        await own.submit(terms, deal.deliverable.deliverable_hash)
         _log.warning("'%s' was submitted directly", deal.title)
 
 

@@ -188,7 +188,7 @@ async def _first_answer(market: Market) -> Chain:
 async def run_agent(agent: Agent, url: str, wallet: Wallet, options: Options) -> None:
     """Run an agent until cancelled. Raises ClientError where the deployment cannot be trusted or the wallet is none."""
     store = options.home / "store.sqlite" if options.home else None
-    async with Market(url, wallet, deployment=options.deployment, store=store) as market:
+    async with Market(url, wallet, deployment=options.deployment, store=store, rpc_url=options.rpc_url) as market:
         chain = await _first_answer(market)
         path = default_path(wallet.address, chain.chain_id)
         home = options.home or path.with_suffix("")

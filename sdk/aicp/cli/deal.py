@@ -10,6 +10,7 @@ import click
 from rich.table import Table
 
 from aicp.cli.appeal import RULINGS, appeal
+from aicp.cli.direct import dispute_directly, respond_directly
 from aicp.cli.lookup import deal_argument, find, print_rows, when
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import DisputeActions, Market, Mismatch
@@ -26,6 +27,9 @@ bond_options = click.option(
 )
 balance_option = click.option(
     "--from-balance", is_flag=True, help="Take the bond from what escrows released to you, not from the wallet."
+)
+direct_option = click.option(
+    "--rpc", help="Send it to this RPC yourself, for your own gas, not through the service: nobody can hold it back."
 )
 evidence_argument = click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 
@@ -53,6 +57,10 @@ async def _follow(market: Market, after: Deal, kind: str, sentence: str) -> None
     click.echo("Waiting for the chain ...")
     mined = await market.wait_landed(last.id)
     click.echo(f"Mined in block {mined.block_number}: {hex0x(mined.tx_hash) if mined.tx_hash else 'no hash'}")
+
+
+def _say_sent(sent: bytes, done: str) -> None:
+    click.echo(f"{done}, in transaction {hex0x(sent)}.")
 
 
 @deal.command("list")
@@ -183,16 +191,28 @@ def _parts(offer: SplitOffer) -> str:
 @evidence_argument
 @bond_options
 @balance_option
+@direct_option
 @wallet_options
 @signing
 async def dispute(
-    market: Market, *, deal_id: uuid.UUID, claim: str, files: tuple[Path, ...], bond_limit: int, from_balance: bool
+    market: Market,
+    *,
+    deal_id: uuid.UUID,
+    claim: str,
+    files: tuple[Path, ...],
+    bond_limit: int,
+    from_balance: bool,
+    rpc: str | None,
 ) -> None:
     """Dispute the result of a deal you pay: say what is wrong (CLAIM) and add FILES.
 
-    The arbiter's fee is put up as a bond; the winner gets it. If the agent does not answer in time, you win.
+    The arbiter's fee is put up as a bond; the winner gets it. If the agent does not answer in time, you win. Sent to an
+    RPC (--rpc), what you say is written to a file here and only its hash sent.
     """
     found = await find(market, deal_id)
+    if rpc is not None:
+        _say_sent(await dispute_directly(market, rpc, found, claim, files, bond_limit_units=bond_limit), "Disputed")
+        return
     after = await DisputeActions(market).dispute(
         found, claim, files, bond_limit_units=bond_limit, from_balance=from_balance
     )
@@ -206,13 +226,29 @@ async def dispute(
 @evidence_argument
 @bond_options
 @balance_option
+@direct_option
 @wallet_options
 @signing
 async def respond(
-    market: Market, *, deal_id: uuid.UUID, claim: str, files: tuple[Path, ...], bond_limit: int, from_balance: bool
+    market: Market,
+    *,
+    deal_id: uuid.UUID,
+    claim: str,
+    files: tuple[Path, ...],
+    bond_limit: int,
+    from_balance: bool,
+    rpc: str | None,
 ) -> None:
-    """Answer a dispute of a result of yours: say why it is right (CLAIM) and add FILES; this pays the arbiter."""
+    """Answer a dispute of a result of yours: say why it is right (CLAIM) and add FILES; this pays the arbiter.
+
+    Sent to an RPC (--rpc) it is the bare answer, without CLAIM and FILES.
+    """
     found = await find(market, deal_id)
+    if rpc is not None:
+        if claim or files:
+            raise click.UsageError("An answer sent with --rpc says nothing; leave CLAIM and FILES out.")
+        _say_sent(await respond_directly(market, rpc, found, bond_limit_units=bond_limit), "Answered")
+        return
     after = await DisputeActions(market).respond(
         found, claim, files, bond_limit_units=bond_limit, from_balance=from_balance
     )

@@ -59,6 +59,10 @@ ADDRESS = AddressType()
 
 rpc_option = click.option("--rpc", envvar="AICP_RPC_URL", help="RPC to send to; by default the one the service names.")
 
+own_rpc_option = click.option(
+    "--rpc", "own_rpc", envvar="AICP_RPC_URL", help="An RPC of your own, to look up what the service only says."
+)
+
 
 def service_options(command: F) -> F:
     """Add --url and --deployment."""
@@ -121,14 +125,17 @@ def reading(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
 
 
 def signing(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., None]:
-    """Make a click callback of a coroutine that takes a `market` with a wallet as its first argument."""
+    """Make a click callback of a coroutine that takes a `market` with a wallet as its first argument.
+
+    The market asks the RPC of `own_rpc_option`, where the command has that.
+    """
 
     @functools.wraps(command)
     def run(url: str, deployment: Path | None, key: str | None, keystore: Path | None, **options: Any) -> None:
-        wallet = open_wallet(key, keystore)
+        wallet, rpc_url = open_wallet(key, keystore), options.pop("own_rpc", None)
 
         async def inside() -> None:
-            async with Market(url, wallet, deployment=deployment) as market:
+            async with Market(url, wallet, deployment=deployment, rpc_url=rpc_url) as market:
                 await command(market, **options)
 
         run_until_done(inside())

@@ -9,7 +9,7 @@ from typing import Final
 import click
 from rich.table import Table
 
-from aicp.cli.options import ADDRESS, USDC, console, reading, service_options, signing, wallet_options
+from aicp.cli.options import ADDRESS, USDC, console, own_rpc_option, reading, service_options, signing, wallet_options
 from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, Task
@@ -57,6 +57,7 @@ def _ended(found: Task) -> None:
 @click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
 @click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait in all.")
+@own_rpc_option
 @wallet_options
 @signing
 async def post(
@@ -108,6 +109,7 @@ async def post(
 @click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
 @click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait in all.")
+@own_rpc_option
 @wallet_options
 @signing
 async def follow(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
+from aicp.abi.enums import Status
 from aicp.abi.typed_data import Acceptance, Bid, BidWithdrawal, MicroDelivery, MicroReturn, Refund, Submission
 from aicp.client import models
-from aicp.client.errors import Mismatch, NotEnough
+from aicp.client.errors import Mismatch, NotDue, NotEnough
 from aicp.client.market import Market, new_salt
+from aicp.client.store import SignedStake
 from aicp.client.verify import (
     agreed_terms,
     check_bid,
@@ -24,6 +26,7 @@ from aicp.rules.ids import stake_nonce
 from aicp.rules.primitives import MAX_UINT96, checksum, hex0x
 
 Manifest = dict[str, Any]
+_HANDED_IN: Final = frozenset({"submitted", "challenged", "disputed"})
 
 
 class AgentActions:
@@ -112,6 +115,7 @@ class AgentActions:
         salt = new_salt()
         valid_before = chain.now() + chain.constants.authorization_lifetime_seconds
         nonce = stake_nonce(self.market.address, salt)
+        (await self.market.store()).put_stake(SignedStake(nonce=nonce, units=units, valid_before=valid_before))
         signature = await self.market.authorize(chain.contracts.reputation, units, nonce, valid_before)
         body = {
             "amount_units": str(units),
@@ -135,16 +139,35 @@ class AgentActions:
     async def add_stake(self, units: int, *, limit_units: int) -> bool:
         """Stake more and wait until it is mined; return False when that would raise our stake above `limit_units`.
 
-        Raises NotEnough when the wallet is short.
+        How much that is the service alone does not decide: see `_at_stake`. Raises NotEnough when the wallet is short,
+        Unreachable where an RPC of our own does not answer.
         """
         held = await self.market.balances()
-        if held.staked_units + units > limit_units:
+        if await self._at_stake(held.staked_units) + units > limit_units:
             return False
         intent = await self.stake(units)
         await self.market.wait_landed(intent.id)
         # mined is not yet mirrored; what the service counts with is the mirror
         await self.market.wait_balances(lambda now: now.staked_units >= held.staked_units + units)
         return True
+
+    async def _at_stake(self, told_units: int) -> int:
+        """Return the most we may have staked.
+
+        With an RPC of our own: what the chain has, and what was signed and may still be carried out. Else all that was
+        ever signed here, or what the service says if that is more; stakes taken back since count as well then.
+        """
+        store, own = await self.market.store(), await self.market.own_chain()
+        signed = store.stakes()
+        if own is None:
+            return max(told_units, sum(one.units for one in signed))
+        us, now = self.market.address, (await self.market.chain()).now()
+        pending = 0
+        for one in signed:
+            # asked before the sum of the chain is, so that one carried out in between is counted twice, not never
+            if one.valid_before > now and not await own.authorization_used(us, one.nonce):
+                pending += one.units
+        return pending + await own.staked_units(us)
 
     # escrow -----------------------------------------------------------------------------------------------------------
 
@@ -195,6 +218,7 @@ class AgentActions:
             deliverable_hash=digest,
             valid_until=chain.now() + lifetime if lost else terms.deliver_by,
         )
+        (await self.market.store()).put_submission(message.escrow_id)
         body = {
             "escrow_id": hex0x(message.escrow_id),
             "manifest": made,
@@ -203,8 +227,13 @@ class AgentActions:
         }
         return await self._act(deal, "submission", body)
 
-    async def give_back(self, deal: models.Deal) -> models.Deal:
-        """Return the work: `Refund` of the whole price, or `MicroReturn`. The buyer keeps or gets back his money."""
+    async def give_back(self, deal: models.Deal, *, although_submitted: bool = False) -> models.Deal:
+        """Return the work: `Refund` of the whole price, or `MicroReturn`. The buyer keeps or gets back his money.
+
+        A result that was handed in to an escrow is given back only `although_submitted`, and with an RPC of our own
+        only where the chain has a dispute of it that waits for an answer. Raises NotDue otherwise, Unreachable where
+        that RPC does not answer.
+        """
         chain = await self.market.chain()
         if deal.path == "channel":
             order = check_order(deal, chain)
@@ -212,8 +241,11 @@ class AgentActions:
             return await self._act(deal, "return", {"signature": self.market.sign(returned, chain.marketplace)})
         terms = check_escrow(deal, chain)
         released = deal.escrow.released_units if deal.escrow else 0
+        escrow_id = terms.digest(chain.escrow)
+        if (await self.market.store()).submitted(escrow_id) or (deal.escrow and deal.escrow.chain_status in _HANDED_IN):
+            await self._require_disputed(escrow_id, although_submitted)
         message = Refund(
-            escrow_id=terms.digest(chain.escrow),
+            escrow_id=escrow_id,
             cumulative_refunded=terms.amount - released,
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
         )
@@ -224,6 +256,13 @@ class AgentActions:
             "signature": self.market.sign(message, chain.escrow),
         }
         return await self._act(deal, "refund", body)
+
+    async def _require_disputed(self, escrow_id: bytes, although_submitted: bool) -> None:
+        if not although_submitted:
+            raise NotDue("A result was handed in for this escrow; it is not given back. Nothing was signed.")
+        own = await self.market.own_chain()
+        if own is not None and (await own.state_of(escrow_id)).status != Status.CHALLENGED:
+            raise NotDue("The chain has no dispute of this result that waits for an answer. Nothing was signed.")
 
     async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
         return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import mimetypes
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from uuid_utils.compat import uuid7
 
+from aicp.abi.enums import Status
 from aicp.abi.typed_data import Cancellation, Release
 from aicp.client import models
-from aicp.client.errors import ClientError, Mismatch
+from aicp.client.errors import ClientError, Mismatch, NotDue
 from aicp.client.market import Market
+from aicp.client.store import SignedPayment
 from aicp.client.verify import (
     agreed_terms,
     check_acceptance,
@@ -117,12 +121,16 @@ class BuyerActions:
     async def pay(self, deal: models.Deal) -> models.Deal:
         """Pay an escrow deal by one signature, without gas: ERC-3009 with the escrow id as its nonce.
 
-        Raises TermsRefused or Mismatch for terms that are not the agreed ones, NotEnough for an empty wallet.
+        A task is paid once. The same terms again get the same signature; other terms get one only when the chain, seen
+        over an RPC of our own, shows in a final block that the first payment has run out or came back whole. Raises
+        TermsRefused or Mismatch for terms that are not the agreed ones, NotEnough for an empty wallet, NotDue or
+        ClientError where the task may already be paid.
         """
         chain = await self.market.chain()
         now = chain.now()
         terms = agreed_terms(deal, chain, now=now)
         require(terms.client == self.market.address, "The terms name another buyer.")
+        require(terms.amount <= int(deal.document["budget_units"]), "The price is above the task's budget.")
         accepted_until = check_acceptance(deal, terms, chain)
         limit = deal.escrow.payable_until if deal.escrow else None
         valid_before = min(
@@ -139,9 +147,53 @@ class BuyerActions:
             raise ClientError("These terms can no longer be paid; new ones will be composed.")
         await self.market.require_usdc(terms.amount)
         escrow_id = terms.digest(chain.escrow)
+        valid_before = await self._keep_payment(
+            SignedPayment(
+                task_id=deal.task_id,
+                task_hash=deal.task_hash,
+                escrow_id=escrow_id,
+                units=terms.amount,
+                valid_before=valid_before,
+            )
+        )
         signature = await self.market.authorize(chain.contracts.escrow, terms.amount, escrow_id, valid_before)
         body = {"escrow_id": hex0x(escrow_id), "valid_before": valid_before, "signature": signature}
         return await self._act(deal, "authorization", body)
+
+    async def _keep_payment(self, payment: SignedPayment) -> int:
+        """Keep what is about to be signed; return until when it is. Raises unless it is the task's only payment."""
+        store, now = await self.market.store(), (await self.market.chain()).now()
+        kept = await asyncio.to_thread(store.keep_payment, payment)
+        if kept.escrow_id != payment.escrow_id:
+            await self._require_unpaid(kept, now)
+            wanted = payment
+        elif now < kept.valid_before <= payment.valid_before:
+            return kept.valid_before
+        else:
+            wanted = replace(payment, valid_before=max(kept.valid_before, payment.valid_before))
+        if not await asyncio.to_thread(store.replace_payment, kept, wanted):
+            raise NotDue("Another process pays this task at this moment. Nothing was signed.")
+        return payment.valid_before
+
+    async def _require_unpaid(self, kept: SignedPayment, now: int) -> None:
+        """Raise unless an earlier payment of a task can no longer be carried out, or came back whole."""
+        paid = f"{format_usdc(kept.units)} USDC into escrow {hex0x(kept.escrow_id)}"
+        if now < kept.valid_before:
+            raise NotDue(
+                f"A payment of this task, {paid}, can still be carried out. Nothing was signed; try again later."
+            )
+        own = await self.market.own_chain()
+        if own is None:
+            raise ClientError(
+                f"This task was paid before: {paid}. Whether that was carried out only the chain tells; name an RPC of "
+                "your own with --rpc to have it looked up. Nothing was signed."
+            )
+        final_until = await own.block_time("finalized")
+        state = await own.state_of(kept.escrow_id, "finalized")
+        if state.status == Status.NONE and final_until < kept.valid_before:
+            raise NotDue(f"The payment of {paid} has run out, but not in a final block yet. Nothing was signed.")
+        if state.status not in {Status.NONE, Status.CLOSED} or state.released > 0:
+            raise NotDue(f"This task is paid: {paid}. Nothing was signed.")
 
     async def release(self, deal: models.Deal) -> models.Deal:
         """Accept the result of an escrow deal: release the whole price to the agent.

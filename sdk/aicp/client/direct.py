@@ -16,14 +16,17 @@ from web3.types import TxParams, Wei
 from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
+from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
+from aicp.abi.escrow import EscrowState
 from aicp.abi.runtime import AbiError, ContractError
-from aicp.abi.typed_data import ChannelConfig, EscrowTerms
+from aicp.abi.typed_data import ChannelConfig, EscrowTerms, ReceiveWithAuthorization
 from aicp.client.chain import Chain
-from aicp.client.errors import ClientError, Unreachable
+from aicp.client.errors import BondAboveLimit, ClientError, NotEnough, Unreachable
 from aicp.client.models import Receipt
 from aicp.client.wallet import Wallet
-from aicp.rules.primitives import checksum, hex0x
+from aicp.rules.ids import bond_nonce, dispute_extra
+from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _TIMEOUT: Final = 120.0
 _GAS_MARGIN_PERCENT: Final = 120
@@ -79,6 +82,54 @@ class DirectChain:
         """Release an escrow as its buyer."""
         return await self.send(self._chain.contracts.escrow, escrow_abi.encode_release(terms, cumulative_units))
 
+    async def dispute(self, terms: EscrowTerms, evidence_hash: bytes, *, bond_limit_units: int) -> bytes:
+        """Dispute a submitted result as its buyer, with a bond of exactly the arbiter's fee.
+
+        Paid from the wallet, or from our escrow ledger where the wallet is short. Raises BondAboveLimit, NotEnough, or
+        ClientError where the contract refuses.
+        """
+        bond = await self._bond(terms, bond_limit_units)
+        if bond is None:
+            data = escrow_abi.encode_dispute(terms, evidence_hash)
+        else:
+            data = escrow_abi.encode_dispute_with_signature(terms, evidence_hash, bond.valid_before, b"", bond)
+        return await self.send(self._chain.contracts.escrow, data)
+
+    async def respond(self, terms: EscrowTerms, *, bond_limit_units: int) -> bytes:
+        """Answer a dispute as its agent and pay the arbiter. Paid and refused as `dispute`."""
+        bond = await self._bond(terms, bond_limit_units)
+        if bond is None:
+            data = escrow_abi.encode_respond(terms)
+        else:
+            data = escrow_abi.encode_respond_with_signature(terms, bond.valid_before, b"", bond)
+        return await self.send(self._chain.contracts.escrow, data)
+
+    async def _bond(self, terms: EscrowTerms, limit_units: int) -> escrow_abi.BondAuthorization | None:
+        """Return our signed bond, None where our ledger pays. The caller of the contract signs nothing else."""
+        escrow_id = terms.digest(self._chain.escrow)
+        fee = await self.arbitration_cost(escrow_id, terms)
+        if fee > limit_units:
+            raise BondAboveLimit(
+                f"The arbiter asks for {format_usdc(fee)} USDC, and at most {format_usdc(limit_units)} are allowed. "
+                "Nothing was signed."
+            )
+        us = self._wallet.address
+        if await self.usdc_units(us) < fee:
+            if await self.ledger_units(us) < fee:
+                raise NotEnough(f"The arbiter asks for {format_usdc(fee)} USDC; neither wallet nor ledger holds them.")
+            return None
+        valid_before = self._chain.now() + self._chain.constants.authorization_lifetime_seconds
+        message = ReceiveWithAuthorization(
+            from_=us,
+            to=self._chain.contracts.escrow,
+            value=fee,
+            valid_after=0,
+            valid_before=valid_before,
+            nonce=bond_nonce(escrow_id, us),
+        )
+        signature = self._wallet.sign_digest(message.digest(self._chain.token))
+        return escrow_abi.BondAuthorization(valid_before=valid_before, signature=signature)
+
     async def withdraw(self) -> int:
         """Pay our whole escrow ledger out. Returns the base units, 0 when there was nothing."""
         held = await self.ledger_units(self._wallet.address)
@@ -112,6 +163,33 @@ class DirectChain:
         if totals.total_claimed == totals.total_settled:
             return sent
         return await self.send(contract, channel_abi.encode_settle(config.receiver, config.token))
+
+    async def state_of(self, escrow_id: bytes, block: Literal["latest", "finalized"] = "latest") -> EscrowState:
+        """Return an escrow as the contract has it; its status is NONE where it was never funded."""
+        data = await self.call(self._chain.contracts.escrow, escrow_abi.encode_state_of(escrow_id), block)
+        return escrow_abi.decode_state_of_result(data)
+
+    async def arbitration_cost(self, escrow_id: bytes, terms: EscrowTerms) -> int:
+        """Return what the arbiter of the terms asks, in base units. Raises Unreachable where it says nothing."""
+        question = arbiter_abi.encode_arbitration_cost_fee_token(
+            dispute_extra(escrow_id, terms), self._chain.contracts.usdc
+        )
+        return arbiter_abi.decode_arbitration_cost_fee_token_result(await self.call(terms.arbiter, question))
+
+    async def staked_units(self, account: bytes) -> int:
+        """Return what an account has staked, locked or not."""
+        data = await self.call(self._chain.contracts.reputation, reputation_abi.encode_stake_of(account))
+        return reputation_abi.decode_stake_of_result(data).staked
+
+    async def authorization_used(self, account: bytes, nonce: bytes) -> bool:
+        """Return whether the token has taken an account's authorization of this nonce, or its cancellation."""
+        data = await self.call(self._chain.contracts.usdc, usdc_abi.encode_authorization_state(account, nonce))
+        return usdc_abi.decode_authorization_state_result(data)
+
+    async def usdc_units(self, account: bytes) -> int:
+        """Return what an account holds in its wallet."""
+        data = await self.call(self._chain.contracts.usdc, usdc_abi.encode_balance_of(account))
+        return usdc_abi.decode_balance_of_result(data)
 
     async def ledger_units(self, account: bytes) -> int:
         """Return what an account can withdraw from the escrow contract."""
@@ -151,6 +229,14 @@ class DirectChain:
         await self._check_chain()
         try:
             return int((await self._web3.eth.get_block(block))["number"])
+        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+
+    async def block_time(self, block: Literal["latest", "finalized"] = "latest") -> int:
+        """Return the unix seconds of the newest, or newest final, block. Raises Unreachable."""
+        await self._check_chain()
+        try:
+            return int((await self._web3.eth.get_block(block))["timestamp"])
         except (OSError, TimeoutError, Web3Exception, ValueError) as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 

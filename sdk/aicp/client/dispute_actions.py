@@ -52,8 +52,8 @@ class DisputeActions:
         chain = await self.market.chain()
         terms, escrow = escrow_of(deal, chain)
         require(terms.client == self.market.address, "Only the buyer disputes, and he is another.")
+        # what is disputed is the escrow: an agent who shows no files, or others, must not escape by that
         require_status(escrow, "Only a submitted result can be disputed.", "submitted")
-        check_deliverable(deal, chain)
         valid_until = await self._until(escrow.challenge_ends_at, "The time to dispute is over.")
         bond = await self._bond(terms, escrow, bond_limit_units, valid_until, from_balance=from_balance)
         evidence, digest = await self._evidence(escrow.escrow_id, claim, files)

@@ -10,7 +10,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
 
 import httpx
 
@@ -26,6 +26,9 @@ from aicp.client.wallet import Wallet
 from aicp.client.wire import Model
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
+if TYPE_CHECKING:
+    from aicp.client.direct import DirectChain
+
 PAGE: Final = 100
 _POLL_SECONDS: Final = 0.5
 
@@ -37,7 +40,8 @@ class Market:
 
     Use as `async with Market(url, wallet) as market:`. `deployment` is the published `deployments/<chainId>.json`;
     with it the service's contract addresses are not taken on trust. `store` is where receipts, orders and session keys
-    are kept, by default a file of the wallet under `~/.aicp`.
+    are kept, by default a file of the wallet under `~/.aicp`. `rpc_url` is an RPC of the caller's own: where money
+    hangs on what the chain says, it is asked instead of the service.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Market:
         *,
         deployment: Path | None = None,
         store: Path | None = None,
+        rpc_url: str | None = None,
         http: httpx.AsyncClient | None = None,
     ) -> None:
         self.transport = Transport(url, wallet, http=http)
@@ -54,6 +59,8 @@ class Market:
         self._store_path = store
         self._store: Store | None = None
         self._chain: Chain | None = None
+        self._rpc_url = rpc_url
+        self._own_chain: DirectChain | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -93,6 +100,14 @@ class Market:
             path = self._store_path or default_path(self.address, (await self.chain()).chain_id)
             self._store = await asyncio.to_thread(Store, path)
         return self._store
+
+    async def own_chain(self) -> DirectChain | None:
+        """Return the chain as our own RPC shows it, None without one."""
+        if self._own_chain is None and self._rpc_url is not None:
+            from aicp.client.direct import DirectChain  # web3 is slow to load
+
+            self._own_chain = DirectChain(self._rpc_url, self.wallet, await self.chain())
+        return self._own_chain
 
     # reads ------------------------------------------------------------------------------------------------------------
 

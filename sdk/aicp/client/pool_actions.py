@@ -182,9 +182,11 @@ class PoolActions:
         )
         channel = channel_id(config, chain.channel)
         now = chain.now()
-        kept = store.order(deal.id)
+        # the order is for the bid: the same bid under another deal's id adds nothing to what we have ordered
+        kept = store.order_of_bid(deal.bid.bid_hash) or store.order(deal.id)
         if kept is None or kept.channel_id != channel or kept.deliver_by < now + deal.bid.eta_seconds:
-            kept = _new_order(deal, channel, now, chain)
+            place = deal.id if kept is None else kept.deal_id
+            kept = _new_order(deal, place, channel, now, chain)
         require(kept.bid_hash == deal.bid.bid_hash and now <= deal.bid.valid_until, "The bid has expired or changed.")
         store.put_order(kept)
         message = MicroOrder(
@@ -241,13 +243,14 @@ class PoolActions:
         return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
 
 
-def _new_order(deal: models.Deal, channel: bytes, now: int, chain: Chain) -> SignedOrder:
+def _new_order(deal: models.Deal, place: uuid.UUID, channel: bytes, now: int, chain: Chain) -> SignedOrder:
+    """Return an order for the deal's bid, kept under the id `place`."""
     deliver_by = now + int(deal.document["deliver_within_seconds"])
     evaluate_by = deliver_by + chain.constants.evaluation_seconds
     if evaluate_by - now > chain.constants.max_micro_seconds:
         raise Mismatch("This task is too long to be paid from a pool. Nothing was signed.")
     return SignedOrder(
-        deal_id=deal.id,
+        deal_id=place,
         channel_id=channel,
         bid_hash=deal.bid.bid_hash,
         price_units=deal.price_units,

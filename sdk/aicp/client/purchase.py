@@ -20,7 +20,7 @@ from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError
 from aicp.client.market import Market
 from aicp.client.models import Bid, Deal, Task
 from aicp.client.pool_actions import PoolActions
-from aicp.client.verify import check_bid, check_deliverable
+from aicp.client.verify import check_bid, check_deliverable, require
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _POLL_SECONDS: Final = 1.0
@@ -91,6 +91,7 @@ class Purchase:
         if task.deal_id is None:
             return False
         deal = await self.market.deal(task.deal_id)
+        require((deal.task_id, deal.task_hash) == (task.id, task.task_hash), "The deal is of another task.")
         if deal.state == "awaiting_payment":
             await self._pay(deal)
         elif deal.state == "delivered":

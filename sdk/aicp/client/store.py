@@ -3,11 +3,16 @@
 Goals and invariants:
 - a receipt is on disk before the service is told that we have it; it is money, and its holder needs nobody to claim it;
 - an order is on disk before it is sent. A crash in between leaves one order too many in the book, which only loosens
-  the bound on ceilings; the same order is sent again, never a second one for the same deal;
+  the bound on ceilings; the same order is sent again, never a second one for the same bid;
 - a ceiling never exceeds the sum of the orders in the book, whatever the service says is needed;
 - a session key is on disk before money is put behind it;
 - the nonce of a pool deposit is on disk before it is signed, and stays until that deposit is known to be carried out or
   can no longer be: the token takes a nonce once, so a deposit repeated after a lost answer pays once.
+- the payment of a task is on disk before its authorization is signed, one for each task; another one takes its place
+  only where the caller has seen that the first can no longer be carried out. A crash in between leaves a payment nobody
+  can send, which is taken up by the same terms, and for other terms runs out like one that was sent;
+- a stake is on disk before it is signed, so that what was signed counts towards the limit;
+- a submission is on disk before it is signed: what was handed in is not given back as if it were not;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
 
@@ -41,6 +46,14 @@ CREATE TABLE IF NOT EXISTS session_key (
 CREATE TABLE IF NOT EXISTS pool_deposit (
     pool_id BLOB PRIMARY KEY, salt BLOB NOT NULL, units TEXT NOT NULL, valid_before INTEGER NOT NULL, intent_id TEXT
 ) STRICT;
+CREATE TABLE IF NOT EXISTS escrow_payment (
+    task_id TEXT PRIMARY KEY, task_hash BLOB NOT NULL, escrow_id BLOB NOT NULL, units TEXT NOT NULL,
+    valid_before INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS signed_stake (
+    nonce BLOB PRIMARY KEY, units TEXT NOT NULL, valid_before INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS submission (escrow_id BLOB PRIMARY KEY) STRICT;
 """
 
 
@@ -68,6 +81,27 @@ class SignedDeposit:
     units: int
     valid_before: int
     intent_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedPayment:
+    """The payment of a task into its escrow, whose id is the authorization's nonce. `valid_before` is the latest of all
+    authorizations signed for it, unix seconds."""
+
+    task_id: uuid.UUID
+    task_hash: bytes
+    escrow_id: bytes
+    units: int
+    valid_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedStake:
+    """A stake as it was signed; the token takes its nonce once. `valid_before` is in unix seconds."""
+
+    nonce: bytes
+    units: int
+    valid_before: int
 
 
 def default_path(address: bytes, chain_id: int) -> Path:
@@ -153,6 +187,14 @@ class Store:
             evaluate_by=row[5],
         )
 
+    def order_of_bid(self, bid_hash: bytes) -> SignedOrder | None:
+        """Return the newest order of a bid, whatever deal it was signed for."""
+        with self._transaction() as db:
+            row = db.execute(
+                "SELECT deal_id FROM micro_order WHERE bid_hash = ? ORDER BY deliver_by DESC LIMIT 1", (bid_hash,)
+            ).fetchone()
+        return None if row is None else self.order(uuid.UUID(row[0]))
+
     def ordered_units(self, channel_id: bytes) -> int:
         """Return the sum of all orders ever signed for a channel: no honest ceiling is above it."""
         with self._transaction() as db:
@@ -187,6 +229,46 @@ class Store:
             intent_id=None if row[4] is None else uuid.UUID(row[4]),
         )
 
+    def keep_payment(self, payment: SignedPayment) -> SignedPayment:
+        """Keep a payment unless its task has one; return the one the task has."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO escrow_payment VALUES (?, ?, ?, ?, ?)", _payment_row(payment))
+            row = db.execute("SELECT * FROM escrow_payment WHERE task_id = ?", (str(payment.task_id),)).fetchone()
+        return SignedPayment(
+            task_id=uuid.UUID(row[0]), task_hash=row[1], escrow_id=row[2], units=int(row[3]), valid_before=row[4]
+        )
+
+    def replace_payment(self, kept: SignedPayment, payment: SignedPayment) -> bool:
+        """Put a payment in the place of the kept one. Returns False where another process was first."""
+        with self._transaction() as db:
+            done = db.execute(
+                "UPDATE escrow_payment SET task_hash = ?, escrow_id = ?, units = ?, valid_before = ? "
+                "WHERE task_id = ? AND escrow_id = ? AND valid_before = ?",
+                (*_payment_row(payment)[1:], str(kept.task_id), kept.escrow_id, kept.valid_before),
+            )
+            return done.rowcount == 1
+
+    def put_stake(self, stake: SignedStake) -> None:
+        """Remember a stake that is about to be signed."""
+        with self._transaction() as db:
+            db.execute("INSERT INTO signed_stake VALUES (?, ?, ?)", (stake.nonce, str(stake.units), stake.valid_before))
+
+    def stakes(self) -> list[SignedStake]:
+        """Return every stake that was ever signed."""
+        with self._transaction() as db:
+            rows = db.execute("SELECT nonce, units, valid_before FROM signed_stake").fetchall()
+        return [SignedStake(nonce=row[0], units=int(row[1]), valid_before=row[2]) for row in rows]
+
+    def put_submission(self, escrow_id: bytes) -> None:
+        """Remember for ever that a result was handed in for an escrow."""
+        with self._transaction() as db:
+            db.execute("INSERT OR IGNORE INTO submission VALUES (?)", (escrow_id,))
+
+    def submitted(self, escrow_id: bytes) -> bool:
+        """Return whether a result was ever handed in for an escrow."""
+        with self._transaction() as db:
+            return db.execute("SELECT 1 FROM submission WHERE escrow_id = ?", (escrow_id,)).fetchone() is not None
+
     def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
         """Return the session key of a payer's pool with this operator, if there is one."""
         with self._transaction() as db:
@@ -207,3 +289,7 @@ class Store:
         if found is None:
             raise LookupError("the session key was removed while it was made")
         return found
+
+
+def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:
+    return (str(payment.task_id), payment.task_hash, payment.escrow_id, str(payment.units), payment.valid_before)

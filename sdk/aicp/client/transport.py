@@ -128,7 +128,10 @@ class Transport:
     async def _sign_in(self) -> Session:
         if self.wallet is None:
             raise ClientError("This needs a wallet, to sign in.")
-        nonce = Nonce.read((await self._attempts("POST", "/auth/nonce")).json())
+        offered = await self._attempts("POST", "/auth/nonce")
+        if offered.is_error:
+            raise _problem(offered)
+        nonce = Nonce.read(offered.json())
         check_domain(self.url, nonce.domain)
         text = sign_in_text(nonce, self.wallet.address)
         body = {

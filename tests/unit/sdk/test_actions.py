@@ -79,11 +79,11 @@ def still_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain_module.Chain, "now", lambda _: NOW)
 
 
-def market(wallet: Wallet, recorder: Recorder, tmp_path: Path) -> Market:
+def market(wallet: Wallet, recorder: Recorder, tmp_path: Path, *, rpc_url: str | None = None) -> Market:
     recorder.answers.setdefault("/network", network_json())
     recorder.answers.setdefault(f"/accounts/{checksum(wallet.address)}/balances", balances(usdc_units="30000000"))
     http = httpx.AsyncClient(transport=httpx.MockTransport(recorder))
-    return Market("http://localhost", wallet, store=tmp_path / "store.sqlite", http=http)
+    return Market("http://localhost", wallet, store=tmp_path / "store.sqlite", rpc_url=rpc_url, http=http)
 
 
 def not_yet_ordered(**changes: str) -> dict[str, Any]:

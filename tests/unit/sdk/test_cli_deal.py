@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,10 @@ from click.testing import CliRunner, Result
 from aicp.cli import options
 from aicp.cli.main import cli
 from aicp.client import Wallet
+from aicp.rules.documents import evidence_hash
 from aicp.rules.primitives import hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID
+from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID, address
+from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import market, still_clock
 from tests.unit.sdk.test_dispute_actions import STEP, VERIFIER, Service, deal, offer, signed_json
 
@@ -123,3 +126,27 @@ def test_offers_signatures_and_ratings_are_sent(desk: Desk) -> None:
     bodies = [body for _, body in desk.service.posts]
     assert [bodies[0]["valid_until"], bodies[1]["valid_until"]] == [NOW + 7200, NOW + 3600]
     assert (bodies[2]["score"], bodies[2]["comment"]) == (90, "Exact.")
+
+
+def test_a_dispute_and_its_answer_can_be_sent_past_the_service(
+    desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    seen = OnChain().install(monkeypatch)
+    file = tmp_path / "shot.txt"
+    file.write_text(FILE_TEXT)
+    found = deal()
+    assert found.escrow is not None
+    answer = desk.run(BUYER, "dispute", str(DEAL_ID), "Half is missing.", str(file), "--rpc", "http://localhost:8545")
+    assert answer.exit_code == 0, answer.output
+    [kept] = tmp_path.glob("dispute-*.json")
+    document = json.loads(kept.read_text())
+    assert (document["claim"], [one["name"] for one in document["files"]]) == ("Half is missing.", ["shot.txt"])
+    [(to, data)] = seen.sent
+    assert (to, evidence_hash(document) in data) == (address("escrow"), True)
+    above = desk.run(AGENT, "respond", str(DEAL_ID), "--rpc", "http://localhost:8545", "--bond-limit", "2.99")
+    assert (above.exit_code, "at most 2.99 are allowed" in above.output) == (1, True)
+    answered = desk.run(AGENT, "respond", str(DEAL_ID), "--rpc", "http://localhost:8545")
+    assert answered.exit_code == 0, answered.output
+    assert len(seen.sent) == 2
+    assert desk.service.posts == []

@@ -168,7 +168,6 @@ async def test_an_answer_without_a_claim_and_from_the_balance_signs_only_itself(
         (NotDue, FEE, {"chain_status": "accepted"}),
         (Mismatch, FEE, {"terms__amount_units": "25000001"}),
         (Mismatch, FEE, {"escrow_id": hex0x(keccak(b"another"))}),
-        (Mismatch, FEE, {"deliverable_hash": hex0x(keccak(b"another"))}),
     ],
 )
 async def test_a_dispute_that_is_not_what_it_seems_gets_no_signature(
@@ -178,6 +177,18 @@ async def test_a_dispute_that_is_not_what_it_seems_gets_no_signature(
     with pytest.raises(refused):
         await actions(BUYER, service, tmp_path).dispute(deal(**changes), "Bad.", bond_limit_units=limit)
     assert service.posts == []
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("shown", ["no files", "other files"])
+async def test_a_hash_whose_files_nobody_shows_can_be_disputed(tmp_path: Path, shown: str) -> None:
+    """An agent may submit any hash on chain, past the service; that is just what disputes are for."""
+    service = Service()
+    made = deal(deliverable_hash=hex0x(keccak(b"another")))
+    if shown == "no files":
+        made = made.model_copy(update={"deliverable": None})
+    await actions(BUYER, service, tmp_path).dispute(made, "There is no result.", bond_limit_units=FEE)
+    assert [path for path, _ in service.posts] == [f"{STEP}/dispute"]
 
 
 @pytest.mark.asyncio

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from aicp.abi.enums import Status
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import PoolWithdraw
+from aicp.agent import driver as driver_module
 from aicp.agent.agent import Agent, Options
 from aicp.agent.driver import Driver, left_unpaid
 from aicp.client import AgentActions, PoolActions, models
+from aicp.client import chain as chain_module
+from aicp.client import transport as transport_module
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, NOW, OPERATOR, chain, deal, deal_json
+from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, OPERATOR, address, chain, deal, deal_json
+from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
+from tests.unit.sdk.test_dispute_actions import Service
+from tests.unit.sdk.test_dispute_actions import deal as disputed
 from tests.unit.sdk.test_purchase import pool_json
 
 __all__ = ["still_clock"]
@@ -119,3 +127,82 @@ def test_an_award_left_unpaid_takes_no_slot(  # one parameter for each fact
     made = deal(path, state=state, **changes)
     now = int(made.created_at.timestamp()) + later
     assert left_unpaid(made, now, 900) is unpaid
+
+
+class Vanishing(Service):
+    """Shows the deal once and then answers nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(**{f"/deals/{DEAL_ID}": disputed().model_dump(mode="json")})
+        self.left = 1
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if request.url.path.endswith(f"/deals/{DEAL_ID}"):
+            self.left -= 1
+        if self.left < 0:
+            raise httpx.ConnectError("gone")
+        return super().__call__(request)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110  # the state is the driver's, and tells nobody
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.asyncio
+async def test_a_deal_the_service_calls_over_is_kept_while_the_chain_has_its_result(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor does it help the service to show the deal under other terms."""
+    seen = OnChain(status=Status.SUBMITTED).install(monkeypatch)
+    shown = disputed()
+    assert shown.escrow is not None
+    service = Service(**{f"/deals/{DEAL_ID}": shown.model_dump(mode="json")})
+    own = market(AGENT, service, tmp_path, rpc_url="http://localhost:8545")
+    (await own.store()).put_submission(shown.escrow.escrow_id)
+    driver = Driver(
+        DEAL_ID,
+        agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(own),
+        options=Options(),
+        folder=tmp_path,
+        slots=asyncio.Semaphore(1),
+    )
+    assert not await driver.step()
+    service.answers[f"/deals/{DEAL_ID}"] = deal_json("escrow", 25_000_000) | {"live": False, "state": "refunded"}
+    assert not await driver.step()
+    seen.status = Status.CHALLENGED
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
+    assert not await driver.step()
+    assert (seen.sent[0][0], seen.asked[-1]) == (address("escrow"), shown.escrow.escrow_id)
+    seen.status = Status.CLOSED
+    assert await driver.step()
+
+
+@pytest.mark.asyncio
+async def test_an_agent_whose_service_is_gone_answers_a_dispute_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_DELAYS", ())
+    monkeypatch.setattr(driver_module, "POLL_SECONDS", 0.01)
+    seen = OnChain(status=Status.SUBMITTED).install(monkeypatch)
+    service = Vanishing()
+    driver = Driver(
+        DEAL_ID,
+        agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(market(AGENT, service, tmp_path, rpc_url="http://localhost:8545")),
+        options=Options(),
+        folder=tmp_path,
+        slots=asyncio.Semaphore(1),
+    )
+    running = asyncio.create_task(driver.run())
+    try:
+        async with asyncio.timeout(20):
+            await until(lambda: service.left < -1)
+            assert seen.sent == [], "nobody has disputed it"
+            seen.status = Status.CHALLENGED
+            monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
+            await until(lambda: bool(seen.sent))
+    finally:
+        running.cancel()
+    assert seen.sent[0][0] == address("escrow")

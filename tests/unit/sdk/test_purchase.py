@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +106,26 @@ async def test_a_pool_that_covers_the_price_is_ordered_from(tmp_path: Path) -> N
     recorder.answers["/pools"] = [pool_json(session.address, 400_000, 400_000, block=7)]
     await Purchase(own, Wishes(), lambda _: None)._pay(made)
     assert [path for path, _ in recorder.posts] == [f"/deals/{made.id}/order"]
+
+
+@pytest.mark.asyncio
+async def test_an_award_shown_under_ever_new_deals_is_ordered_once(tmp_path: Path) -> None:
+    """Orders, and so the ceilings that are signed, never grow beyond the price of the one award there is."""
+    recorder = Recorder()
+    own = market(BUYER, recorder, tmp_path)
+    session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    recorder.answers["/pools"] = [pool_json(session.address, 5_000_000, 5_000_000, block=7)]
+    refused = 0
+    for number in (1, 2, 3):
+        made = deal_json("channel", 400_000, state="awaiting_payment") | {"id": str(uuid.UUID(int=number))}
+        made["channel"] |= {"channel_id": None, "order": None, "need_units": str(400_000 * number)}
+        recorder.answers |= {f"/deals/{made['id']}": made, f"/deals/{made['id']}/order": made}
+        try:
+            await Purchase(own, Wishes(), lambda _: None)._pay(models.Deal.read(made))
+        except Mismatch:
+            refused += 1
+    [(_, body)] = recorder.posts
+    assert (body["voucher"]["max_claimable_units"], refused) == ("400000", 2)
 
 
 class WithFiles(Recorder):

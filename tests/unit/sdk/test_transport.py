@@ -199,6 +199,22 @@ async def test_a_sign_in_for_another_site_is_refused() -> None:
 
 
 @pytest.mark.asyncio
+async def test_a_sign_in_that_is_rate_limited_says_so() -> None:
+    calls = 0
+
+    def limited(_: httpx.Request) -> httpx.Response:
+        nonlocal calls
+        calls += 1
+        problem = {"code": "rate_limited", "detail": "Too many requests.", "retryable": True}
+        return httpx.Response(429, json=problem, headers={"retry-after": "0"})
+
+    client = Transport(URL, BUYER, http=httpx.AsyncClient(transport=httpx.MockTransport(limited)))
+    with pytest.raises(ProblemError, match="Too many requests") as caught:
+        await client.get("/thing")
+    assert (caught.value.status, caught.value.code, caught.value.retryable, calls) == (429, "rate_limited", True, 4)
+
+
+@pytest.mark.asyncio
 async def test_uploads_are_multipart(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("x,y\n", encoding="utf-8")

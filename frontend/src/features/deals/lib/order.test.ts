@@ -51,6 +51,15 @@ describe('placeOrder', () => {
     expect(orderedUnits(deal.channel?.channel_id ?? '')).toBe(400_000n)
   })
 
+  it('counts an award once, under whatever deal it is shown', async () => {
+    await place()
+    const again = { ...structuredClone(deal), id: '0197f3a0-0000-7000-8000-00000000ffff' }
+    if (again.channel) again.channel.need_units = '800000'
+    await expect(place(again)).rejects.toThrow(/you have ordered only 0.40 USDC/)
+    expect(orderedUnits(deal.channel?.channel_id ?? '')).toBe(400_000n)
+    expect(sent).toHaveLength(1)
+  })
+
   it('sends no voucher where the ceiling is high enough', async () => {
     if (deal.channel) deal.channel.ceiling_units = '400000'
     await place()

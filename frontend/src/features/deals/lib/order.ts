@@ -35,11 +35,17 @@ type Ledger = Record<string, SignedOrder>
 
 const ledgerKey = (channel: string) => `aicp.orders.${channel}`
 
-/** The orders of a channel by deal. They live and die with the session key. */
+/** The orders of a channel. They live and die with the session key. */
 const readLedger = (channel: string): Ledger => JSON.parse(localStorage.getItem(ledgerKey(channel)) ?? '{}') as Ledger
 
-const keepOrder = (channel: string, dealId: string, order: SignedOrder) =>
-  localStorage.setItem(ledgerKey(channel), JSON.stringify({ ...readLedger(channel), [dealId]: order }))
+/** The order of a bid, with its place in the ledger: the same bid shown under another deal's id is the same order. */
+const orderOf = (channel: string, bidHash: string): [string, SignedOrder] | undefined =>
+  Object.entries(readLedger(channel)).find(([, order]) => order.bid_hash === bidHash)
+
+const keepOrder = (channel: string, order: SignedOrder) => {
+  const place = orderOf(channel, order.bid_hash)?.[0] ?? order.bid_hash
+  localStorage.setItem(ledgerKey(channel), JSON.stringify({ ...readLedger(channel), [place]: order }))
+}
 
 /** What this browser has ordered on a channel in all, in base units: the bound of every ceiling its key signs. */
 export const orderedUnits = (channel: string): bigint =>
@@ -58,11 +64,10 @@ export function neededCeiling(need: bigint, price: bigint, ordered: bigint): big
   return need
 }
 
-/** When the work is due: as the task says, counted from now; the order kept for this deal while it still gives the agent its time. */
+/** When the work is due: as the task says, counted from now; the order kept for this bid while it still gives the agent its time. */
 function dueTime(network: NetworkOut, deal: DealOut, channel: string, now: number): number {
-  const kept = readLedger(channel)[deal.id]
-  if (kept && kept.bid_hash === deal.award.bid_hash && kept.deliver_by >= now + deal.bid.eta_seconds)
-    return kept.deliver_by
+  const kept = orderOf(channel, deal.award.bid_hash)?.[1]
+  if (kept && kept.deliver_by >= now + deal.bid.eta_seconds) return kept.deliver_by
   const within = deliverWithin(deal)
   if (within + network.constants.evaluation_seconds > network.constants.max_micro_seconds)
     throw new OrderRefused('This task is too long to be paid from a pool.')
@@ -111,7 +116,7 @@ export async function placeOrder(
     deliver_by: deliverBy,
     evaluate_by: deliverBy + network.constants.evaluation_seconds,
   }
-  keepOrder(channel, deal.id, { price_units: deal.price_units, bid_hash: order.bid_hash, deliver_by: deliverBy })
+  keepOrder(channel, { price_units: deal.price_units, bid_hash: order.bid_hash, deliver_by: deliverBy })
   const ceiling = neededCeiling(BigInt(side.need_units), price, orderedUnits(channel))
   const raise = BigInt(side.ceiling_units) < ceiling
   const [signature, voucher] = await Promise.all([
