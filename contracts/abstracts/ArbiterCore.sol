@@ -88,7 +88,8 @@ abstract contract ArbiterCore is
         uint256 votes = uint256(config.commitPeriod) + config.revealPeriod;
         uint256 patience = draws + votes + config.appealPeriod;
         _patience = uint40(patience);
-        maxDuration = config.evidencePeriod + 3 * (patience + draws + votes) + 2 * uint256(config.appealPeriod) + 1 days;
+        uint256 rounds = 3 * (patience + draws + votes);
+        maxDuration = config.evidencePeriod + rounds + 2 * uint256(config.appealPeriod) + 1 days;
     }
 
     /*////////////////////////////////////////////////////////////////////////

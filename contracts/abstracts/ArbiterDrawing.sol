@@ -14,10 +14,10 @@ import {ArbiterCore} from "./ArbiterCore.sol";
 /// jurors who hold their share of the panel are left out of the line before the ticket is cast, so a large stake that
 /// may not judge cannot make the draw fail. Each seat has its own ticket, made of the session's number.
 ///
-/// Stake at risk elsewhere takes no seat. If those who have free stake could judge in place of the others, whoever keeps
-/// the jurors busy with disputes of his own would be judged by his own accounts. So a seat is given only while half of
-/// the stake that may judge is free, and a panel of less than most of its seats waits, longer than what keeps the
-/// others busy can last.
+/// Stake at risk elsewhere takes no seat. If those who have free stake could judge in place of the others, whoever
+/// keeps the jurors busy with disputes of his own would be judged by his own accounts. So a seat is given only while
+/// half of the stake that may judge is free, and a panel of less than most of its seats waits, longer than what keeps
+/// the others busy can last.
 abstract contract ArbiterDrawing is
     ArbiterCore // 12 inherited components
 {

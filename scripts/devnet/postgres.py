@@ -107,8 +107,10 @@ def _create(data: Path, password: str, user: str | None) -> None:
             env={"PATH": os.defpath, "LC_ALL": "C.UTF-8"},
         )
     except subprocess.CalledProcessError as error:
-        reason = (error.stderr or error.stdout).strip().splitlines()[-1:] or ["initdb failed"]
-        raise DevnetError(f"PostgreSQL could not create its data in {data}: {reason[0]}") from error
+        lines = (error.stderr or error.stdout).strip().splitlines() or ["initdb failed"]
+        # the last line often only tells how cleaning up went
+        reason = next((line for line in lines if "FATAL" in line or "error:" in line), lines[-1])
+        raise DevnetError(f"PostgreSQL could not create its data in {data}: {reason}") from error
     finally:
         secret.unlink(missing_ok=True)
 
