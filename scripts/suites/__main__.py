@@ -6,15 +6,18 @@ output as it comes, the second one each runner's as a whole. Exit code 1 when an
 
 from __future__ import annotations
 
+import hashlib
 import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from scripts.suites.catalogue import BIN, LANES, NODE_BIN, SUITES
 from scripts.suites.model import RESULTS, ROOT, Counts, Runner, Suite, summary_lines
@@ -44,7 +47,22 @@ def environment(runner: Runner) -> dict[str, str]:
     """Return the environment of a runner: our tools first on PATH, the compiler where Ape looks for it."""
     path = os.pathsep.join((str(BIN), str(NODE_BIN), os.environ.get("PATH", os.defpath)))
     compiler = str(ROOT / "scripts" / "solc")
-    return {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "NO_COLOR": "1", **runner.env}
+    found = {**os.environ, "PATH": path, "SOLCX_BINARY_PATH": compiler, "NO_COLOR": "1", **runner.env}
+    if runner.counts is not None:
+        found["PYTEST_DEBUG_TEMPROOT"] = str(_scratch(runner.name))
+    return found
+
+
+def _scratch(name: str) -> Path:
+    """Return a folder for the temporary ones of one kind of tests.
+
+    Whenever a run begins, pytest takes the folder above all its temporary ones back from other users; under root,
+    PostgreSQL, which runs as one, may be writing there for the other lane.
+    """
+    checkout = hashlib.sha256(str(ROOT).encode()).hexdigest()[:8]
+    folder = Path(tempfile.gettempdir()) / f"aicp-{os.getuid()}-{checkout}-{name}"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 def _say(text: str) -> None:
