@@ -94,7 +94,7 @@ CONTRACTS = Suite(
 
 FORGE = Suite(
     "forge",
-    400,
+    480,
     (
         Runner(
             name="forge",
@@ -106,7 +106,7 @@ FORGE = Suite(
 )
 
 X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
-INTEGRATION = Suite("integration", 540, (_pytest("integration", "tests/integration"),))
+INTEGRATION = Suite("integration", 660, (_pytest("integration", "tests/integration"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 LANES = 2
