@@ -15,9 +15,9 @@ import {ArbiterCore} from "./ArbiterCore.sol";
 /// may not judge cannot make the draw fail. Each seat has its own ticket, made of the session's number.
 ///
 /// Stake at risk elsewhere takes no seat. If those who have free stake could judge in place of the others, whoever
-/// keeps the jurors busy with disputes of his own would be judged by his own accounts. So a seat is given only while
-/// half of the stake that may judge is free, and a panel of less than most of its seats waits, longer than what keeps
-/// the others busy can last.
+/// keeps the jurors busy with disputes of his own would be judged by his own accounts. So a draw is given up once
+/// tickets have fallen on more than half of the stake that may judge without finding free stake, and a panel of less
+/// than most of its seats waits. That makes such a seat unlikely in one session, not over many: see ADR 0022.
 abstract contract ArbiterDrawing is
     ArbiterCore // 12 inherited components
 {
@@ -191,7 +191,7 @@ abstract contract ArbiterDrawing is
             Juror storage juror = jurorOf[account];
             if (juror.free < stakePerSeat) {
                 _block(blocked, leaf);
-                // when most of the stake that could judge is at risk elsewhere, the rest must not judge for it
+                // most of the stake that could judge was found at risk elsewhere: do not look for the rest
                 if (total - blocked.weight >= open / 2) continue;
                 round.failures = MAX_FAILURES + 1;
                 return false;
