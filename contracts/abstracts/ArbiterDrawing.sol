@@ -15,9 +15,9 @@ import {ArbiterCore} from "./ArbiterCore.sol";
 /// may not judge cannot make the draw fail. Each seat has its own ticket, made of the session's number.
 ///
 /// Stake at risk elsewhere takes no seat. If those who have free stake could judge in place of the others, whoever
-/// keeps the jurors busy with disputes of his own would be judged by his own accounts. So a draw is given up once
-/// tickets have fallen on more than half of the stake that may judge without finding free stake, and a panel of less
-/// than most of its seats waits. That makes such a seat unlikely in one session, not over many: see ADR 0022.
+/// keeps the jurors busy with disputes of his own would be judged by his own accounts. So nobody is drawn while half of
+/// the stake that may judge is at risk in other disputes, and a panel of less than most of its seats waits: whoever is
+/// free then has at most about twice his share of the seats, in every session (ADR 0022).
 abstract contract ArbiterDrawing is
     ArbiterCore // 12 inherited components
 {
@@ -29,9 +29,8 @@ abstract contract ArbiterDrawing is
     uint256 private constant MAX_PARTIES = 4;
     uint256 private constant MAX_RELATED = 12;
 
-    /// @dev Jurors one seat is refused to for want of free stake before the call gives up, and how often it may.
+    /// @dev Jurors one seat is refused to for want of free stake before the draw is given up for the session.
     uint256 private constant MAX_REFUSALS = 32;
-    uint8 private constant MAX_FAILURES = 3;
 
     /// @dev From this many jurors on, one may hold a quarter of a panel, below it half.
     uint256 private constant MANY_JURORS = 7;
@@ -95,17 +94,24 @@ abstract contract ArbiterDrawing is
         if (session.phase != SessionPhase.Drawing || round.session > session.number) _notReady();
         Blocked memory excluded = _excluded(disputeID, extraData);
         uint256 cap = _capOf(round.seats, session.jurors);
-        uint256 end = maxSeats < round.seats - round.drawn ? round.drawn + maxSeats : round.seats;
-        bool more = true;
+        uint256 end = round.seats;
+        // 15 seats at most, of which `drawn` are filled
+        unchecked {
+            if (maxSeats < end - round.drawn) end = round.drawn + maxSeats;
+        }
+        // nobody judges in place of those who are kept busy
+        bool more = _mayJudge(disputeID, dispute.round, excluded);
         while (more && round.drawn < end) {
             more = _drawSeat(disputeID, dispute.round, round, excluded, cap);
         }
+        // Effect: count the seats.
+        unchecked {
+            session.seated += round.drawn - _rounds[key].drawn;
+        }
         _rounds[key].drawn = round.drawn;
-        _rounds[key].failures = round.failures;
-        if (round.drawn != round.seats && round.failures <= MAX_FAILURES) return;
+        if (more && round.drawn != round.seats) return;
         if (round.drawn <= round.seats / 2 && block.timestamp < dispute.endsAt) {
             // Effect: too few could be drawn: the round waits for the next session, with the seats it has.
-            _rounds[key].failures = 0;
             _rounds[key].session = _enqueue();
             _dequeue();
             return;
@@ -177,24 +183,16 @@ abstract contract ArbiterDrawing is
             if (_ballots[_key(disputeID, number)][_jurorAt[held]].seats >= cap) _block(blocked, held);
         }
         uint256 total = _tree.total();
-        uint256 open = total - blocked.weight;
         for (uint256 attempt = 0; attempt < MAX_REFUSALS; ++attempt) {
             uint256 eligible = total - blocked.weight;
-            if (eligible == 0) {
-                round.failures = MAX_FAILURES + 1;
-                return false;
-            }
-            uint256 ticket =
-                uint256(keccak256(abi.encode(_seed, disputeID, number, round.drawn, round.failures, attempt)));
+            if (eligible == 0) return false;
+            uint256 ticket = uint256(keccak256(abi.encode(_seed, disputeID, number, round.drawn, attempt)));
             uint256 leaf = _find(blocked, ticket % eligible);
             address account = _jurorAt[leaf];
             Juror storage juror = jurorOf[account];
             if (juror.free < stakePerSeat) {
                 _block(blocked, leaf);
-                // most of the stake that could judge was found at risk elsewhere: do not look for the rest
-                if (total - blocked.weight >= open / 2) continue;
-                round.failures = MAX_FAILURES + 1;
-                return false;
+                continue;
             }
             // Effect: put the stake at risk; it belongs to the pot of the round until it is settled.
             unchecked {
@@ -208,8 +206,20 @@ abstract contract ArbiterDrawing is
             ++round.drawn;
             return true;
         }
-        ++round.failures;
         return false;
+    }
+
+    /// @dev Whether less than half of the stake that may judge this dispute is at risk in others.
+    function _mayJudge(uint256 disputeID, uint8 number, Blocked memory excluded) private view returns (bool) {
+        uint256 seats = session.seated;
+        // backed amounts; what one dispute has at risk is part of all
+        unchecked {
+            for (uint8 i = 0; i <= number; ++i) {
+                RoundState storage round = _rounds[_key(disputeID, i)];
+                seats -= round.drawn - round.leaked;
+            }
+            return 2 * seats * stakePerSeat < _tree.total() - excluded.weight;
+        }
     }
 
     /// @dev Parties and those they named, as far as they have a place in the tree.

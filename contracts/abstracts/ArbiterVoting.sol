@@ -63,7 +63,10 @@ abstract contract ArbiterVoting is
         ballot.settled = true;
         _rounds[_key(disputeID, dispute.round)].leaked += seats;
         // Effect: the stake stays in the pot of the round, less the share.
-        jurorOf[juror].locked -= stakePerSeat * seats;
+        unchecked {
+            jurorOf[juror].locked -= stakePerSeat * seats;
+            session.seated -= seats;
+        }
         _sync(juror);
         uint96 share = leakShare * seats;
         _credit(msg.sender, share);
@@ -95,6 +98,7 @@ abstract contract ArbiterVoting is
             // the seats put exactly this at risk
             juror.locked -= stakePerSeat * seats;
             juror.free += returned;
+            session.seated -= uint32(seats);
         }
         _sync(account);
         _credit(account, reward);

@@ -104,7 +104,7 @@ abstract contract JurorSession is
         (bool ok, uint256 id) = _boundedCall(randomness, abi.encodeCall(IRandomness.request, ()), false);
         // Effect: remember the request; a source that fails is replaced at once.
         _request = id;
-        if (!ok) session.fallbackBlock = FutureBlock.choose();
+        if (!ok) session.fallbackBlock = uint40(FutureBlock.choose());
     }
 
     function _takeNumber() private {
@@ -125,7 +125,7 @@ abstract contract JurorSession is
         // Check: the source had its time, or the hash is forgotten.
         if (chosen == 0 ? !_lasted(_randomnessTimeout) : !chosen.missed()) _notReady();
         // Effect: name a block instead.
-        session.fallbackBlock = FutureBlock.choose();
+        session.fallbackBlock = uint40(FutureBlock.choose());
     }
 
     function _close() private {

@@ -92,10 +92,9 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
     /// @notice Fills up to `maxSeats` seats of the waiting round, by the random number of the session. However the
     /// steps are cut, the panel is the same. Anyone may call.
     ///
-    /// The draw of a session is given up once more than half of the stake that may take a seat was found at risk
-    /// elsewhere. A round with most of its seats empty when nobody more can be drawn waits for the next session with
-    /// the seats it has, for as long as two sessions, a vote and an appeal take; then who is there votes, and if nobody
-    /// is, nothing is decided.
+    /// Nobody is drawn while half of the stake that may judge is at risk in other disputes. A round with most of its
+    /// seats empty when nobody more can be drawn waits for the next session with the seats it has, for as long as two
+    /// sessions, a vote and an appeal take; then who is there votes, and if nobody is, nothing is decided.
     ///
     /// Requirements: period Drawing (`Arbiter_WrongPeriod`); the session draws and the round belongs to it
     /// (`Arbiter_SessionNotReady`); `Arbiter_InvalidExtraData`.

@@ -101,7 +101,8 @@ interface IJurorLedger is ILedger, IGuardedInflow {
             uint32 waiting,
             uint32 coming,
             uint32 jurors,
-            uint64 fallbackBlock
+            uint32 seated,
+            uint40 fallbackBlock
         );
 
     /// @notice Sum of all weights in base units.

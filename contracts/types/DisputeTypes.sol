@@ -118,7 +118,6 @@ struct DisputeState {
 /// @param first Seats that voted 1
 /// @param second Seats that voted 2
 /// @param leaked Seats whose vote leaked
-/// @param failures Drawings that filled no seat
 /// @param swept True once what nobody earned went to the sink
 struct RoundState {
     // slot 0
@@ -130,7 +129,6 @@ struct RoundState {
     uint8 first;
     uint8 second;
     uint8 leaked;
-    uint8 failures;
     bool swept;
 }
 
@@ -202,6 +200,7 @@ struct Contribution {
 /// @param waiting Rounds to be drawn in this session
 /// @param coming Rounds that came too late for it
 /// @param jurors Jurors with a weight
+/// @param seated Seats, of all rounds that are not settled, whose stake is at risk
 /// @param fallbackBlock Block whose hash replaces a silent source, 0 if none is chosen
 struct Session {
     // slot 0
@@ -211,5 +210,6 @@ struct Session {
     uint32 waiting;
     uint32 coming;
     uint32 jurors;
-    uint64 fallbackBlock;
+    uint32 seated;
+    uint40 fallbackBlock;
 }

@@ -291,58 +291,79 @@ def test_draw__without_jurors_solves_the_dispute(court):
     assert (court.state(dispute).period, court.arbiter.currentRuling(dispute)) == (SOLVED, 0)
 
 
-def kept_busy(court: Any, idle: Any) -> int:
-    """A dispute whose session has come, after others have put all stake at risk but that of one juror."""
+def kept_busy(court: Any, *idle: Any) -> tuple[int, list[tuple[int, bytes]]]:
+    """A dispute whose session has come, and twelve others, drawn before it, in which `idle` cannot judge."""
     dispute, arbiter, others = court.waiting(), court.arbiter, []
-    while len(others) < 12:
-        data = encode(["bytes32", "address"], [(100 + len(others)).to_bytes(32, "big"), idle.address])
+    for number in range(12):
+        words = [(100 + number).to_bytes(32, "big"), *(juror.address for juror in idle)]
+        data = encode(["bytes32", *["address"] * len(idle)], words)
         court.asker.ask(data, sender=court.anyone)
-        others.append((arbiter.disputeIdOf(court.asker, data), data))
+        others.append((int(arbiter.disputeIdOf(court.asker, data)), data))
     court.end(others[-1][0], EVIDENCE)
-    for number, _ in others:
-        arbiter.advance(number, sender=court.anyone)
+    for other, _ in others:
+        arbiter.advance(other, sender=court.anyone)
     court.open_session()
-    for number, data in others:
-        arbiter.draw(number, data, 3, sender=court.anyone)
-    free = {juror: arbiter.jurorOf(juror).free for juror in court.jurors}
-    assert free.pop(idle) == 8 * STAKE
-    assert set(free.values()) == {0}
-    return int(dispute)
+    for other, data in others:
+        arbiter.draw(other, data, 3, sender=court.anyone)
+    return int(dispute), others
 
 
-def test_draw__waits_while_most_jurors_are_kept_busy(court):
-    *busy, idle = court.jurors
-    dispute = kept_busy(court, idle)
-    session = court.arbiter.session().number
+def test_draw__puts_no_more_than_half_of_the_stake_at_risk(court):
+    idle = court.jurors[4]
+    dispute, others = kept_busy(court, idle)
+    # 4 * 8 seats may judge; before the sixth panel 15 of them are at risk, before the seventh 18
+    assert [court.state(other).period for other, _ in others] == [COMMIT] * 6 + [DRAWING] * 6
+    assert court.arbiter.session().seated == 18
+    assert court.arbiter.jurorOf(idle).free == 8 * STAKE
     court.draw(dispute)
-    assert court.state(dispute).period == DRAWING
-    assert len(court.panel(dispute)) <= 1, "chance may give the idle one a seat, and no more"
-    assert court.arbiter.roundOf(dispute, 0).session == session + 1
-    with ape.reverts(court.arbiter.Arbiter_SessionNotReady):
+    assert court.state(dispute).period == COMMIT, "18 seats are less than half of what may judge here"
+
+
+def test_draw__waits_while_half_of_the_stake_is_at_risk_elsewhere(court):
+    dispute, others = kept_busy(court)
+    arbiter, session = court.arbiter, court.arbiter.session()
+    assert (session.seated, session.phase) == (21, DRAWS)
+    court.draw(dispute)
+    assert (court.state(dispute).period, court.panel(dispute)) == (DRAWING, [])
+    assert arbiter.roundOf(dispute, 0).session == session.number + 1
+    assert court.phase() == STAKING, "the round does not hold the session up"
+    for other, _ in others[:2]:
+        court.end(other, COMMIT)
+        court.end(other, REVEAL)
+        for juror in {juror.address for juror in court.panel(other)}:
+            arbiter.claim(other, 0, juror, sender=court.anyone)
+    # silence took the stake of six seats, so less may be at risk than before
+    assert arbiter.session().seated == 15
+    court.open_session()
+    court.draw(dispute)
+    assert (court.state(dispute).period, len(court.panel(dispute))) == (COMMIT, 3)
+
+
+def test_draw__does_not_count_the_seats_of_its_own_dispute(court):
+    dispute = court.panelled()
+    for choice in (1, 2):
+        court.vote(dispute, *[choice] * 7)
+        court.fund(dispute, 3 - choice, 90 * FEE)
+        court.fund(dispute, choice, 90 * FEE)
+        court.open_session()
         court.draw(dispute)
-    if court.phase() == DRAWS:
-        court.later(6 * HOUR)
-        court.arbiter.advanceSession(sender=court.anyone)
-    for juror in busy:
-        court.arbiter.stake(2 * STAKE, sender=juror)
+    assert court.arbiter.session().seated == 25
+    # 25 of 40 seats: another dispute waits for this one
+    other = court.waiting(2)
     court.open_session()
-    court.draw(dispute)
-    assert (court.state(dispute).period, len(set(court.panel(dispute)))) == (COMMIT, 3)
+    court.draw(other, 2)
+    assert (court.state(other).period, court.panel(other)) == (DRAWING, [])
 
 
 def test_draw__waits_no_longer_than_others_can_be_kept_busy(court):
-    dispute = kept_busy(court, court.jurors[4])
+    dispute, _ = kept_busy(court)
     begun = court.state(dispute).endsAt - PATIENCE
     assert court.world.now() - 2 * DAY < begun <= court.world.now()
     court.draw(dispute)
     court.end(dispute, DRAWING)
-    if court.phase() == DRAWS:
-        court.arbiter.advanceSession(sender=court.anyone)
     court.open_session()
     court.draw(dispute)
-    seats = len(court.panel(dispute))
-    assert seats <= 1
-    assert (court.state(dispute).period, court.arbiter.currentRuling(dispute)) == ((COMMIT if seats else SOLVED), 0)
+    assert (court.state(dispute).period, court.arbiter.currentRuling(dispute), court.panel(dispute)) == (SOLVED, 0, [])
 
 
 def test_draw__parties_and_verifier_are_never_drawn(court):
@@ -447,6 +468,7 @@ def test_report_leak__voids_the_vote_and_pays_a_share(court):
     court.arbiter.reportLeak(dispute, leaker, 1, SALT, sender=court.anyone)
     assert court.arbiter.balanceOf(court.anyone) == before + LEAK
     assert court.arbiter.jurorOf(leaker).locked == 0
+    assert court.arbiter.session().seated == 2
     assert LEAK < WRONG
     court.end(dispute, COMMIT)
     for call in (court.arbiter.reveal, court.arbiter.reportLeak):

@@ -11687,11 +11687,6 @@ export const arbiterAbi = [
             "type": "uint8"
           },
           {
-            "internalType": "uint8",
-            "name": "failures",
-            "type": "uint8"
-          },
-          {
             "internalType": "bool",
             "name": "swept",
             "type": "bool"
@@ -11740,9 +11735,14 @@ export const arbiterAbi = [
         "type": "uint32"
       },
       {
-        "internalType": "uint64",
+        "internalType": "uint32",
+        "name": "seated",
+        "type": "uint32"
+      },
+      {
+        "internalType": "uint40",
         "name": "fallbackBlock",
-        "type": "uint64"
+        "type": "uint40"
       }
     ],
     "stateMutability": "view",

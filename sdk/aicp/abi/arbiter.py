@@ -181,7 +181,7 @@ class DisputeState:
 
 @dataclass(frozen=True, slots=True)
 class RoundState:
-    """`RoundState(uint32 session, uint8 seats, uint8 drawn, uint8 committed, uint8 refused, uint8 first, uint8 second, uint8 leaked, uint8 failures, bool swept)`."""
+    """`RoundState(uint32 session, uint8 seats, uint8 drawn, uint8 committed, uint8 refused, uint8 first, uint8 second, uint8 leaked, bool swept)`."""
 
     session: int
     seats: int
@@ -191,7 +191,6 @@ class RoundState:
     first: int
     second: int
     leaked: int
-    failures: int
     swept: bool
 
     def encode(self) -> bytes:
@@ -205,7 +204,6 @@ class RoundState:
             + word_uint(self.first, 8)
             + word_uint(self.second, 8)
             + word_uint(self.leaked, 8)
-            + word_uint(self.failures, 8)
             + word_bool(self.swept)
         )
 
@@ -221,8 +219,7 @@ class RoundState:
             first=read_uint(data, at + 160, 8),
             second=read_uint(data, at + 192, 8),
             leaked=read_uint(data, at + 224, 8),
-            failures=read_uint(data, at + 256, 8),
-            swept=read_bool(data, at + 288),
+            swept=read_bool(data, at + 256),
         )
 
     @classmethod
@@ -237,8 +234,7 @@ class RoundState:
             first=values[5],
             second=values[6],
             leaked=values[7],
-            failures=values[8],
-            swept=values[9],
+            swept=values[8],
         )
 
 
@@ -1975,7 +1971,7 @@ def encode_round_of(dispute_id: int, round: int) -> bytes:
 
 def decode_round_of_result(data: bytes) -> RoundState:
     """Decode what `roundOf` returns. Raises DecodeError."""
-    expect_length(data, 320)
+    expect_length(data, 288)
     return RoundState.read(data, 0)
 
 
@@ -1994,12 +1990,13 @@ class SessionResult:
     waiting: int
     coming: int
     jurors: int
+    seated: int
     fallback_block: int
 
 
 def decode_session_result(data: bytes) -> SessionResult:
     """Decode what `session` returns. Raises DecodeError."""
-    expect_length(data, 224)
+    expect_length(data, 256)
     return SessionResult(
         number=read_uint(data, 0, 32),
         phase=read_uint(data, 32, 8),
@@ -2007,7 +2004,8 @@ def decode_session_result(data: bytes) -> SessionResult:
         waiting=read_uint(data, 96, 32),
         coming=read_uint(data, 128, 32),
         jurors=read_uint(data, 160, 32),
-        fallback_block=read_uint(data, 192, 64),
+        seated=read_uint(data, 192, 32),
+        fallback_block=read_uint(data, 224, 40),
     )
 
 

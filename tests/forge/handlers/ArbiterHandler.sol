@@ -199,6 +199,7 @@ contract ArbiterHandler is ArbiterBase {
 
     /// @notice Stake at risk by the ballots equals stake at risk by the stakes.
     function locksMatch() external view returns (bool) {
+        uint256 atRisk;
         for (uint256 j = 0; j < JURORS; ++j) {
             uint256 risked;
             for (uint256 i = 0; i < ids.length; ++i) {
@@ -209,8 +210,10 @@ contract ArbiterHandler is ArbiterBase {
             }
             (, uint96 locked,,,,) = arbiter.jurorOf(juror(j));
             if (locked != risked) return false;
+            atRisk += risked;
         }
-        return true;
+        (,,,,,, uint32 seated,) = arbiter.session();
+        return atRisk == seated * STAKE;
     }
 
     /// @notice The tree holds exactly the weights of the jurors.

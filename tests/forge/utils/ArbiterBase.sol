@@ -159,7 +159,7 @@ abstract contract ArbiterBase {
     }
 
     function phase() internal view returns (SessionPhase now_) {
-        (, now_,,,,,) = arbiter.session();
+        (, now_,,,,,,) = arbiter.session();
     }
 
     /// @dev 0 drawn, 1 committed, 2 revealed, 3 leaked.
