@@ -151,6 +151,7 @@ def test_release_batch__skips_rows_with_their_reason(world):
     wrong_status = keccak(text="Escrow_WrongStatus(bytes32,uint8)")[:4]
     not_client = keccak(text="Escrow_CallerNotClient(bytes32,address)")[:4]
     assert skipped == [(0, wrong_status), (2, not_client), (4, wrong_status)]
+    assert world.escrow.StakeSettlementFailed.from_receipt(receipt) == [], "a skipped row reports nothing"
     assert world.reputation.stakeOf(world.provider).locked == 0
 
 

@@ -105,9 +105,10 @@ def test_signature__of_another_length_is_nobodys(world, terms):
         assert not takes(world, terms, world.stranger, other), len(other)
 
 
-def test_signature__zero_never_signs(world, terms):
-    for nonsense in (b"", b"\0" * 64, b"\0" * 65, b"\xff" * 65):
-        assert not takes(world, terms, ZERO, nonsense)
+@pytest.mark.parametrize("account", [ZERO, f"0x{1:040x}"])
+def test_signature__that_is_none_is_not_that_of_a_small_account(world, terms, account):
+    for nonsense in (b"", b"\0" * 64, b"\0" * 65, b"\xff" * 65, word(SOME_R) + word(ORDER - 1) + b"\x1b"):
+        assert not takes(world, terms, account, nonsense)
 
 
 @pytest.mark.parametrize(
