@@ -35,11 +35,14 @@ class Call:
 class Provider:
     """One node by URL. Not safe for use by several threads at once."""
 
-    def __init__(self, url: str, *, timeout_seconds: float = 15.0) -> None:
+    def __init__(
+        self, url: str, *, timeout_seconds: float = 15.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
+        """`transport` replaces the network: an in-process node, or faults in front of one."""
         self.name = httpx.URL(url).host
         self.resting_until = 0.0
         self._url = url
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=5.0))
+        self._http = httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=5.0), transport=transport)
 
     def close(self) -> None:
         """Close the connections."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import lru_cache
+from dataclasses import fields, is_dataclass
+from functools import cache, lru_cache
 from typing import Any, cast
 
 from aicp.rules.primitives import checksum, hex0x
@@ -89,6 +90,12 @@ def spelled(value: Any) -> Any:
         return value.replace("\0", "\ufffd")  # the database takes no such character
     if isinstance(value, tuple | list):
         return [spelled(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: spelled(getattr(value, name)) for name in value.__dataclass_fields__}
-    return value
+    kind: Any = type(value)
+    names = _field_names(kind)
+    return value if names is None else {name: spelled(getattr(value, name)) for name in names}
+
+
+@cache
+def _field_names(kind: type[object]) -> tuple[str, ...] | None:
+    """Return the fields of a dataclass, without its constants; None for any other type."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None

@@ -15,7 +15,7 @@ from indexer.store.columns import SCHEMA, metadata
 from indexer.store.errors import ForeignMirrorError
 from indexer.store.tables import meta
 
-VERSION: Final = 2
+VERSION: Final = 3
 PHYSICAL: Final = f"{SCHEMA}_v{VERSION}"
 TRANSLATE: Final[dict[str | None, str | None]] = {SCHEMA: PHYSICAL}
 _INSTALL_LOCK: Final = 0x61696370

@@ -84,6 +84,26 @@ undo = Table(
 )
 """The row of a state table as it was before an unfinalised block changed it; null where there was none."""
 
+missing_range = Table(
+    "missing_range",
+    metadata,
+    Column("first", BigInteger, primary_key=True, autoincrement=False),
+    Column("last", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    CheckConstraint("first <= last", name="missing_range_order"),
+)
+"""Stretches of finalised blocks passed over for now: raw logs above them may be held, projections stop before them."""
+
+health = Table(
+    "health",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1"), primary_key=True),
+    Column("state", Text, CheckConstraint("state IN ('ok', 'stalled', 'stopped')"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+"""What the indexer says of itself: `stalled` waits for something and goes on, `stopped` needs a person."""
+
 dead_letter = Table(
     "dead_letter",
     metadata,

@@ -26,7 +26,7 @@ from indexer.store.columns import metadata
 from indexer.views.sync import bound
 
 CONTRACTS = contracts_of(31337, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20)
-OWN = {"meta", "cursor", "block", "log", "undo", "dead_letter"}
+OWN = {"meta", "cursor", "block", "log", "undo", "missing_range", "health", "dead_letter"}
 
 
 @pytest.mark.parametrize("kind", [*STATE_ROWS, *EVENT_ROWS], ids=lambda kind: kind.TABLE)
