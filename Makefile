@@ -67,7 +67,7 @@ halmos: dev-packages ## symbolic tests of the contracts
 	@$(call timed,$(PYTHON) scripts/bootstrap halmos && $(VENV)/python -m scripts.prove.halmos)
 
 invariants: dev-packages ## the invariant tests, 500 runs of 100 calls each, ONLY=Escrow for one contract (make forge does a short round)
-	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --dynamic-test-linking --match-path 'tests/forge/$(or $(ONLY),*)Invariants.t.sol')
+	@$(call timed,FOUNDRY_PROFILE=invariants node_modules/.bin/forge test --match-path 'tests/forge/$(or $(ONLY),*)Invariants.t.sol')
 
 gas: dev-packages ## measure every operation, write snapshots/gas.json, print it beside the targets
 	@$(call timed,$(VENV)/python -m scripts.gas)

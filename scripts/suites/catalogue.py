@@ -94,11 +94,13 @@ CONTRACTS = Suite(
 
 FORGE = Suite(
     "forge",
-    480,
+    240,
     (
+        # the tests deploy the committed bytecode, so it has to be that of the sources
+        _check("committed bytecode", PYTHON, "-m", "scripts.gen_abi", "--check", needs=("scripts/gen_abi.py",)),
         Runner(
             name="forge",
-            command=(str(NODE_BIN / "forge"), "test", "--dynamic-test-linking"),
+            command=("env", "FOUNDRY_PROFILE=tests", str(NODE_BIN / "forge"), "test"),
             needs=("tests/forge/**/*.t.sol",),
             counts=forge_counts,
         ),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {DisputeArbiter} from "../../contracts/DisputeArbiter.sol";
+import {IDisputeArbiter} from "../../contracts/interfaces/IDisputeArbiter.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {ArbiterHandler} from "./handlers/ArbiterHandler.sol";
 
@@ -14,12 +14,12 @@ contract ArbiterInvariants {
 
     ArbiterHandler private _handler;
     MockUSDC private _usdc;
-    DisputeArbiter private _arbiter;
+    IDisputeArbiter private _arbiter;
 
     function setUp() public {
         _handler = new ArbiterHandler();
         (address usdc, address arbiter) = _handler.world();
-        (_usdc, _arbiter) = (MockUSDC(usdc), DisputeArbiter(arbiter));
+        (_usdc, _arbiter) = (MockUSDC(usdc), IDisputeArbiter(arbiter));
     }
 
     function targetContracts() public view returns (address[] memory targets) {

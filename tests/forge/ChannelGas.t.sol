@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {ChannelConfig, Group, Voucher, VoucherClaim} from "../../contracts/types/ChannelTypes.sol";
 import {Base} from "./utils/Base.sol";
+import {Multicall} from "@openzeppelin/contracts/utils/Multicall.sol";
 
 interface GasVm {
     struct Gas {
@@ -115,7 +116,7 @@ contract ChannelGasTest is Base {
         calls[0] = abi.encodeCall(channel.claim, (rows));
         calls[1] = abi.encodeCall(channel.settle, (config.receiver, address(usdc)));
         VM.prank(config.receiver);
-        channel.multicall(calls);
+        Multicall(address(channel)).multicall(calls);
         _atMost("claim one voucher and settle, by multicall", 80_000);
 
         rows[0] = _row(config, 4e6);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {PaymentChannel} from "../../contracts/PaymentChannel.sol";
+import {IPaymentChannel} from "../../contracts/interfaces/IPaymentChannel.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {ChannelHandler} from "./handlers/ChannelHandler.sol";
 
@@ -17,12 +17,12 @@ contract ChannelInvariants {
 
     ChannelHandler private _handler;
     MockUSDC private _usdc;
-    PaymentChannel private _channel;
+    IPaymentChannel private _channel;
 
     function setUp() public {
         _handler = new ChannelHandler();
         (address usdc, address channel) = _handler.world();
-        (_usdc, _channel) = (MockUSDC(usdc), PaymentChannel(channel));
+        (_usdc, _channel) = (MockUSDC(usdc), IPaymentChannel(channel));
     }
 
     /// @dev Everything but the closing, which ends a history.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {PaymentChannel} from "../../contracts/PaymentChannel.sol";
+import {IPaymentChannel} from "../../contracts/interfaces/IPaymentChannel.sol";
 import {Errors} from "../../contracts/libraries/Errors.sol";
 import {ChannelConfig, Group, Voucher, VoucherClaim} from "../../contracts/types/ChannelTypes.sol";
 import {Base} from "./utils/Base.sol";
+import {Committed} from "./utils/Committed.sol";
 import {Vm} from "./utils/Vm.sol";
 
 /// @notice A contract account one key signs for.
@@ -311,7 +312,9 @@ contract ClaimBatchTest is Base {
     /// @dev A token that calls back into every entry finds each of them shut, and money stays where it was booked.
     function test_reentrancy__a_token_that_calls_back() public {
         Reentrant token = new Reentrant();
-        PaymentChannel target = new PaymentChannel(address(token), GUARDIAN, address(0), address(0));
+        IPaymentChannel target = IPaymentChannel(
+            Committed.deploy("PaymentChannel", abi.encode(address(token), GUARDIAN, address(0), address(0)))
+        );
         ChannelConfig memory config = _config(0);
         (config.token, config.payer, config.receiver) = (address(token), address(this), address(token));
         (config.payerAuthorizer, config.receiverAuthorizer) = (address(this), address(this));

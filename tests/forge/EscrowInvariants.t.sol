@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reputation} from "../../contracts/Reputation.sol";
 import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
+import {IReputation} from "../../contracts/interfaces/IReputation.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {EscrowState, Status, Terms} from "../../contracts/types/EscrowTypes.sol";
 import {Stake} from "../../contracts/types/StakeTypes.sol";
@@ -14,14 +14,14 @@ contract EscrowInvariants {
     EscrowHandler private _handler;
     MockUSDC private _usdc;
     IEscrow private _escrow;
-    Reputation private _reputation;
+    IReputation private _reputation;
 
     function setUp() public {
         _handler = new EscrowHandler();
         (address usdc, address escrow, address reputation) = _handler.world();
         _usdc = MockUSDC(usdc);
         _escrow = IEscrow(escrow);
-        _reputation = Reputation(reputation);
+        _reputation = IReputation(reputation);
     }
 
     function targetContracts() public view returns (address[] memory targets) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {EscrowExtension} from "../../contracts/EscrowExtension.sol";
+import {IEscrowExtension} from "../../contracts/interfaces/IEscrowExtension.sol";
 import {Errors} from "../../contracts/libraries/Errors.sol";
 import {MockPermit2} from "../../contracts/mocks/MockPermit2.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {EscrowState, Outcome, Status, Terms} from "../../contracts/types/EscrowTypes.sol";
+import {Committed} from "./utils/Committed.sol";
 import {DisputeBase} from "./utils/DisputeBase.sol";
 
 /// @notice The rarer roads in and out: permits, signatures, batches, payouts, ratings.
@@ -204,7 +205,7 @@ contract EscrowRoadsTest is DisputeBase {
     }
 
     function test_admin_rescues_other_tokens_only() public {
-        MockUSDC other = new MockUSDC(address(this));
+        MockUSDC other = MockUSDC(Committed.deploy("MockUSDC", abi.encode(address(this))));
         other.mint(address(escrow), 5);
         VM.expectRevert();
         escrow.rescueToken(address(other), ADMIN);
@@ -217,7 +218,7 @@ contract EscrowRoadsTest is DisputeBase {
     }
 
     function test_extension_refuses_direct_calls_and_wrong_configurations() public {
-        EscrowExtension extension = EscrowExtension(escrow.extension());
+        IEscrowExtension extension = IEscrowExtension(escrow.extension());
         Terms memory terms = submittedWith(address(honest), AMOUNT, 1);
         bytes memory direct = abi.encodeWithSelector(Errors.Escrow_DirectCall.selector);
         VM.prank(_client);

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {PaymentChannel} from "../../contracts/PaymentChannel.sol";
-import {Reputation} from "../../contracts/Reputation.sol";
 import {Permit2DepositCollector} from "../../contracts/collectors/Permit2DepositCollector.sol";
 import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
+import {IPaymentChannel} from "../../contracts/interfaces/IPaymentChannel.sol";
+import {IReputation} from "../../contracts/interfaces/IReputation.sol";
 import {ChannelHash} from "../../contracts/libraries/ChannelHash.sol";
 import {TermsLib} from "../../contracts/libraries/TermsLib.sol";
 import {MockPermit2} from "../../contracts/mocks/MockPermit2.sol";
@@ -16,8 +16,8 @@ import {Golden} from "./utils/Golden.sol";
 /// @notice The contracts hash every message as Python and TypeScript do.
 contract GoldenTest is Base {
     IEscrow private constant _ESCROW = IEscrow(Golden.ESCROW_CONTRACT);
-    PaymentChannel private constant _CHANNEL = PaymentChannel(Golden.CHANNEL_CONTRACT);
-    Reputation private constant _REPUTATION = Reputation(Golden.REPUTATION_CONTRACT);
+    IPaymentChannel private constant _CHANNEL = IPaymentChannel(Golden.CHANNEL_CONTRACT);
+    IReputation private constant _REPUTATION = IReputation(Golden.REPUTATION_CONTRACT);
 
     function setUp() public {
         // the domain follows the address, so the golden addresses get our code

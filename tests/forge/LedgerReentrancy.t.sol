@@ -1,17 +1,16 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {DisputeArbiter} from "../../contracts/DisputeArbiter.sol";
-import {Escrow} from "../../contracts/Escrow.sol";
-import {EscrowExtension} from "../../contracts/EscrowExtension.sol";
-import {Reputation} from "../../contracts/Reputation.sol";
+import {IDisputeArbiter} from "../../contracts/interfaces/IDisputeArbiter.sol";
 import {IEscrow} from "../../contracts/interfaces/IEscrow.sol";
 import {ILedger} from "../../contracts/interfaces/ILedger.sol";
+import {IReputation} from "../../contracts/interfaces/IReputation.sol";
 import {Errors} from "../../contracts/libraries/Errors.sol";
 import {ArbiterConfig} from "../../contracts/types/DisputeTypes.sol";
 import {Acceptance, EscrowConfig, Outcome, RoleSignature, Terms} from "../../contracts/types/EscrowTypes.sol";
 import {ArbiterBase} from "./utils/ArbiterBase.sol";
 import {Base} from "./utils/Base.sol";
+import {Committed} from "./utils/Committed.sol";
 
 /// @notice A token that moves nothing and, whenever it is asked to, calls back into the contract it is aimed at.
 contract CallingToken {
@@ -23,7 +22,10 @@ contract CallingToken {
 
     function aim(address target, bytes[] calldata data) external {
         _target = target;
-        _data = data;
+        delete _data;
+        for (uint256 i = 0; i < data.length; ++i) {
+            _data.push(data[i]);
+        }
         (transfers, calls) = (0, 0);
         delete answers;
     }
@@ -60,15 +62,17 @@ interface VmStorage {
 contract LedgerReentrancyTest is Base {
     CallingToken private _calling = new CallingToken();
     IEscrow private _target;
-    Reputation private _stakes;
+    IReputation private _stakes;
     address private immutable _client = VM.addr(CLIENT);
     address private immutable _provider = VM.addr(PROVIDER);
 
     function setUp() public {
         EscrowConfig memory fixed_ = config();
         fixed_.token = address(_calling);
-        _target = IEscrow(address(new Escrow(fixed_, address(new EscrowExtension(fixed_)))));
-        _stakes = Reputation(_target.reputation());
+        _target = IEscrow(
+            Committed.deploy("Escrow", abi.encode(fixed_, Committed.deploy("EscrowExtension", abi.encode(fixed_))))
+        );
+        _stakes = IReputation(_target.reputation());
         VM.prank(_provider);
         _stakes.stake(1e12);
     }
@@ -173,7 +177,7 @@ contract ArbiterReentrancyTest is ArbiterBase {
         CallingToken calling = new CallingToken();
         ArbiterConfig memory fixed_ = config();
         fixed_.token = address(calling);
-        arbiter = new DisputeArbiter(fixed_);
+        arbiter = IDisputeArbiter(Committed.deploy("DisputeArbiter", abi.encode(fixed_)));
         VM.prank(juror(1));
         arbiter.stake(5 * STAKE);
         VM.prank(juror(1));

@@ -35,11 +35,8 @@ contract ReputationTest is StakeBase {
         (uint96 toClient, uint96 toPool) = report(AGENT, ID, price, outcome, refunded, 250);
         Stake memory stake = reputation.stakeOf(AGENT);
 
-        uint256 severity = outcome == Outcome.Returned
-            ? 1000
-            : outcome == Outcome.Missed ? 5000 : outcome == Outcome.Lost ? 10_000 : 0;
-        uint256 whole = uint256(price) * 10_000;
-        uint256 slash = (uint256(lock) * severity * refunded + whole - 1) / whole;
+        uint256 severity = _severity(outcome);
+        uint256 slash = _slash(lock, severity, refunded, price);
         uint256 client = outcome == Outcome.Lost && slash > lock / 2 ? lock / 2 : slash;
         equal("slash", uint256(toClient) + toPool, slash);
         equal("stake", before.staked - stake.staked, slash);
@@ -299,5 +296,17 @@ contract ReputationTest is StakeBase {
             if (record.lost == type(uint32).max) notes = slot;
         }
         check("slots", word != 0 && notes != 0);
+    }
+
+    function _severity(Outcome outcome) private pure returns (uint256) {
+        if (outcome == Outcome.Returned) return 1000;
+        if (outcome == Outcome.Missed) return 5000;
+        return outcome == Outcome.Lost ? 10_000 : 0;
+    }
+
+    /// @dev Rounded up.
+    function _slash(uint256 lock, uint256 severity, uint256 refunded, uint256 price) private pure returns (uint256) {
+        uint256 whole = price * 10_000;
+        return (lock * severity * refunded + whole - 1) / whole;
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reputation} from "../../contracts/Reputation.sol";
+import {IReputation} from "../../contracts/interfaces/IReputation.sol";
 import {StakeMath} from "../../contracts/libraries/StakeMath.sol";
 import {MockUSDC} from "../../contracts/mocks/MockUSDC.sol";
 import {Record, Stake} from "../../contracts/types/StakeTypes.sol";
@@ -11,7 +11,7 @@ import {ReputationHandler} from "./handlers/ReputationHandler.sol";
 contract ReputationInvariants {
     ReputationHandler private _handler;
     MockUSDC private _usdc;
-    Reputation private _reputation;
+    IReputation private _reputation;
 
     function setUp() public {
         _handler = new ReputationHandler();

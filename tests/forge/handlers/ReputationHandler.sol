@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reputation} from "../../../contracts/Reputation.sol";
+import {IReputation} from "../../../contracts/interfaces/IReputation.sol";
 import {StakeMath} from "../../../contracts/libraries/StakeMath.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {Outcome} from "../../../contracts/types/EscrowTypes.sol";
@@ -210,7 +210,7 @@ contract ReputationHandler is StakeBase {
         return _jobs[index];
     }
 
-    function world() external view returns (MockUSDC, Reputation) {
+    function world() external view returns (MockUSDC, IReputation) {
         return (usdc, reputation);
     }
 

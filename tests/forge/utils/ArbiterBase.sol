@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {DisputeArbiter} from "../../../contracts/DisputeArbiter.sol";
+import {IDisputeArbiter} from "../../../contracts/interfaces/IDisputeArbiter.sol";
 import {HostileArbitrable} from "../../../contracts/mocks/HostileArbitrable.sol";
 import {HostileRandomness} from "../../../contracts/mocks/HostileRandomness.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {ArbiterConfig, BallotState, DisputePeriod, SessionPhase} from "../../../contracts/types/DisputeTypes.sol";
+import {Committed} from "./Committed.sol";
 import {Vm} from "./Vm.sol";
 
 interface VmBlocks {
@@ -31,7 +32,7 @@ abstract contract ArbiterBase {
         keccak256("Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)");
 
     MockUSDC internal usdc;
-    DisputeArbiter internal arbiter;
+    IDisputeArbiter internal arbiter;
     HostileRandomness internal source;
     HostileArbitrable internal asker;
 
@@ -40,10 +41,10 @@ abstract contract ArbiterBase {
 
     constructor() {
         VM.warp(1_800_000_000);
-        usdc = new MockUSDC(address(this));
+        usdc = MockUSDC(Committed.deploy("MockUSDC", abi.encode(address(this))));
         source = new HostileRandomness();
         source.behave(0, 7);
-        arbiter = new DisputeArbiter(config());
+        arbiter = IDisputeArbiter(Committed.deploy("DisputeArbiter", abi.encode(config())));
         asker = new HostileArbitrable(arbiter);
         usdc.mint(address(asker), 1e12);
     }

@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Escrow} from "../../../contracts/Escrow.sol";
-import {EscrowExtension} from "../../../contracts/EscrowExtension.sol";
-import {PaymentChannel} from "../../../contracts/PaymentChannel.sol";
-import {Reputation} from "../../../contracts/Reputation.sol";
 import {IEscrow} from "../../../contracts/interfaces/IEscrow.sol";
+import {IPaymentChannel} from "../../../contracts/interfaces/IPaymentChannel.sol";
+import {IReputation} from "../../../contracts/interfaces/IReputation.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {EscrowConfig, Terms} from "../../../contracts/types/EscrowTypes.sol";
+import {Committed} from "./Committed.sol";
 import {Vm} from "./Vm.sol";
 
 /// @notice A deployment, keyed accounts, and signatures.
@@ -27,18 +26,22 @@ abstract contract Base {
 
     MockUSDC internal usdc;
     IEscrow internal escrow;
-    Reputation internal reputation;
-    PaymentChannel internal channel;
+    IReputation internal reputation;
+    IPaymentChannel internal channel;
 
     error Unequal(string what, uint256 left, uint256 right);
     error Untrue(string what);
 
     constructor() {
         VM.warp(1_800_000_000);
-        usdc = new MockUSDC(address(this));
-        escrow = IEscrow(address(new Escrow(config(), address(new EscrowExtension(config())))));
-        reputation = Reputation(escrow.reputation());
-        channel = new PaymentChannel(address(usdc), GUARDIAN, address(0), address(0));
+        usdc = MockUSDC(Committed.deploy("MockUSDC", abi.encode(address(this))));
+        escrow = IEscrow(
+            Committed.deploy("Escrow", abi.encode(config(), Committed.deploy("EscrowExtension", abi.encode(config()))))
+        );
+        reputation = IReputation(escrow.reputation());
+        channel = IPaymentChannel(
+            Committed.deploy("PaymentChannel", abi.encode(address(usdc), GUARDIAN, address(0), address(0)))
+        );
     }
 
     function config() internal view returns (EscrowConfig memory) {

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 pragma solidity 0.8.37;
 
-import {Reputation} from "../../../contracts/Reputation.sol";
+import {IReputation} from "../../../contracts/interfaces/IReputation.sol";
 import {StakeMath} from "../../../contracts/libraries/StakeMath.sol";
 import {MockUSDC} from "../../../contracts/mocks/MockUSDC.sol";
 import {Outcome} from "../../../contracts/types/EscrowTypes.sol";
 import {PoolChange, ScoreLeaf} from "../../../contracts/types/StakeTypes.sol";
+import {Committed} from "./Committed.sol";
 
 /// @notice The cheatcodes the tests of Reputation use.
 interface StakeVm {
@@ -37,7 +38,7 @@ abstract contract StakeBase {
     uint40 internal constant UNBONDING = 14 days;
 
     MockUSDC internal usdc;
-    Reputation internal reputation;
+    IReputation internal reputation;
 
     /// @dev As Escrow keeps it.
     bool internal bonusOpen;
@@ -47,8 +48,8 @@ abstract contract StakeBase {
 
     constructor() {
         CHEAT.warp(1_800_000_000);
-        usdc = new MockUSDC(address(this));
-        reputation = new Reputation(address(usdc), WATCHER, UNBONDING);
+        usdc = MockUSDC(Committed.deploy("MockUSDC", abi.encode(address(this))));
+        reputation = IReputation(Committed.deploy("Reputation", abi.encode(address(usdc), WATCHER, UNBONDING)));
     }
 
     /// @dev What Reputation asks Escrow for the admin.
@@ -79,11 +80,20 @@ abstract contract StakeBase {
         if (uint256(toClient) + toPool > 0) {
             change = reputation.slash(agent, id, lock, outcome, price - refunded, toClient, toPool, BUYER);
         } else {
-            uint256 fee = (uint256(price - refunded) * feeBps) / 10_000;
-            uint96 cap = outcome == Outcome.Completed && bonusOpen ? StakeMath.bonusCap(lock, fee) : 0;
-            change = reputation.unlock(agent, id, lock, outcome, price - refunded, cap);
+            change = _unlock(agent, id, lock, outcome, price - refunded, feeBps);
         }
         if (change != PoolChange.None) bonusOpen = change == PoolChange.Filled;
+    }
+
+    function _unlock(address agent, bytes32 id, uint96 lock, Outcome outcome, uint96 settled, uint256 feeBps)
+        private
+        returns (PoolChange)
+    {
+        uint96 cap;
+        if (outcome == Outcome.Completed && bonusOpen) {
+            cap = StakeMath.bonusCap(lock, uint256(settled) * feeBps / 10_000);
+        }
+        return reputation.unlock(agent, id, lock, outcome, settled, cap);
     }
 
     function leafHash(ScoreLeaf memory leaf) internal pure returns (bytes32) {
