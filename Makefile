@@ -19,7 +19,7 @@ endef
 PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
-.PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas bench audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ model: dev-packages ## the contracts against their models in Python, new sequenc
 
 mutants: dev-packages ## mutation tests of the contracts, about an hour (report: docs/security/mutation.md)
 	@$(call timed,nice -n 10 $(VENV)/python -m scripts.prove.mutants)
+
+bench: dev-packages ## measure beside others on this machine, write .aicp/bench.json (PARTS="latency sizes", about half an hour for all)
+	@$(call timed,$(VENV)/python -m scripts.bench $(PARTS))
 
 audit: packages ## compare the running stack's mirror and receipts with the chain
 	@[ -f $(STATE)/env ] || { echo "AICP is not running, so there is nothing to audit; start it with \`make up\`." >&2; exit 1; }

@@ -1,0 +1,1 @@
+"""What the system does in a second, measured beside others on the same machine in the same run."""

@@ -1,0 +1,133 @@
+"""`python -m scripts.bench [backfill] [sizes] [latency]`: measure the indexer and write `.aicp/bench.json`.
+
+backfill  our indexer and Ponder read the same chain into the same PostgreSQL, in turns (ABBA), medians of three
+sizes     our indexer alone on 10^4, 10^5 and 10^6 events: does the rate hold, does memory
+latency   from mining a block to the notification of its rows
+
+The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
+`--events N` sets the size of the comparison, `--quick` takes small ones.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy import URL
+
+from scripts.bench import mirror, peer
+from scripts.bench.chaindata import ChainData
+from scripts.bench.latency import head_latency
+from scripts.bench.mirror import Run
+from scripts.bench.results import FILE, Figure, read, record, table
+from scripts.bench.servers import BenchError, anvil, database, postgres
+from scripts.suites.model import ROOT
+
+_PARTS: Final = ("backfill", "sizes", "latency")
+_ROUNDS: Final = 3
+_SIZES: Final = (10_000, 100_000, 1_000_000)
+_QUICK_SIZES: Final = (2_000, 20_000)
+_Reader = Callable[[ChainData, URL, Path], Run]
+
+
+def main() -> int:
+    """Return the exit code: 1 when something could not be measured."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", metavar="part")
+    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--quick", action="store_true")
+    arguments = parser.parse_args()
+    parts = arguments.parts or list(_PARTS)
+    if unknown := set(parts) - set(_PARTS):
+        parser.error(f"there is no part {min(unknown)!r}; choose from {', '.join(_PARTS)}")
+    print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
+    try:
+        if "backfill" in parts:
+            _compare(20_000 if arguments.quick else arguments.events)
+        if "sizes" in parts:
+            _sizes(_QUICK_SIZES if arguments.quick else _SIZES)
+        if "latency" in parts:
+            _latency()
+    except BenchError as error:
+        print(f"The bench could not be finished: {error}", file=sys.stderr)
+        return 1
+    print(f"\n{table(read())}\n\nwritten to {FILE.relative_to(ROOT)}")
+    return 0
+
+
+def _compare(events: int) -> None:
+    peer.install()
+    ours: list[Run] = []
+    theirs: list[Run] = []
+    with anvil() as chain, postgres() as server:
+        data = _filled(ChainData.on(chain), events)
+        for turn in range(_ROUNDS):
+            order: list[tuple[str, _Reader, list[Run]]] = [
+                ("ours", mirror.backfill, ours), (f"Ponder {peer.version()}", peer.backfill, theirs),
+            ]  # fmt: skip
+            for name, reader, runs in order if turn % 2 == 0 else reversed(order):
+                runs.append(_timed(name, reader, data, server))
+    whole = (statistics.median(run.rate for run in runs) for runs in (ours, theirs))
+    working = (statistics.median(run.working_rate for run in runs) for runs in (ours, theirs))
+    record(
+        _beside("indexer.backfill.events_per_s", *whole), _beside("indexer.backfill.working_events_per_s", *working)
+    )  # fmt: skip
+
+
+def _beside(name: str, ours: float, theirs: float) -> Figure:
+    return Figure(name, round(ours), "events/s", "Ponder", round(theirs), round(ours / theirs, 2))
+
+
+def _sizes(sizes: tuple[int, ...]) -> None:
+    rates: list[float] = []
+    figures: list[Figure] = []
+    with anvil() as chain, postgres() as server:
+        data = ChainData.on(chain)
+        for size in sizes:
+            _filled(data, size)
+            run = _timed(f"{size:,} events", mirror.backfill, data, server)
+            rates.append(run.working_rate)
+            figures += [
+                Figure(f"indexer.backfill.{size}.events_per_s", round(run.working_rate), "events/s"),
+                Figure(f"indexer.backfill.{size}.peak_mb", round(run.peak_bytes / 1e6), "MB"),
+            ]
+    record(Figure("indexer.backfill.flatness", round(min(rates) / max(rates), 3), "lowest/highest rate"), *figures)
+
+
+def _latency() -> None:
+    with anvil() as chain, postgres() as server, database(server) as url:
+        data = _filled(ChainData.on(chain), 2_000)
+        found = head_latency(data, url)
+    print(f"head latency over {found.blocks} blocks: p50 {found.p50_ms:.1f} ms, p99 {found.p99_ms:.1f} ms, "
+          f"worst {found.worst_ms:.1f} ms")  # fmt: skip
+    record(
+        Figure("indexer.head_latency.p50_ms", round(found.p50_ms, 1), "ms"),
+        Figure("indexer.head_latency.p99_ms", round(found.p99_ms, 1), "ms"),
+    )
+
+
+def _filled(data: ChainData, events: int) -> ChainData:
+    data.fill(events)
+    print(f"chain: {data.events:,} events in {data.last - data.first + 1:,} blocks")
+    return data
+
+
+def _timed(name: str, reader: _Reader, data: ChainData, server: URL) -> Run:
+    with database(server) as url, tempfile.TemporaryDirectory() as folder:
+        run = reader(data, url, Path(folder))
+    print(
+        f"  {name:16}{run.seconds:8.1f} s{run.rate:10,.0f} events/s ({run.working_rate:,.0f} once started)"
+        f"{run.rows:12,} rows, peak {run.peak_bytes / 1e6:,.0f} MB",
+        flush=True,
+    )
+    return run
+
+
+if __name__ == "__main__":
+    sys.exit(main())
