@@ -170,8 +170,7 @@ abstract contract ArbiterDrawing is
         if (!valid) revert Errors.Arbiter_InvalidExtraData();
     }
 
-    /// @dev Fills the next seat. False when nobody can have it: then the round counts a failure, all of them at once
-    /// when nobody is left at all.
+    /// @dev Fills the next seat. False when nobody can have it: then the draw is over for this session.
     function _drawSeat(uint256 disputeID, uint8 number, RoundState memory round, Blocked memory excluded, uint256 cap)
         private
         returns (bool)
@@ -222,7 +221,7 @@ abstract contract ArbiterDrawing is
         }
     }
 
-    /// @dev Parties and those they named, as far as they have a place in the tree.
+    /// @dev Parties and who said to be related to one, as far as they have a place in the tree.
     function _excluded(uint256 disputeID, bytes calldata extraData) private view returns (Blocked memory blocked) {
         address[] storage related = _related[disputeID];
         for (uint256 offset = 32; offset < extraData.length; offset += 32) {

@@ -15,7 +15,7 @@ interface IDisputeArbiter is IArbitrator, IJurorLedger, IEvidence {
     /// @notice What the dispute's id was made of: a reference and the accounts that can be no jurors.
     event DisputeParties(uint256 indexed disputeID, bytes extraData);
 
-    /// @notice A party named an account that can be no juror either.
+    /// @notice An account said that it is related to a party and can be no juror either.
     event RelatedDisclosed(uint256 indexed disputeID, address indexed party, address account);
 
     /// @notice The dispute entered a period.
