@@ -19,6 +19,7 @@ to COMMIT is lost, `reload` says which of the two it was. NOTIFY is part of the 
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -197,12 +198,25 @@ class Store:
         if not decoded:
             return
         asked = decoded
-        while asked:
-            missing, asked = self._reducer.missing(asked, workspace)
-            rows.load(connection, workspace, missing)
-        self._reducer.apply(decoded, workspace)
-        rows.write_logs(connection, [item.log for item in decoded])
-        rows.write(connection, workspace, journal=journal)
+        with _uncollected():
+            while asked:
+                missing, asked = self._reducer.missing(asked, workspace)
+                rows.load(connection, workspace, missing)
+            self._reducer.apply(decoded, workspace)
+            rows.write_logs(connection, [item.log for item in decoded])
+            rows.write(connection, workspace, journal=journal)
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Look for no cycles of objects meanwhile: rows have none, and the search grows with the rows remembered."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @contextmanager
