@@ -16,20 +16,36 @@ class ReducerError(Exception):
 
 
 class Workspace:
-    """State rows by key, and what the events added. A key must be loaded (as a row or as absent) before it is used."""
+    """State rows by key, and what the events added. A key must be loaded (as a row or as absent) before it is used.
+
+    It may be kept from one stretch of events to the next: `settle` forgets what was written and, above a bound, the
+    rows nobody has asked for lately.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Key, StateRow | None] = {}
+        self._older: dict[Key, StateRow | None] = {}
         self.changed: dict[Key, StateRow] = {}
+        self.created: set[Key] = set()
+        """Changed rows that were loaded as absent; a row put without having been loaded is not among them."""
         self.appended: list[EventRow] = []
 
     def missing(self, keys: Iterable[Key]) -> set[Key]:
-        """Return the keys that were never loaded."""
-        return {key for key in keys if key not in self._rows}
+        """Return the keys that were never loaded, or forgotten since."""
+        rows = self._rows
+        return {key for key in keys if key not in rows and not self._recall(key)}
 
     def load(self, key: Key, row: StateRow | None) -> None:
         """Note the stored row of a key, or that there is none."""
         self._rows[key] = row
+
+    def settle(self, limit: int) -> None:
+        """Take everything as written, and keep at most twice `limit` rows from now on, those last asked for."""
+        self.changed = {}
+        self.created = set()
+        self.appended = []
+        if len(self._rows) > limit:
+            self._older, self._rows = self._rows, {}
 
     def find(self, kind: type[S], key: bytes) -> S | None:
         """Return the row of a key, or None. A key that was never loaded is a programming error (KeyError)."""
@@ -37,7 +53,16 @@ class Workspace:
 
     def peek(self, kind: type[S], key: bytes) -> S | None:
         """As `find`, but None also for a key not loaded yet; for deciding what else to load."""
-        return cast("S | None", self._rows.get((kind, key)))
+        row = self._rows.get((kind, key))
+        if row is None and self._older and self._recall((kind, key)):
+            row = self._rows[kind, key]
+        return cast("S | None", row)
+
+    def _recall(self, key: Key) -> bool:
+        if key not in self._older:
+            return False
+        self._rows[key] = self._older.pop(key)
+        return True
 
     def need(self, kind: type[S], key: bytes) -> S:
         """Return the row of a key. Raises ReducerError where there is none."""
@@ -50,8 +75,9 @@ class Workspace:
         """Store a new or changed row."""
         row.moved(place)
         key: Key = (type(row), getattr(row, row.KEY))
-        self._rows[key] = row
-        self.changed[key] = row
+        if self._rows.get(key, row) is None:
+            self.created.add(key)
+        self._rows[key] = self.changed[key] = row
 
     def append(self, row: EventRow) -> None:
         """Add an append-only row."""
