@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
 from functools import cache, lru_cache
 from typing import Any, cast
 
-from aicp.rules.primitives import checksum, hex0x
+from aicp.rules.primitives import ZERO_ADDRESS, checksum
 from indexer.core.rows import Activity, EventRow, Key, Place, S, StateRow
 
 
@@ -32,8 +32,11 @@ class Workspace:
 
     def missing(self, keys: Iterable[Key]) -> set[Key]:
         """Return the keys that were never loaded, or forgotten since."""
-        rows = self._rows
-        return {key for key in keys if key not in rows and not self._recall(key)}
+        lacking: set[Key] = set()
+        for key in keys:
+            if key not in self._rows and not self._recall(key):
+                lacking.add(key)
+        return lacking
 
     def load(self, key: Key, row: StateRow | None) -> None:
         """Note the stored row of a key, or that there is none."""
@@ -88,17 +91,11 @@ class Workspace:
     ) -> None:
         """Add an activity line for each different account, the zero address left out."""
         for account in dict.fromkeys(accounts):
-            if any(account):
-                self.append(
-                    Activity(
-                        place=place,
-                        account=account,
-                        contract=contract,
-                        kind=kind,
-                        subject=subject,
-                        amount_units=amount,
-                    )
+            if account != ZERO_ADDRESS:
+                line = Activity(
+                    place=place, account=account, contract=contract, kind=kind, subject=subject, amount_units=amount
                 )
+                self.appended.append(line)
 
 
 _checksum = lru_cache(maxsize=65_536)(checksum)
@@ -106,22 +103,44 @@ _checksum = lru_cache(maxsize=65_536)(checksum)
 
 def spelled(value: Any) -> Any:
     """Return a decoded event value in its JSON spelling: addresses EIP-55, other bytes 0x-hex, integers decimal."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, bytes):
-        return _checksum(value) if len(value) == 20 else hex0x(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")  # the database takes no such character
-    if isinstance(value, tuple | list):
-        return [spelled(item) for item in value]
-    kind: Any = type(value)
-    names = _field_names(kind)
-    return value if names is None else {name: spelled(getattr(value, name)) for name in names}
+    return _spelling(type(value))(value)
+
+
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _bytes_spelled(value: bytes) -> str:
+    return _checksum(value) if len(value) == 20 else f"0x{value.hex()}"
+
+
+def _text_spelled(value: str) -> str:
+    return value.replace("\0", "\ufffd")  # the database takes no such character
+
+
+def _list_spelled(value: Iterable[Any]) -> list[Any]:
+    return [spelled(item) for item in value]
 
 
 @cache
-def _field_names(kind: type[object]) -> tuple[str, ...] | None:
-    """Return the fields of a dataclass, without its constants; None for any other type."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+def _spelling(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return how values of a type are spelled; a dataclass by its fields, without its constants."""
+    rules: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
+        ((bool,), _as_is),
+        ((bytes,), _bytes_spelled),
+        ((int,), int.__repr__),
+        ((str,), _text_spelled),
+        ((tuple, list), _list_spelled),
+    )
+    for types, rule in rules:
+        if issubclass(kind, types):
+            return rule
+    if not is_dataclass(kind):
+        return _as_is
+    names = tuple(field.name for field in fields(kind))
+
+    def struct_spelled(value: Any) -> dict[str, Any]:
+        held = ((name, getattr(value, name)) for name in names)
+        return {name: _spelling(type(item))(item) for name, item in held}
+
+    return struct_spelled
