@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from functools import cache, lru_cache
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
 from aicp.rules.primitives import ZERO_ADDRESS, checksum
 from indexer.core.rows import Activity, EventRow, Key, Place, S, StateRow
@@ -103,7 +103,8 @@ _checksum = lru_cache(maxsize=65_536)(checksum)
 
 def spelled(value: Any) -> Any:
     """Return a decoded event value in its JSON spelling: addresses EIP-55, other bytes 0x-hex, integers decimal."""
-    return _spelling(type(value))(value)
+    kind = type(value)
+    return (_SPELLINGS.get(kind) or _spelling(kind))(value)
 
 
 def _as_is(value: Any) -> Any:
@@ -122,25 +123,30 @@ def _list_spelled(value: Iterable[Any]) -> list[Any]:
     return [spelled(item) for item in value]
 
 
-@cache
+_SPELLINGS: Final[dict[type[Any], Callable[[Any], Any]]] = {
+    bool: _as_is,
+    bytes: _bytes_spelled,
+    int: int.__repr__,
+    str: _text_spelled,
+    tuple: _list_spelled,
+    list: _list_spelled,
+}
+"""How values of a type are spelled; other types are added when they are first met."""
+
+
 def _spelling(kind: type[Any]) -> Callable[[Any], Any]:
-    """Return how values of a type are spelled; a dataclass by its fields, without its constants."""
-    rules: tuple[tuple[tuple[type, ...], Callable[[Any], Any]], ...] = (
-        ((bool,), _as_is),
-        ((bytes,), _bytes_spelled),
-        ((int,), int.__repr__),
-        ((str,), _text_spelled),
-        ((tuple, list), _list_spelled),
-    )
-    for types, rule in rules:
-        if issubclass(kind, types):
-            return rule
-    if not is_dataclass(kind):
-        return _as_is
-    names = tuple(field.name for field in fields(kind))
+    """Return how a type that is not in the table is spelled; a dataclass by its fields, without its constants."""
+    found = next((rule for known, rule in _SPELLINGS.items() if issubclass(kind, known)), _as_is)
+    if is_dataclass(kind):
+        names = tuple(field.name for field in fields(kind))
 
-    def struct_spelled(value: Any) -> dict[str, Any]:
-        held = ((name, getattr(value, name)) for name in names)
-        return {name: _spelling(type(item))(item) for name, item in held}
+        def struct_spelled(value: Any) -> dict[str, Any]:
+            spelling: dict[str, Any] = {}
+            for name in names:
+                item = getattr(value, name)
+                kind = type(item)
+                spelling[name] = (_SPELLINGS.get(kind) or _spelling(kind))(item)
+            return spelling
 
-    return struct_spelled
+        found = struct_spelled
+    return _SPELLINGS.setdefault(kind, found)
