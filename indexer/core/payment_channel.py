@@ -27,6 +27,7 @@ from indexer.core.workspace import ReducerError, Workspace, spelled
 
 CONTRACT: Final = "payment_channel"
 
+
 def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001  # one shape for all
     """Return the rows the event reads or changes, as far as they can be told from what is loaded so far."""
     rule = _KEYS.get(type(event))
@@ -140,9 +141,7 @@ def _settled(event: abi.Settled, place: Place, workspace: Workspace, contracts: 
     workspace.note(place, (event.receiver,), CONTRACT, "settled", None, event.amount)
 
 
-def _pool_deposited(  # noqa: ARG001
-    event: abi.PoolDeposited, place: Place, workspace: Workspace, contracts: Contracts
-) -> None:
+def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     row = workspace.find(Pool, event.pool_id)
     if row is None:
         row = Pool(

@@ -27,7 +27,7 @@ from typing import Any, Final
 import psycopg.errors
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.logs import RawLog
@@ -74,7 +74,6 @@ class Store:
 
     def uninstall(self) -> None:
         """Drop everything this version wrote."""
-        self._remembered = None
         with self._engine.begin() as connection:
             schema.uninstall(connection)
 
@@ -101,7 +100,7 @@ class Store:
     def reload(self, epoch: int) -> Position:
         """Return where the mirror stands. Raises LostRaceError when another process has taken it over."""
         self._remembered = None
-        with self._engine.begin() as connection, _dropped_by_another():
+        with self._engine.begin() as connection, _told_apart():
             position = _position(connection)
         if position.epoch != epoch:
             raise LostRaceError("another indexer has taken this mirror over")
@@ -140,7 +139,6 @@ class Store:
         view = position.view.revert_to(ancestor)
         safe = min(position.safe_number, ancestor.number)
         values = {"number": ancestor.number, "hash": ancestor.hash, "block_time": ancestor.time, "safe_number": safe}
-        self._remembered = None
         with self._moving(position, values) as connection:
             rows.undo_above(connection, ancestor.number)
             for table, column in ((log, log.c.block_number), (undo, undo.c.block_number), (block, block.c.number)):
@@ -170,22 +168,19 @@ class Store:
 
     @contextmanager
     def _moving(self, position: Position, values: dict[str, Any]) -> Iterator[Connection]:
-        """One transaction that starts by moving the cursor; whatever goes wrong in it forgets what is remembered."""
-        try:
-            with _dropped_by_another(), self._engine.begin() as connection:
-                _compare_and_set(connection, position, values)
-                failpoint("after_cas")
-                yield connection
-                failpoint("before_commit")
-            failpoint("after_commit")
-        except BaseException:
-            self._remembered = None
-            raise
+        """One transaction that starts by moving the cursor."""
+        with _told_apart(), self._engine.begin() as connection:
+            _compare_and_set(connection, position, values)
+            failpoint("after_cas")
+            yield connection
+            failpoint("before_commit")
+        failpoint("after_commit")
 
     def _recall(self, position: Position) -> Workspace:
         """Return the rows as the last write left them if `position` is where it ended, else none.
 
-        They are taken away until `_remember`: rows changed in memory by a write that failed are never seen again.
+        They are taken away until `_remember`: what a write that failed has changed in memory is never seen again, and a
+        reorg, which ends at another block, finds nothing.
         """
         remembered, self._remembered = self._remembered, None
         if remembered is None or remembered[0] != _chain_point(position):
@@ -211,13 +206,17 @@ class Store:
 
 
 @contextmanager
-def _dropped_by_another() -> Iterator[None]:
-    """Tell tables that are gone, because another process rebuilds the mirror, from a mistake in a statement."""
+def _told_apart() -> Iterator[None]:
+    """Tell errors of the database that look like a mistake of ours, and are none, by what can be done about them."""
     try:
         yield
     except ProgrammingError as error:
         if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
             raise LostRaceError("another process has dropped this mirror") from error
+        raise
+    except InternalError as error:
+        if error.connection_invalidated and error.orig is not None:  # the server ended a session that stood still
+            raise OperationalError(error.statement, error.params, error.orig, connection_invalidated=True) from error
         raise
 
 

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from typing import Any
 
 import pytest
-from sqlalchemy import URL, Connection, Engine, create_engine, insert, text
+from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
-from indexer.core.chain_view import Block
-from indexer.core.reducer import Decoded, Reducer
-from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow
+from aicp.abi import escrow as abi
+from aicp.abi.typed_data import EscrowTerms
+from indexer.core.dispute_rows import DisputeNumber
+from indexer.core.reducer import Decoded
+from indexer.core.rows import Escrow, EventRow, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.store import rows
-from indexer.store.columns import metadata
-from indexer.store.schema import PHYSICAL, Identity
-from indexer.store.store import Position, Store
+from indexer.store.schema import PHYSICAL, TRANSLATE
+from indexer.store.store import Store
 from indexer.store.tables import log
-from tests.fixtures.mirrorlog import CONTRACTS, World, block_of, word
-from tests.fixtures.services import create_database
-
-IDENTITY = Identity(chain_id=1, genesis_hash=word(0), deployment_digest=word(1), start_block=1)
+from tests.fixtures.mirrorlog import ARBITER, World, account, block_of, logged, word
+from tests.fixtures.storelab import Mirror
 
 
 class PlainStore(Store):
@@ -73,115 +72,79 @@ class PlainStore(Store):
             )
 
 
-@dataclass
-class Mirror:
-    """A store with its own database."""
-
-    engine: Engine
-    store: Store
-    position: Position
-
-    def rows(self) -> dict[str, list[str]]:
-        """Return every row of every table as text; when the cursor moved is no part of what it says."""
-        found: dict[str, list[str]] = {}
-        with self.engine.connect() as connection:
-            for table in metadata.sorted_tables:
-                names = ", ".join(c.name for c in table.columns if c.name != "updated_at")
-                query = text(f"SELECT t::text FROM (SELECT {names} FROM {PHYSICAL}.{table.name}) AS t")
-                found[table.name] = sorted(connection.execute(query).scalars())
-        return found
-
-
-@pytest.fixture
-def mirror(postgres: URL) -> Iterator[Callable[..., Mirror]]:
-    engines: list[Engine] = []
-
-    def build(kind: type[Store] = Store, **options: Any) -> Mirror:
-        engine = create_engine(create_database(postgres))
-        engines.append(engine)
-        store = kind(engine, Reducer(CONTRACTS), **options)
-        store.install(IDENTITY)
-        return Mirror(engine, store, store.take_over(block_of(0)))
-
-    yield build
-    for engine in engines:
-        engine.dispose()
-
-
 def ranges(world: World, first: int, count: int, *, blocks: int, logs: int) -> Iterator[tuple[int, list[Decoded]]]:
     """Return the last block and the logs of some stretches."""
     for start in range(first, first + count * blocks, blocks):
         yield start + blocks - 1, [item for n in range(start, start + blocks) for item in world.take(n, logs)]
 
 
-Step = Callable[[Mirror], Position]
-
-
-def append_range(end: Block, logs: list[Decoded]) -> Step:
-    return lambda mirror: mirror.store.append_range(mirror.position, end, logs)
-
-
-def append_block(new: Block, logs: list[Decoded]) -> Step:
-    return lambda mirror: mirror.store.append_block(mirror.position, new, logs)
+NewMirror = Callable[..., Mirror]
 
 
 @pytest.mark.parametrize("remembered", [0, 7, 50_000], ids="remembering {} rows".format)
-def test_the_same_rows_as_by_parameters(mirror: Callable[..., Mirror], remembered: int) -> None:
-    plain, copied = mirror(PlainStore), mirror(remembered_rows=remembered)
+def test_the_same_rows_as_by_parameters(new_mirror: NewMirror, remembered: int) -> None:
+    plain, copied = both = new_mirror(PlainStore), new_mirror(remembered_rows=remembered)
     world = World(11, people=6)
-
-    def both(step: Step) -> None:
-        for each in (plain, copied):
-            each.position = step(each)
-
     for last, logs in ranges(world, 1, 4, blocks=5, logs=40):
-        both(append_range(block_of(last), logs))
+        for each in both:
+            each.append_range(block_of(last), logs)
     kept = plain.rows()
     assert copied.rows() == kept
     filled = {name for name, held in kept.items() if held}
     assert filled == set(kept) - {"undo", "missing_range", "health", "dead_letter", "pool_withdraw_seen"}
     for number, logs in ranges(world, 21, 6, blocks=1, logs=60):
-        both(append_block(block_of(number), logs))
+        for each in both:
+            each.append_block(block_of(number), logs)
+    kept = plain.rows()
+    assert copied.rows() == kept
+    assert kept["undo"]
+    assert kept["pool_withdraw_seen"]
+    for each in both:
+        each.finalise(23, block_of(22))
+        each.revert(block_of(23))
     assert copied.rows() == plain.rows()
-    assert copied.rows()["undo"]
-    both(lambda m: m.store.finalise(m.position, 23, block_of(22)))
-    both(lambda m: m.store.revert(m.position, block_of(23)))
-    assert copied.rows() == plain.rows()
-    both(lambda m: m.store.revert(m.position, block_of(22)))
+    for each in both:
+        each.revert(block_of(22))
     assert copied.rows() == plain.rows()
 
 
-def test_going_back_leaves_what_was_there_before(mirror: Callable[..., Mirror]) -> None:
-    held, world = mirror(), World(12, people=6)
+def test_going_back_leaves_what_was_there_before(new_mirror: NewMirror) -> None:
+    held, world = new_mirror(), World(12, people=6)
     for last, logs in ranges(world, 1, 3, blocks=4, logs=50):
-        held.position = held.store.append_range(held.position, block_of(last), logs)
+        held.append_range(block_of(last), logs)
     before = held.rows()
     for number, logs in ranges(world, 13, 5, blocks=1, logs=50):
-        held.position = held.store.append_block(held.position, block_of(number), logs)
-    held.position = held.store.revert(held.position, block_of(12))
+        held.append_block(block_of(number), logs)
+    held.revert(block_of(12))
     after = held.rows()
     assert after.pop("pool_withdraw_seen")  # remembered over the reorg
     assert not before.pop("pool_withdraw_seen")
     assert after == before
 
 
-def test_a_reorg_forgets_the_rows_of_the_dropped_branch(mirror: Callable[..., Mirror]) -> None:
-    """The branch that follows starts from the database's rows, also for a key the dropped branch created."""
-    held, fresh = mirror(), mirror()
-    base = World(13, people=6).take(1, 200)
-    for each in (held, fresh):
-        each.position = each.store.append_block(each.position, block_of(1), base)
-    branch = World(13, people=6)
-    branch.take(1, 200)
-    dropped = branch.take(2, 80)
-    held.position = held.store.append_block(held.position, block_of(2), dropped)
-    held.position = held.store.revert(held.position, block_of(1))
-    again = World(13, people=6, fork=1)
-    again.take(1, 200)
-    kept = again.take(2, 80)
-    for each in (held, fresh):
-        moved = type(block_of(2))(2, block_of(2, 1).hash, block_of(1).hash, block_of(2).time)
-        each.position = each.store.append_block(each.position, moved, kept)
-    assert {k: v for k, v in held.rows().items() if k != "pool_withdraw_seen"} == {
-        k: v for k, v in fresh.rows().items() if k != "pool_withdraw_seen"
-    }
+def test_the_largest_numbers_come_back_exactly(new_mirror: NewMirror) -> None:
+    """Row I17: a salt and an arbiter's number may be any 256 bits."""
+    largest, key, client = 2**256 - 1, word(1, 1), account(1, 1)
+    terms = EscrowTerms(
+        client=client, provider=account(2, 1), verifier=bytes(20), arbiter=ARBITER, amount=2**96 - 1, fee_bps=0,
+        quorum=0, accept_by=2**40 - 1, deliver_by=2**40 - 1, challenge_period=2**32 - 1, dispute_timeout=2**32 - 1,
+        job_hash=b"\xff" * 32, salt=largest,
+    )  # fmt: skip
+    events = [
+        abi.EscrowFunded(id=key, client=client, provider=terms.provider, terms=terms),
+        abi.DisputeRaised(id=key, by=client, evidence_hash=bytes(32), respond_by=2**40 - 1),
+        abi.DisputeJoined(id=key, dispute_id=largest, decide_by=2**40 - 1),
+    ]
+    copied, plain = both = new_mirror(), new_mirror(PlainStore)
+    for each in both:
+        each.append_block(block_of(1), [logged(event, block_of(1), at) for at, event in enumerate(events)])
+        with each.engine.execution_options(schema_translate_map=TRANSLATE).connect() as connection:
+            row = connection.execute(select(table_of(Escrow))).one()
+            assert (row.salt, row.amount_units, row.accept_by) == (largest, 2**96 - 1, 2**40 - 1)
+            assert connection.execute(select(table_of(DisputeNumber).c.dispute_id)).scalar_one() == largest
+    assert copied.rows() == plain.rows()
+    late = [logged(abi.EscrowAccepted(id=key, stake=2**96 - 1), block_of(2), 0)]
+    for each in both:
+        each.position = each.store.reload(each.position.epoch)  # the row is read back from the database
+        each.append_block(block_of(2), late)
+    assert copied.rows() == plain.rows()
