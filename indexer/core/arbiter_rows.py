@@ -108,7 +108,7 @@ class ArbiterSession(StateRow):
     since: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class ArbiterEvent(EventRow):
     """One event of a dispute at the arbiter; `account` is the juror, party or contributor it names."""
 

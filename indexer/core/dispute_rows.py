@@ -34,7 +34,7 @@ class Dispute(StateRow):
     fee_units: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class DisputeEvent(EventRow):
     """A dispute after one of its events."""
 
@@ -65,7 +65,7 @@ class DisputeNumber(StateRow):
     escrow_id: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Rating(EventRow):
     """One side's rating of the other, 0 to 100, over an escrow in which `settled_units` were released."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from aicp.abi import escrow as abi
@@ -9,52 +10,57 @@ from aicp.rules.primitives import ZERO_ADDRESS
 from indexer.core import disputes, ledger
 from indexer.core.context import Contracts
 from indexer.core.dispute_rows import Dispute, DisputeNumber, Rating
-from indexer.core.rows import Escrow, EscrowConfig, EscrowEvent, Key, Place
+from indexer.core.rows import Escrow, EscrowConfig, EscrowEvent, Key, Ledger, Place
 from indexer.core.states import RULED_OUTCOMES, EscrowStatus, Outcome
 from indexer.core.workspace import ReducerError, Workspace, spelled
 
 CONTRACT: Final = "escrow"
 
-_MOVES = (
-    abi.EscrowAccepted | abi.WorkSubmitted | abi.EscrowReleased | abi.EscrowRefunded | abi.EscrowSplit
-    | abi.EscrowClosed | abi.StakeSettlementFailed | abi.DisputeRaised | abi.DisputeJoined | abi.DisputeDefaulted
-    | abi.Rated
-)  # fmt: skip
-_DISPUTES = abi.BondPosted | abi.BondReturned | abi.Ruling
-_FEES = abi.FeeRecipientChanged | abi.FeeChanged
-_SILENT = (
-    abi.InflowsPaused | abi.InflowsUnpaused | abi.OwnershipTransferStarted | abi.OwnershipTransferred
-    | abi.EIP712DomainChanged | abi.RowSkipped | abi.TokenRescued | abi.MetaEvidence | abi.Dispute | abi.Evidence
-)  # fmt: skip
+_Keys = Callable[[Any, Workspace, Contracts], list[Key]]
+_Rule = Callable[[Any, Place, Workspace, Contracts], None]
 
 
 def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]:
     """Return the rows the event reads or changes, as far as they can be told from what is loaded so far."""
+    rule = _KEYS.get(type(event))
+    return [] if rule is None else rule(event, workspace, contracts)
+
+
+def apply(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    """Change the rows. Raises ReducerError when the event does not follow what we hold."""
+    rule = _RULES.get(type(event))
+    if rule is None:
+        raise ReducerError(f"no rule for Escrow's {type(event).__name__}")
+    rule(event, place, workspace, contracts)
+
+
+def _funded_keys(event: abi.EscrowFunded, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001
+    parties = [ledger.ledger_key(contracts.escrow, party) for party in (event.client, event.provider)]
+    # a slash of this escrow credits the client in Reputation, maybe in the same batch
+    return [(Escrow, event.id), *parties, ledger.ledger_key(contracts.reputation, event.client)]
+
+
+def _account_keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001
+    return [ledger.ledger_key(contracts.escrow, event.account)]
+
+
+def _fee_keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001
     config: Key = (EscrowConfig, contracts.escrow)
-    match event:
-        case abi.EscrowFunded():
-            parties = [ledger.ledger_key(contracts.escrow, party) for party in (event.client, event.provider)]
-            # a slash of this escrow credits the client in Reputation, maybe in the same batch
-            return [(Escrow, event.id), *parties, ledger.ledger_key(contracts.reputation, event.client)]
-        case _ if isinstance(event, _DISPUTES):
-            return _dispute_keys(event, workspace, contracts)
-        case abi.BalanceSpent() | abi.Withdrawn():
-            return [ledger.ledger_key(contracts.escrow, event.account)]
-        case abi.FeeRecipientChanged():
-            return [config, ledger.ledger_key(contracts.escrow, event.fee_recipient)]
-        case abi.FeeChanged():
-            return [config]
-        case _ if isinstance(event, _MOVES):
-            found: list[Key] = [(Escrow, event.id), (Dispute, event.id), config]
-            row = workspace.peek(Escrow, event.id)
-            if row is not None:
-                found += [ledger.ledger_key(contracts.escrow, party) for party in (row.client, row.provider)]
-            fees = workspace.peek(EscrowConfig, contracts.escrow)
-            if fees is not None:
-                found.append(ledger.ledger_key(contracts.escrow, fees.fee_recipient))
-            return found
-        case _:
-            return []
+    if isinstance(event, abi.FeeChanged):
+        return [config]
+    return [config, ledger.ledger_key(contracts.escrow, event.fee_recipient)]
+
+
+def _move_keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:
+    here = contracts.escrow
+    found: list[Key] = [(Escrow, event.id), (Dispute, event.id), (EscrowConfig, here)]
+    row = workspace.peek(Escrow, event.id)
+    if row is not None:
+        found += ((Ledger, here + row.client), (Ledger, here + row.provider))
+    fees = workspace.peek(EscrowConfig, here)
+    if fees is not None:
+        found.append((Ledger, here + fees.fee_recipient))
+    return found
 
 
 def _dispute_keys(event: Any, workspace: Workspace, contracts: Contracts) -> list[Key]:
@@ -69,33 +75,6 @@ def _dispute_keys(event: Any, workspace: Workspace, contracts: Contracts) -> lis
             return [(Escrow, event.id), (Dispute, event.id), ledger.ledger_key(contracts.escrow, event.account)]
         case _:
             return [(Escrow, event.id), (Dispute, event.id)]
-
-
-def apply(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
-    """Change the rows. Raises ReducerError when the event does not follow what we hold."""
-    match event:
-        case abi.EscrowFunded():
-            _funded(event, place, workspace)
-        case abi.Ruling():
-            _ruled(event, place, workspace)
-        case abi.BondPosted():
-            disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
-        case abi.BondReturned():
-            disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
-            ledger.move(workspace, place, contracts.escrow, event.account, event.amount, "bond_returned", event.id)
-        case abi.BalanceSpent():
-            ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "spent", event.id)
-        case abi.Withdrawn():
-            ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "withdrawn", None)
-            workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)
-        case _ if isinstance(event, _FEES):
-            _fees_changed(event, place, workspace, contracts)
-        case _ if isinstance(event, _MOVES):
-            _moved(event, place, workspace, contracts)
-        case _ if isinstance(event, _SILENT):
-            return
-        case _:
-            raise ReducerError(f"no rule for Escrow's {type(event).__name__}")
 
 
 def reported(event: object, escrow_id: bytes, outcome: Outcome, place: Place, workspace: Workspace) -> None:
@@ -124,7 +103,7 @@ def _fees_changed(event: Any, place: Place, workspace: Workspace, contracts: Con
     workspace.put(fees, place)
 
 
-def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace) -> None:
+def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     if workspace.find(Escrow, event.id) is not None:
         raise ReducerError(f"escrow 0x{event.id.hex()} funded twice")
     terms = event.terms
@@ -148,7 +127,29 @@ def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace) -> None
     _record(row, "funded", event, amount=terms.amount, place=place, workspace=workspace)
 
 
-def _ruled(event: abi.Ruling, place: Place, workspace: Workspace) -> None:
+def _bond_posted(event: abi.BondPosted, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
+    disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
+
+
+def _bond_returned(event: abi.BondReturned, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    disputes.moved(event, workspace.need(Escrow, event.id), place, workspace)
+    ledger.move(workspace, place, contracts.escrow, event.account, event.amount, "bond_returned", event.id)
+
+
+def _spent(event: abi.BalanceSpent, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "spent", event.id)
+
+
+def _withdrawn(event: abi.Withdrawn, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    ledger.move(workspace, place, contracts.escrow, event.account, -event.amount, "withdrawn", None)
+    workspace.note(place, (event.account, event.to), CONTRACT, "withdrawn", None, event.amount)
+
+
+def _silent(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    """Change nothing: the raw log says all there is."""
+
+
+def _ruled(event: abi.Ruling, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     """A ruling is recorded, or comes just before it is carried out in the same call."""
     row = workspace.need(Escrow, disputes.escrow_of(event, workspace))
     if row.status != EscrowStatus.DISPUTED or event.ruling not in RULED_OUTCOMES:
@@ -309,3 +310,31 @@ def _append(row: Escrow, kind: str, event: object, place: Place, workspace: Work
             stake_locked=row.stake_locked,
         )
     )
+
+
+_MOVES: Final[tuple[type[Any], ...]] = (
+    abi.EscrowAccepted, abi.WorkSubmitted, abi.EscrowReleased, abi.EscrowRefunded, abi.EscrowSplit, abi.EscrowClosed,
+    abi.StakeSettlementFailed, abi.DisputeRaised, abi.DisputeJoined, abi.DisputeDefaulted, abi.Rated,
+)  # fmt: skip
+_SILENT: Final[tuple[type[Any], ...]] = (
+    abi.InflowsPaused, abi.InflowsUnpaused, abi.OwnershipTransferStarted, abi.OwnershipTransferred,
+    abi.EIP712DomainChanged, abi.RowSkipped, abi.TokenRescued, abi.MetaEvidence, abi.Dispute, abi.Evidence,
+)  # fmt: skip
+_KEYS: Final[dict[type[Any], _Keys]] = {
+    **dict.fromkeys(_MOVES, _move_keys),
+    **dict.fromkeys((abi.BondPosted, abi.BondReturned, abi.Ruling), _dispute_keys),
+    **dict.fromkeys((abi.BalanceSpent, abi.Withdrawn), _account_keys),
+    **dict.fromkeys((abi.FeeRecipientChanged, abi.FeeChanged), _fee_keys),
+    abi.EscrowFunded: _funded_keys,
+}
+_RULES: Final[dict[type[Any], _Rule]] = {
+    **dict.fromkeys(_MOVES, _moved),
+    **dict.fromkeys(_SILENT, _silent),
+    **dict.fromkeys((abi.FeeRecipientChanged, abi.FeeChanged), _fees_changed),
+    abi.EscrowFunded: _funded,
+    abi.BalanceSpent: _spent,
+    abi.Withdrawn: _withdrawn,
+    abi.BondPosted: _bond_posted,
+    abi.BondReturned: _bond_returned,
+    abi.Ruling: _ruled,
+}

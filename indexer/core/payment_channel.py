@@ -6,6 +6,7 @@ same amount once a group. A channel's balance is cumulative: claims do not lower
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from aicp.abi import payment_channel as abi
@@ -26,58 +27,38 @@ from indexer.core.workspace import ReducerError, Workspace, spelled
 
 CONTRACT: Final = "payment_channel"
 
-_CHANNEL = (
-    abi.ChannelClosed | abi.Deposited | abi.Claimed | abi.ClaimedAndPaid | abi.Refunded | abi.WithdrawInitiated
-    | abi.WithdrawFinalized
-)  # fmt: skip
-_POOL = (
-    abi.PoolDrawn | abi.PoolWithdrawInitiated | abi.PoolWithdrawCancelled | abi.PoolWithdrawFinalized
-    | abi.PoolReleased
-)  # fmt: skip
-_SILENT = (
-    abi.RowSkipped | abi.SettleSkipped | abi.InflowsPaused | abi.InflowsUnpaused | abi.EIP712DomainChanged
-    | abi.TokenRescued
-)  # fmt: skip
-
 
 def keys(event: object, workspace: Workspace, contracts: Contracts) -> list[Key]:  # noqa: ARG001  # one shape for all
     """Return the rows the event reads or changes, as far as they can be told from what is loaded so far."""
-    match event:
-        case abi.ChannelCreated():
-            return [(Channel, event.channel_id), (Receiver, event.config.receiver)]
-        case abi.PoolDeposited():
-            return [(Pool, event.pool_id)]
-        case abi.Settled():
-            return [(Receiver, event.receiver)]
-        case _ if isinstance(event, _POOL):
-            return [(Pool, event.pool_id)]
-        case _ if isinstance(event, _CHANNEL):
-            found: list[Key] = [(Channel, event.channel_id)]
-            row = workspace.peek(Channel, event.channel_id)
-            if row is not None:
-                found.append((Receiver, row.receiver))
-            return found
-        case _:
-            return []
+    rule = _KEYS.get(type(event))
+    return [] if rule is None else rule(event, workspace)
 
 
 def apply(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
     """Change the rows. Raises ReducerError when the event does not follow what we hold."""
-    match event:
-        case abi.ChannelCreated():
-            _created(event, place, workspace, contracts)
-        case abi.PoolDeposited():
-            _pool_deposited(event, place, workspace)
-        case abi.Settled():
-            _settled(event, place, workspace)
-        case _ if isinstance(event, _POOL):
-            _pool_moved(event, place, workspace)
-        case _ if isinstance(event, _CHANNEL):
-            _channel_moved(event, place, workspace)
-        case _ if isinstance(event, _SILENT):
-            return
-        case _:
-            raise ReducerError(f"no rule for PaymentChannel's {type(event).__name__}")
+    rule = _RULES.get(type(event))
+    if rule is None:
+        raise ReducerError(f"no rule for PaymentChannel's {type(event).__name__}")
+    rule(event, place, workspace, contracts)
+
+
+def _channel_keys(event: Any, workspace: Workspace) -> list[Key]:
+    row = workspace.peek(Channel, event.channel_id)
+    if row is None:
+        return [(Channel, event.channel_id)]
+    return [(Channel, event.channel_id), (Receiver, row.receiver)]
+
+
+def _created_keys(event: abi.ChannelCreated, workspace: Workspace) -> list[Key]:  # noqa: ARG001
+    return [(Channel, event.channel_id), (Receiver, event.config.receiver)]
+
+
+def _receiver_keys(event: abi.Settled, workspace: Workspace) -> list[Key]:  # noqa: ARG001
+    return [(Receiver, event.receiver)]
+
+
+def _pool_keys(event: Any, workspace: Workspace) -> list[Key]:  # noqa: ARG001
+    return [(Pool, event.pool_id)]
 
 
 def _created(event: abi.ChannelCreated, place: Place, workspace: Workspace, contracts: Contracts) -> None:
@@ -99,7 +80,7 @@ def _created(event: abi.ChannelCreated, place: Place, workspace: Workspace, cont
     _record_channel(row, "created", event, amount=0, place=place, workspace=workspace)
 
 
-def _channel_moved(event: Any, place: Place, workspace: Workspace) -> None:
+def _channel_moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     row = workspace.need(Channel, event.channel_id)
     amount = 0
     match event:
@@ -151,7 +132,7 @@ def _take(row: Channel, event: abi.Claimed | abi.ClaimedAndPaid) -> None:
         row.balance_units = row.total_claimed_units
 
 
-def _settled(event: abi.Settled, place: Place, workspace: Workspace) -> None:
+def _settled(event: abi.Settled, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     row = workspace.need(Receiver, event.receiver)
     row.settled_units += event.amount
     if row.settled_units > row.claimed_units:
@@ -160,7 +141,7 @@ def _settled(event: abi.Settled, place: Place, workspace: Workspace) -> None:
     workspace.note(place, (event.receiver,), CONTRACT, "settled", None, event.amount)
 
 
-def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace) -> None:
+def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     row = workspace.find(Pool, event.pool_id)
     if row is None:
         row = Pool(
@@ -175,7 +156,7 @@ def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace
     _record_pool(row, "deposited", event, amount=event.amount, place=place, workspace=workspace)
 
 
-def _pool_moved(event: Any, place: Place, workspace: Workspace) -> None:
+def _pool_moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
     row = workspace.need(Pool, event.pool_id)
     amount = 0
     match event:
@@ -251,3 +232,34 @@ def _record_pool(row: Pool, kind: str, event: object, *, amount: int, place: Pla
         )
     )
     workspace.note(place, (row.payer,), CONTRACT, f"pool_{kind}", row.pool_id, amount)
+
+
+def _silent(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:
+    """Change nothing: the raw log says all there is."""
+
+
+_CHANNEL: Final[tuple[type[Any], ...]] = (
+    abi.ChannelClosed, abi.Deposited, abi.Claimed, abi.ClaimedAndPaid, abi.Refunded, abi.WithdrawInitiated,
+    abi.WithdrawFinalized,
+)  # fmt: skip
+_POOL: Final[tuple[type[Any], ...]] = (
+    abi.PoolDrawn, abi.PoolWithdrawInitiated, abi.PoolWithdrawCancelled, abi.PoolWithdrawFinalized, abi.PoolReleased,
+)  # fmt: skip
+_SILENT: Final[tuple[type[Any], ...]] = (
+    abi.RowSkipped, abi.SettleSkipped, abi.InflowsPaused, abi.InflowsUnpaused, abi.EIP712DomainChanged,
+    abi.TokenRescued,
+)  # fmt: skip
+_KEYS: Final[dict[type[Any], Callable[[Any, Workspace], list[Key]]]] = {
+    **dict.fromkeys(_CHANNEL, _channel_keys),
+    **dict.fromkeys((*_POOL, abi.PoolDeposited), _pool_keys),
+    abi.ChannelCreated: _created_keys,
+    abi.Settled: _receiver_keys,
+}
+_RULES: Final[dict[type[Any], Callable[[Any, Place, Workspace, Contracts], None]]] = {
+    **dict.fromkeys(_CHANNEL, _channel_moved),
+    **dict.fromkeys(_POOL, _pool_moved),
+    **dict.fromkeys(_SILENT, _silent),
+    abi.ChannelCreated: _created,
+    abi.PoolDeposited: _pool_deposited,
+    abi.Settled: _settled,
+}

@@ -89,6 +89,21 @@ class Reducer:
             found.update(contract.keys(item.event, workspace, self.contracts))
         return found
 
+    def missing(self, decoded: Sequence[Decoded], workspace: Workspace) -> tuple[set[Key], list[Decoded]]:
+        """Return the rows still to be loaded, and the events to ask about again after that.
+
+        An event all of whose rows are there names no others: what it names depends on nothing but those.
+        """
+        found: set[Key] = set()
+        again: list[Decoded] = []
+        for item in decoded:
+            contract = self._by_address[item.log.address]
+            lacking = workspace.missing(contract.keys(item.event, workspace, self.contracts))
+            if lacking:
+                found |= lacking
+                again.append(item)
+        return found, again
+
     def apply(self, decoded: Sequence[Decoded], workspace: Workspace) -> None:
         """Apply the events in order. Raises UndecodableError for one that contradicts what we hold."""
         for item in decoded:

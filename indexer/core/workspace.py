@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import fields, is_dataclass
-from functools import cache, lru_cache
-from typing import Any, cast
+from functools import lru_cache
+from typing import Any, Final, cast
 
-from aicp.rules.primitives import checksum, hex0x
+from aicp.rules.primitives import ZERO_ADDRESS, checksum
 from indexer.core.rows import Activity, EventRow, Key, Place, S, StateRow
 
 
@@ -16,20 +16,39 @@ class ReducerError(Exception):
 
 
 class Workspace:
-    """State rows by key, and what the events added. A key must be loaded (as a row or as absent) before it is used."""
+    """State rows by key, and what the events added. A key must be loaded (as a row or as absent) before it is used.
+
+    It may be kept from one stretch of events to the next: `settle` forgets what was written and, above a bound, the
+    rows nobody has asked for lately.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Key, StateRow | None] = {}
+        self._older: dict[Key, StateRow | None] = {}
         self.changed: dict[Key, StateRow] = {}
+        self.created: set[Key] = set()
+        """Changed rows that were loaded as absent; a row put without having been loaded is not among them."""
         self.appended: list[EventRow] = []
 
     def missing(self, keys: Iterable[Key]) -> set[Key]:
-        """Return the keys that were never loaded."""
-        return {key for key in keys if key not in self._rows}
+        """Return the keys that were never loaded, or forgotten since."""
+        lacking: set[Key] = set()
+        for key in keys:
+            if key not in self._rows and not self._recall(key):
+                lacking.add(key)
+        return lacking
 
     def load(self, key: Key, row: StateRow | None) -> None:
         """Note the stored row of a key, or that there is none."""
         self._rows[key] = row
+
+    def settle(self, limit: int) -> None:
+        """Take everything as written, and keep at most twice `limit` rows from now on, those last asked for."""
+        self.changed = {}
+        self.created = set()
+        self.appended = []
+        if len(self._rows) > limit:
+            self._older, self._rows = self._rows, {}
 
     def find(self, kind: type[S], key: bytes) -> S | None:
         """Return the row of a key, or None. A key that was never loaded is a programming error (KeyError)."""
@@ -37,7 +56,16 @@ class Workspace:
 
     def peek(self, kind: type[S], key: bytes) -> S | None:
         """As `find`, but None also for a key not loaded yet; for deciding what else to load."""
-        return cast("S | None", self._rows.get((kind, key)))
+        row = self._rows.get((kind, key))
+        if row is None and self._older and self._recall((kind, key)):
+            row = self._rows[kind, key]
+        return cast("S | None", row)
+
+    def _recall(self, key: Key) -> bool:
+        if key not in self._older:
+            return False
+        self._rows[key] = self._older.pop(key)
+        return True
 
     def need(self, kind: type[S], key: bytes) -> S:
         """Return the row of a key. Raises ReducerError where there is none."""
@@ -50,8 +78,9 @@ class Workspace:
         """Store a new or changed row."""
         row.moved(place)
         key: Key = (type(row), getattr(row, row.KEY))
-        self._rows[key] = row
-        self.changed[key] = row
+        if self._rows.get(key, row) is None:
+            self.created.add(key)
+        self._rows[key] = self.changed[key] = row
 
     def append(self, row: EventRow) -> None:
         """Add an append-only row."""
@@ -62,17 +91,11 @@ class Workspace:
     ) -> None:
         """Add an activity line for each different account, the zero address left out."""
         for account in dict.fromkeys(accounts):
-            if any(account):
-                self.append(
-                    Activity(
-                        place=place,
-                        account=account,
-                        contract=contract,
-                        kind=kind,
-                        subject=subject,
-                        amount_units=amount,
-                    )
+            if account != ZERO_ADDRESS:
+                line = Activity(
+                    place=place, account=account, contract=contract, kind=kind, subject=subject, amount_units=amount
                 )
+                self.appended.append(line)
 
 
 _checksum = lru_cache(maxsize=65_536)(checksum)
@@ -80,22 +103,50 @@ _checksum = lru_cache(maxsize=65_536)(checksum)
 
 def spelled(value: Any) -> Any:
     """Return a decoded event value in its JSON spelling: addresses EIP-55, other bytes 0x-hex, integers decimal."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, bytes):
-        return _checksum(value) if len(value) == 20 else hex0x(value)
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd")  # the database takes no such character
-    if isinstance(value, tuple | list):
-        return [spelled(item) for item in value]
-    kind: Any = type(value)
-    names = _field_names(kind)
-    return value if names is None else {name: spelled(getattr(value, name)) for name in names}
+    kind = type(value)
+    return (_SPELLINGS.get(kind) or _spelling(kind))(value)
 
 
-@cache
-def _field_names(kind: type[object]) -> tuple[str, ...] | None:
-    """Return the fields of a dataclass, without its constants; None for any other type."""
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
+def _as_is(value: Any) -> Any:
+    return value
+
+
+def _bytes_spelled(value: bytes) -> str:
+    return _checksum(value) if len(value) == 20 else f"0x{value.hex()}"
+
+
+def _text_spelled(value: str) -> str:
+    return value.replace("\0", "\ufffd")  # the database takes no such character
+
+
+def _list_spelled(value: Iterable[Any]) -> list[Any]:
+    return [spelled(item) for item in value]
+
+
+_SPELLINGS: Final[dict[type[Any], Callable[[Any], Any]]] = {
+    bool: _as_is,
+    bytes: _bytes_spelled,
+    int: int.__repr__,
+    str: _text_spelled,
+    tuple: _list_spelled,
+    list: _list_spelled,
+}
+"""How values of a type are spelled; other types are added when they are first met."""
+
+
+def _spelling(kind: type[Any]) -> Callable[[Any], Any]:
+    """Return how a type that is not in the table is spelled; a dataclass by its fields, without its constants."""
+    found = next((rule for known, rule in _SPELLINGS.items() if issubclass(kind, known)), _as_is)
+    if is_dataclass(kind):
+        names = tuple(field.name for field in fields(kind))
+
+        def struct_spelled(value: Any) -> dict[str, Any]:
+            spelling: dict[str, Any] = {}
+            for name in names:
+                item = getattr(value, name)
+                kind = type(item)
+                spelling[name] = (_SPELLINGS.get(kind) or _spelling(kind))(item)
+            return spelling
+
+        found = struct_spelled
+    return _SPELLINGS.setdefault(kind, found)

@@ -5,22 +5,42 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Connection, any_, bindparam, delete, literal, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA, insert
+from sqlalchemy import Connection, any_, delete, literal, select, text
+from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
 
+from indexer.core.logs import RawLog
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import Workspace
+from indexer.failpoints import failpoint
 from indexer.projections import table_of
-from indexer.store.schema import physical_of
+from indexer.store.copying import Arrays, Lines, copy_in, execute, schema_of
+from indexer.store.tables import log
 
-_PLACE_FIELDS: Final = tuple(field.name for field in fields(Place))
 _KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
 _FIELDS: Final[Mapping[type[Any], tuple[str, ...]]] = {
     kind: tuple(field.name for field in fields(kind) if field.name != "place") for kind in _KINDS
 }
+_PLACE: Final = tuple(field.name for field in fields(Place))
+_LOG: Final = tuple(field.name for field in fields(RawLog))
+_VALUES: Final[Mapping[type[Any], attrgetter[Any]]] = {
+    **{kind: attrgetter(*names) for kind, names in _FIELDS.items()},
+    Place: attrgetter(*_PLACE),
+    RawLog: attrgetter(*_LOG),
+}
+_LINES: Final[Mapping[type[Any], Lines]] = {
+    **{kind: Lines(table_of(kind), names) for kind, names in _FIELDS.items()},
+    Place: Lines(log, _PLACE),
+    RawLog: Lines(log, _LOG),
+}
+_ARRAYS: Final[Mapping[type[Any], Arrays]] = {kind: Arrays(table_of(kind), _FIELDS[kind]) for kind in STATE_ROWS}
+_KEYS: Final[Mapping[type[Any], Arrays]] = {kind: Arrays(table_of(kind), [kind.KEY]) for kind in STATE_ROWS}
+_SEEN: Final = (*_PLACE, *_FIELDS[PoolWithdrawSeen])
+_SEEN_VALUES: Final = attrgetter(*(f"place.{name}" for name in _PLACE), *_FIELDS[PoolWithdrawSeen])
+_SEEN_ARRAYS: Final = Arrays(table_of(PoolWithdrawSeen), _SEEN)
 REVERTED: Final = tuple(kind for kind in EVENT_ROWS if kind is not PoolWithdrawSeen)
 """Append-only rows a reorg deletes; an announced withdrawal is remembered until its height is final."""
 
@@ -38,25 +58,53 @@ def load(connection: Connection, workspace: Workspace, keys: Iterable[Key]) -> N
             workspace.load((kind, row[kind.KEY]), kind(**row))
 
 
+def write_logs(connection: Connection, logs: Sequence[RawLog]) -> None:
+    """Write the raw logs."""
+    _copy(connection, log.name, _LOG, _LINES[RawLog].text(map(_VALUES[RawLog], logs)))
+
+
 def write(connection: Connection, workspace: Workspace, *, journal: int | None) -> None:
     """Write what the workspace changed. With `journal`, a block number, former rows are journaled under it."""
-    changed: dict[type[StateRow], list[StateRow]] = defaultdict(list)
-    for (kind, _), row in workspace.changed.items():
-        changed[kind].append(row)
-    for kind, rows in changed.items():
-        if journal is not None:
-            _remember(connection, kind, rows, journal)
-        _upsert(connection, kind, [{name: getattr(row, name) for name in _FIELDS[kind]} for row in rows])
-    appended: dict[type[EventRow], list[dict[str, Any]]] = defaultdict(list)
-    for added in workspace.appended:
-        values = {name: getattr(added, name) for name in _FIELDS[type(added)]}
-        values.update((name, getattr(added.place, name)) for name in _PLACE_FIELDS)
-        appended[type(added)].append(values)
-    for event_kind, values_list in appended.items():
-        statement = insert(table_of(event_kind))
-        if event_kind is PoolWithdrawSeen:
-            statement = statement.on_conflict_do_nothing()
-        connection.execute(statement, values_list)
+    created: dict[type[StateRow], list[StateRow]] = defaultdict(list)
+    replaced: dict[type[StateRow], list[StateRow]] = defaultdict(list)
+    for key, row in workspace.changed.items():
+        (created if key in workspace.created else replaced)[key[0]].append(row)
+    if journal is not None:
+        _remember(connection, workspace.changed, journal)
+    for kind, rows in replaced.items():
+        _upsert(connection, kind, rows)
+    for kind, rows in created.items():
+        _copy(connection, kind.TABLE, _FIELDS[kind], _LINES[kind].text(map(_VALUES[kind], rows)))
+    failpoint("mid_copy")
+    _append(connection, workspace.appended)
+
+
+def _copy(connection: Connection, table: str, names: Sequence[str], lines: Sequence[str]) -> None:
+    copy_in(connection, f"COPY {schema_of(connection)}.{table} ({', '.join(names)}) FROM STDIN", lines)
+
+
+def _append(connection: Connection, appended: Iterable[EventRow]) -> None:
+    places: list[Place] = []
+    grouped: dict[type[EventRow], tuple[list[EventRow], list[int]]] = {}
+    last: Place | None = None
+    for row in appended:
+        if row.place is not last:  # the rows of one log come one after the other and share its place
+            last = row.place
+            places.append(last)
+        kind = type(row)
+        if kind not in grouped:
+            grouped[kind] = ([], [])
+        rows, origins = grouped[kind]
+        rows.append(row)
+        origins.append(len(places) - 1)
+    prefixes = _LINES[Place].text(map(_VALUES[Place], places)) if places else []
+    for kind, (rows, origins) in grouped.items():
+        if kind is PoolWithdrawSeen:
+            _announce(connection, rows)
+            continue
+        own = _LINES[kind].text(map(_VALUES[kind], rows))
+        lines = [f"{prefixes[at]}\t{line}" for at, line in zip(origins, own, strict=True)]
+        _copy(connection, kind.TABLE, (*_PLACE, *_FIELDS[kind]), lines)
 
 
 def undo_above(connection: Connection, number: int) -> None:
@@ -68,44 +116,63 @@ def undo_above(connection: Connection, number: int) -> None:
         connection.execute(delete(table).where(table.c.block_number > number))
 
 
-def _remember(connection: Connection, kind: type[StateRow], rows: Sequence[StateRow], number: int) -> None:
-    physical = physical_of(connection)
-    connection.execute(
-        text(
-            f"INSERT INTO {physical}.undo (block_number, table_name, key, before) "  # noqa: S608  # our own names
-            f"SELECT :number, '{kind.TABLE}', wanted.key, to_jsonb(held) FROM unnest(:keys) AS wanted (key) "
-            f"LEFT JOIN {physical}.{kind.TABLE} AS held ON held.{kind.KEY} = wanted.key"
-        ).bindparams(bindparam("keys", type_=ARRAY(BYTEA))),
-        {"number": number, "keys": [getattr(row, kind.KEY) for row in rows]},
-    )
+def _remember(connection: Connection, changed: Iterable[Key], number: int) -> None:
+    """Journal the rows of these keys as they still are in the database."""
+    by_kind: dict[type[StateRow], list[tuple[bytes]]] = defaultdict(list)
+    for kind, key in changed:
+        by_kind[kind].append((key,))
+    schema = schema_of(connection)
+    for kind, keys in by_kind.items():
+        execute(
+            connection,
+            f"INSERT INTO {schema}.undo (block_number, table_name, key, before) "  # noqa: S608  # our own names
+            f"SELECT %s::bigint, '{kind.TABLE}', wanted.key, to_jsonb(held) "
+            f"FROM {_KEYS[kind].unnest} AS wanted (key) "
+            f"LEFT JOIN {schema}.{kind.TABLE} AS held ON held.{kind.KEY} = wanted.key",
+            [number, *_KEYS[kind].literals(keys)],
+        )
 
 
 def _restore(connection: Connection, kind: type[StateRow], number: int) -> None:
-    physical = physical_of(connection)
-    names = ", ".join(_FIELDS[kind])
+    schema, names = schema_of(connection), ", ".join(_FIELDS[kind])
     sets = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[kind] if name != kind.KEY)
     first = (
-        f"SELECT DISTINCT ON (key) key, before FROM {physical}.undo "  # noqa: S608  # our own names
+        f"SELECT DISTINCT ON (key) key, before FROM {schema}.undo "  # noqa: S608  # our own names
         f"WHERE table_name = '{kind.TABLE}' AND block_number > :number ORDER BY key, block_number"
     )
     connection.execute(
         text(
-            f"DELETE FROM {physical}.{kind.TABLE} AS held USING ({first}) AS old "  # noqa: S608  # our own names
+            f"DELETE FROM {schema}.{kind.TABLE} AS held USING ({first}) AS old "  # noqa: S608  # our own names
             f"WHERE held.{kind.KEY} = old.key AND old.before IS NULL"
         ),
         {"number": number},
     )
     connection.execute(
         text(
-            f"INSERT INTO {physical}.{kind.TABLE} ({names}) SELECT {names} FROM ("  # noqa: S608  # our own names
-            f"SELECT (jsonb_populate_record(NULL::{physical}.{kind.TABLE}, old.before)).* FROM ({first}) AS old "
+            f"INSERT INTO {schema}.{kind.TABLE} ({names}) SELECT {names} FROM ("  # noqa: S608  # our own names
+            f"SELECT (jsonb_populate_record(NULL::{schema}.{kind.TABLE}, old.before)).* FROM ({first}) AS old "
             f"WHERE old.before IS NOT NULL) AS was ON CONFLICT ({kind.KEY}) DO UPDATE SET {sets}"
         ),
         {"number": number},
     )
 
 
-def _upsert(connection: Connection, kind: type[StateRow], values: list[dict[str, Any]]) -> None:
-    statement = insert(table_of(kind))
-    excluded = {name: statement.excluded[name] for name in _FIELDS[kind] if name != kind.KEY}
-    connection.execute(statement.on_conflict_do_update(index_elements=[kind.KEY], set_=excluded), values)
+def _announce(connection: Connection, rows: Iterable[EventRow]) -> None:
+    """Add announced withdrawals; an orphaned block that came back has left its own, and COPY knows no conflicts."""
+    execute(
+        connection,
+        f"INSERT INTO {schema_of(connection)}.{PoolWithdrawSeen.TABLE} ({', '.join(_SEEN)}) "  # noqa: S608
+        f"SELECT * FROM {_SEEN_ARRAYS.unnest} ON CONFLICT DO NOTHING",
+        _SEEN_ARRAYS.literals(map(_SEEN_VALUES, rows)),
+    )
+
+
+def _upsert(connection: Connection, kind: type[StateRow], rows: Iterable[StateRow]) -> None:
+    names, arrays = ", ".join(_FIELDS[kind]), _ARRAYS[kind]
+    sets = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[kind] if name != kind.KEY)
+    execute(
+        connection,
+        f"INSERT INTO {schema_of(connection)}.{kind.TABLE} ({names}) "  # noqa: S608  # our own names
+        f"SELECT * FROM {arrays.unnest} ON CONFLICT ({kind.KEY}) DO UPDATE SET {sets}",
+        arrays.literals(map(_VALUES[kind], rows)),
+    )

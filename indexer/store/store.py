@@ -9,23 +9,31 @@ Invariants:
 - Taking over raises the epoch, so of two indexers the one that started first loses at its next write.
 - Nothing at or below the finalised block is ever undone; the journal below it is deleted.
 
+- State rows are remembered from one write to the next only while each write starts exactly where the last one of this
+  process ended and has succeeded; the compare-and-set then proves that nobody else has changed them. Anything else
+  (an error, a reorg, a reload, another process) forgets them.
+
 A crash before COMMIT leaves the former state; after COMMIT the next start reads the cursor and goes on. When the answer
 to COMMIT is lost, `reload` says which of the two it was. NOTIFY is part of the transaction and fires after it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
+import psycopg.errors
 from sqlalchemy import Connection, Engine, delete, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded, Reducer
 from indexer.core.workspace import Workspace
+from indexer.failpoints import failpoint
 from indexer.projections.payment_channel import pool_withdraw_seen
 from indexer.store import rows, schema
 from indexer.store.columns import SCHEMA
@@ -33,6 +41,8 @@ from indexer.store.errors import LostRaceError
 from indexer.store.tables import block, cursor, dead_letter, log, undo
 
 CHANNEL = "chain"
+REMEMBERED_ROWS: Final = 50_000
+"""State rows remembered between writes, give or take a factor of two: some tens of megabytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +62,18 @@ class Position:
 class Store:
     """See the module's docstring. Not for use by several threads at once."""
 
-    def __init__(self, engine: Engine, reducer: Reducer, *, physical: str = schema.PHYSICAL) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        reducer: Reducer,
+        *,
+        physical: str = schema.PHYSICAL,
+        remembered_rows: int = REMEMBERED_ROWS,
+    ) -> None:
         self._engine = engine.execution_options(schema_translate_map={SCHEMA: physical})
         self._reducer = reducer
+        self._remembered_rows = remembered_rows
+        self._remembered: tuple[tuple[int, int, bytes], Workspace] | None = None
 
     def install(self, identity: schema.Identity) -> None:
         """Create the tables if needed. Raises ForeignMirrorError."""
@@ -79,6 +98,7 @@ class Store:
             "safe_number": start.number, "finalized_number": start.number, "finalized_hash": start.hash,
             "finalized_time": start.time, "epoch": 0,
         }  # fmt: skip
+        self._remembered = None
         with self._engine.begin() as connection:
             claim = pg_insert(cursor).values(**first).on_conflict_do_nothing().returning(cursor.c.id)
             if connection.execute(claim).scalar_one_or_none() is not None:
@@ -88,7 +108,8 @@ class Store:
 
     def reload(self, epoch: int) -> Position:
         """Return where the mirror stands. Raises LostRaceError when another process has taken it over."""
-        with self._engine.begin() as connection:
+        self._remembered = None
+        with self._engine.begin() as connection, _told_apart():
             position = _position(connection)
         if position.epoch != epoch:
             raise LostRaceError("another indexer has taken this mirror over")
@@ -96,13 +117,15 @@ class Store:
 
     def append_block(self, position: Position, new: Block, decoded: Sequence[Decoded]) -> Position:
         """Take one block above the finalised one. Raises LostRaceError, UndecodableError."""
-        view = position.view.extend(new)
-        with self._engine.begin() as connection:
-            _compare_and_set(connection, position, {"number": new.number, "hash": new.hash, "block_time": new.time})
+        after = Position(position.view.extend(new), position.safe_number, position.epoch)
+        values = {"number": new.number, "hash": new.hash, "block_time": new.time}
+        workspace = self._recall(position)
+        with self._moving(position, values) as connection:
             connection.execute(insert(block), [_block_values(new)])
-            self._apply(connection, decoded, journal=new.number)
+            self._apply(connection, workspace, decoded, journal=new.number)
             _notify(connection, new.number)
-        return Position(view, position.safe_number, position.epoch)
+        self._remember(after, workspace)
+        return after
 
     def append_range(self, position: Position, end: Block, decoded: Sequence[Decoded]) -> Position:
         """Take everything up to the finalised block `end`. Raises LostRaceError, UndecodableError."""
@@ -110,41 +133,37 @@ class Store:
             "number": end.number, "hash": end.hash, "block_time": end.time, "safe_number": end.number,
             "finalized_number": end.number, "finalized_hash": end.hash, "finalized_time": end.time,
         }  # fmt: skip
-        with self._engine.begin() as connection:
-            _compare_and_set(connection, position, marks)
-            self._apply(connection, decoded, journal=None)
+        after = Position(ChainView(end), end.number, position.epoch)
+        workspace = self._recall(position)
+        with self._moving(position, marks) as connection:
+            self._apply(connection, workspace, decoded, journal=None)
             connection.execute(insert(block), [_block_values(end)])
             _forget(connection, end.number)
             _notify(connection, end.number)
-        return Position(ChainView(end), end.number, position.epoch)
+        self._remember(after, workspace)
+        return after
 
     def revert(self, position: Position, ancestor: Block) -> Position:
         """Go back to a block of the window. Raises UnknownBlockError for any other, LostRaceError."""
         view = position.view.revert_to(ancestor)
         safe = min(position.safe_number, ancestor.number)
-        with self._engine.begin() as connection:
-            values = {
-                "number": ancestor.number,
-                "hash": ancestor.hash,
-                "block_time": ancestor.time,
-                "safe_number": safe,
-            }
-            _compare_and_set(connection, position, values)
+        values = {"number": ancestor.number, "hash": ancestor.hash, "block_time": ancestor.time, "safe_number": safe}
+        with self._moving(position, values) as connection:
             rows.undo_above(connection, ancestor.number)
             for table, column in ((log, log.c.block_number), (undo, undo.c.block_number), (block, block.c.number)):
                 connection.execute(delete(table).where(column > ancestor.number))
+            failpoint("after_undo")
             _notify(connection, ancestor.number)
         return Position(view, safe, position.epoch)
 
     def finalise(self, position: Position, safe_number: int, final: Block) -> Position:
         """Move the marks of finality inside the window. Raises LostRaceError."""
         view = position.view.finalise(final.number, final.hash)
-        with self._engine.begin() as connection:
-            marks = {
-                "safe_number": safe_number, "finalized_number": view.final.number,
-                "finalized_hash": view.final.hash, "finalized_time": view.final.time,
-            }  # fmt: skip
-            _compare_and_set(connection, position, marks)
+        marks = {
+            "safe_number": safe_number, "finalized_number": view.final.number,
+            "finalized_hash": view.final.hash, "finalized_time": view.final.time,
+        }  # fmt: skip
+        with self._moving(position, marks) as connection:
             _forget(connection, view.final.number)
             _notify(connection, view.head.number)
         return Position(view, safe_number, position.epoch)
@@ -156,15 +175,63 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(pg_insert(dead_letter).values(**values).on_conflict_do_nothing())
 
-    def _apply(self, connection: Connection, decoded: Sequence[Decoded], *, journal: int | None) -> None:
+    @contextmanager
+    def _moving(self, position: Position, values: dict[str, Any]) -> Iterator[Connection]:
+        """One transaction that starts by moving the cursor."""
+        with _told_apart(), self._engine.begin() as connection:
+            _compare_and_set(connection, position, values)
+            failpoint("after_cas")
+            yield connection
+            failpoint("before_commit")
+        failpoint("after_commit")
+
+    def _recall(self, position: Position) -> Workspace:
+        """Return the rows as the last write left them if `position` is where it ended, else none.
+
+        They are taken away until `_remember`: what a write that failed has changed in memory is never seen again, and a
+        reorg, which ends at another block, finds nothing.
+        """
+        remembered, self._remembered = self._remembered, None
+        if remembered is None or remembered[0] != _chain_point(position):
+            return Workspace()
+        return remembered[1]
+
+    def _remember(self, position: Position, workspace: Workspace) -> None:
+        workspace.settle(self._remembered_rows)
+        self._remembered = (_chain_point(position), workspace)
+
+    def _apply(
+        self, connection: Connection, workspace: Workspace, decoded: Sequence[Decoded], *, journal: int | None
+    ) -> None:
         if not decoded:
             return
-        workspace = Workspace()
-        while missing := workspace.missing(self._reducer.keys(decoded, workspace)):
+        asked = decoded
+        while asked:
+            missing, asked = self._reducer.missing(asked, workspace)
             rows.load(connection, workspace, missing)
         self._reducer.apply(decoded, workspace)
-        connection.execute(insert(log), [_log_values(item.log) for item in decoded])
+        rows.write_logs(connection, [item.log for item in decoded])
         rows.write(connection, workspace, journal=journal)
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    """Tell errors of the database that look like a mistake of ours, and are none, by what can be done about them."""
+    try:
+        yield
+    except ProgrammingError as error:
+        if isinstance(error.orig, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
+            raise LostRaceError("another process has dropped this mirror") from error
+        raise
+    except InternalError as error:
+        if error.connection_invalidated and error.orig is not None:  # the server ended a session that stood still
+            raise OperationalError(error.statement, error.params, error.orig, connection_invalidated=True) from error
+        raise
+
+
+def _chain_point(position: Position) -> tuple[int, int, bytes]:
+    head = position.view.head
+    return (position.epoch, head.number, head.hash)
 
 
 def _compare_and_set(connection: Connection, position: Position, values: dict[str, Any]) -> None:

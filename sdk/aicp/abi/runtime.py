@@ -17,6 +17,7 @@ from eth_hash.backends.pysha3 import keccak256
 from eth_utils.address import to_checksum_address
 
 _PADDING: Final = bytes(32)
+_ADDRESS_PADDING: Final = bytes(12)
 _DOMAIN_FIELDS: Final = "EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"
 _DOMAIN_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.encode())
 _UNVERSIONED_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.replace("string version,", "").encode())
@@ -87,8 +88,9 @@ def _word(data: bytes, at: int) -> bytes:
 
 def read_uint(data: bytes, at: int, bits: int) -> int:
     """Read an unsigned integer at a byte offset. Raises DecodeError."""
-    value = int.from_bytes(_word(data, at), "big")
-    if value >> bits:
+    word = data[at : at + 32]
+    value = int.from_bytes(word, "big")
+    if len(word) != 32 or value >> bits:
         raise DecodeError(f"the word at byte {at} is not a uint{bits}")
     return value
 
@@ -103,18 +105,18 @@ def read_int(data: bytes, at: int, bits: int) -> int:
 
 def read_address(data: bytes, at: int) -> bytes:
     """Read a 20-byte address at a byte offset. Raises DecodeError."""
-    word = _word(data, at)
-    if any(word[:12]):
+    word = data[at : at + 32]
+    if len(word) != 32 or word[:12] != _ADDRESS_PADDING:
         raise DecodeError(f"the word at byte {at} is not an address")
     return word[12:]
 
 
 def read_bytes(data: bytes, at: int, size: int) -> bytes:
     """Read a `bytes<size>` at a byte offset. Raises DecodeError."""
-    word = _word(data, at)
-    if any(word[size:]):
+    word = data[at : at + 32]
+    if len(word) != 32 or (size < 32 and any(word[size:])):
         raise DecodeError(f"the word at byte {at} is not a bytes{size}")
-    return word[:size]
+    return word if size == 32 else word[:size]
 
 
 def read_bool(data: bytes, at: int) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import URL, Engine, create_engine, text
 
 from indexer.audit.command import audit
 from indexer.chain.node import Node
@@ -20,7 +20,8 @@ from indexer.runner import Options, Runner
 from indexer.settings import deployment_digest
 from indexer.store.store import Store
 from tests.fixtures.chainlab import Lab
-from tests.fixtures.services import CHAIN_ID, Anvil
+from tests.fixtures.services import CHAIN_ID, Anvil, create_database
+from tests.fixtures.storelab import Mirror, empty_mirror
 
 
 @pytest.fixture
@@ -96,3 +97,26 @@ def agree(lab: Lab, fresh_pg_url: str, tmp_path: Path) -> Callable[[], dict[str,
         return report
 
     return run
+
+
+@pytest.fixture(scope="session")
+def mirror_databases(postgres: URL) -> Iterator[list[Engine]]:
+    """Databases of mirrors no test uses now; making one takes longer than most of the tests that need one."""
+    free: list[Engine] = []
+    yield free
+    for engine in free:
+        engine.dispose()
+
+
+@pytest.fixture
+def new_mirror(postgres: URL, mirror_databases: list[Engine]) -> Iterator[Callable[..., Mirror]]:
+    """Make empty mirrors without a chain, each in a database of its own."""
+    used: list[Engine] = []
+
+    def build(*arguments: Any, **options: Any) -> Mirror:
+        engine = mirror_databases.pop() if mirror_databases else create_engine(create_database(postgres))
+        used.append(engine)
+        return empty_mirror(engine, *arguments, **options)
+
+    yield build
+    mirror_databases += used

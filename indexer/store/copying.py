@@ -1,0 +1,195 @@
+"""Rows as the text PostgreSQL reads: lines for COPY, and array literals for statements that update what is there.
+
+Goals: one statement a table and no work per cell in between, so that a backfill is bound by the reducers and the
+database; every value arrives exactly as the column's type would take it from a bound parameter.
+
+Invariants: a cell is written by the rule of its column's type, never by guessing from the value. All rules together
+cover every column type there is; a table with another one is refused when its columns are first looked at.
+
+Works inside the transaction it is given and neither commits nor rolls back: a crash, or an error in the middle of a
+COPY, leaves nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+import psycopg
+from sqlalchemy import ARRAY, Boolean, Column, Connection, Integer, LargeBinary, Table, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import DBAPIError
+
+from indexer.store.columns import SCHEMA, Units
+
+Cells = Iterable[str]
+_Rule = Callable[[Sequence[Any]], Cells]
+
+_LINE_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+_ITEM_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"'})
+_BOOLS: Final = {True: "t", False: "f"}
+
+
+@lru_cache(maxsize=4096)
+def _line_text(value: str) -> str:
+    return value.translate(_LINE_ESCAPES)
+
+
+@lru_cache(maxsize=4096)
+def _item_text(value: str) -> str:
+    return f'"{value.translate(_ITEM_ESCAPES)}"'
+
+
+def _line_integers(values: Sequence[Any]) -> Cells:
+    return map(str, values)
+
+
+def _line_booleans(values: Sequence[Any]) -> Cells:
+    return [_BOOLS[value] for value in values]
+
+
+def _line_bytes(values: Sequence[Any]) -> Cells:
+    return ["\\\\x" + value.hex() for value in values]
+
+
+def _line_texts(values: Sequence[Any]) -> Cells:
+    return map(_line_text, values)
+
+
+def _line_json(values: Sequence[Any]) -> Cells:
+    # JSON escapes every control character itself; only its backslashes mean something to COPY
+    return [msgspec.json.encode(value).decode().replace("\\", "\\\\") for value in values]
+
+
+def _line_byte_arrays(values: Sequence[Any]) -> Cells:
+    return ["{" + ",".join(['"\\\\\\\\x' + item.hex() + '"' for item in value]) + "}" for value in values]
+
+
+def _item_bytes(values: Sequence[Any]) -> Cells:
+    return ['"\\\\x' + value.hex() + '"' for value in values]
+
+
+def _item_texts(values: Sequence[Any]) -> Cells:
+    return map(_item_text, values)
+
+
+_LINE_RULES: Final[Mapping[str, _Rule]] = {
+    "integer": _line_integers,
+    "boolean": _line_booleans,
+    "bytes": _line_bytes,
+    "text": _line_texts,
+    "json": _line_json,
+    "bytes[]": _line_byte_arrays,
+}
+_ITEM_RULES: Final[Mapping[str, _Rule]] = {
+    "integer": _line_integers,
+    "boolean": _line_booleans,
+    "bytes": _item_bytes,
+    "text": _item_texts,
+}
+_ITEM_TYPES: Final = {"bytes": "bytea", "text": "text", "boolean": "boolean"}
+
+
+def _rule_name(column: Column[Any]) -> str:
+    kind = column.type
+    if isinstance(kind, ARRAY) and isinstance(kind.item_type, LargeBinary):
+        return "bytes[]"
+    rules = ((Units, "integer"), (Integer, "integer"), (Boolean, "boolean"), (LargeBinary, "bytes"), (Text, "text"),
+             (JSONB, "json"))  # fmt: skip
+    for type_class, name in rules:
+        if isinstance(kind, type_class):
+            return name
+    raise TypeError(f"no rule to write {column.table.name}.{column.name}, a {kind!r}")
+
+
+def _nullable(rule: _Rule, null: str) -> _Rule:
+    def write(values: Sequence[Any]) -> Cells:
+        if None not in values:
+            return rule(values)
+        cells = iter(rule([value for value in values if value is not None]))
+        return [null if value is None else next(cells) for value in values]
+
+    return write
+
+
+class Lines:
+    """Writes some columns of a table, in the given order, as lines of COPY."""
+
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        columns = [table.c[name] for name in names]
+        self._rules: Final = tuple(
+            _nullable(_LINE_RULES[_rule_name(c)], "\\N") if c.nullable else _LINE_RULES[_rule_name(c)] for c in columns
+        )
+
+    def text(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """Return one line a row, without its line end; a row is a sequence of values in the order of the columns."""
+        columns = zip(*rows, strict=True)
+        return list(map("\t".join, zip(*self.cells(columns), strict=True)))
+
+    def cells(self, columns: Iterable[Sequence[Any]]) -> list[Cells]:
+        """Return the cells of each column."""
+        return [rule(values) for rule, values in zip(self._rules, columns, strict=True)]
+
+
+class Arrays:
+    """Writes some columns of a table as one array literal each, for `unnest`."""
+
+    def __init__(self, table: Table, names: Sequence[str]) -> None:
+        columns = [table.c[name] for name in names]
+        rules = [_rule_name(column) for column in columns]
+        integers = ["numeric" if isinstance(column.type, Units) else "bigint" for column in columns]
+        types = [_ITEM_TYPES.get(rule, integer) for rule, integer in zip(rules, integers, strict=True)]
+        self.unnest: Final = f"unnest({', '.join(f'%s::{kind}[]' for kind in types)})"
+        self._rules: Final = tuple(_nullable(_ITEM_RULES[rule], "NULL") for rule in rules)
+
+    def literals(self, rows: Iterable[Sequence[Any]]) -> list[str]:
+        """Return the literal of each column; a row is a sequence of values in the order of the columns."""
+        columns = zip(*rows, strict=True)
+        return ["{" + ",".join(rule(values)) + "}" for rule, values in zip(self._rules, columns, strict=True)]
+
+
+def schema_of(connection: Connection) -> str:
+    """Return the physical schema this connection writes to, as SQLAlchemy's own statements do."""
+    names: Mapping[str | None, str] = connection.get_execution_options().get("schema_translate_map", {})
+    return names.get(SCHEMA, SCHEMA)
+
+
+def copy_in(connection: Connection, statement: str, lines: Sequence[str]) -> None:
+    """Send lines to COPY. Raises SQLAlchemy's errors, as any other statement of this connection does."""
+    with _cursor(connection, statement) as cursor, cursor.copy(statement.encode()) as copy:
+        copy.write("\n".join(lines))
+
+
+def execute(connection: Connection, statement: str, values: Sequence[Any]) -> None:
+    """Run a statement whose parameters are literals made here, past SQLAlchemy's conversions."""
+    with _cursor(connection, statement) as cursor:
+        cursor.execute(statement.encode(), values)
+
+
+class _cursor:  # noqa: N801  # a context manager used like a function
+    """A cursor of the open connection; its errors become SQLAlchemy's, so that callers know one kind only."""
+
+    def __init__(self, connection: Connection, statement: str) -> None:
+        self._connection = connection
+        self._statement = statement
+        raw = connection.connection.driver_connection
+        if not isinstance(raw, psycopg.Connection):
+            raise TypeError("the mirror is written over psycopg only")
+        self._raw: psycopg.Connection[Any] = raw
+        self._held = raw.cursor()
+
+    def __enter__(self) -> psycopg.Cursor[Any]:
+        return self._held
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        self._held.close()
+        if not isinstance(error, psycopg.Error):
+            return
+        lost = self._raw.broken
+        if lost:
+            self._connection.invalidate(error)
+        raise DBAPIError.instance(
+            self._statement, None, error, psycopg.Error, connection_invalidated=lost, dialect=self._connection.dialect
+        ) from error
