@@ -17,13 +17,13 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import PoolWithdrawSeen
+from indexer.core.rows import EventRow, PoolWithdrawSeen, StateRow
 from indexer.projections import table_of
 from indexer.store.tables import log
 
-_TABLES: Final = (*(table_of(kind) for kind in (*STATE_ROWS, *EVENT_ROWS) if kind is not PoolWithdrawSeen), log)
+_KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    table.name: tuple(sorted(column.name for column in table.columns)) for table in _TABLES
+    table.name: tuple(sorted(column.name for column in table.columns)) for table in (*(table_of(kind) for kind in _KINDS if kind is not PoolWithdrawSeen), log)
 }
 """What is compared, by table."""
 
