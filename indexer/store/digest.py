@@ -23,7 +23,8 @@ from indexer.store.tables import log
 
 _KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
 COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
-    table.name: tuple(sorted(column.name for column in table.columns)) for table in (*(table_of(kind) for kind in _KINDS if kind is not PoolWithdrawSeen), log)
+    table.name: tuple(sorted(column.name for column in table.columns))
+    for table in (*(table_of(kind) for kind in _KINDS if kind is not PoolWithdrawSeen), log)
 }
 """What is compared, by table."""
 
