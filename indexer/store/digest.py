@@ -2,10 +2,10 @@
 
 Goals: two mirrors are compared in constant memory, at any size; where they differ, the table is named.
 
-Read are the columns of every state and event table and of the raw logs; left out are the tables that tell how this
-mirror came here: cursor, window of blocks, journal, health, dead letters, and withdrawals seen in orphaned blocks. Each
-row is hashed inside the database, and the hashes of a table are added, so the order of rows does not matter and two
-equal rows are not one. It guards against mistakes, not against somebody who may write to the database.
+Read are the columns of every state and event table and of the raw logs up to the cursor; left out are the tables that
+tell how this mirror came here: cursor, window of blocks, journal, health, dead letters, and withdrawals seen in orphaned
+blocks. Each row is hashed inside the database, and the hashes of a table are added, so the order of rows does not matter
+and two equal rows are not one. It guards against mistakes, not against somebody who may write to the database.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def table_digests(
 ) -> dict[str, str]:
     """Return the hex digest of each table, over these columns of it."""
     connection.execute(text("SELECT set_config('bytea_output', 'hex', true)"))
-    return {table: _of_table(connection, f"{schema}.{table}", columns[table]) for table in sorted(columns)}
+    return {table: _of_table(connection, schema, table, columns[table]) for table in sorted(columns)}
 
 
 def digest_of(tables: Mapping[str, str]) -> str:
@@ -49,22 +49,27 @@ def digest_of(tables: Mapping[str, str]) -> str:
     return _hash(part for table in sorted(tables) for part in (table, tables[table]))
 
 
-def shared_columns(connection: Connection, one: str, other: str) -> dict[str, tuple[str, ...]]:
-    """Return what can be compared between schemas of two versions: the columns both have."""
+def shared_columns(
+    connection: Connection, one: str, other: str, columns: Mapping[str, Sequence[str]] = COLUMNS
+) -> dict[str, tuple[str, ...]]:
+    """Return those of the columns that schemas of two versions both have; they can be compared and copied."""
     held = [_columns_held(connection, schema) for schema in (one, other)]
     return {
         table: names
-        for table, columns in COLUMNS.items()
-        if (names := tuple(name for name in columns if all((table, name) in each for each in held)))
+        for table, wanted in columns.items()
+        if (names := tuple(name for name in wanted if all((table, name) in each for each in held)))
     }
 
 
-def _of_table(connection: Connection, table: str, columns: Sequence[str]) -> str:
+def _of_table(connection: Connection, schema: str, table: str, columns: Sequence[str]) -> str:
+    # logs held above a gap are not part of what the mirror says
+    only = f" WHERE block_number <= (SELECT number FROM {schema}.cursor)" if table == log.name else ""  # noqa: S608
     names = ", ".join(f'"{name}"' for name in columns)
     row = connection.execute(
         text(
             f"SELECT count(*), {_WORDS} FROM ("  # noqa: S608  # our own names
-            f"SELECT encode(sha256(convert_to(ROW({names})::text, 'UTF8')), 'hex') AS hashed FROM {table}) AS rows"
+            f"SELECT encode(sha256(convert_to(ROW({names})::text, 'UTF8')), 'hex') AS hashed "
+            f"FROM {schema}.{table}{only}) AS rows"
         )
     ).one()
     return _hash([*columns, *(str(value or 0) for value in row)])

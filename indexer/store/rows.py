@@ -14,7 +14,7 @@ from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
-from indexer.store.schema import PHYSICAL
+from indexer.store.schema import physical_of
 
 _PLACE_FIELDS: Final = tuple(field.name for field in fields(Place))
 _KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
@@ -69,34 +69,36 @@ def undo_above(connection: Connection, number: int) -> None:
 
 
 def _remember(connection: Connection, kind: type[StateRow], rows: Sequence[StateRow], number: int) -> None:
+    physical = physical_of(connection)
     connection.execute(
         text(
-            f"INSERT INTO {PHYSICAL}.undo (block_number, table_name, key, before) "  # noqa: S608  # our own names
+            f"INSERT INTO {physical}.undo (block_number, table_name, key, before) "  # noqa: S608  # our own names
             f"SELECT :number, '{kind.TABLE}', wanted.key, to_jsonb(held) FROM unnest(:keys) AS wanted (key) "
-            f"LEFT JOIN {PHYSICAL}.{kind.TABLE} AS held ON held.{kind.KEY} = wanted.key"
+            f"LEFT JOIN {physical}.{kind.TABLE} AS held ON held.{kind.KEY} = wanted.key"
         ).bindparams(bindparam("keys", type_=ARRAY(BYTEA))),
         {"number": number, "keys": [getattr(row, kind.KEY) for row in rows]},
     )
 
 
 def _restore(connection: Connection, kind: type[StateRow], number: int) -> None:
+    physical = physical_of(connection)
     names = ", ".join(_FIELDS[kind])
     sets = ", ".join(f"{name} = excluded.{name}" for name in _FIELDS[kind] if name != kind.KEY)
     first = (
-        f"SELECT DISTINCT ON (key) key, before FROM {PHYSICAL}.undo "  # noqa: S608  # our own names
+        f"SELECT DISTINCT ON (key) key, before FROM {physical}.undo "  # noqa: S608  # our own names
         f"WHERE table_name = '{kind.TABLE}' AND block_number > :number ORDER BY key, block_number"
     )
     connection.execute(
         text(
-            f"DELETE FROM {PHYSICAL}.{kind.TABLE} AS held USING ({first}) AS old "  # noqa: S608  # our own names
+            f"DELETE FROM {physical}.{kind.TABLE} AS held USING ({first}) AS old "  # noqa: S608  # our own names
             f"WHERE held.{kind.KEY} = old.key AND old.before IS NULL"
         ),
         {"number": number},
     )
     connection.execute(
         text(
-            f"INSERT INTO {PHYSICAL}.{kind.TABLE} ({names}) SELECT {names} FROM ("  # noqa: S608  # our own names
-            f"SELECT (jsonb_populate_record(NULL::{PHYSICAL}.{kind.TABLE}, old.before)).* FROM ({first}) AS old "
+            f"INSERT INTO {physical}.{kind.TABLE} ({names}) SELECT {names} FROM ("  # noqa: S608  # our own names
+            f"SELECT (jsonb_populate_record(NULL::{physical}.{kind.TABLE}, old.before)).* FROM ({first}) AS old "
             f"WHERE old.before IS NOT NULL) AS was ON CONFLICT ({kind.KEY}) DO UPDATE SET {sets}"
         ),
         {"number": number},

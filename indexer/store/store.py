@@ -28,6 +28,7 @@ from indexer.core.reducer import Decoded, Reducer
 from indexer.core.workspace import Workspace
 from indexer.projections.payment_channel import pool_withdraw_seen
 from indexer.store import rows, schema
+from indexer.store.columns import SCHEMA
 from indexer.store.errors import LostRaceError
 from indexer.store.tables import block, cursor, dead_letter, log, undo
 
@@ -51,14 +52,14 @@ class Position:
 class Store:
     """See the module's docstring. Not for use by several threads at once."""
 
-    def __init__(self, engine: Engine, reducer: Reducer) -> None:
-        self._engine = engine.execution_options(schema_translate_map=schema.TRANSLATE)
+    def __init__(self, engine: Engine, reducer: Reducer, *, physical: str = schema.PHYSICAL) -> None:
+        self._engine = engine.execution_options(schema_translate_map={SCHEMA: physical})
         self._reducer = reducer
 
     def install(self, identity: schema.Identity) -> None:
         """Create the tables if needed. Raises ForeignMirrorError."""
         with self._engine.begin() as connection:
-            schema.install(connection, identity)
+            schema.install(connection, identity, defer_indexes=True)
 
     def uninstall(self) -> None:
         """Drop everything this version wrote."""
@@ -66,8 +67,9 @@ class Store:
             schema.uninstall(connection)
 
     def publish(self) -> None:
-        """Let the `chain` views show this version."""
+        """Create what indexes are missing and let the `chain` views show this version."""
         with self._engine.begin() as connection:
+            schema.finish_indexes(connection)
             schema.publish(connection)
 
     def take_over(self, start: Block) -> Position:
