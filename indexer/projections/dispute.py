@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, Column, Index, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store.columns import flag, last_change, metadata, origin, raw, seconds, units
+from indexer.store.columns import flag, last_change, metadata, origin, passing_time, raw, seconds, units
 
 dispute = Table(
     "dispute",
@@ -43,6 +43,7 @@ dispute_event = Table(
     units("bond_left_units"),
     units("fee_units"),
     Index("dispute_event_of", "escrow_id", "block_number", "log_index"),
+    passing_time("dispute_event"),
 )
 
 dispute_number = Table(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store.columns import flag, last_change, metadata, origin, raw, seconds, units
+from indexer.store.columns import flag, last_change, metadata, origin, passing_time, raw, seconds, units
 
 escrow = Table(
     "escrow",
@@ -69,6 +69,7 @@ escrow_event = Table(
     Column("outcome", Text, nullable=True),
     flag("stake_locked"),
     Index("escrow_event_of", "escrow_id", "block_number", "log_index"),
+    passing_time("escrow_event"),
 )
 
 escrow_config = Table(

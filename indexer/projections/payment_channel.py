@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from indexer.store.columns import last_change, metadata, origin, raw, seconds, units
+from indexer.store.columns import last_change, metadata, origin, passing_time, raw, seconds, units
 
 channel = Table(
     "channel",
@@ -44,6 +44,7 @@ channel_event = Table(
     units("withdraw_units"),
     seconds("withdraw_finalize_at", nullable=True),
     Index("channel_event_of", "channel_id", "block_number", "log_index"),
+    passing_time("channel_event"),
 )
 
 pool = Table(
@@ -76,6 +77,7 @@ pool_event = Table(
     seconds("finalize_at", nullable=True),
     Column("nonce", BigInteger, nullable=False),
     Index("pool_event_of", "pool_id", "block_number", "log_index"),
+    passing_time("pool_event"),
 )
 
 pool_withdraw_seen = Table(
@@ -110,4 +112,5 @@ receiver_event = Table(
     units("claimed_units"),
     units("settled_units"),
     Index("receiver_event_of", "receiver", "block_number", "log_index"),
+    passing_time("receiver_event"),
 )

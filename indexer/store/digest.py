@@ -3,9 +3,9 @@
 Goals: two mirrors are compared in constant memory, at any size; where they differ, the table is named.
 
 Read are the columns of every state and event table and of the raw logs up to the cursor; left out are the tables that
-tell how this mirror came here: cursor, window of blocks, journal, health, dead letters, and withdrawals seen in orphaned
-blocks. Each row is hashed inside the database, and the hashes of a table are added, so the order of rows does not matter
-and two equal rows are not one. It guards against mistakes, not against somebody who may write to the database.
+tell how this mirror came here: cursor, window of blocks, journal, health, dead letters, withdrawals seen in orphaned
+blocks. Each row is hashed inside the database, and the hashes of a table are added, so the order of rows does not
+matter and two equal rows are not one. It guards against mistakes, not against somebody who may write to the database.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 They use SQLAlchemy Core only, so they run under `AsyncSession.run_sync` as well. A read with `min_finality` answers as
 of the newest block of that grade: `seen` the newest block taken, `safe` and `final` the node's tags. Append-only event
-rows carry the values after each event, so such an answer is one indexed lookup and never waits.
+rows carry the values after each event, so such an answer is one indexed lookup and never waits; rows without them are
+read through the undo journal (`indexer.views.asof`). Series for charts are sums over the event rows.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from indexer.views.arbiter import (
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
-from indexer.views.overview import chain_activity, totals
+from indexer.views.overview import chain_activity, totals, withdrawals
+from indexer.views.series import Bucket, Metric, Point, series
 from indexer.views.stake import stake
+from indexer.views.status import MirrorStatus, MissingRange, mirror_status
 from indexer.views.sync import MirrorEmptyError, sync_status
 from indexer.views.types import (
     ActivityRow,
@@ -48,6 +51,7 @@ from indexer.views.types import (
     StakeRow,
     SyncStatus,
     Totals,
+    WithdrawalRow,
 )
 
 __all__ = [
@@ -55,6 +59,7 @@ __all__ = [
     "ArbiterDisputeRow",
     "ArbiterEventRow",
     "BallotRow",
+    "Bucket",
     "ChannelRow",
     "DisputeRow",
     "DueEscrow",
@@ -63,9 +68,13 @@ __all__ = [
     "EscrowRow",
     "EscrowStatus",
     "JurorRow",
+    "Metric",
     "MirrorEmptyError",
+    "MirrorStatus",
+    "MissingRange",
     "OpenDispute",
     "Origin",
+    "Point",
     "PoolEventRow",
     "PoolRow",
     "RatingRow",
@@ -75,6 +84,7 @@ __all__ = [
     "StakeRow",
     "SyncStatus",
     "Totals",
+    "WithdrawalRow",
     "arbiter_dispute_by_id",
     "arbiter_dispute_of",
     "arbiter_events",
@@ -89,6 +99,7 @@ __all__ = [
     "judged",
     "juror",
     "ledger_balance",
+    "mirror_status",
     "open_disputes",
     "pool",
     "pool_events",
@@ -99,7 +110,9 @@ __all__ = [
     "receiver",
     "rounds",
     "score_epochs",
+    "series",
     "stake",
     "sync_status",
     "totals",
+    "withdrawals",
 ]

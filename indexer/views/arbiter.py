@@ -1,18 +1,38 @@
-"""Reads of the arbiter's disputes, rounds, ballots and jurors, at the newest block."""
+"""Reads of the arbiter's disputes, rounds, ballots and jurors.
+
+Their rows have no event rows with running values; as of an older block they are read through the undo journal. What
+asks for something to do (`judged`, `open_disputes`) always looks at the newest block.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, LargeBinary, Select, SmallInteger, and_, cast, exists, literal, or_, select, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    FromClause,
+    LargeBinary,
+    Select,
+    SmallInteger,
+    and_,
+    cast,
+    exists,
+    literal,
+    or_,
+    select,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from aicp.abi.enums import DisputePeriod
+from aicp.rules.primitives import Finality
 from indexer.core.states import EscrowStatus
 from indexer.projections.arbiter import arbiter_ballot, arbiter_dispute, arbiter_event, arbiter_round
 from indexer.projections.arbiter import juror as jurors
 from indexer.projections.escrow import escrow as escrows
-from indexer.views.sync import marks, origin_of
+from indexer.views.asof import as_of
+from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import (
     ArbiterDisputeRow,
     ArbiterEventRow,
@@ -36,17 +56,23 @@ _BALLOT = (
 _JUROR = ("free_units", "locked_units", "weight_units", "requested_units", "unbond_at")
 
 
-def arbiter_dispute_of(s: Session, arbitrable: bytes, reference: bytes) -> ArbiterDisputeRow | None:
+def arbiter_dispute_of(
+    s: Session, arbitrable: bytes, reference: bytes, min_finality: Finality = Finality.SEEN
+) -> ArbiterDisputeRow | None:
     """Return the newest dispute a contract brought before the arbiter about a reference: Escrow's is the escrow id."""
-    found = (arbiter_dispute.c.arbitrable == arbitrable, arbiter_dispute.c.reference == reference)
-    statement = select(arbiter_dispute).where(*found).order_by(arbiter_dispute.c.created_at.desc()).limit(1)
+    disputes = as_of(arbiter_dispute, min_finality)
+    found = (disputes.c.arbitrable == arbitrable, disputes.c.reference == reference)
+    statement = select(disputes).where(*found).order_by(disputes.c.created_at.desc()).limit(1)
     row = s.execute(statement).mappings().one_or_none()
     return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
 
 
-def arbiter_dispute_by_id(s: Session, dispute_id: bytes) -> ArbiterDisputeRow | None:
+def arbiter_dispute_by_id(
+    s: Session, dispute_id: bytes, min_finality: Finality = Finality.SEEN
+) -> ArbiterDisputeRow | None:
     """Return a dispute by its number in 32 bytes."""
-    row = s.execute(select(arbiter_dispute).where(arbiter_dispute.c.dispute_id == dispute_id)).mappings().one_or_none()
+    disputes = as_of(arbiter_dispute, min_finality)
+    row = s.execute(select(disputes).where(disputes.c.dispute_id == dispute_id)).mappings().one_or_none()
     return None if row is None else ArbiterDisputeRow(**{name: row[name] for name in _DISPUTE})
 
 
@@ -61,12 +87,13 @@ def judged(s: Session, arbitrable: bytes, juror: bytes) -> list[bytes]:
     return list(s.execute(select(d.reference).where(*mine).order_by(d.created_at)).scalars())
 
 
-def arbiter_periods(s: Session, dispute_id: bytes) -> list[tuple[str, int]]:
+def arbiter_periods(s: Session, dispute_id: bytes, min_finality: Finality = Finality.SEEN) -> list[tuple[str, int]]:
     """Return every period of a dispute in order, with the time at which it was written down."""
     e = arbiter_event.c
     statement = (
         select(e.kind, e.fields, e.block_time)
         .where(e.dispute_id == dispute_id, e.kind.in_(["created", "new_period"]))
+        .where(e.block_number <= bound(min_finality))
         .order_by(e.block_number, e.log_index)
     )
     first = DisputePeriod.EVIDENCE
@@ -109,7 +136,7 @@ def open_disputes(
         statement = statement.where(tuple_(d.created_at, d.dispute_id) > place)
     rows = s.execute(statement).mappings().all()
     ids = [row["dispute_id"] for row in rows]
-    ballots = _ballots(s, unsettled.dispute_id.in_(ids) & ~unsettled.settled)
+    ballots = _ballots(s, arbiter_ballot, unsettled.dispute_id.in_(ids) & ~unsettled.settled)
     rest = s.execute(
         select(unswept.dispute_id, unswept.round_number)
         .where(unswept.dispute_id.in_(ids), ~unswept.swept)
@@ -155,34 +182,37 @@ def _to_return() -> Select[Any]:
     )
 
 
-def rounds(s: Session, dispute_id: bytes) -> list[RoundRow]:
-    """Return the rounds of a dispute in their order, each with its ballots."""
+def rounds(s: Session, dispute_id: bytes, min_finality: Finality = Finality.SEEN) -> list[RoundRow]:
+    """Return the rounds of a dispute in their order, each with its ballots, as of the newest block of this finality."""
     ballots: dict[int, list[BallotRow]] = {}
-    for ballot in _ballots(s, arbiter_ballot.c.dispute_id == dispute_id):
+    held = as_of(arbiter_ballot, min_finality)
+    for ballot in _ballots(s, held, held.c.dispute_id == dispute_id):
         ballots.setdefault(ballot.round_number, []).append(ballot)
-    statement = select(arbiter_round).where(arbiter_round.c.dispute_id == dispute_id)
-    rows = s.execute(statement.order_by(arbiter_round.c.round_number)).mappings()
+    table = as_of(arbiter_round, min_finality)
+    statement = select(table).where(table.c.dispute_id == dispute_id).order_by(table.c.round_number)
+    rows = s.execute(statement).mappings()
     return [
         RoundRow(ballots=tuple(ballots.get(row["round_number"], ())), **{name: row[name] for name in _ROUND})
         for row in rows
     ]
 
 
-def ballots_of(s: Session, juror: bytes) -> list[BallotRow]:
-    """Return every ballot of a juror that is not settled."""
-    return _ballots(s, (arbiter_ballot.c.juror == juror) & ~arbiter_ballot.c.settled)
+def ballots_of(s: Session, juror: bytes, min_finality: Finality = Finality.SEEN) -> list[BallotRow]:
+    """Return every ballot of a juror that was not settled by the newest block of this finality."""
+    held = as_of(arbiter_ballot, min_finality)
+    return _ballots(s, held, (held.c.juror == juror) & ~held.c.settled)
 
 
-def _ballots(s: Session, condition: Any) -> list[BallotRow]:
-    statement = select(arbiter_ballot).where(condition).order_by(arbiter_ballot.c.ballot_id)
+def _ballots(s: Session, held: FromClause, condition: ColumnElement[bool]) -> list[BallotRow]:
+    statement = select(held).where(condition).order_by(held.c.ballot_id)
     return [BallotRow(**{name: row[name] for name in _BALLOT}) for row in s.execute(statement).mappings()]
 
 
-def arbiter_events(s: Session, dispute_id: bytes) -> list[ArbiterEventRow]:
+def arbiter_events(s: Session, dispute_id: bytes, min_finality: Finality = Finality.SEEN) -> list[ArbiterEventRow]:
     """Return every event of a dispute at the arbiter, evidence included, oldest first."""
     statement = (
         select(arbiter_event, *marks())
-        .where(arbiter_event.c.dispute_id == dispute_id)
+        .where(arbiter_event.c.dispute_id == dispute_id, arbiter_event.c.block_number <= bound(min_finality))
         .order_by(arbiter_event.c.block_number, arbiter_event.c.log_index)
     )
     return [
@@ -191,9 +221,10 @@ def arbiter_events(s: Session, dispute_id: bytes) -> list[ArbiterEventRow]:
     ]
 
 
-def juror(s: Session, account: bytes) -> JurorRow:
-    """Return a juror's stake; zeros if the account never staked."""
-    row = s.execute(select(jurors).where(jurors.c.juror == account)).mappings().one_or_none()
+def juror(s: Session, account: bytes, min_finality: Finality = Finality.SEEN) -> JurorRow:
+    """Return a juror's stake as of the newest block of this finality; zeros if the account had never staked."""
+    held = as_of(jurors, min_finality)
+    row = s.execute(select(held).where(held.c.juror == account)).mappings().one_or_none()
     if row is None:
         return JurorRow(juror=account, free_units=0, locked_units=0, weight_units=0, requested_units=0, unbond_at=None)
     return JurorRow(juror=account, **{name: row[name] for name in _JUROR})

@@ -10,10 +10,9 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
 from indexer.projections.payment_channel import channel as channels
-from indexer.projections.payment_channel import channel_event, pool_withdraw_seen
+from indexer.projections.payment_channel import channel_event, pool_withdraw_seen, receiver_event
 from indexer.projections.payment_channel import pool as pools
 from indexer.projections.payment_channel import pool_event as pool_events_table
-from indexer.projections.payment_channel import receiver as receivers
 from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import ChannelRow, PoolEventRow, PoolRow, ReceiverRow
 
@@ -167,9 +166,15 @@ def channel(s: Session, channel_id: bytes, min_finality: Finality) -> ChannelRow
     )
 
 
-def receiver(s: Session, receiver: bytes) -> ReceiverRow:
-    """Return what the receiver has claimed and been paid as of the newest block."""
-    row = s.execute(select(receivers).where(receivers.c.receiver == receiver)).mappings().one_or_none()
+def receiver(s: Session, receiver: bytes, min_finality: Finality = Finality.SEEN) -> ReceiverRow:
+    """Return what was claimed for the receiver and paid to it as of the newest block of this finality."""
+    statement = (
+        select(receiver_event)
+        .where(receiver_event.c.receiver == receiver, receiver_event.c.block_number <= bound(min_finality))
+        .order_by(receiver_event.c.block_number.desc(), receiver_event.c.log_index.desc())
+        .limit(1)
+    )
+    row = s.execute(statement).mappings().one_or_none()
     if row is None:
         return ReceiverRow(receiver=receiver, claimed_units=0, settled_units=0)
     return ReceiverRow(receiver=receiver, claimed_units=row["claimed_units"], settled_units=row["settled_units"])

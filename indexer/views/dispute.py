@@ -10,6 +10,7 @@ from indexer.projections.dispute import dispute as disputes
 from indexer.projections.dispute import dispute_event as events
 from indexer.projections.dispute import rating
 from indexer.projections.reputation import score_epoch
+from indexer.views.asof import as_of
 from indexer.views.sync import before, bound, cursor_of, marks, origin_of
 from indexer.views.types import DisputeRow, RatingRow, ScoreEpochRow
 
@@ -35,21 +36,26 @@ def dispute(s: Session, escrow_id: bytes, min_finality: Finality) -> DisputeRow 
     return DisputeRow(origin=origin_of(row), **{name: row[name] for name in (*_FIXED, *_RUNNING)})
 
 
-def ratings(s: Session, escrow_id: bytes) -> list[RatingRow]:
-    """Return the ratings given over an escrow, oldest first: at most one of either side."""
-    statement = select(rating, *marks()).where(rating.c.escrow_id == escrow_id)
+def ratings(s: Session, escrow_id: bytes, min_finality: Finality = Finality.SEEN) -> list[RatingRow]:
+    """Return the ratings given over an escrow by the newest block of this finality, oldest first: one a side."""
+    until = rating.c.block_number <= bound(min_finality)
+    statement = select(rating, *marks()).where(rating.c.escrow_id == escrow_id, until)
     rows = s.execute(statement.order_by(rating.c.block_number, rating.c.log_index)).mappings()
     return [
         RatingRow(cursor=cursor_of(row), origin=origin_of(row), **{name: row[name] for name in _RATING}) for row in rows
     ]
 
 
-def ratings_of(s: Session, ratee: bytes, cursor: str | None, limit: int) -> list[RatingRow]:
+def ratings_of(
+    s: Session, ratee: bytes, cursor: str | None, limit: int, min_finality: Finality = Finality.SEEN
+) -> list[RatingRow]:
     """Return the ratings an account got, newest first, after `cursor` (the last row's `cursor`).
 
-    At most 200 rows. Raises ValueError for a cursor this function did not make.
+    Only those of blocks of at least this finality. At most 200 rows. Raises ValueError for a cursor this function did
+    not make.
     """
-    statement = select(rating, *marks()).where(rating.c.ratee == ratee)
+    until = rating.c.block_number <= bound(min_finality)
+    statement = select(rating, *marks()).where(rating.c.ratee == ratee, until)
     if cursor is not None:
         statement = statement.where(before(rating, cursor))
     ordered = statement.order_by(rating.c.block_number.desc(), rating.c.log_index.desc())
@@ -59,7 +65,8 @@ def ratings_of(s: Session, ratee: bytes, cursor: str | None, limit: int) -> list
     ]
 
 
-def score_epochs(s: Session, limit: int) -> list[ScoreEpochRow]:
-    """Return the anchored epochs at the newest block, vetoed ones included, newest first."""
-    rows = s.execute(select(score_epoch).order_by(score_epoch.c.epoch.desc()).limit(limit)).mappings()
+def score_epochs(s: Session, limit: int, min_finality: Finality = Finality.SEEN) -> list[ScoreEpochRow]:
+    """Return the anchored epochs as of the newest block of this finality, vetoed ones included, newest first."""
+    epochs = as_of(score_epoch, min_finality)
+    rows = s.execute(select(epochs).order_by(epochs.c.epoch.desc()).limit(limit)).mappings()
     return [ScoreEpochRow(**{name: row[name] for name in _EPOCH}) for row in rows]

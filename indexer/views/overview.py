@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import Finality
 from indexer.core.states import EscrowStatus
 from indexer.projections.activity import activity
-from indexer.projections.escrow import escrow
-from indexer.projections.ledger import ledger
-from indexer.projections.payment_channel import channel, pool, receiver
-from indexer.projections.reputation import stake
-from indexer.views.sync import before, cursor_of, marks, origin_of
-from indexer.views.types import ActivityRow, Totals
+from indexer.projections.escrow import escrow as escrows
+from indexer.projections.ledger import ledger as ledgers
+from indexer.projections.ledger import ledger_entry
+from indexer.projections.payment_channel import channel as channels
+from indexer.projections.payment_channel import pool as pools
+from indexer.projections.payment_channel import receiver as receivers
+from indexer.projections.reputation import stake as stakes
+from indexer.views.asof import as_of
+from indexer.views.sync import before, bound, cursor_of, marks, origin_of
+from indexer.views.types import ActivityRow, Totals, WithdrawalRow
 
 MAX_ACTIVITY = 200
+MAX_WITHDRAWALS = 200
+_SUMMED = (escrows, ledgers, pools, channels, receivers, stakes)
 
 
 def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.coalesce(func.sum(column), literal(0))
 
 
-def totals(s: Session) -> Totals:
-    """Return the sums over everything in the mirror, at the newest block."""
+def totals(s: Session, min_finality: Finality = Finality.SEEN) -> Totals:
+    """Return the sums over everything in the mirror, as of the newest block of this finality."""
+    escrow, ledger, pool, channel, receiver, stake = (as_of(table, min_finality) for table in _SUMMED)
     is_open = escrow.c.status != EscrowStatus.CLOSED
     locked = escrow.c.amount_units - escrow.c.released_units - escrow.c.refunded_units
     parts: tuple[Select[Any], ...] = (
@@ -54,12 +63,16 @@ def totals(s: Session) -> Totals:
     return Totals(**values)
 
 
-def chain_activity(s: Session, account: bytes, cursor: str | None, limit: int) -> list[ActivityRow]:
+def chain_activity(
+    s: Session, account: bytes, cursor: str | None, limit: int, min_finality: Finality = Finality.SEEN
+) -> list[ActivityRow]:
     """Return what happened to the account on chain, newest first, after `cursor` (the last row's `cursor`).
 
-    At most 200 rows. Raises ValueError for a cursor this function did not make.
+    Only what is in blocks of at least this finality. At most 200 rows. Raises ValueError for a cursor this function
+    did not make.
     """
-    statement = select(activity, *marks()).where(activity.c.account == account)
+    until = activity.c.block_number <= bound(min_finality)
+    statement = select(activity, *marks()).where(activity.c.account == account, until)
     if cursor is not None:
         statement = statement.where(before(activity, cursor))
     ordered = statement.order_by(activity.c.block_number.desc(), activity.c.log_index.desc())
@@ -73,4 +86,39 @@ def chain_activity(s: Session, account: bytes, cursor: str | None, limit: int) -
             origin=origin_of(row),
         )
         for row in s.execute(ordered.limit(min(limit, MAX_ACTIVITY))).mappings()
+    ]
+
+
+def withdrawals(
+    s: Session,
+    contracts: Sequence[bytes],
+    account: bytes,
+    *,
+    cursor: str | None,
+    limit: int,
+    min_finality: Finality = Finality.SEEN,
+) -> list[WithdrawalRow]:
+    """Return what the account took out of the ledgers of these contracts, newest first, after `cursor`.
+
+    Money taken back from pools and channels is not in a ledger: see their events. At most 200 rows. Raises ValueError
+    for a cursor this function did not make.
+    """
+    entry = ledger_entry.c
+    statement = select(ledger_entry, *marks()).where(
+        entry.ledger_id.in_([contract + account for contract in contracts]),
+        entry.kind == "withdrawn",
+        entry.block_number <= bound(min_finality),
+    )
+    if cursor is not None:
+        statement = statement.where(before(ledger_entry, cursor))
+    ordered = statement.order_by(entry.block_number.desc(), entry.log_index.desc())
+    return [
+        WithdrawalRow(
+            contract=bytes(row["ledger_id"][:20]),
+            amount_units=-row["delta_units"],
+            left_units=row["balance_units"],
+            cursor=cursor_of(row),
+            origin=origin_of(row),
+        )
+        for row in s.execute(ordered.limit(min(limit, MAX_WITHDRAWALS))).mappings()
     ]

@@ -286,6 +286,17 @@ class ActivityRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WithdrawalRow:
+    """One withdrawal from the pull ledger of a contract, and what it left; `cursor` continues the list."""
+
+    contract: bytes
+    amount_units: int
+    left_units: int
+    cursor: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ArbiterDisputeRow:
     """A dispute at the arbiter. `period` is the newest one written down on chain; time may have passed it."""
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,7 +22,6 @@ from indexer.store import schema
 from indexer.store.digest import state_digest
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from tests.fixtures.chainlab import USDC, Lab
-from tests.fixtures.services import ROOT
 from tests.integration.indexer.conftest import digest, settle
 from tests.integration.indexer.test_reads import ask_back
 
