@@ -13,6 +13,7 @@ import logging
 import signal
 import sys
 import threading
+from collections.abc import Sequence
 from enum import IntEnum
 
 import structlog
@@ -45,11 +46,14 @@ class ExitCode(IntEnum):
     DEAD_LETTER = 5
 
 
-def main() -> int:
-    """Run until a signal comes or nothing more can be done; return the exit code."""
+def main(given: Sequence[str] | None = None) -> int:
+    """Run until a signal comes or nothing more can be done; return the exit code.
+
+    `given` are the arguments, those of the process where it is None.
+    """
     parser = argparse.ArgumentParser(prog="python -m indexer", description="Mirror the contracts' logs.")
     parser.add_argument("--rebuild", action="store_true", help="drop the mirror and build it anew from the chain")
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(given)
     _configure_logging()
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

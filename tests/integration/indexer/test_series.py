@@ -26,6 +26,7 @@ def values(
     metric: Metric,
     first: int,
     last: int,
+    *,
     bucket: Bucket = Bucket.DAY,
     finality: Finality = Finality.SEEN,
 ) -> list[int]:
@@ -84,7 +85,7 @@ def test_what_moved_in_each_day(lab: Lab, engine: Engine, new_runner: NewRunner,
 
 def test_hours_and_half_asked_buckets(lab: Lab, engine: Engine, new_runner: NewRunner, days: int) -> None:
     settle(new_runner())
-    hours = values(engine, Metric.ESCROW_FUNDED, days, days + DAY, Bucket.HOUR)
+    hours = values(engine, Metric.ESCROW_FUNDED, days, days + DAY, bucket=Bucket.HOUR)
     assert len(hours) == 24
     assert (hours[0], sum(hours)) == (33 * USDC, 33 * USDC)
     assert values(engine, Metric.ESCROW_RELEASED, days + DAY - 1, days + DAY + 1) == [25 * USDC, 2 * USDC]
