@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
 import psycopg
+import pytest
+from click.testing import CliRunner
 from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
+from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.rules.primitives import ZERO_ADDRESS, Finality
 from indexer import views
+from indexer.command import indexer
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.payment_channel import pool as pools
 from indexer.runner import Runner
+from indexer.store import schema
 from indexer.views import DueEscrow, DueReason
 from tests.fixtures.chainlab import USDC, Lab
 from tests.integration.indexer.conftest import settle
@@ -82,6 +88,11 @@ def test_an_orphaned_withdrawal_still_counts_until_its_height_is_final(
     lab.chain.mine(2)
     settle(runner)
     assert headroom(engine) == 5 * USDC
+
+
+def _all_series(session: Session, now: int) -> None:
+    for metric in views.Metric:
+        views.series(session, metric, first=now - 1, last=now, bucket=views.Bucket.HOUR, min_finality=Finality.SAFE)
 
 
 def all_due(session: Session, now: int) -> list[DueEscrow]:
@@ -173,9 +184,12 @@ def test_reads_run_over_asyncpg_as_well(lab: Lab, engine: Engine, new_runner: Ne
                 [pool] = await session.run_sync(views.pools_of, lab.buyer)
                 expression = select(views.pool_headroom_expr(pools.c.pool_id)).select_from(pools)
                 totals = await session.run_sync(views.totals)
+                assert await session.run_sync(views.totals, Finality.FINAL) == totals
                 await session.run_sync(views.stake, lab.agent, Finality.FINAL)
                 await session.run_sync(views.escrow, bytes(32), Finality.SAFE)
                 await session.run_sync(all_due, 2**40)
+                await session.run_sync(_all_series, lab.now())
+                assert (await session.run_sync(views.mirror_status, lab.now())).state == "ok"
                 assert pool.balance_final_units == totals.pool_balance_units
                 return status.head_number, (await session.execute(expression)).scalar_one(), pool.nonce
         finally:
@@ -246,3 +260,103 @@ def test_a_claim_paid_at_once_raises_no_total_of_the_receiver(
     lab.chain.mine(2)
     settle(runner)
     assert headroom(engine) == 5 * USDC  # a draw lowers the balance and the open receipts alike
+
+
+def test_reads_answer_as_of_the_asked_finality(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    """Rows without event rows are read through the undo journal: the oldest entry above a block is what was there."""
+    lab.stake()
+    lab.journey()
+    lab.deposit_pool(5 * USDC)
+    lab.claim(total=400_000)
+    lab.chain.mine(2)
+    runner = new_runner()
+    settle(runner)
+    with Session(engine) as session:
+        before = views.totals(session)
+        assert views.totals(session, Finality.FINAL) == before, "everything is final"
+    lab.claim(total=1_000_000)
+    lab.fund(lab.terms())  # a row that did not exist at the final block
+    settle(runner)
+    with Session(engine) as session:
+        seen = views.totals(session)
+        assert (seen.escrow_count, seen.claimed_units) == (before.escrow_count + 1, 1_000_000)
+        assert views.totals(session, Finality.FINAL) == before
+        claimed = [views.receiver(session, lab.agent, grade).claimed_units for grade in Finality]
+        assert dict(zip(Finality, claimed, strict=True)) == {
+            Finality.SEEN: 1_000_000, Finality.SAFE: claimed[1], Finality.FINAL: 400_000,
+        }  # fmt: skip
+        newest = [
+            views.chain_activity(session, lab.buyer, None, 200, grade) for grade in (Finality.SEEN, Finality.FINAL)
+        ]
+        assert len(newest[0]) > len(newest[1])
+        assert {row.origin.finality for row in newest[1]} == {Finality.FINAL}
+
+
+def test_a_row_changed_twice_is_read_as_it_was_at_each_grade(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    """Two changes above the final block, one of them safe: the journal's oldest entry above each mark decides."""
+    lab.deposit_pool(USDC)
+    lab.chain.mine(2)
+    runner = new_runner()
+    settle(runner)
+    lab.deposit_pool(USDC)
+    lab.deposit_pool(USDC)
+    settle(runner)
+    with Session(engine) as session:
+        levels = {grade: views.totals(session, grade).pool_balance_units for grade in Finality}
+        status = views.sync_status(session)
+    assert status.finalized_number < status.safe_number < status.head_number
+    assert levels == {Finality.SEEN: 3 * USDC, Finality.SAFE: 2 * USDC, Finality.FINAL: USDC}
+
+
+def test_withdrawals_are_paged_and_told_by_finality(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+    lab.stake()
+    lab.journey()
+    escrow = lab.contracts.escrow
+    earned = 25 * USDC - 625_000
+    lab.send(lab.agent, escrow, escrow_abi.encode_withdraw(2 * USDC))
+    lab.chain.mine(3)
+    lab.send(lab.agent, escrow, escrow_abi.encode_withdraw(3 * USDC))
+    settle(new_runner())
+    with Session(engine) as session:
+        contracts = (escrow, lab.contracts.reputation)
+        [newest] = views.withdrawals(session, contracts, lab.agent, cursor=None, limit=1)
+        assert (newest.contract, newest.amount_units, newest.left_units) == (escrow, 3 * USDC, earned - 5 * USDC)
+        [older] = views.withdrawals(session, contracts, lab.agent, cursor=newest.cursor, limit=5)
+        assert (older.amount_units, older.left_units) == (2 * USDC, earned - 2 * USDC)
+        final = views.withdrawals(session, contracts, lab.agent, cursor=None, limit=5, min_finality=Finality.FINAL)
+        assert final == [older]
+        assert views.withdrawals(session, contracts, lab.buyer, cursor=None, limit=5) == []
+        with pytest.raises(ValueError, match="cursor"):
+            views.withdrawals(session, contracts, lab.agent, cursor="x", limit=5)
+
+
+def test_the_command_says_how_the_mirror_is(lab: Lab, engine: Engine, fresh_pg_url: str, new_runner: NewRunner) -> None:
+    ask = ["status", "--db", fresh_pg_url, "--json", "--max-lag", str(10**9), "--max-finality-age", str(10**9)]
+    empty = CliRunner().invoke(indexer, ask)
+    assert (empty.exit_code, "no mirror" in empty.output) == (1, True)
+    settle(new_runner())
+    well = CliRunner().invoke(indexer, ask)
+    assert well.exit_code == 0, well.output
+    said = json.loads(well.stdout)
+    assert (said["ok"], said["state"], said["version"]) == (True, "ok", schema.VERSION)
+    assert said["head_number"] == int(lab.chain.rpc("eth_blockNumber"), 16)
+    table = schema.PHYSICAL
+    letter = (
+        f"INSERT INTO {table}.dead_letter (block_number, log_index, block_hash, tx_hash, address, topics, data, error) "
+        "VALUES ({}, 0, '', '', '', '{{}}', '', 'unknown')"
+    )
+    for trouble, says in (
+        (f"INSERT INTO {table}.health VALUES (1, 'stalled', 'finality stands still')", "finality stands still"),
+        (f"INSERT INTO {table}.missing_range VALUES (900, 950, 'pruned')", "900"),
+        (letter.format(10**6), "dead_letter"),
+    ):
+        with engine.begin() as connection:
+            connection.exec_driver_sql(trouble)
+        answer = CliRunner().invoke(indexer, ask)
+        assert answer.exit_code == 1
+        assert any(says in sentence for sentence in json.loads(answer.stdout)["troubles"]), answer.output
+    with engine.begin() as connection:
+        for name in ("health", "missing_range", "dead_letter"):
+            connection.execute(text(f"DELETE FROM {table}.{name}"))
+        connection.exec_driver_sql(letter.format(1))  # below the cursor: whatever it was, it has been read since
+    assert CliRunner().invoke(indexer, ask).exit_code == 0

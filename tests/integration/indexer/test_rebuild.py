@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
+from psycopg.errors import LockNotAvailable
 from sqlalchemy import Engine, create_engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from indexer import failpoints, views
+from indexer.__main__ import ExitCode
 from indexer.chain.errors import InconsistentNodeError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
@@ -22,8 +29,12 @@ from indexer.store import schema
 from indexer.store.digest import state_digest
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from tests.fixtures.chainlab import USDC, Lab
+from tests.fixtures.services import ROOT, wait_for
 from tests.integration.indexer.conftest import digest, settle
+from tests.integration.indexer.test_process import Spawn, caught_up, spawn
 from tests.integration.indexer.test_reads import ask_back
+
+__all__ = ["spawn"]
 
 NewRunner = Callable[[], Runner]
 NEXT = f"{schema.PHYSICAL}_next"
@@ -159,6 +170,28 @@ def test_blocks_taken_while_it_builds_are_not_lost(
             for name in (schema.PHYSICAL, OLD)
         ]
     assert positions[0] == positions[1]
+
+
+def test_nobody_writes_to_the_old_mirror_between_the_last_catch_up_and_the_swap(
+    lab: Lab, engine: Engine, filled: Runner
+) -> None:
+    """A withdrawal announced there and orphaned later would be forgotten, and the pool would promise too much."""
+    work = Rebuild(engine, Reducer(lab.contracts), None, lambda _number, _last: None)
+    carry_over, refused = work._carry_over, []
+
+    def try_to_write_first(*arguments):
+        with engine.connect() as other:
+            other.execute(text("SET lock_timeout = '100ms'"))
+            with pytest.raises(OperationalError) as refusal:
+                other.execute(text(f"UPDATE {schema.PHYSICAL}.cursor SET number = number"))
+            other.rollback()
+            other.execute(text("RESET lock_timeout"))
+        refused.append(type(refusal.value.orig))
+        carry_over(*arguments)
+
+    work._carry_over = try_to_write_first  # type: ignore[method-assign]
+    assert work.run(accept=False, keep_old=False, wait_seconds=5).swapped
+    assert refused == [LockNotAvailable]
 
 
 def test_a_reorg_right_after_the_swap_is_undone_exactly(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
@@ -345,3 +378,39 @@ def test_two_at_once_and_nothing_to_build_from_are_refused(lab: Lab, engine: Eng
         Rebuild(engine, Reducer(other), None, lambda _number, _last: None).run(
             accept=True, keep_old=False, wait_seconds=0
         )
+
+
+@pytest.mark.timeout(420)
+def test_killed_at_each_step_beside_a_running_indexer(
+    lab: Lab, engine: Engine, fresh_pg_url: str, spawn: Spawn, tmp_path: Path
+) -> None:
+    """The command as an operator runs it, in a process that dies as from kill -9; the indexer never notices."""
+
+    def command(*arguments: str, die_at: str = "") -> subprocess.CompletedProcess[str]:
+        given = ["rebuild", "--db", fresh_pg_url, "--deployment", str(tmp_path / "deployment.json"), "--json"]
+        return subprocess.run(
+            [sys.executable, "-c", "from indexer.command import indexer; indexer()", *given, *arguments],
+            env={**os.environ, "AICP_FAILPOINT": die_at, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'sdk'}"},
+            capture_output=True, text=True, cwd=ROOT, timeout=120, check=False,
+        )  # fmt: skip
+
+    lab.stake()
+    lab.journey()
+    running = spawn()
+    wait_for(lambda: caught_up(engine, lab), "the indexer catches up", 90)
+    for place in ("rebuild_batch", "before_swap"):
+        assert command(die_at=place).returncode == failpoints.EXIT_CODE
+        lab.deposit_pool(USDC)
+        wait_for(lambda: caught_up(engine, lab), "the indexer goes on", 60)
+    assert running.poll() is None
+    done = command()
+    assert done.returncode == 0, done.stderr
+    assert (json.loads(done.stdout)["agree"], json.loads(done.stdout)["kept"]) == (True, [])
+    lab.deposit_pool(USDC)
+    assert running.wait(60) == ExitCode.LOST_RACE
+    spawn()
+    wait_for(lambda: caught_up(engine, lab), "the next one goes on in the new schema", 90)
+    from_chain = command("--from-chain", "--rpc", lab.chain.url)
+    assert from_chain.returncode == 0, from_chain.stderr
+    assert json.loads(from_chain.stdout)["agree"]
+    assert schemas(engine) == {"chain", schema.PHYSICAL}
