@@ -246,11 +246,27 @@ def test_a_reorg_takes_a_vote_back(lab: Lab, engine: Engine, new_runner: Callabl
     lab.later(61)
     trial.call(abi.encode_advance(trial.number))
     trial.draw()
+    lab.chain.mine(3)  # the draw is final
     settle(runner)
     kept = digest(engine)
     snapshot = lab.chain.rpc("evm_snapshot")
-    trial.commit(0, trial.panel(0)[0], 2)
+    dispute_id, voter = trial.number.to_bytes(32), trial.panel(0)[0]
+    trial.commit(0, voter, 2)
     settle(runner)
+    with Session(engine) as session:
+        for grade, committed in ((Finality.SEEN, True), (Finality.FINAL, False)):
+            [row] = views.rounds(session, dispute_id, grade)
+            [ballot] = [each for each in views.ballots_of(session, voter, grade) if each.dispute_id == dispute_id]
+            assert (row.committed > 0, ballot.state == "committed") == (committed, committed), grade
+            assert (
+                any(event.kind == "commit_cast" for event in views.arbiter_events(session, dispute_id, grade))
+                == committed
+            )
+            found = views.arbiter_dispute_by_id(session, dispute_id, grade)
+            assert found == views.arbiter_dispute_of(session, lab.contracts.escrow, lab.id_of(trial.terms), grade)
+            assert found is not None
+            assert views.arbiter_periods(session, dispute_id, grade)[-1][0] == found.period
+            assert views.juror(session, voter, grade).locked_units > 0
     assert digest(engine)["arbiter_ballot"] != kept["arbiter_ballot"]
     lab.chain.rpc("evm_revert", snapshot)
     lab.later(9)

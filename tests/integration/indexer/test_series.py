@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.rules.primitives import Finality
 from indexer import views
@@ -15,6 +16,9 @@ from indexer.runner import Runner
 from indexer.views import Bucket, Metric
 from tests.fixtures.chainlab import USDC, Lab
 from tests.integration.indexer.conftest import settle
+from tests.integration.indexer.test_disputes import Court, arbitrator_code, court
+
+__all__ = ["arbitrator_code", "court"]
 
 NewRunner = Callable[[], Runner]
 HOUR, DAY = 3_600, 86_400
@@ -49,8 +53,11 @@ def midnight(lab: Lab) -> int:
 
 @pytest.fixture
 def days(lab: Lab) -> int:
-    """Two days: on the first one deal released in full and one refunded by the agent, a pool filled; on the second
-    claims against it, half a release, and a withdrawal from the pool under way. Returns the first midnight."""
+    """Two days, and their first midnight.
+
+    On the first one deal is released in full, another one begun, a pool filled; on the second there are claims against
+    the pool, and a part of the other deal is released, another refunded.
+    """
     lab.stake()
     first = midnight(lab)
     lab.journey()  # 25 USDC, fee 2.5 %
@@ -63,6 +70,7 @@ def days(lab: Lab) -> int:
     lab.send(lab.other, lab.contracts.payment_channel, channel_abi.encode_settle(lab.agent, lab.usdc))
     lab.claim(total=1_250_000, pay=True)
     lab.release(half, 2 * USDC)
+    lab.send(lab.agent, lab.contracts.escrow, escrow_abi.encode_refund(half, 3 * USDC))
     return first
 
 
@@ -71,7 +79,7 @@ def test_what_moved_in_each_day(lab: Lab, engine: Engine, new_runner: NewRunner,
     counted = {
         Metric.ESCROW_FUNDED: [0, 33 * USDC, 0, 0],
         Metric.ESCROW_RELEASED: [0, 25 * USDC, 2 * USDC, 0],
-        Metric.ESCROW_REFUNDED: [0, 0, 0, 0],
+        Metric.ESCROW_REFUNDED: [0, 0, 3 * USDC, 0],
         Metric.FEES: [0, 625_000, 50_000, 0],
         Metric.MICROPAYMENTS_CLAIMED: [0, 0, 1_250_000, 0],
         Metric.MICROPAYMENTS_SETTLED: [0, 0, 1_250_000, 0],
@@ -126,3 +134,13 @@ def test_a_reorg_takes_back_what_it_has_to(lab: Lab, engine: Engine, new_runner:
     lab.chain.mine(2)
     settle(runner)
     assert values(engine, Metric.POOL_BALANCE, days, days + LONG) == before
+
+
+def test_disputes_are_counted_when_they_are_raised(engine: Engine, new_runner: NewRunner, court: Court) -> None:
+    first = midnight(court.lab)
+    court.disputed()
+    midnight(court.lab)
+    court.challenged()
+    court.challenged()
+    settle(new_runner())
+    assert values(engine, Metric.DISPUTES, first, first + LONG) == [1, 2]
