@@ -82,7 +82,7 @@ def test_a_row_more_changes_the_digest(connection: Connection) -> None:
 
 def test_versions_are_compared_by_the_columns_both_have(connection: Connection) -> None:
     connection.execute(text("CREATE SCHEMA older"))
-    for table in COLUMNS:
+    for table in (*COLUMNS, "cursor"):
         connection.execute(text(f"CREATE TABLE older.{table} AS TABLE {schema.PHYSICAL}.{table}"))
     connection.execute(text("ALTER TABLE older.escrow DROP COLUMN ending"))
     connection.execute(text("DROP TABLE older.rating"))
