@@ -29,6 +29,8 @@ from indexer.core.workspace import Workspace
 from indexer.projections.payment_channel import pool_withdraw_seen
 from indexer.store import rows, schema
 from indexer.store.errors import LostRaceError
+from indexer.store.gaps import Gaps
+from indexer.store.health import HealthState, note_health
 from indexer.store.tables import block, cursor, dead_letter, log, undo
 
 CHANNEL = "chain"
@@ -54,6 +56,7 @@ class Store:
     def __init__(self, engine: Engine, reducer: Reducer) -> None:
         self._engine = engine.execution_options(schema_translate_map=schema.TRANSLATE)
         self._reducer = reducer
+        self.gaps = Gaps(self._engine)
 
     def install(self, identity: schema.Identity) -> None:
         """Create the tables if needed. Raises ForeignMirrorError."""
@@ -153,6 +156,11 @@ class Store:
         del values["block_time"]
         with self._engine.begin() as connection:
             connection.execute(pg_insert(dead_letter).values(**values).on_conflict_do_nothing())
+
+    def note_health(self, state: HealthState, reason: str) -> None:
+        """Say how the indexer is."""
+        with self._engine.begin() as connection:
+            note_health(connection, state, reason)
 
     def _apply(self, connection: Connection, decoded: Sequence[Decoded], *, journal: int | None) -> None:
         if not decoded:
