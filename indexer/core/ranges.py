@@ -1,8 +1,8 @@
 """How many blocks to ask for at once. Pure: answers of the node in, the next size out.
 
 Additive increase after a success, multiplicative decrease after a refusal, and never more blocks than keep an answer
-near the wanted number of logs. What a node says about its limits is believed before anything is guessed. After a refusal
-the increase is a quarter of what is left, until a hundred answers in a row came without another one.
+near the wanted number of logs. What a node says about its limits is believed before anything is guessed. After a
+refusal the increase is a quarter of what is left, until a hundred answers in a row came without another one.
 """
 
 from __future__ import annotations
