@@ -137,12 +137,11 @@ class Runner:
             self._forks.forget()
         match step:
             case Backfill():
-                self.position = self._backfill(position, step, tip, stop)
+                return self._backfill(position, step, tip, stop)
             case Follow():
-                self.position = self._follow(position, step, tip)
+                return self._follow(position, step, tip)
             case Examine():
-                self.position = self._examine(position, step.tip)
-                return False
+                return self._examine(position, step.tip)
             case Finalise():
                 self.position = self._store.finalise(position, step.safe_number, step.final)
             case Behind():
@@ -183,7 +182,7 @@ class Runner:
         _log.info("started", block=position.view.head.number, final=position.view.final.number, epoch=position.epoch)
         return position
 
-    def _backfill(self, position: Position, step: Backfill, tip: Tip, stop: threading.Event) -> Position:
+    def _backfill(self, position: Position, step: Backfill, tip: Tip, stop: threading.Event) -> bool | None:
         started = self._clock()
         try:
             stretch = self._reader.read(
@@ -191,20 +190,20 @@ class Runner:
             )
         except HoleError as hole:
             self._filling.pass_over(position, hole)
-            return position
+            return None
         if stretch is None:
-            return position
+            return None
         self._source = stretch.provider
         if stretch.found.start.parent_hash != position.view.head.hash:
             self._reader.drop()
             return self._examine(position, stretch.found.start)
-        after = self._store.append_range(position, stretch.found.end, stretch.decoded)
-        self._wrote(after)
+        self.position = self._store.append_range(position, stretch.found.end, stretch.decoded)
+        self._wrote(self.position)
         seconds = round(self._clock() - started, 3)
         _log.info("range", first=step.first, last=stretch.last, events=len(stretch.decoded), seconds=seconds)
-        return after
+        return None
 
-    def _follow(self, position: Position, step: Follow, tip: Tip) -> Position:
+    def _follow(self, position: Position, step: Follow, tip: Tip) -> bool | None:
         last = min(step.last, step.first + _FOLLOW_BATCH - 1)
         known = [tip.head] if last == tip.head.block.number else []
         headers = self._node.headers(range(step.first, last + 1 - len(known)), near_head=True)
@@ -219,7 +218,7 @@ class Runner:
             self._forks.forget()
             self._wrote(position)
             _log.info("block", number=header.block.number, events=len(logs))
-        return position
+        return None
 
     def _fill(self, position: Position, tip: Tip, stop: threading.Event) -> bool:
         """Take a turn with holes; return True when nothing can be done about them now."""
@@ -232,16 +231,19 @@ class Runner:
             self._watch.clear("hole")
         return not busy
 
-    def _examine(self, position: Position, tip: Block) -> Position:
-        """Go back to the block the other chain is built on, if the evidence for it is good enough."""
+    def _examine(self, position: Position, tip: Block) -> bool:
+        """Go back to the block the other chain is built on, if the evidence for it is good enough.
+
+        Return False: whatever came of it, the tip has to be read anew.
+        """
         ancestor = self._forks.examine(position.view, tip)
         if ancestor is None:
-            return position
+            return False
         depth = position.view.head.number - ancestor.number
-        after = self._store.revert(position, ancestor)
+        self.position = self._store.revert(position, ancestor)
         self._forks.forget()
         _log.warning("reorg", depth=depth, ancestor=ancestor.number)
-        return after
+        return False
 
     def _doubt(self, error: UndecodableError) -> None:
         """Fetch logs that cannot be right once more, elsewhere. Raises the error when they come again."""

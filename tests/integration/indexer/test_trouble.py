@@ -1,4 +1,4 @@
-"""The mirror behind nodes that fail and chains that change their mind: recorded from a real chain, played to the loop."""
+"""The mirror behind nodes that fail and chains that change their mind: recorded from a real one, played to the loop."""
 
 from __future__ import annotations
 
