@@ -36,6 +36,7 @@ from indexer.watch import Watch
 
 _log = structlog.get_logger("indexer")
 _FOLLOW_BATCH: Final = 100
+_LONGEST_PAUSE: Final = 60.0
 _TIP_SECONDS: Final = 1.0
 """How long only the newest block is asked for while nothing happens; finality is read again after it."""
 
@@ -283,7 +284,7 @@ class Runner:
             self._node.distrust(str(error), error.provider)
         self._watch.trouble("node", f"no node can be used: {error}")
         asked = error.retry_after if isinstance(error, RateLimitedError) and error.retry_after else 0.0
-        return max(asked, self._options.trouble_seconds, self._options.poll_seconds)
+        return max(min(asked, _LONGEST_PAUSE), self._options.trouble_seconds, self._options.poll_seconds)
 
     def _recover(self, stop: threading.Event) -> None:
         """Wait for the database and read where we stand: a COMMIT without an answer may or may not have happened."""

@@ -287,3 +287,18 @@ def test_a_node_five_hundred_blocks_behind_changes_nothing(history: Chain, engin
     assert runner.position.view.head == history.blocks[-1]
     assert digest(engine) == kept
     assert runner._node.providers.members[1].head == len(history.blocks) - 501
+
+
+def test_while_nothing_happens_only_the_newest_block_is_asked_for(
+    history: Chain, engine: Engine, play: NewRunner
+) -> None:
+    fake = FakeNode(history)
+    runner = play(fake)
+    settle(runner)
+    fake.asked.clear()
+    for _ in range(5):
+        assert runner._same_head()
+    assert fake.asked == ["eth_getBlockByNumber"] * 5
+    fake.chain = history.fork(len(history.blocks) - 1, "other").mine(0)
+    assert not runner._same_head()  # as high, but another block
+    run_until(runner, fake.chain.blocks[-1])
