@@ -23,6 +23,7 @@ from sqlalchemy import create_engine
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment
 from indexer.chain.errors import WrongChainError
+from indexer.chain.heads import NewHeads
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.chain_view import TooDeepError
@@ -74,7 +75,8 @@ def main(given: Sequence[str] | None = None) -> int:
 def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event, *, rebuild: bool) -> int:
     reducer = Reducer(contracts)
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
-    node = Node(providers, contracts.addresses, finality_depth=network(settings.chain_id).finality_depth)
+    depth = network(settings.chain_id).finality_depth
+    node = Node(providers, contracts.addresses, finality_depth=depth, whole_ranges=settings.whole_ranges)
     engine = create_engine(settings.database, pool_size=1, max_overflow=1, pool_pre_ping=True)
     options = Options(
         chain_id=settings.chain_id,
@@ -82,12 +84,15 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
         deployment_digest=deployment_digest(contracts),
         poll_seconds=settings.poll_seconds,
         range_blocks=settings.range_blocks,
+        range_logs=settings.range_logs,
+        finality_alarm_seconds=settings.finality_alarm_seconds,
     )
     store = Store(engine, reducer)
+    heads = NewHeads(settings.ws_url) if settings.ws_url else None
     try:
         if rebuild:
             store.uninstall()
-        Runner(node, store, reducer, options).run(stop)
+        Runner(node, store, reducer, options, wait=heads.wait if heads else None).run(stop)
     except (WrongChainError, ForeignMirrorError) as error:
         _log.error("not our chain", error=str(error))
         return ExitCode.USAGE
@@ -101,6 +106,8 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
         _log.error("dead letter", error=str(error))
         return ExitCode.DEAD_LETTER
     finally:
+        if heads is not None:
+            heads.close()
         node.close()
         engine.dispose()
     _log.info("stopped")

@@ -17,7 +17,11 @@ from indexer.core.context import ArbiterTerms, Contracts
 
 
 class Settings(BaseSettings):
-    """`AICP_INDEXER_DATABASE_URL`, `AICP_RPC_URLS` (comma separated), `AICP_CHAIN_ID`, `AICP_DEPLOYMENT` (a file)."""
+    """`AICP_INDEXER_DATABASE_URL`, `AICP_RPC_URLS` (comma separated), `AICP_CHAIN_ID`, `AICP_DEPLOYMENT` (a file).
+
+    With `AICP_WS_URL` new blocks are announced and not asked for. `AICP_WHOLE_RANGES=false` reads a long history of a
+    public chain without the header and receipts of each block; see `indexer.chain.node`.
+    """
 
     model_config = SettingsConfigDict(env_prefix="AICP_")
 
@@ -25,8 +29,12 @@ class Settings(BaseSettings):
     rpc_urls: str
     chain_id: int
     deployment: Path
-    poll_seconds: float = Field(default=0.25, gt=0)
+    ws_url: str | None = None
+    poll_seconds: float = Field(default=0.05, gt=0)
     range_blocks: int = Field(default=2_000, gt=0)
+    range_logs: int = Field(default=7_500, gt=0)
+    whole_ranges: bool = True
+    finality_alarm_seconds: float = Field(default=1_200.0, gt=0)
     rpc_timeout_seconds: float = Field(default=15.0, gt=0)
 
     @property

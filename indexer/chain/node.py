@@ -1,37 +1,57 @@
 """What the indexer asks of a chain, with every answer checked before anybody may use it.
 
-Near the head logs are asked for by block hash and checked against the header: same hash, rising log index, each in the
-bloom; where the bloom names one of our contracts and no log comes, the block's receipts decide. In backfill the node's
-head is read in the same batch as the range: a node that has not reached the range answers an empty list, not an error.
+Near the head logs are asked for by block hash together with the block's receipts: both must say the same, and fit the
+header. In backfill the node's head is read in the same batch as the range, because a node that has not reached the
+range answers an empty list, not an error; then the header of every block is read, each the child of the one before, and
+the receipts of every block that has logs of ours or whose bloom says it may (`whole_ranges`). Without `whole_ranges`
+only the blocks that logs came of are compared with their headers: cheaper on a long history of a public chain, where a
+node that leaves out logs of a finalised range is believed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import wraps
+from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
 from indexer.chain.bloom import may_contain
-from indexer.chain.errors import InconsistentNodeError, RpcError, WrongChainError
+from indexer.chain.checks import check_block_logs, check_links, check_range_logs, check_receipts, ours_of
+from indexer.chain.errors import (
+    ChainError,
+    InconsistentNodeError,
+    RangeTooLargeError,
+    UnknownMethodError,
+    WrongChainError,
+)
+from indexer.chain.finality import Finality, Tip
+from indexer.chain.provider import Provider, whole
 from indexer.chain.rpc import Call, Providers
-from indexer.chain.wire import Header, NodeLog, decode_header, decode_logs, decode_receipt_logs
+from indexer.chain.wire import (
+    Header,
+    WireLog,
+    block_numbers,
+    decode_header,
+    decode_logs,
+    decode_receipt_logs,
+    raw_logs,
+)
 from indexer.core.chain_view import Block
 from indexer.core.logs import RawLog
 
+__all__ = ["HEADER_BATCH", "Node", "Range", "Tip"]
+
 _log = structlog.get_logger("indexer.chain")
 HEADER_BATCH: Final = 100
+_RECEIPT_BLOCKS: Final = 50
+_RECEIPT_LOGS: Final = 5_000
 
-
-@dataclass(frozen=True, slots=True)
-class Tip:
-    """A node's newest, safe and finalised headers, read in one batch."""
-
-    head: Header
-    safe: Header
-    final: Header
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,100 +63,182 @@ class Range:
     logs: list[RawLog]
 
 
+def _blaming(method: Callable[Concatenate[Node, P], R]) -> Callable[Concatenate[Node, P], R]:
+    """Name the provider that answered in the errors of a check."""
+
+    @wraps(method)
+    def checked(node: Node, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(node, *args, **kwargs)
+        except InconsistentNodeError as error:
+            error.provider = error.provider or node.providers.answered.name
+            raise
+
+    return checked
+
+
 class Node:
     """A chain seen through one or more providers, limited to the logs of our contracts."""
 
-    def __init__(self, providers: Providers, addresses: Sequence[bytes], *, finality_depth: int) -> None:
-        self._providers = providers
-        self._addresses = tuple(addresses)
+    def __init__(
+        self, providers: Providers, addresses: Sequence[bytes], *, finality_depth: int, whole_ranges: bool = True
+    ) -> None:
+        self.providers: Final = providers
+        self._addresses = frozenset(addresses)
         self._hex_addresses = ["0x" + address.hex() for address in addresses]
-        self._depth = finality_depth
-        self._has_tags = True
+        self._hex_set = frozenset(self._hex_addresses)
+        self._whole_ranges = whole_ranges
+        self._finality = Finality(providers, finality_depth)
+        self._codes: list[str] | None = None
 
     def check(self, chain_id: int) -> None:
-        """Check the chain id and that every contract has code, on every provider that answers.
+        """Check the chain id and the code of every contract on every provider that answers, and on others later.
 
-        Raises WrongChainError when one answers something else, ChainError when none answers.
+        Raises WrongChainError when one answers another chain or none has our contracts, ChainError when none answers.
         """
+        errors = self.providers.require(lambda provider: self._check(provider, chain_id))
+        for error in errors:
+            if isinstance(error, WrongChainError):
+                raise error
+        if len(errors) < len(self.providers.members):
+            return
+        missing = [error for error in errors if isinstance(error, InconsistentNodeError)]
+        if missing:
+            raise WrongChainError(str(missing[0]))
+        raise errors[-1]
+
+    def _check(self, provider: Provider, chain_id: int) -> None:
         calls = [Call("eth_chainId", ()), *(Call("eth_getCode", (a, "latest")) for a in self._hex_addresses)]
-        answer, *codes = (msgspec.json.decode(raw, type=str) for raw in self._providers.batch(calls))
-        if int(answer, 16) != chain_id:
-            raise WrongChainError(f"{self._providers.current.name} serves chain {int(answer, 16)}, not {chain_id}")
+        try:
+            answer, *codes = (msgspec.json.decode(raw, type=str) for raw in provider.batch(calls))
+            served = int(answer, 16)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise InconsistentNodeError(f"{provider.name}: malformed chain id or code: {error}") from error
+        if served != chain_id:
+            raise WrongChainError(f"{provider.name} serves chain {served}, not {chain_id}")
         for address, code in zip(self._hex_addresses, codes, strict=True):
             if code in ("0x", ""):
-                raise WrongChainError(f"no contract at {address} on chain {chain_id}")
+                raise InconsistentNodeError(f"no contract at {address} on chain {chain_id}")
+        if self._codes is not None and self._codes != codes and len(self.providers.members) > 1:
+            raise InconsistentNodeError(f"{provider.name} has other code at our addresses")
+        self._codes = codes
 
-    def tip(self) -> Tip:
-        """Return the newest, safe and finalised headers; by depth where the node knows no such tags."""
-        if self._has_tags:
-            try:
-                head, safe, final = self._headers(["latest", "safe", "finalized"])
-                return Tip(head=head, safe=safe, final=final)
-            except RpcError as error:
-                self._has_tags = False
-                _log.warning("no finality tags, counting blocks instead", depth=self._depth, error=str(error))
-        [head] = self._headers(["latest"])
-        [final] = self._headers([max(0, head.block.number - self._depth)])
-        return Tip(head=head, safe=final, final=final)
+    @_blaming
+    def tip(self, known_final: Block | None = None) -> Tip:
+        """Return the newest, safe and finalised headers; by depth where no node knows such tags.
 
-    def header(self, number: int) -> Header:
-        """Return the header at a height. Raises InconsistentNodeError when the node does not have it (any more)."""
-        [header] = self._headers([number])
-        if header.block.number != number:
-            raise InconsistentNodeError(f"asked for block {number}, got {header.block.number}")
+        While the tags fail, the last finalised block read stays, or `known_final` if none was read. Of two providers
+        the one that is not behind is believed.
+        """
+        tip = self._finality.tip(known_final)
+        if self.providers.note_head(tip.head.block.number):
+            tip = self._finality.tip(known_final)
+            self.providers.note_head(tip.head.block.number)
+        return tip
+
+    @_blaming
+    def head(self) -> Header:
+        """Return the newest header: the cheapest question that shows whether anything changed."""
+        [header] = self._headers(["latest"], near_head=True)
+        self.providers.note_head(header.block.number)
         return header
 
-    def headers(self, numbers: Sequence[int]) -> list[Header]:
+    @_blaming
+    def header(self, number: int) -> Header:
+        """Return the header at a height. Raises InconsistentNodeError when the node does not have it (any more)."""
+        [header] = self.headers([number])
+        return header
+
+    @_blaming
+    def headers(self, numbers: Sequence[int], *, near_head: bool = False) -> list[Header]:
         """Return the headers at these heights, asked for in batches."""
         found: list[Header] = []
         for start in range(0, len(numbers), HEADER_BATCH):
-            found.extend(self._headers(numbers[start : start + HEADER_BATCH]))
+            found.extend(self._headers(numbers[start : start + HEADER_BATCH], near_head=near_head))
+        for number, header in zip(numbers, found, strict=True):
+            if header.block.number != number:
+                raise InconsistentNodeError(f"asked for block {number}, got {header.block.number}")
         return found
 
+    @_blaming
     def header_by_hash(self, block_hash: bytes) -> Header:
         """Return the header with this hash. Raises InconsistentNodeError when the node does not know it."""
-        header = decode_header(self._providers.call("eth_getBlockByHash", "0x" + block_hash.hex(), False))
+        header = decode_header(self.providers.call("eth_getBlockByHash", "0x" + block_hash.hex(), False))
         if header is None or header.block.hash != block_hash:
             raise InconsistentNodeError(f"the node does not know block 0x{block_hash.hex()}")
         return header
 
+    def opinions(self, number: int) -> Iterator[tuple[int, bytes]]:
+        """Yield (newest block number, block hash at `number`) of every other provider that has that block."""
+        for raw_head, raw_block in self.providers.opinions([_block("latest"), _block(number)]):
+            head, header = decode_header(raw_head), decode_header(raw_block)
+            if head is not None and header is not None and header.block.number == number:
+                yield head.block.number, header.block.hash
+
+    @_blaming
     def logs_of(self, header: Header) -> list[RawLog]:
-        """Return our logs of one block, checked against its header. Raises InconsistentNodeError if they do not fit."""
-        if not any(may_contain(header.bloom, address) for address in self._addresses):
-            return []
-        query = {"blockHash": "0x" + header.block.hash.hex(), "address": self._hex_addresses}
-        logs = decode_logs(self._providers.call("eth_getLogs", query)) or self._logs_of_receipts(header)
-        check_block_logs(header, logs, self._addresses)
-        return [_timed(log, header.block.time) for log in logs]
+        """Return our logs of one block, checked against its header and its receipts.
 
-    def _logs_of_receipts(self, header: Header) -> list[NodeLog]:
-        """Tell a bloom that names us by chance from a node that withholds logs: the receipts hold every log."""
-        try:
-            raw = self._providers.call("eth_getBlockReceipts", "0x" + header.block.hash.hex())
-        except RpcError as error:
-            _log.warning("no block receipts to check an empty answer by", block=header.block.number, error=str(error))
+        Raises InconsistentNodeError if they do not fit. A node without receipts is compared with another node; one that
+        will not answer so many logs at once is believed by its receipts.
+        """
+        if not self._may_hold(header):
             return []
-        return [log for log in decode_receipt_logs(raw) if log.address in self._addresses]
+        block_hash = "0x" + header.block.hash.hex()
+        calls = [
+            Call("eth_getLogs", ({"blockHash": block_hash, "address": self._hex_addresses},)),
+            Call("eth_getBlockReceipts", (block_hash,)),
+        ]
+        answers = self.providers.answers(calls, near_head=True)
+        if isinstance(answers[0], RangeTooLargeError) and not isinstance(answers[1], ChainError):
+            logs = ours_of(decode_receipt_logs(answers[1]), self._hex_set)
+        elif isinstance(answers[1], UnknownMethodError):
+            [answer] = whole(answers[:1])
+            logs = decode_logs(answer)
+            self._compare_elsewhere(header, calls[:1], logs)
+        else:
+            answer, receipts = whole(answers)
+            logs = decode_logs(answer)
+            check_receipts(header.block.number, logs, decode_receipt_logs(receipts), self._hex_set)
+        found = raw_logs(logs, {header.block.number: header.block})
+        check_block_logs(header, found, self._addresses)
+        return found
 
+    @_blaming
     def logs_between(self, first: int, last: int) -> Range:
         """Return our logs from `first` to `last` with both headers, and with proof that the node is there.
 
-        Raises RangeTooLargeError when the node wants a smaller range, InconsistentNodeError when it lags behind.
+        Raises RangeTooLargeError when the node wants a smaller range, InconsistentNodeError when it lags behind or
+        answers what does not fit.
         """
+        everything = range(first, last + 1)
+        whole_at_once = self._whole_ranges and len(everything) < HEADER_BATCH
+        asked = list(everything) if whole_at_once else sorted({first, last})
         query = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._hex_addresses}
-        calls = [
-            *(Call("eth_getBlockByNumber", (at, False)) for at in ("latest", hex(first), hex(last))),
-            Call("eth_getLogs", (query,)),
-        ]
-        *raw_headers, raw_logs = self._providers.batch(calls)
-        head, start, end = (decode_header(raw) for raw in raw_headers)
-        if head is None or start is None or end is None or head.block.number < last:
+        calls = [_block("latest"), *map(_block, asked), Call("eth_getLogs", (query,))]
+        raw_head, *raw_headers, answer = self.providers.batch(calls)
+        head = decode_header(raw_head)
+        if head is None or head.block.number < last:
             raise InconsistentNodeError(f"the node has not reached block {last}")
-        if (start.block.number, end.block.number) != (first, last):
-            raise InconsistentNodeError(f"asked for blocks {first} and {last}, got others")
-        logs = decode_logs(raw_logs)
-        check_range_logs(start, end, logs, self._addresses)
-        return Range(start=start.block, end=end.block, logs=self._with_times(logs))
+        headers = {number: _at(number, decode_header(raw)) for number, raw in zip(asked, raw_headers, strict=True)}
+        wire = decode_logs(answer)
+        touched = block_numbers(wire)
+        if touched and not first <= touched[0] <= touched[-1] <= last:
+            raise InconsistentNodeError(f"logs outside the asked range {first} to {last}")
+        rest = [number for number in (everything if self._whole_ranges else touched) if number not in headers]
+        headers.update(zip(rest, self.headers(rest), strict=True))
+        logs = raw_logs(wire, {number: header.block for number, header in headers.items()})
+        check_range_logs(first, last, logs, self._addresses)
+        if self._whole_ranges:
+            in_order = [headers[number] for number in everything]
+            check_links(in_order)
+            self._check_nothing_missing(in_order, wire)
+        return Range(start=headers[first].block, end=headers[last].block, logs=logs)
+
+    def single(self, number: int) -> Range:
+        """Return our logs of one block as a range, for a node that refuses even that one by number."""
+        header = self.header(number)
+        return Range(start=header.block, end=header.block, logs=self.logs_of(header))
 
     def view_calls(self, calls: Sequence[tuple[bytes, bytes]], block_hash: bytes) -> list[bytes]:
         """Return the results of eth_call for (contract, calldata) pairs, all at one block by hash."""
@@ -147,76 +249,77 @@ class Node:
                 Call("eth_call", ({"to": "0x" + to.hex(), "data": "0x" + data.hex()}, tag))
                 for to, data in calls[start : start + HEADER_BATCH]
             ]
-            answers = self._providers.batch(chunk)
+            answers = self.providers.batch(chunk)
             found.extend(bytes.fromhex(msgspec.json.decode(raw, type=str)[2:]) for raw in answers)
         return found
 
-    def distrust(self, reason: str) -> None:
-        """Ask another provider first from now on, if there is one."""
-        self._providers.distrust(self._providers.current, reason)
+    def distrust(self, reason: str, provider: str | None = None) -> None:
+        """Ask another provider first than the named one, else than the one that answered last, if there is one."""
+        self.providers.distrust(reason, provider)
 
     def close(self) -> None:
         """Close every connection."""
-        self._providers.close()
+        self.providers.close()
 
-    def _headers(self, which: Sequence[str | int]) -> list[Header]:
-        calls = [Call("eth_getBlockByNumber", (w if isinstance(w, str) else hex(w), False)) for w in which]
-        found = [decode_header(raw) for raw in self._providers.batch(calls)]
+    def _headers(self, which: Sequence[str | int], *, near_head: bool = False) -> list[Header]:
+        found = [decode_header(raw) for raw in self.providers.batch([_block(w) for w in which], near_head=near_head)]
         present = [header for header in found if header is not None]
         if len(present) != len(found):
             raise InconsistentNodeError(f"the node does not have one of the blocks {list(which)}")
         return present
 
-    def _with_times(self, logs: list[NodeLog]) -> list[RawLog]:
-        missing = sorted({log.block_number for log in logs if log.block_time is None})
-        blocks = {header.block.number: header.block for header in self.headers(missing)}
-        timed: list[RawLog] = []
+    def _may_hold(self, header: Header) -> bool:
+        return any(may_contain(header.bloom, address) for address in self._addresses)
+
+    def _compare_elsewhere(self, header: Header, calls: Sequence[Call], logs: Sequence[WireLog]) -> None:
+        for [answer] in self.providers.opinions(calls):
+            if decode_logs(answer) != list(logs):
+                raise InconsistentNodeError(f"two providers differ on the logs of block {header.block.number}")
+            return
+        _log.warning("logs of a block that nothing else confirms", block=header.block.number, events=len(logs))
+
+    def _check_nothing_missing(self, headers: Sequence[Header], logs: Sequence[WireLog]) -> None:
+        """Compare the logs of a range with the receipts of every block that may hold any."""
+        by_block: dict[str, list[WireLog]] = defaultdict(list)
         for log in logs:
-            block = blocks.get(log.block_number)
-            if block is not None and block.hash != log.block_hash:
-                raise InconsistentNodeError(f"log of block {log.block_number} carries a foreign hash")
-            timed.append(_timed(log, log.block_time if block is None else block.time))
-        return timed
+            by_block[log.block_hash or ""].append(log)
+        pending: list[Header] = []
+        weight = 0
+        for header in headers:
+            held = len(by_block.get(_text(header), ()))
+            if not held and not self._may_hold(header):
+                continue
+            if pending and (weight + held > _RECEIPT_LOGS or len(pending) == _RECEIPT_BLOCKS):
+                self._compare_receipts(pending, by_block)
+                pending, weight = [], 0
+            pending.append(header)
+            weight += held
+        if pending:
+            self._compare_receipts(pending, by_block)
+
+    def _compare_receipts(self, headers: Sequence[Header], by_block: dict[str, list[WireLog]]) -> None:
+        calls = [Call("eth_getBlockReceipts", (_text(header),)) for header in headers]
+        for header, answer in zip(headers, self.providers.answers(calls), strict=True):
+            logs = by_block.get(_text(header), [])
+            if isinstance(answer, UnknownMethodError):
+                query = {"blockHash": _text(header), "address": self._hex_addresses}
+                if decode_logs(self.providers.call("eth_getLogs", query)) != logs:
+                    raise InconsistentNodeError(f"two answers differ on the logs of block {header.block.number}")
+            elif isinstance(answer, ChainError):
+                raise answer
+            else:
+                check_receipts(header.block.number, logs, decode_receipt_logs(answer), self._hex_set)
 
 
-def check_block_logs(header: Header, logs: Sequence[NodeLog], addresses: Sequence[bytes]) -> None:
-    """Check logs of one block: its hash, our addresses, rising index, each in the bloom."""
-    previous = -1
-    for log in logs:
-        if log.block_hash != header.block.hash or log.block_number != header.block.number:
-            raise InconsistentNodeError(f"log of block {header.block.number} carries a foreign hash")
-        if log.log_index <= previous:
-            raise InconsistentNodeError(f"log index does not rise in block {header.block.number}")
-        if log.address not in addresses or not all(may_contain(header.bloom, v) for v in (log.address, *log.topics)):
-            raise InconsistentNodeError(f"a log of block {header.block.number} is not in its bloom")
-        previous = log.log_index
+def _block(which: str | int) -> Call:
+    return Call("eth_getBlockByNumber", (which if isinstance(which, str) else hex(which), False))
 
 
-def check_range_logs(start: Header, end: Header, logs: Sequence[NodeLog], addresses: Sequence[bytes]) -> None:
-    """Check logs of a range: inside it, our addresses, (block, index) rising, one hash a block."""
-    previous = (-1, -1)
-    hashes: dict[int, bytes] = {header.block.number: header.block.hash for header in (start, end)}
-    for log in logs:
-        place = (log.block_number, log.log_index)
-        if not start.block.number <= log.block_number <= end.block.number or log.address not in addresses:
-            raise InconsistentNodeError(f"log outside the asked range: block {log.block_number}")
-        if place <= previous:
-            raise InconsistentNodeError(f"log order does not rise at block {log.block_number}")
-        if hashes.setdefault(log.block_number, log.block_hash) != log.block_hash:
-            raise InconsistentNodeError(f"two hashes for block {log.block_number}")
-        previous = place
+def _text(header: Header) -> str:
+    return "0x" + header.block.hash.hex()
 
 
-def _timed(log: NodeLog, block_time: int | None) -> RawLog:
-    if block_time is None:
-        raise InconsistentNodeError(f"no time for block {log.block_number}")
-    return RawLog(
-        block_number=log.block_number,
-        block_hash=log.block_hash,
-        tx_hash=log.tx_hash,
-        log_index=log.log_index,
-        address=log.address,
-        topics=log.topics,
-        data=log.data,
-        block_time=block_time,
-    )
+def _at(number: int, header: Header | None) -> Header:
+    if header is None or header.block.number != number:
+        raise InconsistentNodeError(f"asked for block {number}, got {header and header.block.number}")
+    return header

@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import msgspec
 
 from indexer.chain.errors import InconsistentNodeError
 from indexer.core.chain_view import Block
+from indexer.core.logs import RawLog
 
 
 class WireError(msgspec.Struct):
-    """The `error` member of a JSON-RPC answer."""
+    """The `error` member of a JSON-RPC answer; some providers name their limits in `data`."""
 
-    code: int
+    code: int | str | None = None
     message: str = ""
+    data: msgspec.Raw = msgspec.Raw(b"")
 
 
 class WireAnswer(msgspec.Struct):
     """One answer, its result still undecoded."""
 
-    id: int | None = None
+    id: int | str | None = None
     result: msgspec.Raw = msgspec.Raw(b"null")
-    error: WireError | None = None
+    error: WireError | str | None = None
 
 
 class WireBlock(msgspec.Struct, rename="camel"):
@@ -46,7 +50,6 @@ class WireLog(msgspec.Struct, rename="camel"):
     block_hash: str | None = None
     transaction_hash: str | None = None
     log_index: str | None = None
-    block_timestamp: str | None = None
     removed: bool = False
 
 
@@ -64,23 +67,10 @@ class Header:
     bloom: int
 
 
-@dataclass(frozen=True, slots=True)
-class NodeLog:
-    """One log as a node tells it; `block_time` is None where the node does not send it along."""
-
-    block_number: int
-    block_hash: bytes
-    tx_hash: bytes
-    log_index: int
-    address: bytes
-    topics: tuple[bytes, ...]
-    data: bytes
-    block_time: int | None
-
-
 _block_decoder: Final = msgspec.json.Decoder(WireBlock | None)
 _logs_decoder: Final = msgspec.json.Decoder(list[WireLog])
 _receipts_decoder: Final = msgspec.json.Decoder(list[WireReceipt] | None)
+_seen_often: Final = lru_cache(maxsize=1_024)(bytes.fromhex)
 
 
 def _bytes(text: str) -> bytes:
@@ -106,37 +96,80 @@ def decode_header(raw: bytes) -> Header | None:
         raise InconsistentNodeError(f"malformed block: {error}") from error
 
 
-def decode_logs(raw: bytes) -> list[NodeLog]:
-    """Return the logs of an eth_getLogs answer in the node's order. Raises InconsistentNodeError when malformed."""
+def decode_logs(raw: bytes) -> list[WireLog]:
+    """Return the logs of an eth_getLogs answer in the node's order, without those it calls removed.
+
+    A removed log is of a block that left the chain: the blocks we ask for say all that is to know about it. Raises
+    InconsistentNodeError when malformed.
+    """
     try:
-        return [_log(wire) for wire in _logs_decoder.decode(raw)]
+        return _held(_logs_decoder.decode(raw))
     except (msgspec.MsgspecError, ValueError) as error:
         raise InconsistentNodeError(f"malformed logs: {error}") from error
 
 
-def decode_receipt_logs(raw: bytes) -> list[NodeLog]:
+def decode_receipt_logs(raw: bytes) -> list[WireLog]:
     """Return every log of a block's receipts, in order. Raises InconsistentNodeError for none or malformed ones."""
     try:
         receipts = _receipts_decoder.decode(raw)
-        if receipts is None:
-            raise InconsistentNodeError("the node has no receipts of a block it announced")
-        return [_log(wire) for receipt in receipts for wire in receipt.logs]
     except (msgspec.MsgspecError, ValueError) as error:
         raise InconsistentNodeError(f"malformed receipts: {error}") from error
+    if receipts is None:
+        raise InconsistentNodeError("the node has no receipts of a block it announced")
+    return _held([log for receipt in receipts for log in receipt.logs])
 
 
-def _log(wire: WireLog) -> NodeLog:
-    if wire.removed:
-        raise InconsistentNodeError("the node answered a log it calls removed")
-    if wire.block_number is None or wire.block_hash is None or wire.transaction_hash is None or wire.log_index is None:
+def _held(logs: list[WireLog]) -> list[WireLog]:
+    return [log for log in logs if not log.removed]
+
+
+def block_numbers(logs: Sequence[WireLog]) -> list[int]:
+    """Return the numbers of the blocks these logs claim to be of, rising. Raises InconsistentNodeError for pending."""
+    try:
+        return sorted({int(text, 16) for text in {_present(log.block_number) for log in logs}})
+    except ValueError as error:
+        raise InconsistentNodeError(f"malformed logs: {error}") from error
+
+
+def raw_logs(logs: Sequence[WireLog], blocks: Mapping[int, Block]) -> list[RawLog]:
+    """Return the logs with the times of their blocks, each checked against the header of its block.
+
+    Raises InconsistentNodeError for a log of a block that is not among `blocks` or carries another hash.
+    """
+    found: list[RawLog] = []
+    number_text = hash_text = tx_text = ""
+    block = Block(-1, b"", b"", 0)
+    tx_hash = b""
+    try:
+        for log in logs:
+            if log.block_number != number_text or log.block_hash != hash_text:
+                number_text, hash_text = _present(log.block_number), _present(log.block_hash)
+                known = blocks.get(int(number_text, 16))
+                if known is None or known.hash != _bytes(hash_text):
+                    raise InconsistentNodeError(f"log of block {int(number_text, 16)} carries a foreign hash")
+                block = known
+            if log.transaction_hash != tx_text:
+                tx_text = _present(log.transaction_hash)
+                tx_hash = _bytes(tx_text)
+            topics = log.topics
+            found.append(
+                RawLog(
+                    block_number=block.number,
+                    block_hash=block.hash,
+                    tx_hash=tx_hash,
+                    log_index=int(_present(log.log_index), 16),
+                    address=_seen_often(log.address[2:]),
+                    topics=(_seen_often(topics[0][2:]), *map(_bytes, topics[1:])) if topics else (),
+                    data=bytes.fromhex(log.data[2:]),
+                    block_time=block.time,
+                )
+            )
+    except ValueError as error:
+        raise InconsistentNodeError(f"malformed logs: {error}") from error
+    return found
+
+
+def _present(member: str | None) -> str:
+    if member is None:
         raise InconsistentNodeError("the node answered a pending log")
-    return NodeLog(
-        block_number=int(wire.block_number, 16),
-        block_hash=_bytes(wire.block_hash),
-        tx_hash=_bytes(wire.transaction_hash),
-        log_index=int(wire.log_index, 16),
-        address=_bytes(wire.address),
-        topics=tuple(_bytes(topic) for topic in wire.topics),
-        data=_bytes(wire.data),
-        block_time=None if wire.block_timestamp is None else int(wire.block_timestamp, 16),
-    )
+    return member

@@ -39,6 +39,8 @@ from indexer.projections.payment_channel import pool_withdraw_seen
 from indexer.store import rows, schema
 from indexer.store.columns import SCHEMA
 from indexer.store.errors import LostRaceError
+from indexer.store.gaps import Gaps
+from indexer.store.health import HealthState, note_health
 from indexer.store.tables import block, cursor, dead_letter, log, undo
 
 CHANNEL = "chain"
@@ -75,6 +77,7 @@ class Store:
         self._reducer = reducer
         self._remembered_rows = remembered_rows
         self._remembered: tuple[tuple[int, int, bytes], Workspace] | None = None
+        self.gaps = Gaps(self._engine)
 
     def install(self, identity: schema.Identity) -> None:
         """Create the tables if needed. Raises ForeignMirrorError."""
@@ -176,6 +179,11 @@ class Store:
         with self._engine.begin() as connection:
             connection.execute(pg_insert(dead_letter).values(**values).on_conflict_do_nothing())
 
+    def note_health(self, state: HealthState, reason: str) -> None:
+        """Say how the indexer is."""
+        with self._engine.begin() as connection:
+            note_health(connection, state, reason)
+
     @contextmanager
     def _moving(self, position: Position, values: dict[str, Any]) -> Iterator[Connection]:
         """One transaction that starts by moving the cursor."""
@@ -226,8 +234,6 @@ def _uncollected() -> Iterator[None]:
     finally:
         if was:
             gc.enable()
-
-
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from aicp.abi import escrow as escrow_abi
+from aicp.abi import usdc as usdc_abi
 from aicp.rules.primitives import Finality
 from indexer import views
 from indexer.core.chain_view import TooDeepError
@@ -19,7 +21,7 @@ from indexer.runner import Runner
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from indexer.store.schema import PHYSICAL
 from indexer.views import EscrowStatus
-from tests.fixtures.chainlab import USDC, Lab
+from tests.fixtures.chainlab import USDC, Lab, hex0
 from tests.fixtures.services import wait_for
 from tests.integration.indexer.conftest import digest, settle
 
@@ -90,7 +92,7 @@ def test_paying_from_the_balance_keeps_the_ledger_right(lab: Lab, engine: Engine
         assert views.ledger_balance(session, lab.contracts.escrow, lab.buyer, Finality.SEEN) == 15 * USDC
 
 
-def test_reorg_takes_back_and_adds_to_empty_blocks(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+def test_a_reorg_takes_back_what_only_the_other_chain_had(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
     runner = new_runner()
     lab.stake()
     before = lab.terms()
@@ -98,17 +100,14 @@ def test_reorg_takes_back_and_adds_to_empty_blocks(lab: Lab, engine: Engine, new
     lab.chain.mine(4)
     settle(runner)
     kept = digest(engine)
-    base = int(lab.chain.rpc("eth_blockNumber"), 16)
-    lab.chain.rpc("evm_setAutomine", False)
+    base = head_of(lab)
     snapshot = lab.chain.rpc("evm_snapshot")
-    lab.chain.rpc("evm_setAutomine", True)
     orphan = lab.fund(lab.terms())
     settle(runner)
     with Session(engine) as session:
         assert views.escrow(session, orphan, Finality.SEEN) is not None
     lab.chain.rpc("evm_revert", snapshot)
-    lab.chain.rpc("evm_increaseTime", 7)
-    lab.chain.mine(1)
+    lab.later(7)
     settle(runner)
     with Session(engine) as session:
         assert views.escrow(session, orphan, Finality.SEEN) is None
@@ -123,16 +122,62 @@ def test_reorg_takes_back_and_adds_to_empty_blocks(lab: Lab, engine: Engine, new
     assert digest(engine) == _rebuilt(engine, new_runner)
 
 
-def test_anvil_reorg_moves_a_transaction(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
+def test_a_reorg_adds_to_blocks_that_were_held_empty(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
     runner = new_runner()
-    lab.chain.mine(3)
+    lab.chain.mine(2)
     settle(runner)
-    escrow_id = lab.fund(lab.terms())
+    base = head_of(lab)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    lab.chain.mine(2)
     settle(runner)
-    lab.chain.rpc("anvil_reorg", 1, [])
+    empty = [(block.number, block.hash) for block in runner.position.view.tail]
+    assert [number for number, _ in empty] == [base + 1, base + 2]
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 9)
+    lab.deposit_pool(USDC)
+    lab.deposit_pool(2 * USDC)
+    assert head_of(lab) == base + 2
     settle(runner)
-    with Session(engine) as session:
-        assert views.escrow(session, escrow_id, Finality.SEEN) is None
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT block_number, block_hash FROM chain.pool_event ORDER BY 1")).all()
+    assert [row.block_number for row in found] == [base + 1, base + 2]
+    assert not {bytes(row.block_hash) for row in found} & {block_hash for _, block_hash in empty}
+    assert digest(engine) == _rebuilt(engine, new_runner)
+
+
+@pytest.mark.parametrize("place", ["another block", "another index of the same block"])
+def test_a_reorg_moves_a_transaction(lab: Lab, engine: Engine, new_runner: NewRunner, place: str) -> None:
+    runner = new_runner()
+    lab.chain.mine(2)
+    settle(runner)
+    snapshot = lab.chain.rpc("evm_snapshot")
+    lab.deposit_pool(USDC)
+    settle(runner)
+    [old] = pool_events(engine)
+    raw = lab.chain.rpc("eth_getRawTransactionByHash", hex0(old.tx_hash))
+    lab.chain.rpc("evm_revert", snapshot)
+    lab.chain.rpc("evm_increaseTime", 9)
+    if place == "another block":
+        lab.chain.mine(1)
+        lab.chain.rpc("eth_sendRawTransaction", raw)
+    else:
+        lab.chain.rpc("evm_setAutomine", False)
+        approve = usdc_abi.encode_approve(lab.contracts.escrow, 1)
+        # the block takes the better paid one first; it logs an Approval before our event
+        paid = {"maxPriorityFeePerGas": hex(10**11), "maxFeePerGas": hex(10**12)}
+        request = {"from": hex0(lab.agent), "to": hex0(lab.usdc), "data": hex0(approve), **paid}
+        lab.chain.rpc("eth_sendTransaction", request)
+        lab.chain.rpc("eth_sendRawTransaction", raw)
+        lab.chain.mine(1)
+        lab.chain.rpc("evm_setAutomine", True)
+    settle(runner)
+    [new] = pool_events(engine)
+    assert new.tx_hash == old.tx_hash
+    assert new.block_hash != old.block_hash
+    if place == "another block":
+        assert new.block_number == old.block_number + 1
+    else:
+        assert (new.block_number, new.log_index) == (old.block_number, old.log_index + 1)
     assert digest(engine) == _rebuilt(engine, new_runner)
 
 
@@ -160,8 +205,12 @@ def test_reorg_below_the_finalised_block_writes_nothing(lab: Lab, engine: Engine
     lab.chain.rpc("evm_increaseTime", 100)
     lab.chain.mine(12)
     with pytest.raises(TooDeepError):
-        settle(runner)
+        runner.run(threading.Event())
     assert digest(engine) == kept
+    with engine.connect() as connection:
+        health = connection.execute(text("SELECT state, reason FROM chain.health")).one()
+    assert health.state == "stopped"
+    assert "below the finalised block" in health.reason
 
 
 def test_of_two_indexers_the_first_one_stops(lab: Lab, engine: Engine, new_runner: NewRunner) -> None:
@@ -213,6 +262,15 @@ def test_a_connection_lost_at_commit_loses_and_doubles_nothing(
     kept = digest(engine)
     assert len(kept["pool_event"]) == 2
     assert kept == _rebuilt(engine, new_runner)
+
+
+def head_of(lab: Lab) -> int:
+    return int(lab.chain.rpc("eth_blockNumber"), 16)
+
+
+def pool_events(engine: Engine) -> list[Any]:
+    with engine.connect() as connection:
+        return list(connection.execute(text("SELECT * FROM chain.pool_event ORDER BY block_number, log_index")))
 
 
 def _rebuilt(engine: Engine, new_runner: NewRunner) -> dict[str, list[str]]:

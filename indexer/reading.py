@@ -1,0 +1,160 @@
+"""Reads finalised stretches: sizes them, and fetches and decodes the next one while the last one is written.
+
+Invariants: a stretch is handed out once, checked and decoded; what was fetched ahead is used only for the very block it
+starts at. A stretch that cannot be read (one block and still refused, or wrong or unanswered several times) is a
+`HoleError`, so that one bad stretch does not hold up the rest. Nothing here writes; a crash loses only reading.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from indexer.chain.errors import (
+    ChainError,
+    InconsistentNodeError,
+    RangeTooLargeError,
+    RateLimitedError,
+    TimedOutError,
+    TransportError,
+)
+from indexer.chain.node import Node, Range
+from indexer.core.ranges import Hint, Ranges
+from indexer.core.reducer import Decoded, Reducer
+from indexer.failpoints import failpoint
+
+_log = structlog.get_logger("indexer")
+PATIENCE: Final = 3
+
+
+class HoleError(Exception):
+    """Blocks `first`..`last` cannot be read now. Pass them over and come back."""
+
+    def __init__(self, first: int, last: int, reason: str) -> None:
+        super().__init__(f"blocks {first} to {last}: {reason}")
+        self.first = first
+        self.last = last
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Finalised blocks with our logs in them, and who told them."""
+
+    found: Range
+    decoded: list[Decoded]
+    provider: str
+
+    @property
+    def last(self) -> int:
+        """The last block."""
+        return self.found.end.number
+
+
+class Reader:
+    """See the module's docstring. Used by one thread; what it starts itself only reads."""
+
+    def __init__(self, node: Node, reducer: Reducer, ranges: Ranges, *, prefetch: bool) -> None:
+        self.ranges = ranges
+        self._node = node
+        self._reducer = reducer
+        self._prefetch = prefetch
+        self._ahead: _Ahead | None = None
+        self._failures: Counter[int] = Counter()
+
+    def read(self, first: int, last: int, *, until: int, wait: Callable[[float], object]) -> Stretch | None:
+        """Return blocks from `first` on, at most to `last`; None when a smaller range has to be planned.
+
+        `until` is the last finalised block: the next stretch up to it is fetched meanwhile. `wait` pauses for seconds
+        where the node asked for a slower rate. Raises HoleError, ChainError, UndecodableError.
+        """
+        try:
+            stretch = self._taken(first, last, wait)
+        except RangeTooLargeError as error:
+            if last > first:
+                self._shrink(first, last, error.hint, str(error))
+                return None
+            stretch = self._single(first)
+        except RateLimitedError as error:
+            self.ranges = self.ranges.limited(error.retry_after)
+            raise
+        except (InconsistentNodeError, TransportError) as error:
+            if isinstance(error, TimedOutError):
+                self._shrink(first, last, Hint(), str(error))
+            self._lose_patience(first, last, error)
+            raise
+        failpoint("fetched")
+        del self._failures[first]
+        self.ranges = self.ranges.answered(stretch.last - first + 1, len(stretch.found.logs))
+        if self._prefetch and stretch.last < until:
+            following = (stretch.last + 1, min(until, stretch.last + self.ranges.size))
+            self._ahead = _Ahead(*following, lambda: self._fetch(*following))
+        return stretch
+
+    def drop(self) -> None:
+        """Forget what was fetched ahead: the provider is not trusted any more, or the plan has changed."""
+        self._ahead = None
+
+    def _taken(self, first: int, last: int, wait: Callable[[float], object]) -> Stretch:
+        ahead, self._ahead = self._ahead, None
+        if ahead is not None and ahead.first == first and ahead.last <= last:
+            return ahead.result()
+        if self.ranges.pause:
+            wait(self.ranges.pause)
+        return self._fetch(first, last)
+
+    def _fetch(self, first: int, last: int) -> Stretch:
+        found = self._node.logs_between(first, last)
+        return Stretch(found, self._reducer.decode(found.logs), self._node.providers.answered.name)
+
+    def _single(self, number: int) -> Stretch:
+        try:
+            found = self._node.single(number)
+        except RangeTooLargeError as error:
+            raise HoleError(number, number, str(error)) from error
+        return Stretch(found, self._reducer.decode(found.logs), self._node.providers.answered.name)
+
+    def _shrink(self, first: int, last: int, hint: Hint, reason: str) -> None:
+        self.ranges = self.ranges.refused(last - first + 1, hint)
+        _log.info("smaller range", blocks=self.ranges.size, reason=reason)
+
+    def _lose_patience(self, first: int, last: int, error: ChainError) -> None:
+        """Count the failures of a stretch. A node that is down answers nothing at all, and that is no hole."""
+        self._failures[first] += 1
+        if self._failures[first] < PATIENCE:
+            return
+        if isinstance(error, InconsistentNodeError) or last == first:
+            del self._failures[first]
+            raise HoleError(first, last, str(error)) from error
+        self._shrink(first, last, Hint(), str(error))
+
+
+class _Ahead:
+    """A stretch being fetched by a thread of its own; the thread ends with the process, whatever the node does."""
+
+    def __init__(self, first: int, last: int, fetch: Callable[[], Stretch]) -> None:
+        self.first = first
+        self.last = last
+        self._fetch = fetch
+        self._stretch: Stretch | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
+        self._thread.start()
+
+    def result(self) -> Stretch:
+        """Return the stretch, or raise what its fetching raised."""
+        self._thread.join()
+        if self._stretch is None:
+            raise self._error or TransportError("the prefetch ended without an answer")
+        return self._stretch
+
+    def _run(self) -> None:
+        try:
+            self._stretch = self._fetch()
+        except Exception as error:  # noqa: BLE001  # raised again where the stretch is wanted
+            self._error = error
