@@ -40,7 +40,7 @@ class History:
     book: Book
     next_block: int
     previous: bytes | None = None
-    range_blocks: int = 256
+    range_blocks: int = 16
     most_blocks: int = 2_000
 
     def advance(self, to: Block) -> Iterator[Stretch]:
