@@ -44,8 +44,8 @@ CREATE TABLE IF NOT EXISTS tally (
     name TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (name, key)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS receipt (
-    channel BLOB NOT NULL, total BLOB NOT NULL, line INTEGER NOT NULL, document BLOB NOT NULL,
-    PRIMARY KEY (channel, total, line)
+    channel BLOB NOT NULL, total BLOB NOT NULL, place TEXT NOT NULL, document BLOB NOT NULL,
+    PRIMARY KEY (channel, total, place)
 ) STRICT, WITHOUT ROWID
 """
 
@@ -204,22 +204,22 @@ class Book:
 
     # -- receipts ----------------------------------------------------------------------------------------------------
 
-    def keep_receipt(self, channel: bytes, total: int, line: int, document: bytes) -> None:
+    def keep_receipt(self, channel: bytes, total: int, place: str, document: bytes) -> None:
         """Keep a receipt of a file, to have all of them in the order of channel and total."""
         self._db.execute(
-            "INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?)", (channel, total.to_bytes(32, "big"), line, document)
+            "INSERT OR REPLACE INTO receipt VALUES (?, ?, ?, ?)", (channel, total.to_bytes(32, "big"), place, document)
         )
 
-    def receipts(self) -> Iterator[tuple[int, bytes]]:
-        """Return line and document of every receipt, by channel and total."""
-        after: tuple[bytes, bytes, int] = (b"", b"", 0)
+    def receipts(self) -> Iterator[tuple[str, bytes]]:
+        """Return place and document of every receipt, by channel and total."""
+        after: tuple[bytes, bytes, str] = (b"", b"", "")
         statement = (
-            "SELECT channel, total, line, document FROM receipt WHERE (channel, total, line) > (?, ?, ?) "
-            "ORDER BY channel, total, line LIMIT ?"
+            "SELECT channel, total, place, document FROM receipt WHERE (channel, total, place) > (?, ?, ?) "
+            "ORDER BY channel, total, place LIMIT ?"
         )
         while page := self._db.execute(statement, (*after, PAGE)).fetchall():
-            for _, _, line, document in page:
-                yield line, document
+            for _, _, place, document in page:
+                yield place, document
             after = page[-1][:3]
 
 

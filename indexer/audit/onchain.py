@@ -14,7 +14,8 @@ from indexer.audit.questions import questions
 from indexer.audit.report import Item, Report, Source
 from indexer.audit.totals import Totals
 from indexer.core.chain_view import Block
-from indexer.core.rows import StateRow
+from indexer.core.context import Contracts
+from indexer.core.rows import BonusPool, EscrowConfig, StateRow
 
 BATCH: Final = 100
 
@@ -26,7 +27,7 @@ def compare(  # noqa: PLR0917  # whom to ask, what about, and where the answers 
     totals = Totals(book, ground)
     progress.phase("Asking the contracts", book.size())
     waiting: list[Question] = []
-    for number, row in enumerate(_rows(book)):
+    for number, row in enumerate(_rows(book, ground.contracts)):
         totals.add(row)
         waiting.extend(questions(row, ground))
         if len(waiting) >= BATCH:
@@ -37,9 +38,14 @@ def compare(  # noqa: PLR0917  # whom to ask, what about, and where the answers 
     totals.compare(chain, block, report)
 
 
-def _rows(book: Book) -> Iterator[StateRow]:
+def _rows(book: Book, contracts: Contracts) -> Iterator[StateRow]:
+    """Return every row, and of what a contract keeps once an empty row where no log tells of it."""
     for kind in KINDS:
         yield from book.rows(kind)
+    if book.find(BonusPool, contracts.reputation) is None:
+        yield BonusPool(contract=contracts.reputation)
+    if book.find(EscrowConfig, contracts.escrow) is None:
+        yield EscrowConfig(contract=contracts.escrow)
 
 
 def _ask(chain: Patient, asked: Iterable[Question], block: Block, report: Report) -> None:
@@ -49,7 +55,8 @@ def _ask(chain: Patient, asked: Iterable[Question], block: Block, report: Report
     answers = chain.view_calls([(q.contract, q.calldata) for q in asked], block.hash)
     for question, answer in zip(asked, answers, strict=True):
         row = question.row
-        item = Item(Source.CHAIN, row.TABLE, "0x" + getattr(row, row.KEY).hex(), row.block_number, row.tx_hash)
+        place = (row.block_number, row.tx_hash) if row.tx_hash else (None, None)
+        item = Item(Source.CHAIN, row.TABLE, "0x" + getattr(row, row.KEY).hex(), *place)
         what = f"{row.TABLE} values against the contracts"
         if isinstance(answer, Refused):
             report.compare(what, item, "(answer)", answer.reason, "an answer")

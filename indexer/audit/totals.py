@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aicp.abi import arbiter as arbiter_abi
-from aicp.abi import escrow as escrow_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.runtime import AbiError
@@ -27,7 +26,6 @@ from indexer.core.rows import (
     BonusPool,
     Channel,
     Escrow,
-    EscrowConfig,
     Ledger,
     Pool,
     Receiver,
@@ -148,7 +146,7 @@ class Totals:
             escrow = self.book.find(Escrow, lock.escrow_id)
             found = (lock.agent, lock.amount_units, lock.state == LockState.LOCKED)
             derived = (escrow.provider, escrow.stake_units, escrow.stake_locked) if escrow is not None else ()
-            report.compare("stake locks against their escrows", _item(lock), "agent, amount, locked", found, derived)
+            report.compare("stake locks against their escrows", _item(lock), "agent_amount_locked", found, derived)
 
     def _singles(self, chain: Patient, block: Block, report: Report) -> None:
         singles = list(self._counters())
@@ -167,20 +165,15 @@ class Totals:
         reputation, court = contracts.reputation, contracts.arbiter
         last = self.epoch
         number, active_at = (0, 0) if last is None else (last.epoch, 0 if last.vetoed else last.active_at)
-        yield ("latest epoch", reputation, reputation_abi.encode_latest_epoch(),
+        yield ("latest_epoch", reputation, reputation_abi.encode_latest_epoch(),
                reputation_abi.decode_latest_epoch_result, number)  # fmt: skip
-        yield ("latest active at", reputation, reputation_abi.encode_latest_active_at(),
+        yield ("latest_active_at", reputation, reputation_abi.encode_latest_active_at(),
                reputation_abi.decode_latest_active_at_result, active_at)  # fmt: skip
-        if self.book.find(BonusPool, reputation) is None:
-            yield ("bonus pool", reputation, reputation_abi.encode_bonus_pool(),
-                   reputation_abi.decode_bonus_pool_result, 0)  # fmt: skip
-        if self.book.find(EscrowConfig, contracts.escrow) is None:
-            yield ("fee", contracts.escrow, escrow_abi.encode_fee_bps(), escrow_abi.decode_fee_bps_result, 0)
         if court is not None:
             session, read = arbiter_abi.encode_session(), arbiter_abi.decode_session_result
-            yield ("seats at risk", court.address, session, lambda raw: read(raw).seated, self.seated)
+            yield ("seats_at_risk", court.address, session, lambda raw: read(raw).seated, self.seated)
             yield ("jurors", court.address, session, lambda raw: read(raw).jurors, self.jurors)
-            yield ("total weight", court.address, arbiter_abi.encode_total_weight(),
+            yield ("total_weight", court.address, arbiter_abi.encode_total_weight(),
                    arbiter_abi.decode_total_weight_result, self.weight)  # fmt: skip
 
     def _money(self, chain: Patient, block: Block, report: Report) -> None:

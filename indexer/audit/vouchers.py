@@ -57,9 +57,9 @@ class _Document(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """A receipt in bytes and base units, and where its file has it."""
+    """A receipt in bytes and base units, and in which file and line it stands."""
 
-    line: int
+    place: str = field(compare=False)
     channel_id: bytes
     config: ChannelConfig
     ceiling: int
@@ -81,21 +81,20 @@ def check(path: Path) -> None:
 def keep(path: Path, book: Book) -> None:
     """Put the receipts of a file into the book. Raises VoucherFileError."""
     for receipt, text in _read(path):
-        book.keep_receipt(receipt.channel_id, receipt.total, receipt.line, text)
+        book.keep_receipt(receipt.channel_id, receipt.total, receipt.place, text)
 
 
 def _read(path: Path) -> Iterator[tuple[Receipt, bytes]]:
     count = 0
     try:
         for line, text in _documents(path):
-            yield _receipt(line, text), text
+            yield _receipt(f"{path.name}:{line}", text), text
             count += 1
     except (OSError, sqlite3.Error) as error:
         raise VoucherFileError(f"{path} cannot be read: {error}.") from error
     except (msgspec.MsgspecError, ValueError, OverflowError) as error:
-        raise VoucherFileError(
-            f"{path}, receipt {count + 1}, is not a receipt as the SDK keeps it: {error}."
-        ) from error
+        number = count + 1
+        raise VoucherFileError(f"{path}, number {number}, is no receipt as the SDK keeps it: {error}.") from error
 
 
 def compare(book: Book, domain: Domain, operators: frozenset[bytes], report: Report) -> None:
@@ -103,7 +102,7 @@ def compare(book: Book, domain: Domain, operators: frozenset[bytes], report: Rep
 
     `claimed on chain` must be the total of a receipt, and what is not claimed yet must be covered by channel and pool.
     """
-    receipts = (_receipt(line, document) for line, document in book.receipts())
+    receipts = (_receipt(place, document) for place, document in book.receipts())
     backing = _Backing(book)
     for one, group in groupby(receipts, key=lambda receipt: receipt.channel_id):
         _channel(one, group, _Rules(domain, operators), backing, report)
@@ -143,7 +142,9 @@ def _channel(key: bytes, receipts: Iterator[Receipt], rules: _Rules, backing: _B
     claimed = 0 if channel is None else channel.total_claimed_units
     item, before, is_known = item_of(key, channel), None, False
     for receipt in receipts:
-        name = f"receipt {receipt.line}"
+        if receipt == before:  # in two files
+            continue
+        name = f"receipt {receipt.place}"
         _signatures(receipt, item, rules, report)
         report.at_least(_ORDER, item, f"{name}: ceiling", receipt.ceiling, receipt.total)
         if before is not None:
@@ -162,7 +163,7 @@ def _channel(key: bytes, receipts: Iterator[Receipt], rules: _Rules, backing: _B
 
 
 def _signatures(receipt: Receipt, item: Item, rules: _Rules, report: Report) -> None:
-    name, config, domain = f"receipt {receipt.line}", receipt.config, rules.domain
+    name, config, domain = f"receipt {receipt.place}", receipt.config, rules.domain
     report.compare(_SIGNED, item, f"{name}: channel_id", channel_id(config, domain), receipt.channel_id)
     voucher = Voucher(channel_id=receipt.channel_id, max_claimable_amount=receipt.ceiling)
     try:
@@ -190,7 +191,7 @@ def _documents(path: Path) -> Iterator[tuple[int, bytes]]:
             yield number, text.encode()
 
 
-def _receipt(line: int, text: bytes) -> Receipt:
+def _receipt(place: str, text: bytes) -> Receipt:
     raw = _decoder.decode(text)
     config = ChannelConfig(
         payer=parse_address(raw.config.payer),
@@ -202,7 +203,7 @@ def _receipt(line: int, text: bytes) -> Receipt:
         salt=parse_hash(raw.config.salt),
     )
     return Receipt(
-        line=line,
+        place=place,
         channel_id=parse_hash(raw.channel_id),
         config=config,
         ceiling=parse_units(raw.max_claimable_units),
