@@ -35,7 +35,7 @@ def test_missing_money_comes_first_then_the_lowest_block_then_what_has_none() ->
     assert [one.column for one in report.lowest] == ["usdc_units", "c", "b", "a"]
     text = text_of(report)
     assert "4 differences. The first:\n  escrow holds 1.50 USDC, 0.50 less than the 2.00 it owes\n" in text
-    assert f"  escrow 0x01 c: mirror says nothing, chain says 0x01 (block 7, tx 0x{TX.hex()})\n" in text
+    assert f"  escrow 0x01 c: mirror says nothing, chain says 0x01\n    block 7, transaction 0x{TX.hex()}\n" in text
     assert text.endswith("  escrow 0x01 a: contract says 1, logs says 0")
 
 
