@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Protocol, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as Bars
 
 
@@ -30,13 +30,13 @@ class Silent:
 
 
 class Shown:
-    """Bars on a terminal, one a phase; nothing at all where `console` is none."""
+    """Bars on a terminal, one a phase; nothing at all where the console is none."""
 
     def __init__(self, console: Console) -> None:
         columns = (TextColumn("{task.description:<21}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         disabled = not console.is_terminal
         self._bars = Bars(*columns, TimeRemainingColumn(), console=console, transient=True, disable=disabled)
-        self._task = None if disabled else self._bars.add_task("Opening", total=None)
+        self._task: TaskID | None = None
         self._total = 0
 
     def __enter__(self) -> Self:
@@ -49,9 +49,8 @@ class Shown:
     def phase(self, name: str, total: int) -> None:
         """Finish the bar of the phase before and begin another."""
         if self._task is not None:
-            self._bars.update(self._task, total=self._total, completed=self._total)
-            self._task = self._bars.add_task(name, total=total)
-            self._total = total
+            self._bars.update(self._task, completed=self._total)
+        self._task, self._total = self._bars.add_task(name, total=total), total
 
     def at(self, done: int) -> None:
         """Move the bar."""

@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 GROWTH_KIB = 20 * 1024
-"""Ten times the events may cost this much: SQLite's page cache fills up once, to 8 MiB. Rows in memory take 100 MiB."""
+"""Ten times the events may cost this much: SQLite's page cache fills up once, to 8 MiB. Rows in memory take 65 MiB."""
 
 
 def audited(events: int, directory: Path, seconds: int) -> dict[str, Any]:

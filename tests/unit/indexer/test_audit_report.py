@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import csv
 import json
+from io import StringIO
 from pathlib import Path
 
+from rich.console import Console
+
+from indexer.audit.progress import Shown
 from indexer.audit.report import COLUMNS, KEPT, Item, Lines, Report, Source
 from indexer.audit.text import text_of
 
@@ -72,3 +76,20 @@ def test_a_report_survives_a_checkpoint(tmp_path: Path) -> None:
         ["escrow", "0x01", "d", "5", "5", "", "8", "0x" + TX.hex()],
         ["escrow", "0x01", "f", "6", "6", "", "10", "0x" + TX.hex()],
     ]
+
+
+def shown(*, terminal: bool) -> str:
+    """Return what two phases write."""
+    out = StringIO()
+    with Shown(Console(file=out, force_terminal=terminal, width=100)) as progress:
+        progress.phase("Reading blocks", 200)
+        progress.at(120)
+        progress.phase("Asking the contracts", 50)
+        progress.at(50)
+    return out.getvalue()
+
+
+def test_phases_are_shown_on_a_terminal_and_nowhere_else() -> None:
+    text = shown(terminal=True)
+    assert all(part in text for part in ("Reading blocks", "200/200", "Asking the contracts", "50/50"))
+    assert shown(terminal=False) == ""
