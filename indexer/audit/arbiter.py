@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from aicp.abi import arbiter as abi
 from aicp.abi.enums import BallotState, DisputePeriod, SessionPhase
-from indexer.audit.question import Pair, Question
+from indexer.audit.contribution import Contribution
+from indexer.audit.question import Pair, Question, single
 from indexer.core.arbiter_rows import ArbiterBallot, ArbiterDispute, ArbiterRound, ArbiterSession, Juror
 from indexer.core.rows import Ledger, StateRow
 
@@ -21,6 +22,9 @@ def questions(row: StateRow, contract: bytes) -> Iterator[Question]:
     match row:
         case ArbiterDispute():
             yield ask(abi.encode_dispute_of(_number(row.dispute_id)), partial(_dispute, row))
+            if row.extra_data is not None:
+                calldata = abi.encode_dispute_id_of(row.arbitrable, row.extra_data)
+                yield single(row, contract, calldata, "dispute_id", _dispute_id)
         case ArbiterRound():
             dispute_id = _number(row.dispute_id)
             yield ask(abi.encode_round_of(dispute_id, row.round_number), partial(_round, row))
@@ -32,17 +36,16 @@ def questions(row: StateRow, contract: bytes) -> Iterator[Question]:
             yield ask(abi.encode_juror_of(row.juror), partial(_juror, row))
         case ArbiterSession():
             yield ask(abi.encode_session(), partial(_session, row))
+        case Contribution():
+            calldata = abi.encode_contribution_of(_number(row.dispute_id), row.round_number, row.account)
+            yield ask(calldata, partial(_contribution, row))
         case _:
             return
 
 
 def balance(row: Ledger) -> Question:
     """Return the call that checks a balance."""
-
-    def pairs(raw: bytes) -> list[Pair]:
-        return [("balance_units", abi.decode_balance_of_result(raw), row.balance_units)]
-
-    return Question(row, row.contract, abi.encode_balance_of(row.account), pairs)
+    return single(row, row.contract, abi.encode_balance_of(row.account), "balance_units", abi.decode_balance_of_result)
 
 
 def owed(row: StateRow) -> int:
@@ -118,6 +121,15 @@ def _juror(row: Juror, raw: bytes) -> list[Pair]:
         ("requested_units", held.requested, row.requested_units),
         ("unbond_at", held.unbond_at, row.unbond_at or 0),
     ]
+
+
+def _contribution(row: Contribution, raw: bytes) -> list[Pair]:
+    paid = abi.decode_contribution_of_result(raw)
+    return [("first_units", paid.first, row.first_units), ("second_units", paid.second, row.second_units)]
+
+
+def _dispute_id(raw: bytes) -> bytes:
+    return abi.decode_dispute_id_of_result(raw).to_bytes(32, "big")
 
 
 def _session(row: ArbiterSession, raw: bytes) -> list[Pair]:

@@ -1,60 +1,103 @@
-"""Rows from logs alone: the reducers run over the whole history in memory, nothing is read from any database."""
+"""Rows from logs alone: the reducers run over the whole history, a stretch of blocks at a time, rows kept in a book."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
 
-from indexer.chain.errors import RangeTooLargeError
-from indexer.chain.node import Node
-from indexer.core.reducer import Reducer
-from indexer.core.rows import EventRow, StateRow
+from aicp.abi import arbiter as arbiter_abi
+from indexer.audit.book import Book
+from indexer.audit.contribution import Contribution
+from indexer.audit.patience import Patient
+from indexer.chain.errors import InconsistentNodeError, RangeTooLargeError
+from indexer.core.chain_view import Block
+from indexer.core.logs import RawLog
+from indexer.core.reducer import Decoded, Reducer
+from indexer.core.rows import EventRow
 from indexer.core.workspace import Workspace
 
-Progress = Callable[[int], None]
+LOGS: Final = 5_000
+"""How many logs a stretch should have; what is held in memory follows from it, not from the length of the chain."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Blocks `first`..`last` and the append-only rows their logs make."""
+    """Blocks `first` to `last`, their logs, and the append-only rows these make."""
 
     first: int
-    last: int
-    events: int
+    last: Block
+    logs: list[RawLog]
     rows: list[EventRow]
 
 
 @dataclass(slots=True)
 class History:
-    """The state after every block taken so far; `next_block` is the first one not taken."""
+    """The state after every block taken so far; `next_block` is the first one not taken, `previous` the hash below."""
 
-    node: Node
+    chain: Patient
     reducer: Reducer
+    book: Book
     next_block: int
-    range_blocks: int = 2_000
-    workspace: Workspace = field(default_factory=Workspace)
+    previous: bytes | None = None
+    range_blocks: int = 16
+    most_blocks: int = 2_000
 
-    def advance(self, to: int) -> Iterator[Stretch]:
-        """Take the blocks up to `to`, in ranges. Raises ChainError, UndecodableError."""
-        while self.next_block <= to:
-            last = min(to, self.next_block + self.range_blocks - 1)
+    def advance(self, to: Block) -> Iterator[Stretch]:
+        """Take the blocks up to `to`. Raises ChainError, UndecodableError.
+
+        InconsistentNodeError where a stretch does not continue the one before, or does not end in that very block.
+        """
+        while self.next_block <= to.number:
+            last = min(to.number, self.next_block + self.range_blocks - 1)
             try:
-                found = self.node.logs_between(self.next_block, last)
+                found = self.chain.logs_between(self.next_block, last)
             except RangeTooLargeError:
                 if self.range_blocks == 1:
                     raise
-                self.range_blocks //= 2
+                self.most_blocks = self.range_blocks = max(1, (last - self.next_block + 1) // 2)
                 continue
-            decoded = self.reducer.decode(found.logs)
-            while missing := self.workspace.missing(self.reducer.keys(decoded, self.workspace)):
-                for key in missing:
-                    self.workspace.load(key, None)
-            self.reducer.apply(decoded, self.workspace)
-            stretch = Stretch(self.next_block, last, len(decoded), self.workspace.appended)
-            self.workspace.appended = []
-            self.next_block = last + 1
+            if self.previous is not None and found.start.parent_hash != self.previous:
+                raise InconsistentNodeError(f"block {self.next_block} does not continue what was read before")
+            if last == to.number and found.end.hash != to.hash:
+                raise InconsistentNodeError(f"block {last} was replaced while it was read")
+            rows = self._apply(found.logs)
+            stretch = Stretch(self.next_block, found.end, found.logs, rows)
+            self.next_block, self.previous = last + 1, found.end.hash
+            self._pace(len(found.logs))
             yield stretch
 
-    def state(self) -> list[StateRow]:
-        """Return every state row."""
-        return list(self.workspace.changed.values())
+    def _apply(self, logs: Sequence[RawLog]) -> list[EventRow]:
+        decoded, workspace = self.reducer.decode(logs), Workspace()
+        while missing := workspace.missing(self.reducer.keys(decoded, workspace)):
+            for key, row in self.book.load(missing):
+                workspace.load(key, row)
+        self.reducer.apply(decoded, workspace)
+        self.book.put(workspace.changed.values())
+        for item in decoded:
+            if isinstance(item.event, arbiter_abi.AppealContributed | arbiter_abi.ContributionReturned):
+                self._contribution(item)
+        return workspace.appended
+
+    def _contribution(self, item: Decoded) -> None:
+        event = item.event
+        dispute_id = event.dispute_id.to_bytes(32, "big")
+        key = dispute_id + bytes([event.round]) + event.account
+        row = self.book.find(Contribution, key) or Contribution(
+            contribution_id=key, dispute_id=dispute_id, round_number=event.round, account=event.account
+        )
+        match event:
+            case arbiter_abi.AppealContributed(side=1):
+                row.first_units += event.amount
+            case arbiter_abi.AppealContributed():
+                row.second_units += event.amount
+            case _:  # whatever of it comes back, the rest paid the next round
+                row.first_units = row.second_units = 0
+        row.moved(item.place)
+        self.book.put([row])
+
+    def _pace(self, logs: int) -> None:
+        if logs > 2 * LOGS:
+            self.range_blocks = max(1, self.range_blocks * LOGS // logs)
+        elif logs < LOGS // 2:
+            self.range_blocks = min(self.most_blocks, self.range_blocks * 2)

@@ -1,45 +1,129 @@
-"""Every row of the mirror against the rows the logs give."""
+"""Every row of the mirror against the rows the logs give: state tables by key, append-only tables by stretch."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, Final
 
+from indexer.audit.book import Book
 from indexer.audit.derive import Stretch
-from indexer.audit.report import Difference, Report, Source
+from indexer.audit.progress import Progress
+from indexer.audit.report import Item, Report, Source
+from indexer.core.logs import RawLog
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow
 from indexer.core.workspace import spelled
-from indexer.store.readback import Snapshot
+from indexer.store.readback import Snapshot, logs_digest
 
 Values = Mapping[str, Any]
-COMPARED_EVENTS = tuple(kind for kind in EVENT_ROWS if kind is not PoolWithdrawSeen)
+COMPARED_EVENTS: Final = tuple(kind for kind in EVENT_ROWS if kind is not PoolWithdrawSeen)
 """Announced withdrawals are a memory of unfinalised and orphaned blocks, which no later reader can derive."""
+STRAYS: Final = 1_000
+_NAMES: Final[Mapping[type[Any], tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (*STATE_ROWS, *EVENT_ROWS, Place, RawLog)
+}
 
 
-def compare_state(derived: Iterable[StateRow], snapshot: Snapshot, report: Report) -> None:
-    """Compare every state table with the rows of the same block."""
-    ours: dict[type[StateRow], dict[str, Values]] = defaultdict(dict)
-    for row in derived:
-        kind = type(row)
-        ours[kind]["0x" + getattr(row, row.KEY).hex()] = {f.name: getattr(row, f.name) for f in fields(kind)}
+def compare_state(book: Book, snapshot: Snapshot, report: Report, progress: Progress) -> None:
+    """Compare every state table with the rows of the same block, both in the order of their keys."""
+    progress.phase("Comparing the mirror", book.size())
+    done = 0
     for kind in STATE_ROWS:
-        theirs = {"0x" + row[kind.KEY].hex(): row for row in snapshot.state_rows(kind)}
-        _compare_table(kind.TABLE, ours[kind], theirs, report)
+        for derived, found in _paired(kind, book, snapshot):
+            known: Any = derived or found
+            key = "0x" + known[kind.KEY].hex()
+            _compare_row(kind.TABLE, key, derived, found, report)
+            done += 1
+            if done % 100 == 0:
+                progress.at(done)
 
 
-def compare_events(stretch: Stretch, snapshot: Snapshot, report: Report) -> None:
-    """Compare every append-only table with the rows of a stretch of blocks."""
+def compare_stretch(stretch: Stretch, snapshot: Snapshot, report: Report) -> None:
+    """Compare the append-only tables and the raw logs with those of a stretch of blocks."""
     ours: dict[type[EventRow], dict[str, Values]] = defaultdict(dict)
     for row in stretch.rows:
-        values = {f.name: getattr(row, f.name) for f in fields(row) if f.name != "place"}
-        values.update((f.name, getattr(row.place, f.name)) for f in fields(Place))
+        values = {name: getattr(row, name) for name in _NAMES[type(row)] if name != "place"}
+        values.update((name, getattr(row.place, name)) for name in _NAMES[Place])
         ours[type(row)][_event_key(values)] = values
     for kind in COMPARED_EVENTS:
-        theirs = {_event_key(row): row for row in snapshot.event_rows(kind, stretch.first, stretch.last)}
-        _compare_table(kind.TABLE, ours[kind], theirs, report)
+        theirs = {_event_key(row): row for row in snapshot.event_rows(kind, stretch.first, stretch.last.number)}
+        derived = ours[kind]
+        for key in sorted(derived.keys() | theirs.keys()):
+            _compare_row(kind.TABLE, key, derived.get(key), theirs.get(key), report)
+    _compare_logs(stretch, snapshot, report)
+
+
+def compare_outside(first: int, snapshot: Snapshot, report: Report) -> None:
+    """Report rows of blocks that cannot have any: before the contracts were there, and after the mirror's block.
+
+    Raw logs may be ahead of the projections only while a range is missing.
+    """
+    for kind in COMPARED_EVENTS:
+        for row in snapshot.strays(kind, first, STRAYS):
+            _compare_row(kind.TABLE, _event_key(row), None, row, report)
+    ahead = bool(snapshot.missing_ranges())
+    for log in snapshot.stray_logs(first, STRAYS):
+        if log.block_number < first or not ahead:
+            _compare_log(_log_key(log), None, log, report)
+
+
+def _paired(kind: type[StateRow], book: Book, snapshot: Snapshot) -> Iterator[tuple[Values | None, Values | None]]:
+    """Merge two streams in the order of the key."""
+    ours: Iterator[Values] = ({name: getattr(row, name) for name in _NAMES[kind]} for row in book.rows(kind))
+    theirs = snapshot.state_rows(kind)
+    derived, found = next(ours, None), next(theirs, None)
+    while derived is not None or found is not None:
+        if found is None or (derived is not None and derived[kind.KEY] < found[kind.KEY]):
+            yield derived, None
+            derived = next(ours, None)
+        elif derived is None or found[kind.KEY] < derived[kind.KEY]:
+            yield None, found
+            found = next(theirs, None)
+        else:
+            yield derived, found
+            derived, found = next(ours, None), next(theirs, None)
+
+
+def _compare_row(table: str, key: str, derived: Values | None, found: Values | None, report: Report) -> None:
+    known: Values = derived or found or {}
+    item = Item(Source.MIRROR, table, key, known.get("block_number"), known.get("tx_hash"))
+    what = f"{table} rows against the mirror"
+    report.compare(what, item, "(row)", _presence(found), _presence(derived))
+    if derived is None or found is None:
+        return
+    for column, value in derived.items():
+        if report.lines is not None:
+            report.lines.add(item, column, found[column], value)
+        if found[column] != value:
+            report.add(item, column, found[column], value)
+
+
+def _compare_logs(stretch: Stretch, snapshot: Snapshot, report: Report) -> None:
+    first, last = stretch.first, stretch.last.number
+    report.checked["raw logs against the mirror"] += len(stretch.logs)
+    if logs_digest(stretch.logs) == snapshot.logs_digest(first, last):
+        return
+    ours = {_log_key(log): log for log in stretch.logs}
+    theirs = {_log_key(log): log for log in snapshot.logs(first, last)}
+    for key in sorted(ours.keys() | theirs.keys(), key=lambda key: tuple(int(part) for part in key.split("-"))):
+        _compare_log(key, ours.get(key), theirs.get(key), report)
+
+
+def _compare_log(key: str, derived: RawLog | None, found: RawLog | None, report: Report) -> None:
+    known: Any = derived or found
+    item = Item(Source.MIRROR, "log", key, known.block_number, known.tx_hash)
+    if derived is None or found is None:
+        report.add(item, "(row)", _presence(found), _presence(derived))
+        return
+    for name in _NAMES[RawLog]:
+        if getattr(found, name) != getattr(derived, name):
+            report.add(item, name, getattr(found, name), getattr(derived, name))
+
+
+def _log_key(log: RawLog) -> str:
+    return f"{log.block_number}-{log.log_index}"
 
 
 def _event_key(values: Values) -> str:
@@ -48,35 +132,5 @@ def _event_key(values: Values) -> str:
     return "/".join(parts)
 
 
-def _compare_table(table: str, ours: Mapping[str, Values], theirs: Mapping[str, Values], report: Report) -> None:
-    for key in sorted(ours.keys() | theirs.keys()):
-        report.checked[f"{table} rows against the mirror"] += 1
-        derived, found = ours.get(key), theirs.get(key)
-        if derived is None or found is None:
-            known = derived or found or {}
-            _add(report, table, key, "(row)", _presence(found), _presence(derived), known)
-            continue
-        for column, value in derived.items():
-            if found[column] != value:
-                _add(report, table, key, column, found[column], value, derived)
-
-
-def _presence(row: Values | None) -> str:
+def _presence(row: object | None) -> str:
     return "absent" if row is None else "present"
-
-
-def _add(  # noqa: PLR0917  # the parts of a difference
-    report: Report, table: str, key: str, column: str, found: Any, derived: Any, row: Values
-) -> None:
-    report.differences.append(
-        Difference(
-            source=Source.MIRROR,
-            table=table,
-            key=key,
-            column=column,
-            found=found,
-            derived=derived,
-            block_number=row.get("block_number"),
-            tx_hash=row.get("tx_hash"),
-        )
-    )

@@ -6,71 +6,51 @@ what the service says the agent has earned, and the operator has signed every re
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable
-from typing import Any, Final
-
-from sqlalchemy import Connection, text
+from itertools import groupby
+from typing import Any
 
 from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry, Domain
-from indexer.audit.report import Difference, Report, Source
-from indexer.core.rows import Channel, StateRow
+from indexer.audit.book import Book
+from indexer.audit.report import Item, Report, Source
+from indexer.core.rows import Channel
 from indexer.store.readback import Snapshot
 
-_READABLE: Final = text(
-    "SELECT count(*) = 2 FROM information_schema.tables "
-    "WHERE table_schema = 'app' AND table_name IN ('channel', 'receipt')"
-)
-_CHANNELS: Final = text("SELECT channel_id, earned_units FROM app.channel")
-_RECEIPTS: Final = text(
-    "SELECT id, channel_id, total_claimed_units, ceiling_units, operator, operator_signature FROM app.receipt"
-)
 
-
-def compare(derived: Iterable[StateRow], snapshot: Snapshot, domain: Domain, report: Report) -> None:
+def compare(book: Book, snapshot: Snapshot, domain: Domain, report: Report) -> None:
     """Compare every receipt and every channel of the service; does nothing in a database without them."""
-    connection = snapshot.connection
-    if not connection.execute(_READABLE).scalar_one():
+    if not snapshot.has_service():
         return
-    receipts = _check_receipts(connection, domain, report)
-    service = {bytes(row.channel_id): int(row.earned_units) for row in connection.execute(_CHANNELS)}
-    claimed = {row.channel_id: row.total_claimed_units for row in derived if isinstance(row, Channel)}
-    for channel_id, earned in sorted(service.items()):
-        totals = receipts.get(channel_id, set())
-        highest, on_chain = max(totals, default=0), claimed.get(channel_id, 0)
-        report.checked["channels of the service against their receipts"] += 1
-        if earned != highest:
-            _add(report, channel_id, "earned_units", earned, highest)
-        if on_chain and on_chain not in totals:
-            _add(report, channel_id, "total_claimed_units", highest, on_chain)
+    for channel_id, rows in groupby(snapshot.service_receipts(), key=lambda row: bytes(row.channel_id)):
+        channel = book.find(Channel, channel_id)
+        on_chain = 0 if channel is None else channel.total_claimed_units
+        item = item_of(channel_id, channel)
+        highest, earned, is_known = 0, 0, False
+        for row in rows:
+            earned = int(row.earned_units)
+            if row.id is None:
+                continue
+            highest = int(row.total_claimed_units)
+            is_known |= highest == on_chain
+            signer = signer_of(channel_id, int(row.ceiling_units), highest, bytes(row.operator_signature), domain)
+            what = "receipts against their signatures"
+            report.compare(what, item, f"signer of receipt {row.id}", signer, bytes(row.operator))
+        what = "channels of the service against their receipts"
+        report.compare(what, item, "earned_units", earned, highest)
+        claimed = on_chain if is_known or not on_chain else highest
+        report.compare(what, item, "total_claimed_units", claimed, on_chain)
 
 
-def _check_receipts(connection: Connection, domain: Domain, report: Report) -> dict[bytes, set[int]]:
-    """Check the operator's signature of every receipt; return the totals by channel."""
-    totals: dict[bytes, set[int]] = defaultdict(set)
-    for row in connection.execute(_RECEIPTS):
-        channel_id, total = bytes(row.channel_id), int(row.total_claimed_units)
-        totals[channel_id].add(total)
-        entry = ClaimEntry(channel_id=channel_id, max_claimable_amount=int(row.ceiling_units), total_claimed=total)
-        try:
-            signer = recover(ClaimBatch(claims=(entry,)).digest(domain), bytes(row.operator_signature))
-        except SignatureError:
-            signer = None
-        report.checked["receipts against their signatures"] += 1
-        if signer != bytes(row.operator):
-            _add(report, channel_id, f"signer of receipt {row.id}", bytes(row.operator), signer)
-    return totals
+def item_of(channel_id: bytes, channel: Channel | None) -> Item:
+    """Return what the receipts of a channel are compared under; its place is the channel's last change on chain."""
+    number, tx_hash = (None, None) if channel is None else (channel.block_number, channel.tx_hash)
+    return Item(Source.RECEIPTS, "receipts of channel", "0x" + channel_id.hex(), number, tx_hash)
 
 
-def _add(report: Report, channel_id: bytes, column: str, found: Any, derived: Any) -> None:
-    report.differences.append(
-        Difference(
-            source=Source.RECEIPTS,
-            table="receipts of channel",
-            key="0x" + channel_id.hex(),
-            column=column,
-            found=found,
-            derived=derived,
-        )
-    )
+def signer_of(channel_id: bytes, ceiling: int, total: int, signature: bytes, domain: Domain) -> Any:
+    """Return who signed a receipt as its operator, None where nobody can be told."""
+    entry = ClaimEntry(channel_id=channel_id, max_claimable_amount=ceiling, total_claimed=total)
+    try:
+        return recover(ClaimBatch(claims=(entry,)).digest(domain), signature)
+    except SignatureError:
+        return None

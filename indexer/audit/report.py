@@ -1,30 +1,53 @@
-"""What an audit found, for people and for programs."""
+"""What an audit found: counts of all it compared, the lowest differences, and a line of CSV for each comparison.
+
+Every comparison of the audit goes through `Report.compare`, so nothing is compared without being counted. Memory is
+bounded: all differences are counted, and of them the `KEPT` ones of the lowest blocks are held.
+"""
 
 from __future__ import annotations
 
+import csv
+from bisect import insort
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import IO, Any, Final
 
 from indexer.core.workspace import spelled
 
+KEPT: Final = 1_000
+COLUMNS: Final = ("kind", "key", "field", "derived", "chain", "mirror", "block", "tx")
+
 
 class Source(StrEnum):
-    """What disagrees with the contracts' own logs."""
+    """Whose word was compared with what the contracts' own logs give."""
 
     CHAIN = "chain"
     MIRROR = "mirror"
     CONSERVATION = "conservation"
     RECEIPTS = "receipts"
+    SCORES = "scores"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is compared: a key of a table, with the log that last changed it where there is one."""
+
+    source: Source
+    table: str
+    key: str
+    block_number: int | None = None
+    tx_hash: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
-    """One value that is not what the logs say.
+    """One value that is not what the logs say, in its JSON spelling.
 
-    `found` is the value of the source (a contract's answer, or the mirror's column), `derived` the one the logs give.
-    `block_number` and `tx_hash` are those of the last log behind the value, where there is one.
+    `found` is the value of the source (a contract's answer, a mirror's column, a service's receipt), `derived` the one
+    the logs give. `block_number` and `tx_hash` are those of the last log behind the value, where there is one.
     """
 
     source: Source
@@ -34,7 +57,14 @@ class Difference:
     found: Any
     derived: Any
     block_number: int | None = None
-    tx_hash: bytes | None = None
+    tx_hash: str | None = None
+
+    @property
+    def order(self) -> tuple[int, str, str, str]:
+        """The place in a list: missing money first, then by block."""
+        if self.source is Source.CONSERVATION and self.tx_hash is None:
+            return (-1, self.table, self.key, self.column)
+        return (2**63 if self.block_number is None else self.block_number, self.table, self.key, self.column)
 
     def as_json(self) -> dict[str, Any]:
         """Return the difference with hex and decimal strings."""
@@ -44,62 +74,131 @@ class Difference:
             "table": self.table,
             "key": self.key,
             "column": self.column,
-            "mirror_value" if mirror else "contract_value": spelled(self.found),
-            "chain_value" if mirror else "derived_value": spelled(self.derived),
+            "mirror_value" if mirror else "contract_value": self.found,
+            "chain_value" if mirror else "derived_value": self.derived,
             "block_number": self.block_number,
-            "tx_hash": spelled(self.tx_hash),
+            "tx_hash": self.tx_hash,
         }
 
-    def as_text(self) -> str:
-        """Return one line for people."""
-        who = {"mirror": "mirror", "chain": "contract", "conservation": "token balance", "receipts": "service"}[
-            self.source
-        ]
-        says = {"mirror": "chain", "receipts": "check"}.get(self.source, "logs")
-        origin = ""
-        if self.block_number is not None and self.tx_hash is not None:
-            origin = f" (block {self.block_number}, tx 0x{self.tx_hash.hex()})"
-        found, derived = spelled(self.found), spelled(self.derived)
-        return f"{self.table} {self.key} {self.column}: {who} says {found}, {says} says {derived}{origin}"
+
+class Lines:
+    """The CSV file, one line a comparison; it can be cut back to where a checkpoint was taken."""
+
+    def __init__(self, path: Path, at: int | None) -> None:
+        """Begin the file, or go on at byte `at` of it. Raises OSError."""
+        self.path = path
+        self._file: IO[str] = path.open("w" if at is None else "r+", encoding="utf-8", newline="")
+        if at is not None:
+            self._file.truncate(at)
+            self._file.seek(at)
+        self._writer = csv.writer(self._file, lineterminator="\n")
+        if at is None:
+            self._writer.writerow(COLUMNS)
+
+    def add(self, item: Item, column: str, found: Any, derived: Any) -> None:
+        """Write a line. What a service or a mirror says stands in the column `mirror`, a contract's word in `chain`."""
+        elsewhere = item.source in {Source.MIRROR, Source.RECEIPTS}
+        chain, mirror = ("", spelled(found)) if elsewhere else (spelled(found), "")
+        tx_hash = "" if item.tx_hash is None else "0x" + item.tx_hash.hex()
+        block = "" if item.block_number is None else item.block_number
+        self._writer.writerow((item.table, item.key, column, spelled(derived), chain, mirror, block, tx_hash))
+
+    def saved(self) -> int:
+        """Write out what is held back; return the length of the file in bytes."""
+        self._file.flush()
+        return self._file.tell()
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
 
 @dataclass(slots=True)
 class Report:
-    """Counts of what was checked, and every difference."""
+    """Counts of what was compared, and the lowest differences. `notes` say what is worth knowing and no difference."""
 
+    chain_id: int = 0
     block_number: int = 0
     block_hash: bytes = b""
+    first_block: int = 0
     events: int = 0
     mirror_block: int | None = None
+    resumed_at: int | None = None
     checked: Counter[str] = field(default_factory=Counter)
-    differences: list[Difference] = field(default_factory=list)
+    count: int = 0
+    lowest: list[Difference] = field(default_factory=list)
+    surplus: dict[str, int] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    lines: Lines | None = None
 
     @property
     def ok(self) -> bool:
         """Whether everything agrees."""
-        return not self.differences
+        return self.count == 0
+
+    def compare(self, what: str, item: Item, column: str, found: Any, derived: Any) -> None:
+        """Count a comparison under `what`, and note it if the two values differ."""
+        self.checked[what] += 1
+        if self.lines is not None:
+            self.lines.add(item, column, found, derived)
+        if found != derived:
+            self.add(item, column, found, derived)
+
+    def at_least(self, what: str, item: Item, column: str, found: int, derived: int) -> None:
+        """As `compare`, but more than the derived value is no difference."""
+        self.checked[what] += 1
+        if self.lines is not None:
+            self.lines.add(item, column, found, derived)
+        if found < derived:
+            self.add(item, column, found, derived)
+
+    def add(self, item: Item, column: str, found: Any, derived: Any) -> None:
+        """Note a difference."""
+        self.count += 1
+        difference = Difference(
+            source=item.source,
+            table=item.table,
+            key=item.key,
+            column=column,
+            found=spelled(found),
+            derived=spelled(derived),
+            block_number=item.block_number,
+            tx_hash=None if item.tx_hash is None else "0x" + item.tx_hash.hex(),
+        )
+        insort(self.lowest, difference, key=lambda one: one.order)
+        del self.lowest[KEPT:]
+
+    def saved(self) -> dict[str, Any]:
+        """Return what a checkpoint keeps of the report, as JSON values."""
+        return {
+            "events": self.events,
+            "checked": dict(self.checked),
+            "count": self.count,
+            "lowest": [asdict(difference) for difference in self.lowest],
+            "csv": None if self.lines is None else self.lines.saved(),
+        }
+
+    def resume(self, saved: Mapping[str, Any], at: int) -> None:
+        """Go on from what a checkpoint kept after block `at`."""
+        self.resumed_at = at
+        self.events, self.count = saved["events"], saved["count"]
+        self.checked = Counter(saved["checked"])
+        self.lowest = [Difference(**{**one, "source": Source(one["source"])}) for one in saved["lowest"]]
 
     def as_json(self) -> dict[str, Any]:
-        """Return the whole report."""
+        """Return the whole report; `differences` are the lowest ones, `difference_count` counts all."""
         return {
             "ok": self.ok,
+            "chain_id": self.chain_id,
+            "first_block": self.first_block,
             "block_number": self.block_number,
             "block_hash": spelled(self.block_hash),
             "mirror_block": self.mirror_block,
+            "resumed_at": self.resumed_at,
             "events": self.events,
             "checked": dict(sorted(self.checked.items())),
-            "differences": [difference.as_json() for difference in self.differences],
+            "surplus_units": {name: str(units) for name, units in self.surplus.items()},
+            "notes": self.notes,
+            "difference_count": self.count,
+            "differences": [difference.as_json() for difference in self.lowest],
         }
-
-    def as_text(self) -> str:
-        """Return the summary and the first differences."""
-        lines = [f"Block {self.block_number} (0x{self.block_hash.hex()}), {self.events} events of our contracts."]
-        if self.mirror_block is not None:
-            lines.append(f"Mirror compared at block {self.mirror_block}.")
-        lines += [f"  {count:>8}  {what}" for what, count in sorted(self.checked.items())]
-        if self.ok:
-            return "\n".join([*lines, "No differences."])
-        count = len(self.differences)
-        lines.append("1 difference:" if count == 1 else f"{count} differences. The first:")
-        lines += [f"  {difference.as_text()}" for difference in self.differences[:10]]
-        return "\n".join(lines)

@@ -1,71 +1,121 @@
-"""The audit itself: derive, compare with the contracts at one final block, with mirror and receipts at the mirror's."""
+"""The audit itself: derive, compare with the contracts at one final block, with mirror and receipts at the mirror's.
+
+Only final blocks are committed to the book, each stretch with the report as it was after it, so a run that was killed
+goes on where the last stretch ended. Blocks after the final one, which a mirror may have, are read last and not kept.
+"""
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
 
-from sqlalchemy import Engine
-
-from indexer.audit import mirror, onchain, receipts
-from indexer.audit.derive import History, Progress
-from indexer.audit.report import Difference, Report, Source
-from indexer.chain.node import Node
+from indexer.audit import mirror, onchain, position, receipts, scores, vouchers
+from indexer.audit.book import Book, CheckpointError
+from indexer.audit.derive import History
+from indexer.audit.patience import Patient
+from indexer.audit.progress import Progress
+from indexer.audit.question import Ground
+from indexer.audit.report import Report
+from indexer.chain.errors import InconsistentNodeError
+from indexer.core.chain_view import Block
 from indexer.core.reducer import Reducer
-from indexer.store.readback import Snapshot, snapshot
+from indexer.store.readback import Snapshot
+
+NEAR: Final = 32
+"""So many blocks behind, nodes still have the state to answer from; an audit that took longer reads on first."""
 
 
-def audit(
-    node: Node, reducer: Reducer, token: bytes, *, first: int, engine: Engine | None, progress: Progress
-) -> Report:
-    """Return the report; `first` is the first block with a log of ours, `engine` a mirror to check as well.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What is audited: the token and the first block with a log of ours; `operators` may sign receipts, any if none."""
 
-    Raises ChainError when the node fails, UndecodableError when the logs contradict themselves, LookupError when the
-    mirror is empty or ahead of the node.
-    """
-    report = Report()
-    with ExitStack() as stack:
-        held = stack.enter_context(snapshot(engine)) if engine is not None else None
-        tip = node.tip()
-        final = tip.final.block
-        report.block_number, report.block_hash = final.number, final.hash
+    token: bytes
+    first: int
+    operators: frozenset[bytes] = frozenset()
+    vouchers: Sequence[Path] = ()
+    scores: Sequence[scores.Scores] = ()
+
+
+@dataclass(slots=True)
+class Audit:
+    """One run. `snapshot` is a mirror to check as well."""
+
+    chain: Patient
+    reducer: Reducer
+    subject: Subject
+    book: Book
+    report: Report
+    progress: Progress
+    snapshot: Snapshot | None = None
+
+    def run(self) -> None:
+        """Fill the report. Raises ChainError when the node fails, UndecodableError when the logs contradict themselves,
+        LookupError when the mirror is ahead of the node, CheckpointError when the chain is not the checkpoint's.
+        """
+        held, waits = self.snapshot, self.snapshot is not None
+        tip = self.chain.tip()
+        if held is not None and held.number > tip.head.block.number:
+            raise LookupError(f"the mirror is at block {held.number}, the node only at {tip.head.block.number}")
+        history, final = self._history(), tip.final.block
+        while True:
+            if held is not None and waits and held.number <= final.number:
+                self._take(history, self.chain.block(held.number))
+                self._mirror(held, final)
+                waits = False
+            self._take(history, final)
+            newest = self.chain.tip().final.block
+            if newest.number - final.number <= NEAR:
+                break
+            final = newest
+        self._contracts(final)
+        if held is not None and waits:
+            self._take(history, self.chain.block(held.number), keep=False)
+            self._mirror(held, final)
         if held is not None:
-            if held.number > tip.head.block.number:
-                raise LookupError(f"the mirror is at block {held.number}, the node only at {tip.head.block.number}")
-            report.mirror_block = held.number
-        history = History(node, reducer, first)
-        stops = sorted({final.number, held.number if held is not None else final.number})
-        for stop in stops:
-            _take(history, stop, held, report, progress)
-            if stop == final.number:
-                onchain.compare(node, history.state(), reducer.contracts, token, report)
-            if held is not None and stop == held.number:
-                _compare_position(node, held, report)
-                mirror.compare_state(history.state(), held, report)
-                receipts.compare(history.state(), held, reducer.contracts.channel_domain, report)
-    return report
+            mirror.compare_outside(self.subject.first, held, self.report)
+            position.note_health(held, self.report)
 
+    def _history(self) -> History:
+        kept = self.book.position
+        self.report.first_block = self.subject.first
+        history = History(self.chain, self.reducer, self.book, self.subject.first)
+        if kept is not None:
+            if self.chain.block(kept.number).hash != kept.hash:
+                raise CheckpointError(
+                    f"{self.book.path} was taken after a block {kept.number} the chain does not have (any more)."
+                )
+            history.next_block, history.previous = kept.number + 1, kept.hash
+        return history
 
-def _take(history: History, stop: int, held: Snapshot | None, report: Report, progress: Progress) -> None:
-    for stretch in history.advance(stop):
-        report.events += stretch.events
-        if held is not None and stretch.last <= held.number:
-            mirror.compare_events(stretch, held, report)
-        progress(stretch.last)
+    def _take(self, history: History, to: Block, *, keep: bool = True) -> None:
+        if to.number < history.next_block - 1 and history.previous is not None:
+            raise InconsistentNodeError(f"the node calls block {to.number} final, after block {history.next_block - 1}")
+        first = self.subject.first
+        self.progress.phase("Reading blocks", to.number - first + 1)
+        self.progress.at(history.next_block - first)
+        for stretch in history.advance(to):
+            self.report.events += len(stretch.logs)
+            if self.snapshot is not None and stretch.last.number <= self.snapshot.number:
+                mirror.compare_stretch(stretch, self.snapshot, self.report)
+            if keep:
+                self.book.commit(stretch.last.number, stretch.last.hash, self.report.saved())
+            self.progress.at(stretch.last.number - first + 1)
 
+    def _contracts(self, final: Block) -> None:
+        self.report.block_number, self.report.block_hash = final.number, final.hash
+        ground = Ground(self.reducer.contracts, self.subject.token, final.time)
+        onchain.compare(self.chain, self.book, ground, final, self.report, self.progress)
+        scores.compare(self.subject.scores, self.book, self.report)
+        for path in self.subject.vouchers:
+            vouchers.keep(path, self.book)
+        if self.subject.vouchers:
+            self.progress.phase("Checking receipts", 1)
+            vouchers.compare(self.book, ground.contracts.channel_domain, self.subject.operators, self.report)
 
-def _compare_position(node: Node, held: Snapshot, report: Report) -> None:
-    """The mirror's newest block must be the chain's block of that number."""
-    block = node.header(held.number).block
-    report.checked["cursor rows against the chain"] += 1
-    if block.hash != held.hash:
-        report.differences.append(
-            Difference(
-                source=Source.MIRROR,
-                table="cursor",
-                key=str(held.number),
-                column="hash",
-                found=held.hash,
-                derived=block.hash,
-                block_number=held.number,
-            )
-        )
+    def _mirror(self, held: Snapshot, final: Block) -> None:
+        self.report.mirror_block = held.number
+        position.compare(self.chain, held, final, self.report)
+        mirror.compare_state(self.book, held, self.report, self.progress)
+        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, self.report)

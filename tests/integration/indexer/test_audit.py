@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shlex
@@ -16,6 +17,7 @@ from sqlalchemy import Engine, text
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import reputation as reputation_abi
+from aicp.abi import usdc as usdc_abi
 from aicp.rules.primitives import ZERO_ADDRESS
 from indexer.audit.command import audit
 from indexer.runner import Runner
@@ -56,7 +58,8 @@ def run(lab: Lab, fresh_pg_url: str, tmp_path: Path) -> Callable[..., Result]:
 
     def call(*extra: str, db: bool = True) -> Result:
         arguments = ["--rpc", lab.chain.url, "--deployment", str(file), *extra]
-        return CliRunner().invoke(audit, [*arguments, "--db", fresh_pg_url] if db else arguments)
+        environ = {"AICP_HOME": str(tmp_path / "home")}
+        return CliRunner().invoke(audit, [*arguments, "--db", fresh_pg_url] if db else arguments, env=environ)
 
     return call
 
@@ -107,11 +110,115 @@ def test_a_missing_and_an_invented_row_are_named(busy: bytes, engine: Engine, ru
     assert found == {("pool_event", "(row)", "absent"), ("receiver", "(row)", "present")}
 
 
+FLIP = "UPDATE {p}.{table} SET {column} = set_byte({column}, 0, 255 - get_byte({column}, 0)) WHERE {where}"
+LAST_LOG = "(block_number, log_index) = (SELECT block_number, log_index FROM {p}.log ORDER BY 1 DESC, 2 DESC LIMIT 1)"
+NEXT_BLOCK = "number = (SELECT max(number) FROM {p}.block)"
+FALSIFIED = [  # what is done, how it is undone, and what the audit must name
+    (FLIP.format(p="{p}", table="log", column="data", where=LAST_LOG), None, {("log", "data")}),
+    (FLIP.format(p="{p}", table="log", column="topics[1]", where=LAST_LOG), None, {("log", "topics")}),
+    (FLIP.format(p="{p}", table="log", column="tx_hash", where=LAST_LOG), None, {("log", "tx_hash")}),
+    (
+        f"UPDATE {{p}}.log SET log_index = log_index + 1000 WHERE {LAST_LOG}",
+        f"UPDATE {{p}}.log SET log_index = log_index - 1000 WHERE {LAST_LOG}",
+        {("log", "(row)")},
+    ),
+    (
+        "UPDATE {p}.log SET block_number = -7 WHERE block_number = (SELECT min(block_number) FROM {p}.log)",
+        "UPDATE {p}.log SET block_number = (SELECT min(block_number) FROM {p}.escrow_config) WHERE block_number = -7",
+        {("log", "(row)")},
+    ),
+    (
+        "UPDATE {p}.pool_event SET block_number = block_number + 100000",
+        "UPDATE {p}.pool_event SET block_number = block_number - 100000",
+        {("pool_event", "(row)")},
+    ),
+    (FLIP.format(p="{p}", table="cursor", column="finalized_hash", where="true"), None, {("cursor", "finalized_hash")}),
+    (
+        "UPDATE {p}.cursor SET block_time = block_time + 1, finalized_time = finalized_time + 1",
+        "UPDATE {p}.cursor SET block_time = block_time - 1, finalized_time = finalized_time - 1",
+        {("cursor", "block_time"), ("cursor", "finalized_time")},
+    ),
+    (FLIP.format(p="{p}", table="block", column="parent_hash", where=NEXT_BLOCK), None, {("block", "parent_hash")}),
+    (
+        f"UPDATE {{p}}.block SET number = number + 100 WHERE {NEXT_BLOCK}",
+        f"UPDATE {{p}}.block SET number = number - 100 WHERE {NEXT_BLOCK}",
+        {("block", "(row)")},
+    ),
+]
+
+
+@pytest.mark.timeout(400)
+def test_what_the_indexer_keeps_for_itself_is_compared_too(
+    busy: bytes, engine: Engine, run: Callable[..., Result]
+) -> None:
+    for done, undone, expected in FALSIFIED:
+        with engine.begin() as connection:
+            assert connection.execute(text(done.format(p=PHYSICAL))).rowcount > 0, done
+        answer = run("--json")
+        found = json.loads(answer.stdout)["differences"]
+        assert (answer.exit_code, {(one["table"], one["column"]) for one in found}) == (1, expected), done
+        with engine.begin() as connection:
+            connection.execute(text((undone or done).format(p=PHYSICAL)))
+    with engine.begin() as connection:
+        connection.execute(text(f"DELETE FROM {PHYSICAL}.health"))
+        connection.execute(text(f"INSERT INTO {PHYSICAL}.health VALUES (1, 'stalled', 'no final block for an hour')"))
+        connection.execute(text(f"INSERT INTO {PHYSICAL}.missing_range VALUES (3, 4, 'the node was down')"))
+    answer = run()
+    assert answer.exit_code == 0, answer.output
+    assert "The indexer says it is stalled: no final block for an hour" in answer.output
+    assert "The mirror passed over blocks 3 to 4 and has yet to read them." in answer.output
+
+
+def test_logs_that_contradict_themselves_have_their_own_exit_code(
+    lab: Lab, run: Callable[..., Result], tmp_path: Path
+) -> None:
+    lab.stake()
+    lab.fund(terms := lab.terms())
+    late = {**lab.deployment().to_json(), "deployBlock": int(lab.chain.rpc("eth_blockNumber"), 16) + 1}
+    lab.accept(terms)
+    lab.chain.mine(3)
+    (tmp_path / "late.json").write_text(json.dumps(late))
+    answer = CliRunner().invoke(audit, ["--rpc", lab.chain.url, "--deployment", str(tmp_path / "late.json")])
+    assert answer.exit_code == 4
+    assert "the logs contradict themselves: block " in answer.output
+
+
+def test_files_it_reads_and_writes(lab: Lab, busy: bytes, run: Callable[..., Result], tmp_path: Path) -> None:
+    lines, kept = tmp_path / "all.csv", tmp_path / "kept.sqlite"
+    answer = run("--csv", str(lines), "--checkpoint", str(kept), "--fresh", "--json")
+    assert answer.exit_code == 0, answer.output
+    assert not kept.exists()
+    with lines.open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    [chain, mirror] = [r for r in rows if (r["kind"], r["key"], r["field"]) == ("escrow", hex0(busy), "released_units")]
+    assert (chain["derived"], chain["chain"], chain["mirror"]) == (str(25 * USDC), str(25 * USDC), "")
+    assert (mirror["derived"], mirror["chain"], mirror["mirror"]) == (str(25 * USDC), "", str(25 * USDC))
+    assert int(chain["block"]) > 0
+    assert chain["tx"].startswith("0x")
+    for option in ("--vouchers", "--scores"):
+        assert run(option, str(lines)).exit_code == 2
+    kept.write_text("no checkpoint, whatever its name says" * 20)
+    assert run("--checkpoint", str(kept)).exit_code == 2
+    shown = CliRunner().invoke(audit, ["--help"]).output
+    assert [line.split()[0] for line in shown[shown.index("Exit codes:") :].splitlines()[1:6]] == list("01234")
+
+
+def test_a_mirror_of_other_contracts_is_no_mirror_to_compare(
+    lab: Lab, busy: bytes, engine: Engine, run: Callable[..., Result]
+) -> None:
+    for column, reason in (("genesis_hash", "another chain"), ("deployment_digest", "other contracts")):
+        flip = FLIP.format(p=PHYSICAL, table="meta", column=column, where="true")
+        with engine.begin() as connection:
+            connection.execute(text(flip))
+        answer = run()
+        assert (answer.exit_code, reason in answer.output) == (2, True), answer.output
+        with engine.begin() as connection:
+            connection.execute(text(flip))
+
+
 def test_money_that_left_by_no_event_is_found(lab: Lab, busy: bytes, run: Callable[..., Result]) -> None:
     lab.chain.rpc("anvil_impersonateAccount", hex0(lab.contracts.escrow))
     lab.chain.rpc("anvil_setBalance", hex0(lab.contracts.escrow), hex(10**18))
-    from aicp.abi import usdc as usdc_abi
-
     lab.send(lab.contracts.escrow, lab.usdc, usdc_abi.encode_transfer(lab.other, USDC))
     lab.chain.mine(2)
     answer = run("--json", db=False)
