@@ -292,6 +292,11 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
       {/* the sentences alone are read out: buttons and the clocks, which change every second, are off */}
       <div aria-live="polite" className="grid gap-4">
         <AppealLead deal={deal} role={role} />
+        {deal.ended_reason && (
+          <Notice tone={(end?.good ?? deal.state === 'completed') ? 'ok' : 'warn'}>
+            <span className="inline-block first-letter:uppercase">{end?.sentence ?? `${deal.ended_reason}.`}</span>
+          </Notice>
+        )}
         {now.map((action) => (
           <div
             key={action.name}
@@ -321,11 +326,6 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
         ))}
         {appeal === null && now.length + waits.length + theirs.length === 0 && (
           <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
-        )}
-        {deal.ended_reason && (
-          <Notice tone={(end?.good ?? deal.state === 'completed') ? 'ok' : 'warn'}>
-            <span className="inline-block first-letter:uppercase">{end?.sentence ?? `${deal.ended_reason}.`}</span>
-          </Notice>
         )}
         {later.length > 0 && (
           <details aria-live="off" className="text-sm">

@@ -149,7 +149,7 @@ describe('an appeal', () => {
     const { user } = await open(await makeAppealable(), agent)
     const first = await lead()
     expect(first).toHaveTextContent('The votes are for you: you owe nothing yet.')
-    expect(first).toHaveTextContent('you then have to pay 7.00 USDC in time, or you lose')
+    expect(first).toHaveTextContent('you then have to pay 7.00 USDC too, or you lose')
     expect(within(first).queryByRole('button')).toBeNull()
     await user.click(within(await card()).getByRole('button', { name: 'Pay 7.00 USDC ahead' }))
     await waitFor(() => expect(sent.calls).toHaveLength(2))

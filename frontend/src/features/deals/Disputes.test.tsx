@@ -269,7 +269,10 @@ describe('what happens now', () => {
   ])('says how a dispute ended from the side of the %s', async (_, reader, sentence, tone) => {
     const deal = await makeRuled()
     await open({ ...deal, ended_reason: 'escrow closed: lost' }, reader)
-    expect((await screen.findByText(sentence)).closest('div')).toHaveClass(tone)
+    const notice = (await screen.findByText(sentence)).closest('div') as HTMLElement
+    expect(notice).toHaveClass(tone)
+    const rating = screen.queryByTestId('action-rate')
+    if (reader === buyer) expect(notice.compareDocumentPosition(rating as Node)).toBe(Node.DOCUMENT_POSITION_FOLLOWING)
     expect(screen.queryByText(/escrow closed/i)).toBeNull()
   })
 })

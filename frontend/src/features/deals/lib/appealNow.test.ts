@@ -39,7 +39,7 @@ describe('an open appeal, from the side of its reader', () => {
   it('asks nothing of the side they are for, and says what it may owe', async () =>
     expect(await told('agent')).toMatchObject({
       sentence:
-        'The votes are for you: you owe nothing yet. If the buyer appeals in time, you then have to pay 7.00 USDC in time, or you lose.',
+        'The votes are for you: you owe nothing yet. If the buyer appeals in time, you then have to pay 7.00 USDC too, or you lose.',
       until: NOW + 300,
       pays: false,
     }))

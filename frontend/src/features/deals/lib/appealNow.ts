@@ -2,7 +2,7 @@ import type { DealRole, DisputeOut } from '@/api/types'
 import { amountText } from '@/components/web3/Amount'
 import { appealRule } from './words'
 
-export type Appeal = NonNullable<DisputeOut['appeal']>
+type Appeal = NonNullable<DisputeOut['appeal']>
 export type AppealSide = Appeal['sides'][number]
 
 /** What an open appeal asks of its reader. */
@@ -40,7 +40,7 @@ function sentenceOf(appeal: Appeal, own: AppealSide): string {
     return `The votes are against you. You can appeal: pay ${missing} in time, or the votes stand.`
   return isPaid
     ? `The votes are for you, and your side of an appeal is already paid. If the ${other} appeals in time, a larger panel votes.`
-    : `The votes are for you: you owe nothing yet. If the ${other} appeals in time, you then have to pay ${missing} in time, or you lose.`
+    : `The votes are for you: you owe nothing yet. If the ${other} appeals in time, you then have to pay ${missing} too, or you lose.`
 }
 
 /** What an open appeal asks of a reader at `now`, in unix seconds. */

@@ -161,7 +161,7 @@ export const OUTCOMES: Record<string, string> = {
 }
 
 /** How an escrow ended, for one of its parties; `good` where it ended as he wanted or as he had agreed. */
-export interface End {
+interface End {
   sentence: string
   good: boolean
 }
