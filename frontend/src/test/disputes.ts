@@ -134,7 +134,7 @@ export async function makeAnswering(): Promise<DealOut> {
 
 const PANEL = { committed: 3, neither_votes: 0, buyer_appeal_units: '0', agent_appeal_units: '0' }
 
-/** The first panel has voted for the agent; the buyer may appeal until `NOW + 30`. */
+/** The first panel has voted for the agent; the buyer may appeal until `NOW + 300`. */
 export async function makeAppealable(changes: Partial<NonNullable<DisputeOut['appeal']>> = {}): Promise<DealOut> {
   const deal = await makeDisputed()
   const before = deal.escrow?.dispute
@@ -144,12 +144,12 @@ export async function makeAppealable(changes: Partial<NonNullable<DisputeOut['ap
     required_units,
     paid_units: '0',
     missing_units: required_units,
-    payable_until: NOW + 30,
+    payable_until: NOW + 300,
   })
   const dispute: DisputeOut = {
     ...before,
     arbiter_period: 'appeal',
-    arbiter_period_ends_at: NOW + 60,
+    arbiter_period_ends_at: NOW + 600,
     arbiter_round: 0,
     verdict: 'agent',
     rounds: [{ ...PANEL, number: 0, seats: 3, drawn: 3, buyer_votes: 1, agent_votes: 2 }],
@@ -157,8 +157,8 @@ export async function makeAppealable(changes: Partial<NonNullable<DisputeOut['ap
       round: 0,
       verdict: 'agent',
       cost_units: '7000000',
-      challenge_by: NOW + 30,
-      ends_at: NOW + 60,
+      challenge_by: NOW + 300,
+      ends_at: NOW + 600,
       challenged: false,
       sides: [side('buyer', '14000000'), side('agent', '7000000')],
       ...changes,
@@ -187,7 +187,7 @@ export async function makeDisputed(): Promise<DealOut> {
     decide_by: NOW + 2_592_000,
     arbiter_period: 'commit',
     arbiter_period_at: NOW - 10,
-    arbiter_period_ends_at: NOW + 20,
+    arbiter_period_ends_at: NOW + 200,
     arbiter_round: 1,
     verdict: 'agent',
     evidence: [...before.evidence, evidence(deal, 'agent', AGENT_CLAIM, [])],

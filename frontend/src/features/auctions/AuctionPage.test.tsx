@@ -78,6 +78,13 @@ describe('AuctionPage', () => {
     expect(rows[1]).toHaveTextContent('On chain')
   })
 
+  it('does not call a task running whose work is delivered', async () => {
+    setUp(null)
+    server.use(answers(`/tasks/${task.id}`, { ...task, state: 'delivered', public_state: 'running' }))
+    await show(<AuctionPage />, at)
+    expect(await screen.findByText(/The auction is over; the task is/)).toHaveTextContent('the task is delivered.')
+  })
+
   it('waits for bids', async () => {
     setUp(session, [])
     await show(<AuctionPage />, at)

@@ -20,6 +20,7 @@ import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { TaskPathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
+import { TASK_STATES } from '@/components/web3/states'
 import { BidBook } from './BidBook'
 
 function Facts({ task, reader }: { task: TaskOut; reader: Account | undefined }) {
@@ -81,7 +82,7 @@ function Closed({ task }: { task: TaskOut }) {
     <Notice tone="info">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <span>
-          The auction is over; the task is <b>{task.public_state.replaceAll('_', ' ')}</b>.
+          The auction is over; the task is <b>{TASK_STATES[task.state].word.toLowerCase()}</b>.
         </span>
         {task.deal_id && (
           <Link to={`/deals/${task.deal_id}`} className={buttonClass('secondary')}>

@@ -11,11 +11,13 @@ import { ActionError, Notice } from '@/components/ui/States'
 import { Countdown, formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { AppealLead } from './AppealCard'
 import { DisputeDialog, RespondDialog } from './DisputeDialogs'
 import { escrowOf, openRelease } from './lib/escrow'
 import { REJECT_REASONS } from './lib/reasons'
 import type { useDealActions } from './lib/useDealActions'
 import type { DisputeSteps } from './lib/useDisputeActions'
+import { endFor } from './lib/words'
 import { RatingDialog } from './Ratings'
 import { SplitDialog } from './SplitCard'
 
@@ -33,7 +35,7 @@ function Clock({ action, deal }: { action: Action; deal: DealOut }) {
   const due = dueOf(action, deal)
   if (due === null && !action.if_nobody_acts) return null
   return (
-    <p className="text-xs text-muted">
+    <p aria-live="off" className="text-xs text-muted">
       {due !== null && (
         <>
           Time left: <Countdown until={due} over="over" />
@@ -280,15 +282,21 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
   const theirs = deal.actions.filter((action) => action.who !== role && action.allowed && !BY_THE_WAY.has(action.name))
   // an order that waits for a pool is shown with the way to the pool
   const now = mine.filter((action) => action.allowed || action.name === 'order')
-  const waits = mine.filter((action) => action.name === 'wait')
+  // while an appeal can be paid for, it is that which happens now, not the arbiter's deciding
+  const appeal = deal.escrow?.dispute?.appeal ?? null
+  const waits = mine.filter((action) => action.name === 'wait' && appeal === null)
+  const end = endFor(deal.escrow?.outcome ?? null, role)
   const later = mine.filter((action) => !action.allowed && action.name !== 'order' && action.name !== 'wait')
   return (
     <Card title="What happens now">
-      {/* the sentences alone are read out: the clocks beside them change every second */}
-      <p aria-live="polite" className="sr-only">
-        {[...now, ...waits, ...theirs].map((action) => action.reason).join(' ')}
-      </p>
-      <div className="grid gap-4">
+      {/* the sentences alone are read out: buttons and the clocks, which change every second, are off */}
+      <div aria-live="polite" className="grid gap-4">
+        <AppealLead deal={deal} role={role} />
+        {deal.ended_reason && (
+          <Notice tone={(end?.good ?? deal.state === 'completed') ? 'ok' : 'warn'}>
+            <span className="inline-block first-letter:uppercase">{end?.sentence ?? `${deal.ended_reason}.`}</span>
+          </Notice>
+        )}
         {now.map((action) => (
           <div
             key={action.name}
@@ -299,10 +307,10 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
             {isUnderway(action, deal) ? (
               <p className="text-muted">Signed; it is on its way to the chain.</p>
             ) : (
-              <>
+              <div aria-live="off">
                 <ActionButton action={action} deal={deal} steps={steps} />
                 <DisagreementButton action={action} deal={deal} role={role} steps={disputes} />
-              </>
+              </div>
             )}
             <Clock action={action} deal={deal} />
           </div>
@@ -316,16 +324,11 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
             <Clock action={action} deal={deal} />
           </Notice>
         ))}
-        {now.length + waits.length + theirs.length === 0 && (
+        {appeal === null && now.length + waits.length + theirs.length === 0 && (
           <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
         )}
-        {deal.ended_reason && (
-          <Notice tone={deal.state === 'completed' ? 'ok' : 'warn'}>
-            <span className="inline-block first-letter:uppercase">{deal.ended_reason}.</span>
-          </Notice>
-        )}
         {later.length > 0 && (
-          <details className="text-sm">
+          <details aria-live="off" className="text-sm">
             <summary className="text-muted">Not possible now</summary>
             <ul className="mt-1 grid gap-1 pl-4">
               {later.map((action) => (

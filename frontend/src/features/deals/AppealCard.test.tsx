@@ -3,7 +3,7 @@ import { decodeFunctionData, encodeFunctionData } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { arbiterAbi, usdcAbi } from '@/abi/generated'
-import type { DealOut } from '@/api/types'
+import type { DealOut, DisputeOut } from '@/api/types'
 import type { Call } from '@/chain/useTx'
 import { court, makeAppealable, makeRuled, sessionFor, verifier } from '@/test/disputes'
 import { agent, balances, buyer, NOW, timeline } from '@/test/fixtures'
@@ -52,6 +52,20 @@ const meaning = ({ abi, functionName, args, address }: Call) => {
 }
 
 const card = () => screen.findByRole('region', { name: 'Appeal' })
+/** What happens now: the first thing a reader of the page sees. */
+const lead = () => screen.findByTestId('action-appeal')
+
+type Sides = NonNullable<NonNullable<DisputeOut['appeal']>['sides']>
+const CHALLENGED: Sides = [
+  { role: 'buyer', required_units: '14000000', paid_units: '14000000', missing_units: '0', payable_until: null },
+  {
+    role: 'agent',
+    required_units: '7000000',
+    paid_units: '1000000',
+    missing_units: '6000000',
+    payable_until: NOW + 600,
+  },
+]
 
 describe('an appeal', () => {
   it('says what the votes are, who has to pay how much until when, and pays exactly that', async () => {
@@ -66,7 +80,7 @@ describe('an appeal', () => {
     expect(rounds).toHaveTextContent('The first panel')
     expect(rounds).toHaveTextContent('buyer 1, agent 2 (of 3 seats)')
     expect(rounds).toHaveTextContent('The votes so far are for the agent.')
-    await user.click(within(region).getByRole('button', { name: 'Pay 14.00 USDC for your side' }))
+    await user.click(within(await lead()).getByRole('button', { name: 'Pay 14.00 USDC for your side' }))
     await waitFor(() => expect(sent.calls).toHaveLength(2))
     const id = BigInt(escrowOf(deal).dispute?.dispute_id ?? 0)
     const [approve, fund] = sent.calls as [Call, Call]
@@ -77,23 +91,11 @@ describe('an appeal', () => {
   })
 
   it('lets the agent answer a paid side until the end, for the other side of the same dispute', async () => {
-    const deal = await makeAppealable({
-      challenged: true,
-      sides: [
-        { role: 'buyer', required_units: '14000000', paid_units: '14000000', missing_units: '0', payable_until: null },
-        {
-          role: 'agent',
-          required_units: '7000000',
-          paid_units: '1000000',
-          missing_units: '6000000',
-          payable_until: NOW + 60,
-        },
-      ],
-    })
+    const deal = await makeAppealable({ challenged: true, sides: CHALLENGED })
     const { user, unmount } = await open(deal, agent)
     const region = await card()
     expect(region).toHaveTextContent("If nobody pays 6.00 USDC for the agent's side in time, that side loses.")
-    await user.click(within(region).getByRole('button', { name: 'Pay 6.00 USDC for your side' }))
+    await user.click(within(await lead()).getByRole('button', { name: 'Pay 6.00 USDC for your side' }))
     await waitFor(() => expect(sent.calls).toHaveLength(2))
     expect((sent.calls[1] as Call).args.slice(1)).toEqual([2, 6_000_000n])
     unmount()
@@ -122,14 +124,43 @@ describe('an appeal', () => {
     const deal = structuredClone(await makeAppealable())
     if (deal.escrow?.dispute) deal.escrow.dispute.dispute_id = '7'
     const { user, unmount } = await open(deal)
-    await user.click(within(await card()).getByRole('button', { name: /for your side/ }))
+    await user.click(within(await lead()).getByRole('button', { name: /for your side/ }))
     expect(await screen.findByText(/The service shows another dispute than the terms name/)).toBeVisible()
     expect(sent.calls).toEqual([])
     unmount()
     sent.refuse = new Error('This side of the appeal cannot be paid for now.')
     const again = await open(await makeAppealable())
-    await again.user.click(within(await card()).getByRole('button', { name: /for your side/ }))
+    await again.user.click(within(await lead()).getByRole('button', { name: /for your side/ }))
     expect(await screen.findByText(/cannot be paid for now/)).toBeVisible()
+  })
+
+  it('is what happens now, before anything else, and the arbiter is not waited for meanwhile', async () => {
+    await open(await makeAppealable())
+    const first = await lead()
+    expect(first).toHaveTextContent('The votes are against you. You can appeal: pay 14.00 USDC in time')
+    expect(first).toHaveTextContent(/Time left: 0\d:\d\d/)
+    const divide = screen.getByTestId('action-split')
+    expect(first.compareDocumentPosition(divide)).toBe(Node.DOCUMENT_POSITION_FOLLOWING)
+    expect(screen.queryByText('The arbiter decides.')).toBeNull()
+    expect(screen.getAllByRole('button', { name: /for your side/ })).toHaveLength(1)
+  })
+
+  it('asks nothing of the side the votes are for, which may pay ahead below', async () => {
+    const { user } = await open(await makeAppealable(), agent)
+    const first = await lead()
+    expect(first).toHaveTextContent('The votes are for you: you owe nothing yet.')
+    expect(first).toHaveTextContent('you then have to pay 7.00 USDC too, or you lose')
+    expect(within(first).queryByRole('button')).toBeNull()
+    await user.click(within(await card()).getByRole('button', { name: 'Pay 7.00 USDC ahead' }))
+    await waitFor(() => expect(sent.calls).toHaveLength(2))
+    expect((sent.calls[1] as Call).args.slice(1)).toEqual([2, 7_000_000n])
+  })
+
+  it('tells the side that has appealed that it waits for the other one', async () => {
+    await open(await makeAppealable({ challenged: true, sides: CHALLENGED }))
+    const first = await lead()
+    expect(first).toHaveTextContent('Your side is paid for. If nobody pays 6.00 USDC for the agent in time, you win')
+    expect(within(first).queryByRole('button')).toBeNull()
   })
 
   it('pays out what lies at the arbiter for the reader', async () => {
@@ -139,5 +170,37 @@ describe('an appeal', () => {
     await user.click(await screen.findByRole('button', { name: 'Collect 14.00 USDC from the arbiter' }))
     await waitFor(() => expect(sent.calls).toHaveLength(1))
     expect(meaning(sent.calls[0] as Call)).toEqual([court.contracts.arbiter, 'withdraw', [14_000_000n]])
+  })
+})
+
+describe('a ruling by default', () => {
+  const ruledAgainstVotes = async () => {
+    const deal = structuredClone(await makeRuled())
+    const appealable = escrowOf(await makeAppealable()).dispute
+    const { dispute } = escrowOf(deal)
+    if (!dispute || !appealable) throw new Error('no dispute')
+    dispute.rounds = appealable.rounds.map((round) => ({ ...round, buyer_appeal_units: '14000000' }))
+    dispute.arbiter_round = 0
+    dispute.verdict = 'agent'
+    return deal
+  }
+
+  it('is explained beside the votes it goes against', async () => {
+    await open(await ruledAgainstVotes())
+    const panel = await screen.findByTestId('dispute-panel')
+    expect(panel).toHaveTextContent(
+      "The votes were for the agent. The buyer's side appealed and the agent's side was not paid for in time, so it lost.",
+    )
+    expect(screen.getByRole('region', { name: 'Rounds' })).toHaveTextContent(
+      "Appeal against itbuyer's side 14.00 USDC, agent's side 0.00 USDC",
+    )
+  })
+
+  it('is not claimed where the votes say the same', async () => {
+    const deal = await ruledAgainstVotes()
+    const { dispute } = escrowOf(deal)
+    if (dispute) dispute.verdict = 'buyer'
+    await open(deal)
+    expect(await screen.findByTestId('dispute-panel')).not.toHaveTextContent('was not paid for in time')
   })
 })

@@ -2,22 +2,33 @@ import type { DealOut, DealRole, DisputeOut } from '@/api/types'
 import { collectCall, payAppealCalls } from '@/chain/appeal'
 import { useNetwork } from '@/chain/network'
 import { type Call, useTx } from '@/chain/useTx'
+import { cn } from '@/components/ui/cn'
 import { Countdown, useServerNow } from '@/components/ui/Time'
 import { toast } from '@/components/ui/toast'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { Facts } from './Facts'
+import { type AppealSide, appealNow, isPayable, ownSide } from './lib/appealNow'
 import { escrowOf } from './lib/escrow'
-import { appealRule, ROUNDS, VERDICTS, votesOf } from './lib/words'
-
-type Appeal = NonNullable<DisputeOut['appeal']>
+import { appealPaid, appealRule, ROUNDS, VERDICTS, votesOf } from './lib/words'
 
 /** Each panel that has sat or sits, with its votes. */
 export function Rounds({ dispute }: { dispute: DisputeOut }) {
   if (dispute.rounds.every(({ drawn }) => drawn === 0)) return null
   return (
     <section aria-label="Rounds" className="grid gap-2 border-t border-line pt-3">
-      <Facts facts={dispute.rounds.map((round) => [ROUNDS[round.number] ?? '', votesOf(round)] as const)} />
+      {dispute.rounds.map((round) => {
+        const appeal = appealPaid(round)
+        return (
+          <Facts
+            key={round.number}
+            facts={[
+              [`The ${ROUNDS[round.number]}`, votesOf(round)],
+              ...(appeal === null ? [] : [['Appeal against it', appeal] as const]),
+            ]}
+          />
+        )
+      })}
       {dispute.verdict !== null && dispute.ruling === null && (
         <p className="font-medium">{VERDICTS[dispute.verdict]}</p>
       )}
@@ -35,15 +46,24 @@ function useCalls() {
   return { send, busy: tx.isPending }
 }
 
-function PayButton({ deal, role, side }: { deal: DealOut; role: 'buyer' | 'agent'; side: Appeal['sides'][number] }) {
+/** Pays what is missing for the reader's side: because it is asked for, or ahead, in case the other side appeals. */
+function PayButton({ deal, side, ahead = false }: { deal: DealOut; side: AppealSide; ahead?: boolean }) {
   const network = useNetwork()
   const { send, busy } = useCalls()
   const missing = BigInt(side.missing_units)
   const pay = () =>
-    send(() => payAppealCalls(network, escrowOf(deal), role, missing), `${amountText(missing)} paid for the appeal`)
+    send(
+      () => payAppealCalls(network, escrowOf(deal), side.role, missing),
+      `${amountText(missing)} paid for the appeal`,
+    )
   return (
     <div className="grid gap-2">
-      <ConnectionButton label={`Pay ${amountText(missing)} for your side`} onAct={pay} busy={busy} />
+      <ConnectionButton
+        tone={ahead ? 'secondary' : 'primary'}
+        label={`Pay ${amountText(missing)} ${ahead ? 'ahead' : 'for your side'}`}
+        onAct={pay}
+        busy={busy}
+      />
       <p className="text-xs text-muted">
         Two transactions of your wallet, which needs gas: the arbiter is allowed exactly this amount, then takes it.
         Nobody relays them. If your side wins, you get back what the panel did not cost; if it loses, it is spent.
@@ -52,18 +72,43 @@ function PayButton({ deal, role, side }: { deal: DealOut; role: 'buyer' | 'agent
   )
 }
 
-/** The appeal that can be paid for: what the votes say, until when, who has to pay how much, and the reader's button. */
+/** What an open appeal asks of the reader, until when, and the button, for the top of the page; null without one. */
+export function AppealLead({ deal, role }: { deal: DealOut; role: DealRole }) {
+  const now = useServerNow()
+  const appeal = deal.escrow?.dispute?.appeal
+  if (!appeal) return null
+  const { sentence, until, pays, urgent } = appealNow(appeal, role, now)
+  const own = ownSide(appeal, role)
+  return (
+    <div data-testid="action-appeal" className="grid justify-items-start gap-2">
+      <p className={cn('font-medium', urgent && 'text-bad')}>{sentence}</p>
+      {until > now && (
+        <p aria-live="off">
+          Time left: <Countdown until={until} over="over" />
+          <span className="text-xs text-muted"> (until {new Date(until * 1000).toLocaleString()})</span>
+        </p>
+      )}
+      {pays && own && (
+        <div aria-live="off">
+          <PayButton deal={deal} side={own} />
+        </div>
+      )}
+    </div>
+  )
+}
+
+/** The appeal that can be paid for: its rule, who has paid how much, and the way to pay ahead of being asked. */
 export function AppealCard({ deal, dispute, role }: { deal: DealOut; dispute: DisputeOut; role: DealRole }) {
   const now = useServerNow()
   const { appeal } = dispute
   if (!appeal) return null
   const until = appeal.challenged ? appeal.ends_at : appeal.challenge_by
-  const own = appeal.sides.find((side) => side.role === role)
-  const payable = own && own.payable_until !== null && own.payable_until > now
+  const own = ownSide(appeal, role)
+  const { pays } = appealNow(appeal, role, now)
   return (
     <section aria-label="Appeal" className="grid gap-3 rounded-control bg-sunken px-3 py-2.5">
       <p className="flex flex-wrap items-baseline justify-between gap-2">
-        <b className="font-semibold">Appeal against {(ROUNDS[appeal.round] ?? '').toLowerCase()}</b>
+        <b className="font-semibold">Appeal against {`the ${ROUNDS[appeal.round]}`}</b>
         <span className="text-xs text-muted">
           time left: <Countdown until={until} over="over" />
         </span>
@@ -82,7 +127,7 @@ export function AppealCard({ deal, dispute, role }: { deal: DealOut; dispute: Di
         ]}
       />
       {own && own.missing_units === '0' && <p className="text-muted">Your side is paid for.</p>}
-      {payable && (role === 'buyer' || role === 'agent') && <PayButton deal={deal} role={role} side={own} />}
+      {own && !pays && isPayable(own, now) && <PayButton deal={deal} side={own} ahead />}
     </section>
   )
 }

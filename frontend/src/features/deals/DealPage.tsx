@@ -67,7 +67,7 @@ function Money({ deal }: { deal: DealOut }) {
       facts.push(['Released', <Amount key="released" units={deal.escrow.released_units} />])
     if (deal.escrow.refunded_units !== '0')
       facts.push(['Refunded', <Amount key="refunded" units={deal.escrow.refunded_units} />])
-    if (deal.live && deal.escrow.challenge_ends_at)
+    if (deal.escrow.chain_status === 'submitted' && deal.escrow.challenge_ends_at)
       facts.push(['Time to check ends', <Countdown key="clock" until={deal.escrow.challenge_ends_at} over="over" />])
     if (deal.escrow.chain) facts.push(['Newest entry', <ChainNote key="chain" chain={deal.escrow.chain} />])
   }

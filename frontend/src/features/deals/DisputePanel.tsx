@@ -15,7 +15,7 @@ import { EndingText } from './CaseForm'
 import { Facts } from './Facts'
 import { escrowOf, isAnswering, leftUnits } from './lib/escrow'
 import { type PeriodStep, periodsOf } from './lib/periods'
-import { ifNobodyActs, OUTCOMES, paidOut, RULINGS } from './lib/words'
+import { defaultOf, ifNobodyActs, OUTCOMES, paidOut, RULINGS } from './lib/words'
 import { FileRow } from './ResultFiles'
 
 const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
@@ -101,6 +101,7 @@ function Periods({ steps }: { steps: PeriodStep[] }) {
                 {step.at !== null && <RelativeTime at={iso(step.at)} />}
                 {step.until !== null && step.state === 'now' && (
                   <>
+                    {step.at !== null && ' · '}
                     time left: <Countdown until={step.until} over="over" />
                   </>
                 )}
@@ -120,9 +121,11 @@ function Periods({ steps }: { steps: PeriodStep[] }) {
 function Result({ escrow, dispute }: { escrow: EscrowOut; dispute: DisputeOut }) {
   const closed = escrow.chain_status === 'closed' && dispute.outcome !== null
   if (!closed && dispute.ruling === null) return null
+  const byDefault = defaultOf(dispute)
   return (
     <Notice tone={closed ? 'ok' : 'info'}>
       {dispute.ruling !== null && <p className="font-medium">{RULINGS[dispute.ruling]}</p>}
+      {byDefault !== null && <p>{byDefault}</p>}
       {closed && dispute.outcome !== null ? (
         <>
           {dispute.ruling === null && <p className="font-medium">{OUTCOMES[dispute.outcome]}</p>}

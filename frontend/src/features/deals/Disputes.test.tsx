@@ -219,9 +219,27 @@ describe('dispute panel', () => {
     const current = within(panel)
       .getAllByRole('listitem')
       .filter((item) => item.getAttribute('aria-current') === 'step')
-    expect(current.map((item) => item.textContent).join()).toMatch(/The arbiter decides.*Sealed votes.*appeal 1/s)
+    expect(current.map((item) => item.textContent).join()).toMatch(
+      /The arbiter decides.*Sealed votes.*This is the second panel, after an appeal\./s,
+    )
     expect(panel).toHaveTextContent('If there is no ruling')
     expect(panel).toHaveTextContent('12.00 USDC go to you, 12.00 USDC to the agent (less the fee on it).')
+  })
+
+  it('keeps what has passed of a period apart from what is left of it', async () => {
+    await open(await makeDisputed())
+    const panel = await screen.findByTestId('dispute-panel')
+    expect(panel).toHaveTextContent(/Sealed votes, now\d+ \w+ ago · time left: 0\d:\d\d/)
+  })
+
+  it('shows the clock of the check while it runs only', async () => {
+    const checking = await open(await makeSubmitted())
+    expect(await screen.findByText('Time to check ends')).toBeVisible()
+    checking.unmount()
+    const deal = await makeDisputed()
+    await open({ ...deal, escrow: deal.escrow && { ...deal.escrow, challenge_ends_at: NOW + 600 } })
+    await screen.findByTestId('dispute-panel')
+    expect(screen.queryByText('Time to check ends')).toBeNull()
   })
 
   it('puts the ruling into words, and what it paid', async () => {
@@ -231,6 +249,31 @@ describe('dispute panel', () => {
     expect(panel).toHaveTextContent('The escrow paid 24.00 USDC to the buyer.')
     expect(panel).toHaveTextContent('The bond went: 3.00 USDC to the buyer.')
     expect(panel).not.toHaveTextContent('If there is no ruling')
+  })
+})
+
+describe('what happens now', () => {
+  it('has each sentence once, read out when it changes, and never the clocks beside it', async () => {
+    await open(await makeSubmitted())
+    const [sentence, ...more] = await screen.findAllByText('The buyer checks the result and pays.')
+    expect(more).toEqual([])
+    const nearest = (element: Element | null | undefined) => element?.closest('[aria-live]')?.getAttribute('aria-live')
+    expect(nearest(sentence)).toBe('polite')
+    expect(nearest(screen.getAllByText(/Time left/)[0])).toBe('off')
+    expect(nearest(screen.getByRole('button', { name: 'Release payment' }))).toBe('off')
+  })
+
+  it.each([
+    ['buyer', buyer, 'You won the dispute: the money came back to you.', 'bg-ok-soft'],
+    ['agent', agent, 'You lost the dispute: the money went back to the buyer.', 'bg-warn-soft'],
+  ])('says how a dispute ended from the side of the %s', async (_, reader, sentence, tone) => {
+    const deal = await makeRuled()
+    await open({ ...deal, ended_reason: 'escrow closed: lost' }, reader)
+    const notice = (await screen.findByText(sentence)).closest('div') as HTMLElement
+    expect(notice).toHaveClass(tone)
+    const rating = screen.queryByTestId('action-rate')
+    if (reader === buyer) expect(notice.compareDocumentPosition(rating as Node)).toBe(Node.DOCUMENT_POSITION_FOLLOWING)
+    expect(screen.queryByText(/escrow closed/i)).toBeNull()
   })
 })
 

@@ -74,6 +74,19 @@ describe('periods', () => {
       'Appeal: later',
       'The money is paid out: later',
     ]))
+  it('name a panel where there was an appeal, and whose votes an appeal is against', async () => {
+    const note = (held: EscrowOut, changes: Partial<DisputeOut>) =>
+      periodsOf(held, { ...held.dispute, ...changes } as DisputeOut).find(
+        ({ inner, state }) => inner && state === 'now',
+      )?.note
+    const held = escrowOf(await makeDisputed())
+    const what = 'Each juror fixes a vote nobody can read yet.'
+    expect(note(held, { arbiter_round: 0 })).toBe(what)
+    expect(note(held, { arbiter_round: 2 })).toBe(`${what} This is the third panel, after an appeal.`)
+    expect(note(held, { arbiter_round: 0, arbiter_period: 'appeal' })).toBe(
+      'The first panel has voted; either side may pay for a larger one.',
+    )
+  })
   it('end with the ruling', async () => {
     const held = escrowOf(await makeRuled())
     expect(names(held).slice(2)).toContain('The arbiter ruled: done')

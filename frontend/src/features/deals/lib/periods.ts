@@ -1,5 +1,5 @@
 import type { DisputeOut, EscrowOut } from '@/api/types'
-import { arbiterTime, PERIODS } from './words'
+import { arbiterTime, PERIODS, ROUNDS } from './words'
 
 /** A period of a dispute: over since `at`, or running until `until` (unix seconds where the chain says so). */
 export interface PeriodStep {
@@ -47,22 +47,28 @@ function rulingStep(escrow: EscrowOut, dispute: DisputeOut): PeriodStep {
   return step('The arbiter decides', state, { until: dispute.decide_by, note })
 }
 
+/** What happens in a period of the arbiter's, and in which panel once there has been more than one. */
+function noteOf(period: (typeof PERIODS)[number], round: number | null): string {
+  if (round === null) return period.what
+  if (period.id === 'appeal') return `The ${ROUNDS[round]} has voted; either side may pay for a larger one.`
+  return round === 0 ? period.what : `${period.what} This is the ${ROUNDS[round]}, after an appeal.`
+}
+
 function arbiterSteps(escrow: EscrowOut, dispute: DisputeOut): PeriodStep[] {
   const { arbiter_period: period, arbiter_round: round, arbiter_period_at: since, appeal } = dispute
   const { arbiter_period_ends_at: ends } = dispute
   // where both sides or a clock ended the dispute, its later periods never were
   if (period === null || (escrow.chain_status === 'closed' && dispute.ruling === null)) return []
   const reached = PERIODS.findIndex(({ id }) => id === period)
-  const panel = round === null ? '' : round === 0 ? ' First panel.' : ` After appeal ${round}, a larger panel.`
   const over = escrow.chain_status !== 'disputed'
   const clock = appeal && !appeal.challenged ? appeal.challenge_by : ends
-  return PERIODS.filter(({ id }) => id !== 'solved').map(({ name, what }, index) => {
+  return PERIODS.filter(({ id }) => id !== 'solved').map((one, index) => {
     const state = over || index < reached ? 'done' : index === reached ? 'now' : 'later'
-    return step(name, state, {
+    return step(one.name, state, {
       inner: true,
       at: state === 'now' ? since : null,
       until: state === 'now' ? clock : null,
-      note: state === 'now' ? `${what}${panel}` : null,
+      note: state === 'now' ? noteOf(one, round) : null,
     })
   })
 }

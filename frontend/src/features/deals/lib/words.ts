@@ -103,15 +103,35 @@ export const VERDICTS: Record<NonNullable<DisputeOut['verdict']>, string> = {
   agent: 'The votes so far are for the agent.',
 }
 
+type Round = DisputeOut['rounds'][number]
+
 /** The panels in order, as they are called on the page. */
-export const ROUNDS = ['The first panel', 'The second panel', 'The third panel']
+export const ROUNDS = ['first panel', 'second panel', 'third panel']
 
 /** Who voted how in a panel, counted by seats. */
-export function votesOf(round: DisputeOut['rounds'][number]): string {
+export function votesOf(round: Round): string {
   const { buyer_votes: buyer, agent_votes: agent, neither_votes: neither, drawn } = round
   if (drawn === 0) return 'its jurors are being drawn'
   if (buyer + agent + neither === 0) return `${drawn} jurors' seats, no vote shown yet`
   return `buyer ${buyer}, agent ${agent}${neither > 0 ? `, neither ${neither}` : ''} (of ${drawn} seats)`
+}
+
+/** What was paid for an appeal against a panel; null where there was none. */
+export function appealPaid({ buyer_appeal_units: buyer, agent_appeal_units: agent }: Round): string | null {
+  if (buyer === '0' && agent === '0') return null
+  return `buyer's side ${amountText(buyer)}, agent's side ${amountText(agent)}`
+}
+
+const VOTED = { neither: 'neither side', buyer: 'the buyer', agent: 'the agent' } as const
+
+/**
+ * Why a ruling is not what the votes say; null where it is. The arbiter rules against the newest votes in one case only:
+ * one side has paid for an appeal in full, and the other has not.
+ */
+export function defaultOf({ ruling, verdict }: Pick<DisputeOut, 'ruling' | 'verdict'>): string | null {
+  if (ruling === null || ruling === 'neither' || verdict === null || verdict === ruling) return null
+  const loser = ruling === 'buyer' ? 'agent' : 'buyer'
+  return `The votes were for ${VOTED[verdict]}. The ${ruling}'s side appealed and the ${loser}'s side was not paid for in time, so it lost.`
 }
 
 /** What an appeal needs, and what happens without it, in sentences. */
@@ -138,6 +158,36 @@ export const OUTCOMES: Record<string, string> = {
   tie: 'The dispute ended without a winner.',
   stalled: 'There was no ruling in time.',
   cancelled: 'The escrow was cancelled before the agent accepted.',
+}
+
+/** How an escrow ended, for one of its parties; `good` where it ended as he wanted or as he had agreed. */
+interface End {
+  sentence: string
+  good: boolean
+}
+
+const END_OF_BUYER: Record<string, End> = {
+  completed: { sentence: 'The money was released to the agent.', good: true },
+  returned: { sentence: 'The agent gave the money back.', good: true },
+  missed: { sentence: 'The agent delivered nothing in time: the money came back to you.', good: true },
+  lost: { sentence: 'You won the dispute: the money came back to you.', good: true },
+  won: { sentence: 'You lost the dispute: the money went to the agent.', good: false },
+}
+
+const END_OF_AGENT: Record<string, End> = {
+  completed: { sentence: 'The money was released to you.', good: true },
+  returned: { sentence: 'You gave the money back.', good: false },
+  missed: { sentence: 'You delivered nothing in time: the money went back to the buyer.', good: false },
+  lost: { sentence: 'You lost the dispute: the money went back to the buyer.', good: false },
+  won: { sentence: 'You won the dispute: the money was released to you.', good: true },
+}
+
+/** How a deal whose escrow has closed with `outcome` ended for its reader; null where the outcome does not say. */
+export function endFor(outcome: string | null, reader: DealRole): End | null {
+  if (outcome === null) return null
+  const own = reader === 'verifier' ? undefined : (reader === 'buyer' ? END_OF_BUYER : END_OF_AGENT)[outcome]
+  const sentence = OUTCOMES[outcome]
+  return own ?? (sentence === undefined ? null : { sentence, good: outcome === 'completed' || outcome === 'settled' })
 }
 
 /** What a closed dispute paid, in sentences. */
