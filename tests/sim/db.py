@@ -1,0 +1,67 @@
+"""Trouble between the indexer and its database: connections that break before a statement, before or after COMMIT.
+
+The connection is really closed, so the driver itself finds out. A crash is an exception that no `except Exception`
+catches; whoever drives the indexer forgets it then, as a killed process is forgotten.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class FaultyDatabase:
+    """An engine whose connections break by dice. `counts` is shared with whoever reports."""
+
+    def __init__(self, url: str, random: Random, counts: Counter[str]) -> None:
+        self.rate = 0.0
+        self.crash_rate = 0.0
+        self._random = random
+        self._counts = counts
+        options = "-c synchronous_commit=off -c lock_timeout=5000"
+        self.engine: Engine = create_engine(
+            url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={"options": options}
+        )
+        event.listen(self.engine, "before_cursor_execute", self._statement)
+        event.listen(self.engine, "commit", self._commit)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    def _statement(self, connection: Connection, *_: Any) -> None:
+        if self._throw(self.rate / 10):
+            self._break(connection, "connection_lost_at_statement")
+        if self._throw(self.crash_rate / 10):
+            self._counts["crash_at_statement"] += 1
+            raise Crash
+
+    def _commit(self, connection: Connection) -> None:
+        driver: Any = connection.connection.dbapi_connection
+        if self._throw(self.rate):
+            if self._random.random() < 0.5:
+                driver.commit()
+                self._break(connection, "connection_lost_after_commit")
+            else:
+                self._break(connection, "connection_lost_before_commit")
+        elif self._throw(self.crash_rate):
+            after = self._random.random() < 0.5
+            if after:
+                driver.commit()
+            self._counts["crash_after_commit" if after else "crash_before_commit"] += 1
+            raise Crash
+
+    def _break(self, connection: Connection, kind: str) -> None:
+        self._counts[kind] += 1
+        driver: Any = connection.connection.dbapi_connection
+        driver.close()
+
+    def _throw(self, rate: float) -> bool:
+        return rate > 0 and self._random.random() < rate
