@@ -18,13 +18,17 @@ class Crash(BaseException):
 
 
 class FaultyDatabase:
-    """An engine whose connections break by dice. `counts` is shared with whoever reports."""
+    """An engine whose connections break by dice: the rates say how often, `counts` is shared with whoever reports.
 
-    def __init__(self, url: str, random: Random, counts: Counter[str]) -> None:
+    One is used for many processes in turn, since what SQLAlchemy has compiled stays with an engine.
+    """
+
+    def __init__(self, url: str) -> None:
         self.rate = 0.0
         self.crash_rate = 0.0
-        self._random = random
-        self._counts = counts
+        self.free = True
+        self._random = Random(0)
+        self._counts: Counter[str] = Counter()
         options = "-c synchronous_commit=off -c lock_timeout=5000"
         self.engine: Engine = create_engine(
             url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={"options": options}
@@ -32,9 +36,14 @@ class FaultyDatabase:
         event.listen(self.engine, "before_cursor_execute", self._statement)
         event.listen(self.engine, "commit", self._commit)
 
+    def take(self, random: Random, counts: Counter[str], rate: float = 0.0, crash_rate: float = 0.0) -> None:
+        """Begin to serve a process."""
+        self.free, self._random, self._counts, self.rate, self.crash_rate = False, random, counts, rate, crash_rate
+
     def close(self) -> None:
-        """Close every connection."""
+        """The process has ended: close every connection."""
         self.engine.dispose()
+        self.free, self.rate, self.crash_rate = True, 0.0, 0.0
 
     def _statement(self, connection: Connection, *_: Any) -> None:
         if self._throw(self.rate / 10):

@@ -49,12 +49,12 @@ class CourtRules(Rows):
         self._event(a, "created")
 
     def arbiter_DisputeParties(self, a: Row) -> None:
-        self._dispute(a, extra_data=a["extraData"], reference=a["extraData"][:32])
+        self._case(a, extra_data=a["extraData"], reference=a["extraData"][:32])
         self._event(a, "parties_named")
 
     def arbiter_NewPeriod(self, a: Row) -> None:
         period = _PERIODS[a["period"]]
-        row = self._dispute(a, period=period, period_at=self.time)
+        row = self._case(a, period=period, period_at=self.time)
         if period == "drawing":
             self._round(row, row["round_number"], seats=_seats(row["round_number"]))
         self._event(a, "new_period")
@@ -140,21 +140,21 @@ class CourtRules(Rows):
         was = row["round_number"]
         left = self._panel(row, was)["appeal_left_units"] - self._open(row["dispute_id"], was + 1)
         self._round(row, was, appeal_left_units=left)
-        self._dispute(a, round_number=was + 1)
+        self._case(a, round_number=was + 1)
         self._event(a, "appeal_decision")
 
     def arbiter_Ruling(self, a: Row) -> None:
-        self._dispute(a, ruling=a["ruling"])
+        self._case(a, ruling=a["ruling"])
         self._event(a, "ruling")
 
     def arbiter_RulingUndelivered(self, a: Row) -> None:
-        self._dispute(a, delivered=False)
+        self._case(a, delivered=False)
         self._event(a, "ruling_undelivered")
 
     def arbiter_RelatedDisclosed(self, a: Row) -> None:
         self._event(a, "related_disclosed", a["party"])
 
-    def _dispute(self, a: Row, **changes: Any) -> Row:
+    def _case(self, a: Row, **changes: Any) -> Row:
         return self.put("arbiter_dispute", _key(a), {**self.rows["arbiter_dispute"][_key(a)], **changes})
 
     def _open(self, dispute_id: bytes, number: int) -> int:

@@ -10,6 +10,7 @@ from indexer.settings import deployment_digest
 from indexer.store import schema
 from indexer.store.columns import metadata
 from tests.sim.chain import Chain
+from tests.sim.db import FaultyDatabase
 from tests.sim.turn import CHAIN_ID, CONTRACTS
 
 _KEPT: Final = frozenset({"meta"})
@@ -21,6 +22,8 @@ class Sandbox:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = create_engine(url, connect_args={"options": "-c synchronous_commit=off"})
+        self.databases = (FaultyDatabase(url), FaultyDatabase(url))
+        """As many as there may be indexers at once."""
         self._emptied = 0
         identity = schema.Identity(
             chain_id=CHAIN_ID,
@@ -44,4 +47,6 @@ class Sandbox:
 
     def close(self) -> None:
         """Close the connections."""
+        for database in self.databases:
+            database.close()
         self.engine.dispose()

@@ -18,7 +18,7 @@ from indexer.store.errors import LostRaceError
 from tests.sim.chain import Mined
 from tests.sim.check import Wrong, check, settled
 from tests.sim.clock import Clock, replaced_time
-from tests.sim.db import Crash, FaultyDatabase
+from tests.sim.db import Crash
 from tests.sim.faults import KINDS, Faulty
 from tests.sim.machine import Machine
 from tests.sim.node import SimNode
@@ -210,8 +210,8 @@ class Story:
         return node, faulty
 
     def _start(self) -> None:
-        database = FaultyDatabase(self._sandbox.url, Random(self.random.getrandbits(64)), self.report.happened)
-        _, database.rate, database.crash_rate = self._rates
+        database = next(one for one in self._sandbox.databases if one.free)
+        database.take(Random(self.random.getrandbits(64)), self.report.happened, *self._rates[1:])
         self.machines.append(Machine(database, [faulty for _, faulty in self._providers], self.clock, self._range))
         self._say(f"started an indexer, {len(self.machines)} now")
 
