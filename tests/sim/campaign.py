@@ -81,7 +81,7 @@ def tell(seed: int, sandbox: Sandbox, enabled: Sequence[str] = ENABLED) -> Repor
         return Story(seed, sandbox, enabled=tuple(enabled)).run()
     except Failed as failure:
         cause = failure.__cause__
-        where = "" if cause is None else "".join(traceback.format_exception(cause)[-6:])
+        where = "" if cause is None else "".join(traceback.format_tb(cause.__traceback__)[-5:])
         return f"{failure}\n{where}"
 
 
@@ -119,7 +119,7 @@ def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequ
         try:
             found = results.get(timeout=5.0)
         except queue.Empty:
-            if all(worker.is_alive() for worker in crew):
+            if not any(worker.exitcode for worker in crew):
                 continue
             summary.failures[-1] = "a worker died"
             break

@@ -12,6 +12,7 @@ from tests.sim.oracle import Replay, differences, replay
 from tests.sim.turn import CONTRACTS
 
 _SHOWN: Final = 12
+_WIDTH: Final = 400
 
 
 class Wrong(AssertionError):
@@ -37,7 +38,7 @@ def check(engine: Engine, chain: Chain) -> int | None:
         found += _window(connection, path, cursor, chain)
         found += _announced(connection, model, cursor.finalized_number)
         if found:
-            raise Wrong("\n".join([f"at block {cursor.number}:", *found[:_SHOWN]]))
+            raise Wrong("\n".join([f"at block {cursor.number}:", *(line[:_WIDTH] for line in found[:_SHOWN])]))
         return int(cursor.number)
 
 
