@@ -7,6 +7,7 @@ catches; whoever drives the indexer forgets it then, as a killed process is forg
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from random import Random
 from typing import Any
 
@@ -27,12 +28,18 @@ class FaultyDatabase:
         self.rate = 0.0
         self.crash_rate = 0.0
         self.free = True
+        self.before: Callable[[], None] = lambda: None
+        """Called ahead of every statement; may raise."""
+        self.scripted = ""
+        """Breaks the next COMMIT for certain: "before" or "after" it."""
         self._random = Random(0)
         self._counts: Counter[str] = Counter()
         options = "-c synchronous_commit=off -c lock_timeout=5000"
         self.engine: Engine = create_engine(
             url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={"options": options}
         )
+        self._open: Connection | None = None
+        event.listen(self.engine, "begin", self._began)
         event.listen(self.engine, "before_cursor_execute", self._statement)
         event.listen(self.engine, "commit", self._commit)
 
@@ -45,7 +52,16 @@ class FaultyDatabase:
         self.engine.dispose()
         self.free, self.rate, self.crash_rate = True, 0.0, 0.0
 
+    def lose(self) -> None:
+        """Break the connection of the open transaction, if there is one."""
+        if self._open is not None and not self._open.closed and self._open.in_transaction():
+            self._break(self._open, "connection_lost_in_transaction")
+
+    def _began(self, connection: Connection) -> None:
+        self._open = connection
+
     def _statement(self, connection: Connection, *_: Any) -> None:
+        self.before()
         if self._throw(self.rate / 10):
             self._break(connection, "connection_lost_at_statement")
         if self._throw(self.crash_rate / 10):
@@ -54,8 +70,9 @@ class FaultyDatabase:
 
     def _commit(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
-        if self._throw(self.rate):
-            if self._random.random() < 0.5:
+        scripted, self.scripted = self.scripted, ""
+        if scripted or self._throw(self.rate):
+            if scripted == "after" or (not scripted and self._random.random() < 0.5):
                 driver.commit()
                 self._break(connection, "connection_lost_after_commit")
             else:

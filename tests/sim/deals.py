@@ -16,7 +16,7 @@ _OPEN: Final = ("accepted", "submitted")
 def fund(turn: Turn) -> None:
     """Fund an escrow, now and then out of the balance."""
     client, provider = turn.random.choice(BUYERS), turn.random.choice(AGENTS)
-    amount = turn.random.choice((1, 7, UNIT, 25 * UNIT, 2**96 - 1)) if turn.random.random() < 0.2 else turn.units(50 * UNIT)
+    amount = turn.random.choice((1, 7, UNIT, 25 * UNIT, 2**80)) if turn.random.random() < 0.2 else turn.units(50 * UNIT)
     key = turn.fresh("escrow")
     arbiter = ADDRESSES["arbiter"] if turn.random.random() < 0.7 else NOBODY
     fee_bps = turn.state["config",]["fee_bps"]

@@ -74,6 +74,8 @@ class Faulty(httpx.BaseTransport):
             return self.node.handle_request(request)
         calls: list[Call] = _listed(json.loads(request.read()))
         fitting = [kind for kind in sorted(self.kinds) if _fits(kind, calls)]
+        if not fitting:
+            return self.node.handle_request(request)
         kind = self.random.choice(fitting)
         if kind in REFUSALS:
             self.counts[kind] += 1
@@ -84,6 +86,11 @@ class Faulty(httpx.BaseTransport):
         if self._spoil(kind, calls, answers):
             self.counts[kind] += 1
         return httpx.Response(200, json=answers)
+
+    @staticmethod
+    def calls_of(request: httpx.Request) -> list[Call]:
+        """Return the calls of a request."""
+        return _listed(json.loads(request.read()))
 
     def close(self) -> None:
         """Close the node behind."""

@@ -8,7 +8,7 @@ head and hold exactly what the oracle says.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import Final
@@ -154,6 +154,13 @@ class Story:
         if not self._stalled:
             head = self.chain.head.number
             self.chain.finalise(head - self._lag // 2, head - self._lag - self.random.randint(0, 2))
+        for node, _ in self._providers:
+            if node.look is not None and self._left(node.look.path):
+                node.look = None  # no node stays on a branch the network has finalised away
+
+    def _left(self, path: Sequence[Mined]) -> bool:
+        final = self.chain.final
+        return final < len(path) and path[final].hash != self.chain.path[final].hash
 
     def _toggle_stall(self) -> None:
         self._stalled = not self._stalled
@@ -254,6 +261,9 @@ class Story:
 
     def _at_point(self, name: str) -> None:
         self.report.happened[f"passed_{name}"] += 1
+        for machine in self.machines:
+            if self.random.random() < machine.database.rate / 4:
+                machine.database.lose()
         if self._point:
             self._point -= 1
             if self._point == 0:
