@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy import URL, make_url
 
 from tests.fixtures.services import create_database
+from tests.sim.anvil import AnvilStory, new_ground
 from tests.sim.faults import KINDS
 from tests.sim.sandbox import Sandbox
 from tests.sim.scheduler import ENABLED, Failed, Report, Story
@@ -85,7 +86,9 @@ def tell(seed: int, sandbox: Sandbox, enabled: Sequence[str] = ENABLED) -> Repor
         return f"{failure}\n{where}"
 
 
-def _work(url: str, seeds: multiprocessing.Queue[int], results: multiprocessing.Queue[object], enabled: Sequence[str]) -> None:
+def _work(
+    url: str, seeds: multiprocessing.Queue[int], results: multiprocessing.Queue[object], enabled: Sequence[str]
+) -> None:
     quiet()
     sandbox = Sandbox(url)
     while True:
@@ -108,8 +111,7 @@ def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequ
         todo.put(seed)
     arguments = (todo, results, enabled)
     crew = [
-        context.Process(target=_work, args=(create_database(postgres), *arguments), daemon=True)
-        for _ in range(workers)
+        context.Process(target=_work, args=(create_database(postgres), *arguments), daemon=True) for _ in range(workers)
     ]
     started = time.monotonic()
     for worker in crew:
@@ -139,20 +141,44 @@ def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequ
     return summary
 
 
+def anvil_campaign(postgres: URL, seeds: Sequence[int]) -> Summary:
+    """Tell stories on anvil one after the other; print each failure as it comes."""
+    summary = Summary()
+    started = time.monotonic()
+    ground = new_ground()
+    with tempfile.TemporaryDirectory(prefix="aicp-sim-") as folder:
+        for seed in seeds:
+            try:
+                summary.add(AnvilStory(seed, ground, create_database(postgres), Path(folder)).run())
+            except Failed as failure:
+                summary.failures[seed] = str(failure)
+                print(f"FAILED {failure}\n", flush=True)
+            summary.stories += 1
+            summary.seconds = time.monotonic() - started
+    ground.lab.chain.close()
+    return summary
+
+
 def main(arguments: Sequence[str]) -> int:
     """See `tests/sim/__main__.py`."""
-    parser = argparse.ArgumentParser(prog="make sim", description="Random stories of the indexer, checked by an oracle.")
+    parser = argparse.ArgumentParser(
+        prog="make sim", description="Random stories of the indexer, checked by an oracle."
+    )
     parser.add_argument("--seed", type=int, help="tell this story only; its line shows how it went")
     parser.add_argument("--first", type=int, default=1, help="first seed (default 1)")
     parser.add_argument("--count", type=int, default=100, help="how many stories")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--anvil", action="store_true", help="on anvil, with a process that is really killed")
     parser.add_argument("--only", nargs="*", default=list(ENABLED), choices=KINDS, help="kinds of node faults")
     parser.add_argument("--without", nargs="*", default=[], choices=KINDS)
     chosen = parser.parse_args(arguments)
     enabled = [kind for kind in chosen.only if kind not in chosen.without]
     seeds = [chosen.seed] if chosen.seed is not None else range(chosen.first, chosen.first + chosen.count)
     with server() as postgres:
-        summary = campaign(postgres, list(seeds), workers=min(chosen.workers, len(seeds)), enabled=enabled)
+        if chosen.anvil:
+            summary = anvil_campaign(postgres, list(seeds))
+        else:
+            summary = campaign(postgres, list(seeds), workers=min(chosen.workers, len(seeds)), enabled=enabled)
     print(summary.text())
     if summary.failures:
         print(f"failed seeds: {sorted(summary.failures)}; tell one again with: make sim SEED=N", file=sys.stderr)

@@ -76,7 +76,9 @@ def _window(connection: Connection, path: list[Mined], cursor: Any, chain: Chain
 
 def _announced(connection: Connection, model: Replay, final: int) -> list[str]:
     """Withdrawals announced above the finalised block are all remembered, none below, orphaned ones may be there."""
-    rows = connection.execute(text(f"SELECT pool_id, block_hash, log_index, block_number FROM {PHYSICAL}.pool_withdraw_seen"))
+    rows = connection.execute(
+        text(f"SELECT pool_id, block_hash, log_index, block_number FROM {PHYSICAL}.pool_withdraw_seen")
+    )
     held = {(bytes(row.pool_id), bytes(row.block_hash), row.log_index): row.block_number for row in rows}
     wanted = {
         (row["pool_id"], row["block_hash"], row["log_index"])

@@ -48,7 +48,13 @@ def stake(turn: Turn) -> None:
     elif throw < 0.8 and juror["free"]:
         amount = turn.units(juror["free"])
         if turn.random.random() < 0.5:
-            turn.emit("arbiter", "JurorUnstakeRequested", juror=who, amount=amount, unbondAt=turn.random.choice((0, turn.time + 60)))
+            turn.emit(
+                "arbiter",
+                "JurorUnstakeRequested",
+                juror=who,
+                amount=amount,
+                unbondAt=turn.random.choice((0, turn.time + 60)),
+            )
         else:
             turn.put("juror", who, juror, free=juror["free"] - amount)
             turn.emit("arbiter", "JurorUnstaked", juror=who, amount=amount)
@@ -96,7 +102,14 @@ def settle(turn: Turn) -> None:
                 return
         for (number, who), amount in case["appeal"].items():
             if amount > 0:
-                turn.emit("arbiter", "ContributionReturned", disputeID=case["number"], round=number, account=who, amount=amount)
+                turn.emit(
+                    "arbiter",
+                    "ContributionReturned",
+                    disputeID=case["number"],
+                    round=number,
+                    account=who,
+                    amount=amount,
+                )
                 turn.credit("arbiter", who, amount)
                 turn.put("case", case["number"], case, appeal={**case["appeal"], (number, who): 0})
                 return
@@ -124,9 +137,7 @@ def _draw(turn: Turn, case: Record) -> None:
 def _vote(turn: Turn, case: Record) -> None:
     commit = case["period"] == DisputePeriod.COMMIT
     wanted = "none" if commit else "committed"
-    ready = [
-        key for key, ballot in case["ballots"].items() if key[0] == case["round"] and ballot["state"] == wanted
-    ]
+    ready = [key for key, ballot in case["ballots"].items() if key[0] == case["round"] and ballot["state"] == wanted]
     key = turn.pick(ready)
     if key is None or turn.random.random() < 0.2:
         _period(turn, case, DisputePeriod.REVEAL if commit else DisputePeriod.APPEAL)
@@ -136,7 +147,7 @@ def _vote(turn: Turn, case: Record) -> None:
     if commit:
         turn.emit("arbiter", "CommitCast", disputeID=number, juror=who, commitment=turn.fresh("commitment"))
         ballot = {**ballot, "state": "committed"}
-    elif turn.random.random() < 0.15:
+    elif turn.random.random() < 0.25:
         at_risk = ballot["seats"] * STAKE_PER_SEAT
         share = at_risk // 10
         juror = turn.state["juror", who]
@@ -189,6 +200,8 @@ def _settle(turn: Turn, case: Record, key: tuple[int, bytes]) -> None:
     juror = turn.state["juror", who]
     turn.put("juror", who, juror, free=juror["free"] + returned, locked=juror["locked"] - at_risk)
     turn.credit("arbiter", who, reward)
-    turn.emit("arbiter", "BallotSettled", disputeID=case["number"], round=number, juror=who, returned=returned, reward=reward)
+    turn.emit(
+        "arbiter", "BallotSettled", disputeID=case["number"], round=number, juror=who, returned=returned, reward=reward
+    )
     pots = {**case["pots"], number: case["pots"][number] + at_risk - returned - reward}
     turn.put("case", case["number"], case, pots=pots, ballots={**case["ballots"], key: {**ballot, "settled": True}})

@@ -53,7 +53,9 @@ def submit(turn: Turn) -> None:
     """Hand work in."""
     deal = turn.pick(turn.of("escrow", status="accepted"))
     if deal is not None:
-        turn.emit("escrow", "WorkSubmitted", id=deal["id"], deliverableHash=turn.fresh("work"), challengeEndsAt=turn.time + 60)
+        turn.emit(
+            "escrow", "WorkSubmitted", id=deal["id"], deliverableHash=turn.fresh("work"), challengeEndsAt=turn.time + 60
+        )
         turn.put("escrow", deal["id"], deal, status="submitted")
 
 
@@ -95,7 +97,9 @@ def challenge(turn: Turn) -> None:
         return
     bond = turn.random.randint(1, 5 * UNIT)
     evidence = turn.fresh("evidence")
-    turn.emit("escrow", "DisputeRaised", id=deal["id"], by=deal["client"], evidenceHash=evidence, respondBy=turn.time + 60)
+    turn.emit(
+        "escrow", "DisputeRaised", id=deal["id"], by=deal["client"], evidenceHash=evidence, respondBy=turn.time + 60
+    )
     turn.emit("escrow", "BondPosted", id=deal["id"], party=deal["client"], amount=bond)
     turn.put("escrow", deal["id"], deal, status="challenged", bond=bond)
 
@@ -247,7 +251,14 @@ def _report(turn: Turn, deal: Record) -> None:
         else:
             turn.put("stake", agent, stake, locked=locked)
             turn.emit("reputation", "StakeUnlocked", agent=agent, escrowId=key, amount=deal["stake"])
-    turn.emit("reputation", "OutcomeRecorded", agent=agent, escrowId=key, outcome=deal["outcome"], settledValue=deal["released"])
+    turn.emit(
+        "reputation",
+        "OutcomeRecorded",
+        agent=agent,
+        escrowId=key,
+        outcome=deal["outcome"],
+        settledValue=deal["released"],
+    )
     turn.put("escrow", key, deal, locked=False, reported=True)
     bonus = min(turn.state["bonus",], UNIT)
     if deal["outcome"] == COMPLETED and bonus and turn.random.random() < 0.5:

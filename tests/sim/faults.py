@@ -122,7 +122,9 @@ class Faulty(httpx.BaseTransport):
             del answers[at]
         elif kind == "range_too_large":
             at = next(at for at, call in enumerate(calls) if _is_range(call))
-            answers[at] = _error(answers[at]["id"], self.random.choice((-32005, -32602, -32000)), self._wording(calls[at]))
+            answers[at] = _error(
+                answers[at]["id"], self.random.choice((-32005, -32602, -32000)), self._wording(calls[at])
+            )
         else:
             code, message = (429, "compute units exceeded") if kind == "limited" else (-32000, "internal error")
             answers[at] = _error(answers[at]["id"], code, message)

@@ -450,7 +450,9 @@ def _no_look_at_equal_height(patch: pytest.MonkeyPatch) -> None:
 def _newest_journal_entry(patch: pytest.MonkeyPatch) -> None:
     rows = importlib.import_module("indexer.store.rows")
     real = rows.text
-    patch.setattr(rows, "text", lambda sql: real(sql.replace("ORDER BY key, block_number", "ORDER BY key, block_number DESC")))
+    patch.setattr(
+        rows, "text", lambda sql: real(sql.replace("ORDER BY key, block_number", "ORDER BY key, block_number DESC"))
+    )
 
 
 def _trust_a_lower_head(patch: pytest.MonkeyPatch) -> None:
@@ -479,7 +481,9 @@ def _follow_below_final(patch: pytest.MonkeyPatch) -> None:
 def _each_statement_by_itself(patch: pytest.MonkeyPatch) -> None:
     machine = importlib.import_module("tests.sim.machine")
     real = machine.Store
-    patch.setattr(machine, "Store", lambda engine, reducer: real(engine.execution_options(isolation_level="AUTOCOMMIT"), reducer))
+    patch.setattr(
+        machine, "Store", lambda engine, reducer: real(engine.execution_options(isolation_level="AUTOCOMMIT"), reducer)
+    )
 
 
 def _compare(*columns: str) -> Removal:

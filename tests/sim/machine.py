@@ -40,9 +40,7 @@ class Machine:
         now = self.clock.monotonic
         providers = [Provider(f"http://node{at}", transport=one) for at, one in enumerate(self.transports)]
         pool = Providers(providers, **_known(Providers, clock=now))
-        self._node = Node(
-            pool, CONTRACTS.addresses, finality_depth=self.finality_depth, **_known(Node, clock=now)
-        )
+        self._node = Node(pool, CONTRACTS.addresses, finality_depth=self.finality_depth, **_known(Node, clock=now))
         options = Options(
             chain_id=CHAIN_ID,
             start_block=self.start_block,

@@ -41,7 +41,9 @@ class Rows:
         """Add an activity line for each different account but nobody's."""
         for account in dict.fromkeys(accounts):
             if account != bytes(20):
-                self.add("activity", account=account, contract=self.here, kind=kind, subject=subject, amount_units=amount)
+                self.add(
+                    "activity", account=account, contract=self.here, kind=kind, subject=subject, amount_units=amount
+                )
 
     def move(self, account: bytes, delta: int, kind: str, escrow_id: bytes | None = None) -> None:
         """Change what an account may take out of this contract."""
@@ -58,4 +60,6 @@ class Rows:
         row["withdrawn_units"] -= delta if kind == "withdrawn" else 0
         self.put("ledger", key, row)
         balance = row["balance_units"]
-        self.add("ledger_entry", ledger_id=key, kind=kind, escrow_id=escrow_id, delta_units=delta, balance_units=balance)
+        self.add(
+            "ledger_entry", ledger_id=key, kind=kind, escrow_id=escrow_id, delta_units=delta, balance_units=balance
+        )

@@ -198,7 +198,11 @@ class CourtRules(Rows):
 
     def _risk(self, juror: bytes, free: int, locked: int) -> None:
         row = self.rows["juror"][juror]
-        self.put("juror", juror, {**row, "free_units": row["free_units"] + free, "locked_units": row["locked_units"] + locked})
+        self.put(
+            "juror",
+            juror,
+            {**row, "free_units": row["free_units"] + free, "locked_units": row["locked_units"] + locked},
+        )
 
     def _event(self, a: Row, kind: str, account: bytes | None = None, amount: int = 0) -> None:
         self.add("arbiter_event", dispute_id=_key(a), kind=kind, account=account)

@@ -103,4 +103,6 @@ class Turn:
         if who is not None:
             amount = self.units(self.balance(contract, who))
             self.credit(contract, who, -amount)
-            self.emit(contract, "Withdrawn", account=who, to=who if self.random.random() < 0.5 else TOKEN, amount=amount)
+            self.emit(
+                contract, "Withdrawn", account=who, to=who if self.random.random() < 0.5 else TOKEN, amount=amount
+            )

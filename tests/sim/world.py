@@ -22,7 +22,7 @@ ACTIONS: Final[tuple[tuple[int, Callable[[Turn], None]], ...]] = (
     (1, deals.change_fees), (2, lambda turn: turn.withdraw("escrow")), (1, lambda turn: turn.withdraw("reputation")),
     (1, lambda turn: turn.withdraw("arbiter")), (4, payments.deposit_pool), (3, payments.move_pool),
     (3, payments.open_channel), (2, payments.move_channel), (6, payments.claim), (2, payments.settle),
-    (4, payments.stake), (1, payments.anchor), (4, court.stake), (9, court.proceed), (3, court.settle),
+    (4, payments.stake), (1, payments.anchor), (4, court.stake), (11, court.proceed), (5, court.settle),
 )  # fmt: skip
 _WEIGHTS: Final = tuple(weight for weight, _ in ACTIONS)
 _DEEDS: Final = tuple(deed for _, deed in ACTIONS)
