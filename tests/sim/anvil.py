@@ -1,7 +1,7 @@
 """Stories on a real chain: real contracts on anvil, `anvil_reorg`, and a real `python -m indexer` that is killed.
 
-The dice decide what happens, but two processes run beside us, so a seed does not repeat to the instruction. What must be
-true at the end does not depend on it: the mirror equals the oracle's replay of the chain's own logs.
+The dice decide what happens, but two processes run beside us, so a seed does not repeat to the instruction. What must
+be true at the end does not depend on it: the mirror equals the oracle's replay of the chain's own logs.
 """
 
 from __future__ import annotations

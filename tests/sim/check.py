@@ -58,7 +58,7 @@ def _marks(marks: tuple[int, bytes, int, int]) -> str:
 
 
 def _window(connection: Connection, path: list[Mined], cursor: Any, chain: Chain) -> list[str]:
-    """The blocks kept are those from the finalised one to the cursor, the journal is above it, finality is not ahead."""
+    """The blocks kept are those from the finalised one to the cursor, the journal is above it, finality not ahead."""
     final = cursor.finalized_number
     wrong = [] if final <= chain.final else [f"block {final} is called final, the chain says {chain.final}"]
     if chain.path[final].hash != bytes(cursor.finalized_hash):

@@ -31,8 +31,7 @@ KINDS: Final = (
 )  # fmt: skip
 WORDINGS: Final = (
     "query returned more than 10000 results. Try with this block range [{first}, {half}].",
-    "Log response size exceeded. You can make eth_getLogs requests with up to a 2K block range. Based on your "
-    "parameters, this block range should work: [{first}, {half}]",
+    "Log response size exceeded. Based on your parameters, this block range should work: [{first}, {half}]",
     "block range is too large, limit is 10",
     "exceed maximum block range: 5000",
     "eth_getLogs is limited to a 10,000 range",
@@ -163,7 +162,7 @@ class Faulty(httpx.BaseTransport):
         if kind.endswith(("_of_block", "_in_range")):
             lie = kind.removesuffix("_of_block").removesuffix("_in_range")
             asked = _is_range if kind.endswith("_in_range") else _is_block
-            return any([self._lie(lie, answers[at]) for at, call in enumerate(calls) if asked(call)])
+            return sum(self._lie(lie, answers[at]) for at, call in enumerate(calls) if asked(call)) > 0
         methods = {"no_receipts": "eth_getBlockReceipts"}
         method = methods.get(kind, "eth_getBlockByNumber")
         places = [at for at, call in enumerate(calls) if call["method"] == method]

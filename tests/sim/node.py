@@ -82,9 +82,9 @@ class SimNode(httpx.BaseTransport):
         """Answer one call."""
         frame = {"jsonrpc": "2.0", "id": call["id"]}
         method = self._methods.get(call["method"])
+        if method is None:
+            return {**frame, "error": {"code": -32601, "message": "Method not found"}}
         try:
-            if method is None:
-                raise RpcFailure(-32601, "Method not found")
             return {**frame, "result": method(*call["params"])}
         except RpcFailure as failure:
             return {**frame, "error": {"code": failure.code, "message": failure.message}}

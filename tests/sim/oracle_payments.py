@@ -127,7 +127,8 @@ class PaymentRules(Rows):
         self.move(self.rows["escrow"][a["escrowId"]]["client"], a["toClient"], "slash", a["escrowId"])
         self._bonus(a["toPool"])
         changes = {
-            "locked_units": row["locked_units"] - lock["amount_units"], "staked_units": row["staked_units"] - a["amount"],
+            "locked_units": row["locked_units"] - lock["amount_units"],
+            "staked_units": row["staked_units"] - a["amount"],
             "slashed_units": row["slashed_units"] + a["amount"],
         }  # fmt: skip
         self._stake(a, "slashed", **changes)

@@ -39,7 +39,7 @@ class Proxy:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def do_POST(self) -> None:  # noqa: N802  # the name the server calls
+            def do_POST(self) -> None:  # the name the server calls
                 content = self.rfile.read(int(self.headers["content-length"]))
                 answer = proxy.answer(content)
                 if answer is None:

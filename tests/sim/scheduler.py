@@ -84,7 +84,7 @@ class Story:
     def run(self) -> Report:
         """Tell the story. Raises Failed with the seed and the last steps."""
         self._sandbox.empty()
-        failpoints.install_hook(lambda name: self._at_point(name))
+        failpoints.install_hook(self._at_point)
         try:
             with replaced_time(self.clock):
                 for _ in range(self.random.choice((0, 5, 25))):
