@@ -28,9 +28,9 @@ def _ask(transport: httpx.BaseTransport, world: World) -> object:
     with httpx.Client(transport=transport) as client:
         try:
             answer = client.post("http://node", json=body)
-            return answer.status_code, answer.text
         except httpx.HTTPError as error:
             return type(error)
+    return answer.status_code, answer.text
 
 
 @pytest.mark.parametrize("kind", KINDS)
