@@ -7,9 +7,11 @@ MAKEFLAGS += --no-print-directory
 PYTHON ?= python3
 PORT ?=
 ONLY ?=
+SEED ?=
+N ?=
 STATE := $(or $(AICP_STATE_DIR),.aicp)
 VENV := .venv/bin
-SUITES := check unit contracts forge x402 integration e2e
+SUITES := check unit contracts forge x402 integration sim e2e
 
 # runs a command and prints how long the target took, whatever the outcome
 define timed
@@ -19,7 +21,7 @@ endef
 PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
-.PHONY: help openapi up down status test $(SUITES) $(PROOFS) gas bench audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) sim-long gas bench audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +49,12 @@ contracts: dev-packages ## contract tests (Ape on anvil)
 
 forge: dev-packages ## fuzz tests of the contracts
 	@$(call timed,$(VENV)/python -m scripts.suites forge)
+
+sim: dev-packages ## random stories of the indexer, SEED=7 for one of them, N=100 for so many, else the suite of make test
+	@$(call timed,$(if $(SEED)$(N),$(VENV)/python tests/sim $(if $(SEED),--seed '$(SEED)') $(if $(N),--count '$(N)'),$(VENV)/python -m scripts.suites sim))
+
+sim-long: dev-packages ## 1,000 stories in this process's node and 50 on anvil
+	@$(call timed,$(VENV)/python tests/sim --count 1000 && $(VENV)/python tests/sim --anvil --count 50)
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

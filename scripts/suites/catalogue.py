@@ -109,11 +109,12 @@ FORGE = Suite(
 
 X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
 INTEGRATION = Suite("integration", 660, (_pytest("integration", "tests/integration"),))
+SIM = Suite("sim", 120, (_pytest("sim", "tests/sim", "-n", "2"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 LANES = 2
 """How many suites run side by side."""
 
-SUITES = (CHECK, UNIT, INTEGRATION, CONTRACTS, FORGE, E2E, X402)
+SUITES = (CHECK, UNIT, INTEGRATION, CONTRACTS, FORGE, SIM, E2E, X402)
 """In the order in which the lanes take them: what fails fast first, then the long ones, so that both end together; the
 services' suites apart from each other."""

@@ -1,0 +1,217 @@
+"""What each guard of the indexer is for: a scenario that ends well with it and badly without it.
+
+A scenario raises when the mirror is wrong, or does not arrive, or does not stop where it must. `remove` takes the guard
+away by replacing names; `needs` is a module the guard lives in, where it is not part of every version of the indexer.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pytest
+
+from indexer.core.chain_view import TooDeepError
+from indexer.core.plan import Examine, Idle
+from indexer.core.reducer import UndecodableError
+from indexer.store.errors import LostRaceError
+from tests.sim import scenarios
+from tests.sim.scene import Scene
+
+Scenario = Callable[[Scene], None]
+Removal = Callable[[pytest.MonkeyPatch], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One guard: the row of the fault table it answers, what it is, how to take it away, what then goes wrong."""
+
+    row: str
+    name: str
+    scenario: Scenario
+    remove: Removal
+    needs: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.name}"
+
+    @property
+    def missing(self) -> bool:
+        """Whether this version of the indexer does not have the guard."""
+        return bool(self.needs) and importlib.util.find_spec(self.needs) is None
+
+
+def away(*places: str, instead: Any) -> Removal:
+    """Return a removal that puts `instead` in every one of these places ("module:name" or "module:Class.name")."""
+
+    def remove(patch: pytest.MonkeyPatch) -> None:
+        found = 0
+        for place in places:
+            module, _, path = place.partition(":")
+            if importlib.util.find_spec(module) is None:
+                continue
+            owner: Any = importlib.import_module(module)
+            *outer, name = path.split(".")
+            for step in outer:
+                owner = getattr(owner, step)
+            if hasattr(owner, name):
+                patch.setattr(owner, name, instead)
+                found += 1
+        assert found, f"nothing to take away at {', '.join(places)}"
+
+    return remove
+
+
+def nothing(*_: Any, **__: Any) -> None:
+    """Check nothing."""
+
+
+def _no_look_at_equal_height(patch: pytest.MonkeyPatch) -> None:
+    runner = importlib.import_module("indexer.runner")
+    real = runner.plan
+
+    def plan(view: Any, *, head: Any, **rest: Any) -> Any:
+        step = real(view, head=head, **rest)
+        return Idle() if isinstance(step, Examine) and head.number == view.head.number else step
+
+    patch.setattr(runner, "plan", plan)
+
+
+def _newest_journal_entry(patch: pytest.MonkeyPatch) -> None:
+    rows = importlib.import_module("indexer.store.rows")
+    real = rows.text
+    patch.setattr(
+        rows, "text", lambda sql: real(sql.replace("ORDER BY key, block_number", "ORDER BY key, block_number DESC"))
+    )
+
+
+def _trust_a_lower_head(patch: pytest.MonkeyPatch) -> None:
+    runner = importlib.import_module("indexer.runner")
+
+    def note_lag(self: Any, by: int) -> None:
+        ancestor = self.position.view.at(self.position.view.head.number - by)
+        self.position = self._store.revert(self.position, ancestor)
+
+    patch.setattr(runner.Runner, "_note_lag", note_lag)
+
+
+def _follow_below_final(patch: pytest.MonkeyPatch) -> None:
+    view = importlib.import_module("indexer.core.chain_view").ChainView
+    real = view.common_ancestor
+
+    def common_ancestor(self: Any, branch: Any) -> Any:
+        try:
+            return real(self, branch)
+        except TooDeepError:
+            return self.final
+
+    patch.setattr(view, "common_ancestor", common_ancestor)
+
+
+def _each_statement_by_itself(patch: pytest.MonkeyPatch) -> None:
+    machine = importlib.import_module("tests.sim.machine")
+    real = machine.Store
+    patch.setattr(
+        machine, "Store", lambda engine, reducer: real(engine.execution_options(isolation_level="AUTOCOMMIT"), reducer)
+    )
+
+
+def _compare(*columns: str) -> Removal:
+    """Return a removal that leaves only these columns in what a write compares the cursor with."""
+
+    def remove(patch: pytest.MonkeyPatch) -> None:
+        store = importlib.import_module("indexer.store.store")
+
+        def compare_and_set(connection: Any, position: Any, values: dict[str, Any]) -> None:
+            head = position.view.head
+            known = {"epoch": position.epoch, "number": head.number, "hash": head.hash}
+            change = store.update(store.cursor).values(**values)
+            for column in columns:
+                change = change.where(store.cursor.c[column] == known[column])
+            if connection.execute(change).rowcount != 1:
+                raise LostRaceError("another indexer has moved the cursor")
+
+        patch.setattr(store, "_compare_and_set", compare_and_set)
+
+    return remove
+
+
+def _skip_unknown_events(patch: pytest.MonkeyPatch) -> None:
+    reducer = importlib.import_module("indexer.core.reducer").Reducer
+    real = reducer.decode
+
+    def decode(self: Any, logs: Any) -> Any:
+        found = []
+        for log in logs:
+            try:
+                found += real(self, [log])
+            except UndecodableError:
+                continue
+        return found
+
+    patch.setattr(reducer, "decode", decode)
+
+
+def _forget_the_window(patch: pytest.MonkeyPatch) -> None:
+    store = importlib.import_module("indexer.store.store")
+    real = store._position
+
+    def position(connection: Any) -> Any:
+        found = real(connection)
+        return store.Position(store.ChainView(found.view.head), found.safe_number, found.epoch)
+
+    patch.setattr(store, "_position", position)
+
+
+_NODE: Final = "indexer.chain.node"
+_CHECKS: Final = "indexer.chain.checks"
+_UNBLOOMED: Final = away(f"{_NODE}:Node._logs_of_receipts", instead=lambda *_: [])
+_COUNTED: Final = away("indexer.chain.finality:Finality.tip", instead=lambda self, _known: self._counted())
+_PATIENT: Final = away("indexer.reading:PATIENCE", instead=10**9)
+_REFUSED: Final = away(
+    "indexer.runner:RangeTooLargeError", "indexer.reading:RangeTooLargeError", instead=ZeroDivisionError
+)
+GUARDS: Final = (
+    Guard("I1", "the undo journal", scenarios.live_reorgs, away("indexer.store.rows:undo_above", instead=nothing)),
+    Guard("I2", "the window of blocks is stored", scenarios.offline_reorg, _forget_the_window),
+    Guard("I3", "empty blocks are compared too", scenarios.events_in_empty_blocks, _no_look_at_equal_height),
+    Guard(
+        "I4",
+        "event rows of dropped blocks go",
+        scenarios.transaction_moves,
+        away("indexer.store.rows:REVERTED", instead=()),
+    ),
+    Guard("I5", "the oldest entry of the journal counts", scenarios.reorg_on_reorg, _newest_journal_entry),
+    Guard("I6", "nothing final is undone", scenarios.below_final, _follow_below_final),
+    Guard("I7", "a lower head is no reorg", scenarios.far_behind, _trust_a_lower_head),
+    Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNBLOOMED),
+    Guard(
+        "I9",
+        "logs of a block fit its header",
+        scenarios.spoilt_block,
+        away(f"{_NODE}:check_block_logs", instead=nothing),
+    ),
+    Guard(
+        "I9", "logs of a range are in order", scenarios.spoilt_range, away(f"{_NODE}:check_range_logs", instead=nothing)
+    ),
+    Guard("I10", "a refused range shrinks", scenarios.small_ranges, _REFUSED),
+    Guard("I11", "a write is one transaction", scenarios.killed_anywhere, _each_statement_by_itself),
+    Guard("I12", "a write compares the cursor", scenarios.paused_one_resumes, _compare()),
+    Guard("I12", "a write compares the epoch", scenarios.takeover_alone, _compare("number", "hash")),
+    Guard(
+        *("I13", "keys are asked for until none is missing", scenarios.made_and_used_at_once),
+        away("indexer.core.workspace:Workspace.peek", instead=nothing),
+    ),
+    Guard(
+        "I14",
+        "the position is read again",
+        scenarios.commit_unknown,
+        away("indexer.runner:Runner._recover", instead=nothing),
+    ),
+    Guard("I15", "finality is not counted", scenarios.tags_fail, _COUNTED, "indexer.chain.finality"),
+    Guard("I16", "holes are passed over", scenarios.hole_and_tail, _PATIENT, "indexer.reading"),
+    Guard("I17", "the stream stops", scenarios.unknown_event, _skip_unknown_events),
+)
