@@ -18,7 +18,7 @@ from aicp.client.verify import check_escrow
 from aicp.rules.primitives import keccak
 from backend.deals.models import Deal
 from tests.fixtures.disputelab import FEE, Court
-from tests.fixtures.moneylab import USDC, World, stranger
+from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
 pytestmark = pytest.mark.services
@@ -47,7 +47,7 @@ def test_an_escrow_is_funded_straight_from_the_wallet_after_its_allowance(world:
 
 
 def test_without_gas_one_sentence_says_so_and_nothing_is_sent(world: World, tmp_path: Path) -> None:
-    wallet = Wallet(stranger().key)
+    wallet = Wallet(keccak(b"a wallet that nobody has given gas"))
 
     async def run() -> None:
         async with open_market(world, wallet, tmp_path / "store") as market:
