@@ -18,6 +18,7 @@ import asyncio
 import logging
 from typing import Final
 
+from aicp.abi.enums import Status
 from aicp.abi.typed_data import EscrowTerms
 from aicp.agent.agent import Agent, Options
 from aicp.agent.work import AppealCase, AppealReaction, FundAppeal
@@ -58,7 +59,7 @@ class AppealAnswers:
 
     async def step(self, deal: Deal) -> None:
         """Answer the open appeal of a deal, if it has one that waits for us."""
-        if deal.escrow is None or deal.escrow.chain_status != "disputed":
+        if deal.escrow is None or (deal.escrow.chain_status != "disputed" and self._rpc_url is None):
             return
         terms, escrow = escrow_of(deal, await self._market.chain())
         seen = await self._on_chain(deal, escrow, terms)
@@ -94,11 +95,13 @@ class AppealAnswers:
 
         Raises NotDue where the service shows an appeal that the chain does not have.
         """
-        own = await self._own()
-        if own is None:
+        own, direct = await self._own(), await self._market.own_chain()
+        if own is None or direct is None:
             return None
         try:
-            found = (await own.standing(await self._number(escrow, terms))).appeal
+            found = None
+            if (await direct.state_of(escrow.escrow_id)).status == Status.DISPUTED:
+                found = (await own.standing(await self._number(escrow, terms))).appeal
         except Unreachable as error:
             self._say_once(logging.WARNING, f"whether '{deal.title}' is appealed cannot be seen on chain: {error}")
             return None

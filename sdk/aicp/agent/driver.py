@@ -123,6 +123,7 @@ class Driver:
         self._seen = deal = await self._actions.own_deal(self.deal_id)
         if not deal.live:
             if await self._defence.open_on_chain(deal):
+                await self._appeals.answer_directly_if_late(deal)
                 return False
             self._space.remove()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)

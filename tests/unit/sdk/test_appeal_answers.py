@@ -11,7 +11,8 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from aicp.abi.enums import DisputePeriod
+from aicp.abi.enums import DisputePeriod, Status
+from aicp.abi.escrow import EscrowState
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import ReceiveWithAuthorization
 from aicp.agent import Agent, AppealCase, FundAppeal, Options
@@ -262,7 +263,14 @@ class Court:
         async def held(_: object, account: bytes) -> int:
             return 30_000_000
 
+        async def state(_: object, escrow_id: bytes) -> EscrowState:
+            return EscrowState(
+                released=0, refunded=0, clock=ENDS, status=self.status, ruling=0, flags=0, word=bytes(32)
+            )  # fmt: skip
+
+        self.status = Status.DISPUTED
         monkeypatch.setattr("aicp.client.direct.DirectChain.usdc_units", held)
+        monkeypatch.setattr("aicp.client.direct.DirectChain.state_of", state)
 
     async def standing(self, found: int) -> Standing:
         assert found == number()
@@ -335,3 +343,23 @@ def test_the_command_line_pays_for_ones_own_side_without_gas(  # one parameter f
     assert (answer.exit_code, words in answer.output) == (int(units is None), True), answer.output
     assert [body["amount_units"] for body in service.paid] == ([] if units is None else [str(units)])
     assert court.paid == [], "the wallet has sent nothing"
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("shown", [{"state": "delivered"}, {"state": "refunded", "live": False}])
+async def test_a_service_that_hides_the_dispute_does_not_keep_the_agent_from_its_appeal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shown: dict[str, Any]
+) -> None:
+    service, court = Relay(), Court(monkeypatch, (2 * COST, 0))
+    service.answers[STEP] = deal("submitted").model_copy(update=shown).model_dump(mode="json")
+    driver = Driver(
+        DEAL_ID, agent=Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(market(AGENT, service, tmp_path, rpc_url=RPC)), options=Options(rpc_url=RPC),
+        folder=tmp_path, slots=asyncio.Semaphore(1),
+    )  # fmt: skip
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: ENDS - 1)
+    assert not await driver.step()
+    assert court.paid == [(number(), 2, COST)]
+    court.raised, court.status = None, Status.CLOSED
+    assert await driver.step() is not shown.get("live", True)
+    assert len(court.paid) == 1
