@@ -80,9 +80,9 @@ def require_none_underway(
             raise refusal(what_to_do="Wait until it is mined or has failed.", intent_id=str(intent.id), kind=kind)
 
 
-def key_of(ctx: Context, row: EscrowTerms, kind: str, data: bytes) -> str:
-    """Return the name of a call for ever."""
-    return f"{kind}:{row.escrow_id.hex()}:{txm.intent_hash(ctx.deployment.escrow, data, None).hex()}"
+def key_of(ctx: Context, row: EscrowTerms, kind: str, data: bytes, to: bytes | None = None) -> str:
+    """Return the name of a call for ever; it is one of Escrow unless `to` is another contract."""
+    return f"{kind}:{row.escrow_id.hex()}:{txm.intent_hash(to or ctx.deployment.escrow, data, None).hex()}"
 
 
 def relay(
@@ -95,15 +95,19 @@ def relay(
     actor: bytes,
     data: bytes,
     expires_at: dt.datetime,
+    to: bytes | None = None,
 ) -> Intent:
-    """Ask for a call of Escrow on the actor's account. Raises LimitExceeded when his gas of today is used up."""
+    """Ask for a call of Escrow, or of `to`, on the actor's account.
+
+    Raises LimitExceeded when his gas of today is used up.
+    """
     return txm.enqueue(
         session,
         ctx,
-        idem_key=key_of(ctx, row, kind, data),
+        idem_key=key_of(ctx, row, kind, data, to),
         kind=kind,
         on_behalf_of=actor,
-        to=ctx.deployment.escrow,
+        to=to or ctx.deployment.escrow,
         data=data,
         expires_at=expires_at,
         reference={"deal_id": str(deal.id), "escrow_id": hex0x(row.escrow_id)},

@@ -11,8 +11,9 @@ from aicp.rules.primitives import Finality, parse_address
 from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
-from backend.deals import agreements, disputes, escrow_steps, listing, quotes, service, terms, timeline
+from backend.deals import agreements, appeals, disputes, escrow_steps, listing, quotes, service, terms, timeline
 from backend.deals.dispute_schemas import (
+    AppealPaymentIn,
     DisputeIn,
     RatingIn,
     ReleaseSignatureIn,
@@ -174,6 +175,14 @@ async def dispute(deal_id: uuid.UUID, body: DisputeIn, write: Write, ctx: Ctx, c
 async def respond(deal_id: uuid.UUID, body: ResponseIn, write: Write, ctx: Ctx, caller: DeliverSession) -> DealOut:
     """The agent answers a dispute and pays the arbiter."""
     return await write(lambda s: deal_out(s, ctx, disputes.respond(s, ctx, deal_id, caller.address, body)))
+
+
+@priced.post("/{deal_id}/appeal")
+async def pay_appeal(
+    deal_id: uuid.UUID, body: AppealPaymentIn, write: Write, ctx: Ctx, caller: DeliverSession
+) -> DealOut:
+    """A party pays for its side of the appeal that is open."""
+    return await write(lambda s: deal_out(s, ctx, appeals.pay(s, ctx, deal_id, caller.address, body)))
 
 
 @priced.post("/{deal_id}/split-offers")

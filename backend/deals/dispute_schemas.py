@@ -196,6 +196,20 @@ class ResponseIn(Model):
     bond: BondIn | None = None
 
 
+class AppealPaymentIn(Model):
+    """ERC-3009 `ReceiveWithAuthorization` by a party, for its own side of the open appeal: to the arbiter,
+    validAfter 0, nonce keccak256(abi.encode(disputeID, round, side, salt)); side 1 is the buyer's, 2 the agent's."""
+
+    escrow_id: HashText
+    round: int = Field(ge=0, le=255)
+    """The round the appeal is against."""
+    amount_units: UnitsText
+    """At most what the side is short of."""
+    valid_before: UnixTime
+    salt: HashText
+    signature: SignatureText
+
+
 class SplitOfferIn(Model):
     """`Split(escrowId,toProvider,toClient,validUntil)` by either party; the parts are all that is left."""
 

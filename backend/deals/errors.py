@@ -21,5 +21,9 @@ class BondMismatch(Conflict):
     code, title = "bond_mismatch", "The bond is not what the arbiter asks for now."
 
 
+class AppealMismatch(Conflict):
+    code, title = "appeal_mismatch", "The payment is not what this side of the appeal needs now."
+
+
 class BondShort(Conflict):
     code, title = "bond_short", "The escrow balance does not cover the bond."

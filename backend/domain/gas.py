@@ -43,6 +43,8 @@ RELAYED: Final[dict[str, Relayed]] = {
     "cancel": Relayed(reserved=120_000, left=REPORT_GAS),
     "dispute": Relayed(reserved=250_000, wallets=2),
     "respond": Relayed(reserved=450_000, wallets=2),
+    # the last unit of both sides also starts the next round
+    "appeal": Relayed(reserved=300_000),
     "split": Relayed(reserved=300_000, wallets=2, left=REPORT_GAS),
     "release_quorum": Relayed(reserved=250_000, wallets=3, left=REPORT_GAS),
     "rate": Relayed(reserved=100_000),

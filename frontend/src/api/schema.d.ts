@@ -270,6 +270,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/deals/{deal_id}/appeal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Pay Appeal
+         * @description A party pays for its side of the appeal that is open.
+         */
+        post: operations["pay_appeal"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deals/{deal_id}/authorization": {
         parameters: {
             query?: never;
@@ -1269,6 +1289,25 @@ export interface components {
              * @enum {string}
              */
             verdict: "neither" | "buyer" | "agent";
+        };
+        /**
+         * AppealPaymentIn
+         * @description ERC-3009 `ReceiveWithAuthorization` by a party, for its own side of the open appeal: to the arbiter,
+         *     validAfter 0, nonce keccak256(abi.encode(disputeID, round, side, salt)); side 1 is the buyer's, 2 the agent's.
+         */
+        AppealPaymentIn: {
+            /** base units of USDC */
+            amount_units: string;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** Round */
+            round: number;
+            /** 32 bytes as hex */
+            salt: string;
+            /** signature as hex */
+            signature: string;
+            /** unix seconds */
+            valid_before: number;
         };
         /**
          * AppealSideOut
@@ -3652,6 +3691,43 @@ export interface operations {
         requestBody: {
             content: {
                 "application/json": components["schemas"]["AcceptanceIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DealOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pay_appeal: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                deal_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AppealPaymentIn"];
             };
         };
         responses: {

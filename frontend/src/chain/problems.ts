@@ -44,6 +44,10 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     sentence: 'The arbiter asks for another amount by now; nothing was sent.',
     todo: 'Look at the new amount and sign again.',
   },
+  appeal_mismatch: {
+    sentence: 'Your side of the appeal is short of another amount by now; nothing was sent.',
+    todo: 'Look at the new amount and sign again.',
+  },
   bond_short: {
     sentence: 'Your balance in the escrow contract does not cover the bond.',
     todo: 'Pay it from the wallet.',

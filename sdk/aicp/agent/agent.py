@@ -9,7 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-from aicp.agent.work import DisputeCase, Job, Offer, Reaction, Result, SplitAnswer, SplitProposal, Task
+from aicp.agent.work import (
+    AppealCase,
+    AppealReaction,
+    DisputeCase,
+    Job,
+    Offer,
+    Reaction,
+    Result,
+    SplitAnswer,
+    SplitProposal,
+    Task,
+)
 from aicp.client.errors import ClientError
 from aicp.client.wallet import Wallet
 from aicp.rules.primitives import parse_usdc
@@ -18,10 +29,12 @@ Quote = Callable[[Task], Offer | None]
 Work = Callable[[Job], Result]
 OnDispute = Callable[[DisputeCase], Reaction]
 OnSplitOffer = Callable[[SplitProposal], SplitAnswer]
+OnAppeal = Callable[[AppealCase], AppealReaction]
 Q = TypeVar("Q", bound=Quote)
 W = TypeVar("W", bound=Work)
 D = TypeVar("D", bound=OnDispute)
 S = TypeVar("S", bound=OnSplitOffer)
+A = TypeVar("A", bound=OnAppeal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,6 +77,8 @@ class Agent:
         """Decides what is done about a dispute; without one `aicp.agent.defence.default_reaction` does."""
         self.split_offer: OnSplitOffer | None = None
         """Decides about a buyer's offer to divide; without one it is told in the log and left open."""
+        self.appeal: OnAppeal | None = None
+        """Decides about a buyer's appeal; without one `aicp.agent.appeals.answer_appeals` does."""
 
     @overload
     def on(self, event: Literal["quote"]) -> Callable[[Q], Q]: ...
@@ -73,9 +88,12 @@ class Agent:
     def on(self, event: Literal["dispute"]) -> Callable[[D], D]: ...
     @overload
     def on(self, event: Literal["split_offer"]) -> Callable[[S], S]: ...
-    def on(self, event: Literal["quote", "work", "dispute", "split_offer"]) -> Callable[[Any], Any]:
+    @overload
+    def on(self, event: Literal["appeal"]) -> Callable[[A], A]: ...
+    def on(self, event: Literal["quote", "work", "dispute", "split_offer", "appeal"]) -> Callable[[Any], Any]:
         """Register a handler: `quote(task) -> Offer | None`, `work(job) -> Result` (may raise CannotDo), or, which may
-        be left out, `dispute(case) -> Reaction` and `split_offer(proposal) -> AcceptSplit | Divide | None`.
+        be left out, `dispute(case) -> Reaction`, `split_offer(proposal) -> AcceptSplit | Divide | None` and
+        `appeal(case) -> FundAppeal | None`.
 
         Handlers are plain functions and run in a thread of their own.
         """

@@ -87,7 +87,7 @@ class Defence:
         if own is None or deal.escrow is None:
             return False
         state = await own.state_of(deal.escrow.escrow_id)
-        if state.status not in {Status.SUBMITTED, Status.CHALLENGED}:
+        if state.status not in {Status.SUBMITTED, Status.CHALLENGED, Status.DISPUTED}:
             return False
         self._say_once(logging.WARNING, f"the service calls '{deal.title}' over, but the chain does not")
         await self.answer_directly_if_late(deal)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from aicp.agent.agent import Agent, Options
+from aicp.agent.appeals import AppealAnswers
 from aicp.agent.defence import Defence
 from aicp.agent.division import Division
 from aicp.agent.work import CannotDo, Job, JobFile, Result
@@ -67,6 +68,7 @@ class Driver:
         self._slots = slots
         self._defence = Defence(agent, actions, options)
         self._division = Division(agent, DisputeActions(actions.market))
+        self._appeals = AppealAnswers(agent, actions.market, options)
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
@@ -107,6 +109,7 @@ class Driver:
                 await self._submit_directly_if_late(self._seen)
             elif self._seen is not None and self._seen.state in {"delivered", "disputed"}:
                 await self._defence.answer_directly_if_late(self._seen)
+                await self._appeals.answer_directly_if_late(self._seen)
         except (ClientError, OSError) as error:
             _log.warning("deal %s: %s", self.deal_id, error)
 
@@ -120,6 +123,7 @@ class Driver:
         self._seen = deal = await self._actions.own_deal(self.deal_id)
         if not deal.live:
             if await self._defence.open_on_chain(deal):
+                await self._appeals.answer_directly_if_late(deal)
                 return False
             self._space.remove()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
@@ -135,6 +139,7 @@ class Driver:
                 await self._work(await self._actions.own_deal(self.deal_id))
         elif deal.state in {"delivered", "disputed"}:
             await self._defence.step(deal)
+            await self._appeals.step(deal)
         return False
 
     async def _accept(self, deal: Deal) -> None:

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from aicp.client.models import StoredFile, Task
 from aicp.rules.primitives import parse_usdc
@@ -13,9 +14,12 @@ from aicp.rules.primitives import parse_usdc
 __all__ = [
     "AcceptSplit",
     "Answer",
+    "AppealCase",
+    "AppealReaction",
     "CannotDo",
     "DisputeCase",
     "Divide",
+    "FundAppeal",
     "GiveBack",
     "Job",
     "JobFile",
@@ -156,3 +160,30 @@ class AcceptSplit:
 
 SplitAnswer = AcceptSplit | Divide | None
 """Take it, offer other parts instead, or leave it open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppealCase:
+    """An appeal of the buyer in a dispute that the votes do not give him. Amounts are base units."""
+
+    deal_id: uuid.UUID
+    title: str
+    round_number: int
+    """The round the appeal is against: 0 for the first panel."""
+    verdict: Literal["agent", "neither"]
+    """What its votes say."""
+    cost_units: int
+    """What our side is short of. Comes back if the next panel is for us, less what the panel costs."""
+    at_stake_units: int
+    """What would be lost by not paying: our part of what is left by these votes, and the stake of the deal."""
+    answer_by: int
+    """Unix seconds. Who has not paid by then has lost the dispute, whatever the votes were."""
+
+
+@dataclass(frozen=True, slots=True)
+class FundAppeal:
+    """Pay what our side of the appeal is short of; a larger panel then decides."""
+
+
+AppealReaction = FundAppeal | None
+"""Pay, or leave the appeal unanswered, which loses the dispute."""

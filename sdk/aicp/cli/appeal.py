@@ -10,7 +10,7 @@ import click
 from aicp.abi.enums import DisputePeriod
 from aicp.cli.lookup import deal_argument, find, print_rows, when
 from aicp.cli.options import USDC, rpc_option, signing, wallet_options
-from aicp.client import Market
+from aicp.client import DisputeActions, Market
 from aicp.client.appeals import Appeals, Standing
 from aicp.client.chain import Chain
 from aicp.client.errors import ClientError
@@ -29,6 +29,7 @@ _BY_NUMBER: Final = ("neither", "buyer", "agent")
 @click.option("--side", type=click.Choice(sorted(SIDES)), help="Pay for this side; by default your own.")
 @click.option("--amount", type=USDC, help="Pay this much of it only, in USDC.")
 @click.option("--limit", type=USDC, default="50", show_default=True, help="Pay no more than this, in USDC.")
+@click.option("--direct", is_flag=True, help="Send the payment from the wallet itself, for its own gas.")
 @click.option("--collect", is_flag=True, help="After the ruling: get back what is due, and all the arbiter owes you.")
 @rpc_option
 @wallet_options
@@ -41,18 +42,20 @@ async def appeal(  # one parameter for each option
     side: str | None,
     amount: int | None,
     limit: int,
+    direct: bool,
     collect: bool,
     rpc: str | None,
 ) -> None:
     """Show the appeal of a dispute, pay for a side of it (--fund), or get money back (--collect).
 
     The side the votes are against pays twice what the next panel costs, in the first half of the time; then the other
-    side pays once, or loses. Sent by the wallet, which needs gas.
+    side pays once, or loses. What buyer and agent pay for their own sides is signed and sent by the service; with
+    --direct, for another side, and to collect, the wallet sends it and needs gas.
     """
     if fund and collect:
         raise click.UsageError("Either --fund or --collect.")
-    if not fund and (side or amount is not None):
-        raise click.UsageError("--side and --amount belong to --fund.")
+    if not fund and (side or amount is not None or direct):
+        raise click.UsageError("--side, --amount and --direct belong to --fund.")
     found, chain = await find(market, deal_id), await market.chain()
     number = number_of(found, chain)
     if not (rpc or chain.rpc_url):
@@ -61,17 +64,32 @@ async def appeal(  # one parameter for each option
     if collect:
         click.echo(f"Paid out: {format_usdc(await own.collect(number))} USDC.")
     elif fund:
-        named = side or _side_of(found, market.address)
-        paid = await own.fund(number, SIDES[named], limit_units=limit, units=amount)
+        ours = _side_of(found, market.address)
+        named = side or ours
+        if named is None:
+            raise ClientError("You are no party of this deal; name the --side you pay for.")
+        if named == ours and not direct:
+            paid = await _fund_without_gas(market, found, named, limit, amount)
+        else:
+            paid = await own.fund(number, SIDES[named], limit_units=limit, units=amount)
         click.echo(f"Paid {format_usdc(paid)} USDC for the {named}'s side.")
     _show(await own.standing(number), chain)
 
 
-def _side_of(found: Deal, us: bytes) -> str:
-    for name, party in (("buyer", found.buyer), ("agent", found.agent)):
-        if us == party:
-            return name
-    raise ClientError("You are no party of this deal; name the --side you pay for.")
+def _side_of(found: Deal, us: bytes) -> str | None:
+    return {found.buyer: "buyer", found.agent: "agent"}.get(us)
+
+
+async def _fund_without_gas(market: Market, found: Deal, named: str, limit: int, amount: int | None) -> int:
+    """Sign a payment for our side and wait until what the service sends is mined; return the base units."""
+    after = await DisputeActions(market).fund_appeal(found, amount, limit_units=limit)
+    last = after.last_intent
+    if last is not None and last.kind == "appeal":
+        click.echo("Signed; waiting for the chain ...")
+        await market.wait_landed(last.id)
+    appeal = None if found.escrow is None or found.escrow.dispute is None else found.escrow.dispute.appeal
+    short = next(one.missing_units for one in appeal.sides if one.role == named) if appeal else 0
+    return short if amount is None else min(amount, short)
 
 
 def _show(now: Standing, chain: Chain) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final, Literal
 
 from web3 import AsyncHTTPProvider, AsyncWeb3
@@ -24,7 +25,9 @@ from aicp.abi.typed_data import ChannelConfig, EscrowTerms, ReceiveWithAuthoriza
 from aicp.client.chain import Chain
 from aicp.client.errors import BondAboveLimit, ClientError, NotEnough, Unreachable
 from aicp.client.models import Receipt
+from aicp.client.refusals import words_of
 from aicp.client.wallet import Wallet
+from aicp.rules.constants import network
 from aicp.rules.ids import bond_nonce, dispute_extra
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
@@ -41,7 +44,7 @@ def _decode(error: ContractLogicError) -> str:
         )
     except (ValueError, AbiError):
         found = None
-    return str(found) if found is not None else (error.message or "no reason given")
+    return words_of(found) if found is not None else (error.message or "no reason given")
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +255,10 @@ class DirectChain:
         self._checked = True
 
     async def send(self, to: bytes, data: bytes) -> bytes:
-        """Send a call and return its hash once it is mined. Raises ClientError where the contract refuses."""
+        """Send a call and return its hash once it is mined.
+
+        Raises ClientError where the contract refuses, NotEnough where the wallet cannot pay for the gas.
+        """
         await self._check_chain()
         try:
             return await self._send_checked(to, data)
@@ -279,6 +285,13 @@ class DirectChain:
             "maxFeePerGas": Wei(2 * base + tip),
             "value": Wei(0),
         }
+        most = int(transaction["gas"]) * int(transaction["maxFeePerGas"])
+        if await eth.get_balance(self._web3.to_checksum_address(sender)) < most:
+            currency = network(self._chain.chain_id).currency
+            raise NotEnough(
+                f"{sender} sends this itself and needs gas: up to {Decimal(most) / 10**18:.6f} {currency}, more than "
+                "it has. Nothing was sent."
+            )
         signed = Account.sign_transaction(dict(transaction), self._wallet.secret_key())
         sent = await eth.send_raw_transaction(signed.raw_transaction)
         async with asyncio.timeout(_TIMEOUT):

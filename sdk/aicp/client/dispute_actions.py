@@ -17,9 +17,16 @@ from aicp.client import models
 from aicp.client.errors import BondAboveLimit, ClientError, Mismatch, NotDue
 from aicp.client.market import Market, new_salt
 from aicp.client.verify import check_deliverable, require
-from aicp.client.verify_dispute import MAX_OFFER_SECONDS, check_offer, escrow_of, joinable, require_status
+from aicp.client.verify_dispute import (
+    MAX_OFFER_SECONDS,
+    check_offer,
+    escrow_of,
+    joinable,
+    number_of,
+    require_status,
+)
 from aicp.rules.documents import comment_hash, evidence_document, evidence_hash
-from aicp.rules.ids import bond_nonce
+from aicp.rules.ids import appeal_nonce, bond_nonce
 from aicp.rules.primitives import ZERO_ADDRESS, format_usdc, hex0x
 
 OFFER_SECONDS: Final = 86_400
@@ -99,6 +106,44 @@ class DisputeActions:
             "bond": bond,
         }
         return await self._act(deal, "response", body)
+
+    async def fund_appeal(
+        self, deal: models.Deal, units: int | None = None, *, limit_units: int, salt: bytes | None = None
+    ) -> models.Deal:
+        """Pay for our own side of the open appeal, without gas: all that it is short of, or `units` of it.
+
+        Bound to dispute, round and side, and taken once for a `salt`, which is random by default; the arbiter takes no
+        more than is missing. Raises NotDue, BondAboveLimit, NotEnough, Mismatch.
+        """
+        chain, us = await self.market.chain(), self.market.address
+        number, (terms, escrow) = number_of(deal, chain), escrow_of(deal, chain)
+        require(us in {terms.client, terms.provider}, "Only buyer and agent pay for a side without gas.")
+        side, name = (1, "buyer") if us == terms.client else (2, "agent")
+        appeal = None if escrow.dispute is None else escrow.dispute.appeal
+        ours = None if appeal is None else next((one for one in appeal.sides if one.role == name), None)
+        if appeal is None or ours is None or ours.payable_until is None:
+            raise NotDue("Nothing can be paid for your side of an appeal now. Nothing was signed.")
+        valid_before = await self._until(ours.payable_until, "The time to pay for your side is over.")
+        amount = ours.missing_units if units is None else min(units, ours.missing_units)
+        if amount <= 0:
+            raise ClientError("Pay more than zero. Nothing was signed.")
+        if amount > limit_units:
+            raise BondAboveLimit(
+                f"This side of the appeal needs {format_usdc(amount)} USDC, and at most {format_usdc(limit_units)} are "
+                "allowed. Nothing was signed."
+            )
+        await self.market.require_usdc(amount)
+        salt = salt or new_salt()
+        nonce = appeal_nonce(number, appeal.round, side, salt)
+        body = {
+            "escrow_id": hex0x(escrow.escrow_id),
+            "round": appeal.round,
+            "amount_units": str(amount),
+            "valid_before": valid_before,
+            "salt": hex0x(salt),
+            "signature": await self.market.authorize(terms.arbiter, amount, nonce, valid_before),
+        }
+        return await self._act(deal, "appeal", body)
 
     async def _until(self, clock: int | None, sentence: str) -> int:
         """Return until when a step that has to be in before `clock` is signed for. Raises NotDue after it."""

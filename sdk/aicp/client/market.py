@@ -264,7 +264,8 @@ class Market:
     async def authorize(self, to: bytes, units: int, nonce: bytes, valid_before: int) -> str:
         """Return our ERC-3009 `ReceiveWithAuthorization` of `units` to one of the deployment's contracts."""
         chain = await self.chain()
-        if to not in {chain.contracts.escrow, chain.contracts.payment_channel, chain.contracts.reputation}:
+        ours = chain.contracts
+        if to not in {ours.escrow, ours.payment_channel, ours.reputation} | chain.arbiters:
             raise Mismatch("Payments are only authorised to the deployment's contracts. Nothing was signed.")
         message = ReceiveWithAuthorization(
             from_=self.address, to=to, value=units, valid_after=0, valid_before=valid_before, nonce=nonce

@@ -72,6 +72,13 @@ def bond_nonce(escrow: bytes, party: bytes) -> bytes:
     return keccak(head + (4).to_bytes(32) + b"bond".ljust(32, b"\0"))
 
 
+def appeal_nonce(dispute: int, round_number: int, side: int, salt: bytes) -> bytes:
+    """Return the ERC-3009 nonce of a payment into an appeal: keccak256(abi.encode(disputeID, round, side, salt))."""
+    if len(salt) != 32:
+        raise ValueError("a salt has 32 bytes")
+    return keccak(dispute.to_bytes(32) + round_number.to_bytes(32) + side.to_bytes(32) + salt)
+
+
 def dispute_extra(escrow: bytes, terms: EscrowTerms) -> bytes:
     """Return what Escrow tells an arbiter about a dispute: abi.encode(escrowId, client, provider, verifier)."""
     if len(escrow) != 32:

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
 import pytest
 from eth_abi.abi import encode
 
 from aicp.abi import arbiter as abi
 from aicp.abi import usdc as usdc_abi
-from aicp.rules.ids import dispute_extra, dispute_id
+from aicp.abi.typed_data import ReceiveWithAuthorization
+from aicp.rules.ids import appeal_nonce, dispute_extra, dispute_id
 from aicp.rules.primitives import Finality, hex0x
-from backend.deals import terms
-from backend.deals.dispute_schemas import AppealOut, DisputeOut
+from backend.deals import appeals, terms
+from backend.deals.dispute_schemas import AppealOut, AppealPaymentIn, DisputeOut
+from backend.deals.errors import AppealMismatch, StepUnderway
 from backend.deals.models import Deal
+from backend.domain.gas import RELAYED
+from backend.errors import InvalidSignature, NotFound, SignatureExpired, WrongState
 from backend.keeper import arbiter as keeper
 from indexer import views
 from tests.fixtures.disputelab import FEE, Court
@@ -70,6 +79,48 @@ def pay(court: Court, deal: Deal, payer: Person, side: int, units: int) -> None:
     data = abi.encode_fund_appeal(court.dispute_id(deal), side, units)
     court.world.send(payer.address, court.world.ctx.deployment.arbiter, data)
     court.world.turn(rounds=1)
+
+
+def signed(court: Court, deal: Deal, payer: Person, units: int, **changes: Any) -> AppealPaymentIn:
+    """A party's signed payment for its own side; changes are of what is signed, `signer` and `said_units` are not."""
+    world = court.world
+    side = 1 if payer.address == deal.buyer else 2
+    number, salt = changes.get("round", 0), changes.get("salt", secrets.token_bytes(32))
+    message = ReceiveWithAuthorization(
+        from_=payer.address, to=world.ctx.deployment.arbiter, value=units, valid_after=0,
+        valid_before=changes.get("valid_before", world.clock() + 50),
+        nonce=appeal_nonce(court.dispute_id(deal), number, changes.get("side", side), salt),
+    )  # fmt: skip
+    return AppealPaymentIn(
+        escrow_id=court.escrow_id(deal), round=number, amount_units=changes.get("said_units", units),
+        valid_before=message.valid_before, salt=salt,
+        signature=changes.get("signer", payer).sign(message, world.ctx.domains.token),
+    )  # fmt: skip
+
+
+def relayed(court: Court, deal: Deal, payer: Person, given: AppealPaymentIn) -> None:
+    world = court.world
+    world.write(lambda s: appeals.pay(s, world.ctx, deal.id, payer.address, given))
+
+
+def calls(court: Court, deal: Deal) -> list[tuple[str, str | None, int]]:
+    rows = court.world.sql(
+        "SELECT state, error_code, gas_used FROM txm.intent WHERE kind = 'appeal' AND reference->>'deal_id' = :d "
+        "ORDER BY created_at",
+        d=str(deal.id),
+    )  # fmt: skip
+    return [(row[0], row[1], int(row[2] or 0)) for row in rows]
+
+
+@contextmanager
+def without_gas(court: Court, *people: Person) -> Iterator[None]:
+    rpc = court.world.chain.rpc
+    for one in people:
+        rpc("anvil_setBalance", hex0x(one.address), "0x0")
+    yield
+    for one in people:
+        assert int(rpc("eth_getBalance", hex0x(one.address), "latest"), 16) == 0, "nobody has sent anything himself"
+        rpc("anvil_setBalance", hex0x(one.address), hex(10**20))
 
 
 def asked(court: Court, kind: str, deal: Deal) -> int:
@@ -167,6 +218,69 @@ def test_a_side_that_does_not_answer_a_funded_appeal_loses(court: Court) -> None
     assert credit(court, stranger.address) == 0, "a stranger's contribution is his own to collect"
     assert asked(court, "appeal_return", deal) == 1
     assert page_of(court) == []
+
+
+def test_both_sides_pay_by_signature_and_need_no_gas(court: Court) -> None:
+    world = court.world
+    deal = judged(court, 2)
+    held = {one.address: world.usdc_of(one.address) for one in (world.buyer, world.agent)}
+    with without_gas(court, world.buyer, world.agent):
+        part = signed(court, deal, world.buyer, COST)
+        relayed(court, deal, world.buyer, part)
+        relayed(court, deal, world.buyer, part)
+        assert len(calls(court, deal)) == 1, "the same request again is the same call"
+        with pytest.raises(StepUnderway):
+            relayed(court, deal, world.buyer, signed(court, deal, world.buyer, COST))
+        world.until(lambda: calls(court, deal)[0][0] == "final", "mined")
+        relayed(court, deal, world.buyer, signed(court, deal, world.buyer, COST))
+        world.until(lambda: appeal_of(court, deal).challenged, "the buyer's side is paid")
+        world.until(lambda: [row[0] for row in calls(court, deal)] == ["final"] * 2, "mined")
+        relayed(court, deal, world.buyer, part)
+        with pytest.raises(WrongState, match="paid in full"):
+            relayed(court, deal, world.buyer, signed(court, deal, world.buyer, 1))
+        answer = signed(court, deal, world.agent, COST)
+        relayed(court, deal, world.agent, answer)
+        world.until(lambda: dispute_of(court, deal).arbiter_round == 1, "the next panel is drawn")
+        world.until(lambda: [row[0] for row in calls(court, deal)] == ["final"] * 3, "mined")
+        relayed(court, deal, world.agent, answer)
+        with pytest.raises(WrongState, match="No such appeal"):
+            relayed(court, deal, world.agent, signed(court, deal, world.agent, COST))
+        assert len(calls(court, deal)) == 3
+    assert world.usdc_of(world.buyer.address) == held[world.buyer.address] - 2 * COST
+    assert world.usdc_of(world.agent.address) == held[world.agent.address] - COST
+    assert max(row[2] for row in calls(court, deal)) <= RELAYED["appeal"].reserved
+
+
+def test_what_does_not_fit_the_appeal_is_not_relayed(court: Court) -> None:
+    world = court.world
+    deal = court.submitted()
+    court.answered(deal)
+    early = signed(court, deal, world.buyer, COST)
+    with pytest.raises(WrongState, match="No such appeal"):
+        relayed(court, deal, world.buyer, early)
+    world.later(61)
+    court.keep_until(deal, "commit")
+    court.vote(deal, 2)
+    buyer, agent = world.buyer, world.agent
+    wrong: list[tuple[Person, AppealPaymentIn, type[Exception]]] = [
+        (buyer, signed(court, deal, buyer, 2 * COST + 1), AppealMismatch),
+        (buyer, signed(court, deal, buyer, 0), AppealMismatch),
+        (agent, signed(court, deal, agent, COST + 1), AppealMismatch),
+        (buyer, signed(court, deal, buyer, COST, round=1), WrongState),
+        (buyer, signed(court, deal, buyer, COST, said_units=COST + 1), InvalidSignature),
+        (buyer, signed(court, deal, buyer, COST, side=2), InvalidSignature),
+        (buyer, signed(court, deal, buyer, COST, signer=agent), InvalidSignature),
+        (buyer, signed(court, deal, buyer, COST, valid_before=world.clock()), SignatureExpired),
+        (world.rival, signed(court, deal, world.rival, COST), NotFound),
+    ]
+    for payer, given, refusal in wrong:
+        with pytest.raises(refusal):
+            relayed(court, deal, payer, given)
+    assert calls(court, deal) == []
+    world.later(APPEAL_SECONDS // 2 + 1)
+    with pytest.raises(WrongState, match="No such appeal"):
+        relayed(court, deal, buyer, signed(court, deal, buyer, COST))
+    assert calls(court, deal) == []
 
 
 def test_strangers_disputes_are_never_looked_at(court: Court) -> None:

@@ -11,7 +11,8 @@ from aicp.abi.enums import Status
 from aicp.abi.escrow import EscrowState
 from aicp.agent import Agent, Options
 from aicp.agent.defence import Defence
-from aicp.client import AgentActions, BondAboveLimit, ClientError, NotDue, Wallet
+from aicp.cli.main import exit_code
+from aicp.client import AgentActions, BondAboveLimit, ClientError, NotDue, NotEnough, Wallet
 from aicp.client.direct import DirectChain
 from aicp.client.verify import check_escrow
 from aicp.rules.primitives import keccak
@@ -43,6 +44,19 @@ def test_an_escrow_is_funded_straight_from_the_wallet_after_its_allowance(world:
     asyncio.run(run())
     assert held - world.usdc_of(world.buyer.address) == 12 * USDC
     world.until(lambda: world.state(deal) == "assigned", "assigned")
+
+
+def test_without_gas_one_sentence_says_so_and_nothing_is_sent(world: World, tmp_path: Path) -> None:
+    wallet = Wallet(keccak(b"a wallet that nobody has given gas"))
+
+    async def run() -> None:
+        async with open_market(world, wallet, tmp_path / "store") as market:
+            direct = DirectChain(world.chain.url, wallet, await market.chain())
+            with pytest.raises(NotEnough, match=r"needs gas: up to 0\.\d+ ETH") as refused:
+                await direct.approve(1)
+            assert exit_code(refused.value) == 1
+
+    asyncio.run(run())
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from eth_abi import encode
 
 from aicp.abi.typed_data import EscrowTerms
 from aicp.rules.appeals import Periods, appeal_of, clock_of, seats_of, verdict_of
-from aicp.rules.ids import dispute_extra, dispute_id
+from aicp.rules.ids import appeal_nonce, dispute_extra, dispute_id
 from aicp.rules.primitives import keccak
 from tests.unit.rules.vectors import AGENT, BUYER, OPERATOR, address, word
 
@@ -88,3 +88,11 @@ def test_a_dispute_is_named_by_who_asked_what() -> None:
             dispute_id(31337, *refused)
     with pytest.raises(ValueError, match="32 bytes"):
         dispute_extra(b"", terms)
+
+
+def test_the_nonce_of_a_payment_names_dispute_round_and_side() -> None:
+    salt = keccak(b"salt")
+    encoded = encode(["uint256", "uint8", "uint8", "uint256"], [2**159 + 1, 1, 2, int.from_bytes(salt)])
+    assert appeal_nonce(2**159 + 1, 1, 2, salt) == keccak(encoded)
+    with pytest.raises(ValueError, match="32 bytes"):
+        appeal_nonce(1, 0, 1, salt[1:])

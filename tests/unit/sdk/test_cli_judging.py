@@ -156,9 +156,9 @@ def test_an_appeal_is_shown_paid_for_ones_own_side_and_collected(court: Court, m
         assert words in answer.output, answer.output
     assert arbiter.paid == []
     assert "Paid 10.00 USDC for the buyer's side." in run(
-        BUYER, "deal", "appeal", str(DEAL_ID), "--fund", "--limit", "12", *rpc
+        BUYER, "deal", "appeal", str(DEAL_ID), "--fund", "--direct", "--limit", "12", *rpc
     ).output  # fmt: skip
-    run(AGENT, "deal", "appeal", str(DEAL_ID), "--fund", "--amount", "1", *rpc)
+    run(AGENT, "deal", "appeal", str(DEAL_ID), "--fund", "--direct", "--amount", "1", *rpc)
     run(VERIFIER, "deal", "appeal", str(DEAL_ID), "--fund", "--side", "agent", *rpc)
     assert arbiter.paid == [
         (number(), 1, 12_000_000, None), (number(), 2, 50_000_000, 1_000_000), (number(), 2, 50_000_000, None),
@@ -175,6 +175,8 @@ def test_an_appeal_is_shown_paid_for_ones_own_side_and_collected(court: Court, m
         (VERIFIER, ["--fund"], 1, "You are no party of this deal"),
         (BUYER, ["--fund", "--collect"], 2, "Either --fund or --collect"),
         (BUYER, ["--side", "agent"], 2, "belong to --fund"),
+        (BUYER, ["--direct"], 2, "belong to --fund"),
+        (BUYER, ["--fund"], 1, "Nothing can be paid for your side"),
     ],
 )
 def test_an_appeal_is_refused_in_one_sentence(  # noqa: PLR0917  # one parameter for each fact

@@ -10,6 +10,7 @@ const KINDS: Record<string, string> = {
   split: 'Payment divided',
   dispute: 'Result disputed',
   respond: 'Dispute answered',
+  appeal: 'Appeal paid for',
   claim_default: 'Dispute ended by silence',
   execute: 'Ruling carried out',
   resolve_stalled: 'Dispute ended without a ruling',
