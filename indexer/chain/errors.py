@@ -63,6 +63,10 @@ class InconsistentNodeError(ChainError):
     """Answers that contradict each other or themselves: stale head, foreign hash, bloom without logs. Never written."""
 
 
+class NoContractError(InconsistentNodeError):
+    """The node has no code where a contract of ours should be: it lags far behind, or serves another chain."""
+
+
 class WrongChainError(ChainError):
     """A provider serves another chain, or our contracts have no code there. Nothing to retry."""
 

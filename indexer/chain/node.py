@@ -24,6 +24,7 @@ from indexer.chain.checks import check_block_logs, check_links, check_range_logs
 from indexer.chain.errors import (
     ChainError,
     InconsistentNodeError,
+    NoContractError,
     RangeTooLargeError,
     UnknownMethodError,
     WrongChainError,
@@ -102,9 +103,8 @@ class Node:
                 raise error
         if len(errors) < len(self.providers.members):
             return
-        missing = [error for error in errors if isinstance(error, InconsistentNodeError)]
-        if missing:
-            raise WrongChainError(str(missing[0]))
+        if all(isinstance(error, NoContractError) for error in errors):
+            raise WrongChainError(str(errors[0]))
         raise errors[-1]
 
     def _check(self, provider: Provider, chain_id: int) -> None:
@@ -118,7 +118,7 @@ class Node:
             raise WrongChainError(f"{provider.name} serves chain {served}, not {chain_id}")
         for address, code in zip(self._hex_addresses, codes, strict=True):
             if code in ("0x", ""):
-                raise InconsistentNodeError(f"no contract at {address} on chain {chain_id}")
+                raise NoContractError(f"no contract at {address} on chain {chain_id}")
         if self._codes is not None and self._codes != codes and len(self.providers.members) > 1:
             raise InconsistentNodeError(f"{provider.name} has other code at our addresses")
         self._codes = codes

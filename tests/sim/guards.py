@@ -167,8 +167,8 @@ def _forget_the_window(patch: pytest.MonkeyPatch) -> None:
 
 
 _NODE: Final = "indexer.chain.node"
-_CHECKS: Final = "indexer.chain.checks"
-_UNBLOOMED: Final = away(f"{_NODE}:Node._logs_of_receipts", instead=lambda *_: [])
+_RECEIPTS: Final = f"{_NODE}:check_receipts"
+_UNCOMPARED: Final = away(_RECEIPTS, instead=nothing)
 _COUNTED: Final = away("indexer.chain.finality:Finality.tip", instead=lambda self, _known: self._counted())
 _PATIENT: Final = away("indexer.reading:PATIENCE", instead=10**9)
 _REFUSED: Final = away(
@@ -187,15 +187,18 @@ GUARDS: Final = (
     Guard("I5", "the oldest entry of the journal counts", scenarios.reorg_on_reorg, _newest_journal_entry),
     Guard("I6", "nothing final is undone", scenarios.below_final, _follow_below_final),
     Guard("I7", "a lower head is no reorg", scenarios.far_behind, _trust_a_lower_head),
-    Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNBLOOMED),
+    Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNCOMPARED),
+    Guard("I8", "receipts tell an empty range", scenarios.empty_in_range, _UNCOMPARED),
+    Guard("I9", "receipts tell a missing log", scenarios.one_missing, _UNCOMPARED),
     Guard(
         "I9",
         "logs of a block fit its header",
         scenarios.spoilt_block,
-        away(f"{_NODE}:check_block_logs", instead=nothing),
+        away(f"{_NODE}:check_block_logs", _RECEIPTS, instead=nothing),
     ),
     Guard(
-        "I9", "logs of a range are in order", scenarios.spoilt_range, away(f"{_NODE}:check_range_logs", instead=nothing)
+        *("I9", "logs of a range are in order", scenarios.spoilt_range),
+        away(f"{_NODE}:check_range_logs", _RECEIPTS, instead=nothing),
     ),
     Guard("I10", "a refused range shrinks", scenarios.small_ranges, _REFUSED),
     Guard("I11", "a write is one transaction", scenarios.killed_anywhere, _each_statement_by_itself),

@@ -246,6 +246,13 @@ def test_no_provider_with_our_contracts_ends_it() -> None:
         node_of(bare).check(CHAIN_ID)
 
 
+def test_an_answer_that_got_lost_at_the_start_is_no_missing_contract() -> None:
+    hasty = FakeNode(chain())
+    hasty.answer = lambda calls: httpx.Response(200, json=[{"jsonrpc": "2.0", "id": 0, "result": hex(CHAIN_ID)}])
+    with pytest.raises(InconsistentNodeError, match="no answer to eth_getCode"):
+        node_of(hasty).check(CHAIN_ID)
+
+
 def test_a_provider_that_was_away_at_the_start_is_checked_before_it_is_used() -> None:
     good, late = FakeNode(chain()), FakeNode(chain())
     late.answer = lambda _: httpx.Response(503)
