@@ -11,6 +11,7 @@ is dropped with CASCADE that somebody else may have built upon.
 
 from __future__ import annotations
 
+import random
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -186,6 +187,10 @@ def _show(connection: Connection, physical: str, version: int) -> None:
     shown, wanted = _columns(connection, SCHEMA), _columns(connection, physical)
     grants = _grants(connection)
     steps = [f"DROP VIEW {SCHEMA}.{name}" for name in sorted(shown.keys() - _names())]
+    # The locks first, by the quickest change of a view there is, in another order at every try: a reader who holds a
+    # view we want later and wants one we hold stops both until we give up, and would at every try in the same order.
+    in_any_order = random.sample(sorted(shown), len(shown))
+    steps[:0] = [f"ALTER VIEW {SCHEMA}.{name} RESET (security_barrier)" for name in in_any_order]
     for name in sorted(_names()):
         held, show = shown.get(name, []), f"VIEW {SCHEMA}.{name} AS TABLE {physical}.{name}"
         if held == wanted[name][: len(held)]:
@@ -196,8 +201,10 @@ def _show(connection: Connection, physical: str, version: int) -> None:
     steps.append(f"COMMENT ON SCHEMA {SCHEMA} IS 'version {version}'")
     if shown:
         connection.execute(text(f"SET LOCAL statement_timeout = {_SWAP_MILLISECONDS}"))
+        connection.execute(text(f"SET LOCAL lock_timeout = {_LOCK_MILLISECONDS}"))
     connection.exec_driver_sql(f"DO $swap$ BEGIN {'; '.join(steps)}; END $swap$")
     connection.execute(text("SET LOCAL statement_timeout TO DEFAULT"))
+    connection.execute(text("SET LOCAL lock_timeout TO DEFAULT"))
 
 
 def _names() -> set[str]:
@@ -235,3 +242,5 @@ def _grants(connection: Connection) -> Mapping[str, list[tuple[str, str]]]:
     for view, privilege, grantee in rows:
         found[view].append((privilege, grantee))
     return found
+_LOCK_MILLISECONDS: Final = 100
+"""How long a swap waits for one view before it lets readers go on and tries again."""

@@ -338,4 +338,4 @@ def test_score_epochs(
     assert (vetoed.epoch, vetoed.vetoed, vetoed.root, vetoed.leaf_count) == (1, True, keccak(b"1"), 5)
     assert (newest.epoch, newest.vetoed, newest.uri) == (2, False, "ipfs://two")
     assert (newest.anchored_at, newest.active_at > anchored_at) == (anchored_at, True)
-    assert agree()["checked"]["score_epoch values against the contracts"] == 2
+    assert agree()["checked"]["score_epoch values against the contracts"] == 4

