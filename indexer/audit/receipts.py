@@ -35,7 +35,7 @@ def compare(book: Book, snapshot: Snapshot, domain: Domain, report: Report) -> N
             signer = signer_of(channel_id, int(row.ceiling_units), highest, bytes(row.operator_signature), domain)
             what = "receipts against their signatures"
             report.compare(what, item, f"signer of receipt {row.id}", signer, bytes(row.operator))
-        what = "channels of the service against their receipts"
+        what = "channel totals of the service against their receipts"
         report.compare(what, item, "earned_units", earned, highest)
         claimed = on_chain if is_known or not on_chain else highest
         report.compare(what, item, "total_claimed_units", claimed, on_chain)

@@ -242,5 +242,7 @@ def _grants(connection: Connection) -> Mapping[str, list[tuple[str, str]]]:
     for view, privilege, grantee in rows:
         found[view].append((privilege, grantee))
     return found
+
+
 _LOCK_MILLISECONDS: Final = 100
 """How long a swap waits for one view before it lets readers go on and tries again."""

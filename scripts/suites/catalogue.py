@@ -109,7 +109,7 @@ FORGE = Suite(
 
 X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
 INTEGRATION = Suite("integration", 660, (_pytest("integration", "tests/integration"),))
-SIM = Suite("sim", 120, (_pytest("sim", "tests/sim", "-n", "2"),))
+SIM = Suite("sim", 150, (_pytest("sim", "tests/sim", "-n", "2"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 LANES = 2

@@ -9,7 +9,7 @@ import pytest
 
 from tests.contracts.refusals import CONSENTING, REVERTING, refusal
 from tests.contracts.signatures import compact, forged, malformed
-from tests.contracts.world import FOREVER, USDC, World, nonce_of
+from tests.contracts.world import FOREVER, USDC, World, digest_of, nonce_of
 
 DAY, RELEASE_DELAY = 86400, 900
 INITIATE, CANCEL, RELEASE = (
@@ -96,6 +96,18 @@ def test_pool_signature__counts_to_its_last_second(ready, road):
     assert ready.ask(road, signature, until=until, at=until) == ""
     assert ready.ask(road, signature, until=until, at=until + 1) == "AuthorizationExpired"
     assert ready.ask(road, compact(signature), until=until) == ""
+
+
+def test_pool_digests__are_what_is_signed(idle):
+    world, until = idle.world, FOREVER - 1
+    domain = world.domain("x402 Batch Settlement", "1", world.channel)
+    for road, digest in (
+        (INITIATE, world.channel.getPoolWithdrawDigest(idle.id, USDC, False, idle.nonce, until)),
+        (CANCEL, world.channel.getPoolWithdrawDigest(idle.id, 0, True, idle.nonce, until)),
+        (RELEASE, world.channel.getPoolReleaseDigest(idle.id, idle.nonce, until)),
+    ):
+        name = "PoolRelease" if road == RELEASE else "PoolWithdraw"
+        assert bytes(digest) == digest_of(domain, name, idle.message(road, until=until)), road
 
 
 @every_road

@@ -11,7 +11,7 @@ import pytest
 from tests.contracts.refusals import CONSENTING, REVERTING, refusal
 from tests.contracts.signatures import compact, forged, malformed
 from tests.contracts.stages import COMMENT, EVIDENCE, NO_BOND, RESULT, Stages, set_stages
-from tests.contracts.world import FOREVER, USDC
+from tests.contracts.world import FOREVER, TYPED, USDC, digest_of
 
 PARTS = (10 * USDC, 15 * USDC)
 
@@ -123,6 +123,13 @@ def call(stages: Stages, road: Road, until: int, signature: bytes, **asked: Any)
 def message(stages: Stages, road: Road, until: int) -> dict[str, Any]:
     """What is to be signed."""
     return {"escrowId": stages.ids[road.status], **road.fields, "validUntil": until}
+
+
+def test_escrow_id__is_the_digest_of_the_terms(world):
+    terms = world.terms(salt=2**255 + 1)
+    names = [field["name"] for field in TYPED["EscrowTerms"]["fields"]]
+    message = dict(zip(names, terms.tuple(), strict=True))
+    assert world.id_of(terms) == digest_of(world.domain("AICP Escrow", "1", world.escrow), "EscrowTerms", message)
 
 
 @every_road

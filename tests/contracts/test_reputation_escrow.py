@@ -11,7 +11,7 @@ from ape import accounts
 from ape.exceptions import VirtualMachineError
 
 from tests.contracts.test_escrow_disputes import arbitrator, challenged, clock
-from tests.contracts.world import USDC
+from tests.contracts.world import FOREVER, USDC
 
 __all__ = ["arbitrator"]
 
@@ -187,6 +187,17 @@ def test_bonus__is_paid_as_soon_as_the_pool_holds_anything(world, arbitrator):
     # Anybody may ask again; it changes nothing.
     world.escrow.noteBonusPool(sender=world.stranger)
     assert bonus(7) == [USDC]
+
+
+def test_bonus__is_for_completed_work_only(world):
+    world.reputation.fundBonusPool(USDC, sender=world.client)
+    terms = world.submitted(amount=100 * USDC)
+    shares = {"toProvider": 90 * USDC, "toClient": 10 * USDC}
+    message = {"escrowId": world.id_of(terms), **shares, "validUntil": FOREVER}
+    signatures = [world.sign_escrow(party, "Split", **message) for party in (world.client, world.provider)]
+    receipt = world.escrow.split(terms.tuple(), *shares.values(), FOREVER, *signatures, sender=world.stranger)
+    assert world.reputation.BonusPaid.from_receipt(receipt) == []
+    assert world.reputation.bonusPool() == USDC
 
 
 def test_bonus__survives_a_report_that_failed(world, chain, arbitrator):

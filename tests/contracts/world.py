@@ -9,7 +9,7 @@ from typing import Any
 
 from eth_abi import encode
 from eth_account import Account
-from eth_account.messages import encode_typed_data
+from eth_account.messages import _hash_eip191_message, encode_typed_data
 from eth_utils import keccak
 
 TYPED = json.loads((Path(__file__).parents[2] / "sdk/aicp/abi/typed_data.json").read_text())["messages"]
@@ -46,6 +46,13 @@ def sign(signer: Any, domain: dict[str, Any], name: str, message: dict[str, Any]
         types = {name: TOKEN_TYPES[name]}
     signable = encode_typed_data(domain_data=domain, message_types=types, message_data=message)
     return bytes(Account.sign_message(signable, signer.private_key).signature)
+
+
+def digest_of(domain: dict[str, Any], name: str, message: dict[str, Any]) -> bytes:
+    """EIP-712 digest of one of the protocol's messages, as libraries compute it."""
+    types = {TYPED[name].get("typeName", name): TYPED[name]["fields"]}
+    signable = encode_typed_data(domain_data=domain, message_types=types, message_data=message)
+    return bytes(_hash_eip191_message(signable))
 
 
 @dataclass(frozen=True, slots=True)

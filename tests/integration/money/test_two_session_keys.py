@@ -83,7 +83,7 @@ def test_each_key_orders_from_its_own_pool_and_the_books_agree(world: World, tmp
     world.turn()
     checked = report(world, 0)["checked"]
     assert checked["receipts against their signatures"] == 3
-    assert checked["channels of the service against their receipts"] == 2
+    assert checked["channel totals of the service against their receipts"] == 4
     world.sql("UPDATE app.receipt SET total_claimed_units = 399999 WHERE total_claimed_units = 400000")
     columns = {difference["column"].split(" of ")[0] for difference in report(world, 1)["differences"]}
     assert {"earned_units", "signer"} <= columns
