@@ -18,7 +18,7 @@ from scripts.bench import results
 from scripts.bench.emitter import calldata, runtime_code
 from scripts.bench.results import Figure
 from scripts.bench.traffic import ROUND, Event, first_events, rounds
-from tests.fixtures.services import Anvil
+from tests.fixtures.services import Anvil, wait_for
 
 CONTRACTS = contracts_of(31_337, b"\x01" * 20, b"\x02" * 20, b"\x03" * 20)
 FEES = b"\xfe" * 20
@@ -63,7 +63,8 @@ def test_the_emitter_repeats_logs_of_every_shape(anvil: Anvil) -> None:
     events = [Event("Escrow", tuple(bytes([count, n]) * 16 for n in range(count)), b"\x07" * size)
               for count in range(1, 5) for size in (0, 1, 32, 700)]  # fmt: skip
     sender = anvil.rpc("eth_accounts")[0]
-    anvil.rpc("eth_sendTransaction", {"from": sender, "to": address, "data": "0x" + calldata(events).hex()})
+    sent = anvil.rpc("eth_sendTransaction", {"from": sender, "to": address, "data": "0x" + calldata(events).hex()})
+    wait_for(lambda: anvil.rpc("eth_getTransactionReceipt", sent), "the transaction is mined")
     found = anvil.rpc("eth_getLogs", {"fromBlock": "0x0", "address": address})
     assert [(log["topics"], log["data"]) for log in found] == [
         (["0x" + topic.hex() for topic in event.topics], "0x" + event.data.hex()) for event in events
