@@ -10,6 +10,7 @@ node that leaves out logs of a finalised range is believed.
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -82,14 +83,20 @@ class Node:
     """A chain seen through one or more providers, limited to the logs of our contracts."""
 
     def __init__(
-        self, providers: Providers, addresses: Sequence[bytes], *, finality_depth: int, whole_ranges: bool = True
+        self,
+        providers: Providers,
+        addresses: Sequence[bytes],
+        *,
+        finality_depth: int,
+        whole_ranges: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.providers: Final = providers
         self._addresses = frozenset(addresses)
         self._hex_addresses = ["0x" + address.hex() for address in addresses]
         self._hex_set = frozenset(self._hex_addresses)
         self._whole_ranges = whole_ranges
-        self._finality = Finality(providers, finality_depth)
+        self._finality = Finality(providers, finality_depth, clock=clock)
         self._codes: list[str] | None = None
 
     def check(self, chain_id: int) -> None:

@@ -26,9 +26,10 @@ from indexer.store.schema import PHYSICAL
 from tests.fixtures.chainlab import USDC, Lab, address_of
 from tests.fixtures.services import ROOT, start_anvil, wait_for
 from tests.sim.chain import PlacedLog
+from tests.sim.faults import KINDS
 from tests.sim.oracle import differences, replay
 from tests.sim.proxy import Proxy
-from tests.sim.scheduler import ENABLED, Failed, Report
+from tests.sim.scheduler import Failed, Report
 
 SLOTS: Final = 8
 _STEPS: Final = 11
@@ -103,7 +104,7 @@ class AnvilStory:
         """Tell the story. Raises Failed with the seed and the last steps."""
         self.report = Report(self.seed)
         random = Random(self.seed)
-        proxy = Proxy(self.lab.chain.url, Random(random.getrandbits(64)), ENABLED, random.choice((0.0, 0.05, 0.15)))
+        proxy = Proxy(self.lab.chain.url, Random(random.getrandbits(64)), KINDS, random.choice((0.0, 0.05, 0.15)))
         proxy.faulty.counts = self.report.happened
         process = self._process(proxy.url)
         try:

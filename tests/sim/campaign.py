@@ -26,7 +26,7 @@ from tests.fixtures.services import create_database
 from tests.sim.anvil import AnvilStory, new_ground
 from tests.sim.faults import KINDS
 from tests.sim.sandbox import Sandbox
-from tests.sim.scheduler import ENABLED, Failed, Report, Story
+from tests.sim.scheduler import Failed, Report, Story
 
 
 @dataclass(slots=True)
@@ -76,7 +76,7 @@ def quiet() -> None:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
 
 
-def tell(seed: int, sandbox: Sandbox, enabled: Sequence[str] = ENABLED) -> Report | str:
+def tell(seed: int, sandbox: Sandbox, enabled: Sequence[str] = KINDS) -> Report | str:
     """Tell one story; return its report or what went wrong."""
     try:
         return Story(seed, sandbox, enabled=tuple(enabled)).run()
@@ -101,7 +101,7 @@ def _work(
     results.put(None)
 
 
-def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequence[str] = ENABLED) -> Summary:
+def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequence[str] = KINDS) -> Summary:
     """Tell these stories side by side; print each failure as it comes."""
     summary = Summary()
     context = multiprocessing.get_context("fork")
@@ -169,7 +169,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=100, help="how many stories")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
     parser.add_argument("--anvil", action="store_true", help="on anvil, with a process that is really killed")
-    parser.add_argument("--only", nargs="*", default=list(ENABLED), choices=KINDS, help="kinds of node faults")
+    parser.add_argument("--only", nargs="*", default=list(KINDS), choices=KINDS, help="kinds of node faults")
     parser.add_argument("--without", nargs="*", default=[], choices=KINDS)
     chosen = parser.parse_args(arguments)
     enabled = [kind for kind in chosen.only if kind not in chosen.without]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import httpx
 
@@ -39,18 +37,18 @@ class Machine:
     def __post_init__(self) -> None:
         now = self.clock.monotonic
         providers = [Provider(f"http://node{at}", transport=one) for at, one in enumerate(self.transports)]
-        pool = Providers(providers, **_known(Providers, clock=now))
-        self._node = Node(pool, CONTRACTS.addresses, finality_depth=self.finality_depth, **_known(Node, clock=now))
+        pool = Providers(providers, clock=now)
+        self._node = Node(pool, CONTRACTS.addresses, finality_depth=self.finality_depth, clock=now)
         options = Options(
             chain_id=CHAIN_ID,
             start_block=self.start_block,
             deployment_digest=deployment_digest(CONTRACTS),
             poll_seconds=0.25,
             range_blocks=self.range_blocks,
-            **_known(Options, prefetch=False),
+            prefetch=False,
         )
         store = Store(self.database.engine, REDUCER)
-        self.runner = Runner(self._node, store, REDUCER, options, **_known(Runner, clock=now, wait=_wait))
+        self.runner = Runner(self._node, store, REDUCER, options, clock=now, wait=_wait)
 
     def run(self, rounds: int) -> None:
         """Let the loop go round so many times. Raises what the loop raises."""
@@ -64,9 +62,3 @@ class Machine:
 
 def _wait(stop: threading.Event, seconds: float) -> bool:
     return stop.wait(seconds)
-
-
-def _known(target: Callable[..., object], **arguments: Any) -> dict[str, Any]:
-    """Return the arguments a constructor takes: a clock is handed in where one can be."""
-    taken = inspect.signature(target).parameters
-    return {name: value for name, value in arguments.items() if name in taken}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from importlib.util import find_spec
 from random import Random
 from typing import Final
 
@@ -27,14 +26,6 @@ from tests.sim.sandbox import Sandbox
 from tests.sim.turn import CHAIN_ID, CONTRACTS
 from tests.sim.world import World
 
-_WEAK: Final = frozenset({
-    "no_tags", "error_of_one", "error_of_all",  # one failing tag, and blocks are counted for ever
-    "missing_of_block", "truncated_of_block",  # receipts are asked for only where no log came at all
-    "empty_in_range", "missing_in_range", "truncated_in_range", "foreign_in_range", "wrong_block",  # not compared
-})  # fmt: skip
-NOT_YET: Final = frozenset[str]() if find_spec("indexer.chain.checks") else _WEAK
-"""Kinds of faults an indexer without those checks cannot stand; a seed does not use them unless told to."""
-ENABLED: Final = tuple(kind for kind in KINDS if kind not in NOT_YET)
 _KEPT_STEPS: Final = 30
 _SETTLE_ROUNDS: Final = 150
 
@@ -59,7 +50,7 @@ class Report:
 class Story:
     """See the module's docstring. `enabled` are the kinds of faults it may use."""
 
-    def __init__(self, seed: int, sandbox: Sandbox, *, enabled: tuple[str, ...] = ENABLED, steps: int = 45) -> None:
+    def __init__(self, seed: int, sandbox: Sandbox, *, enabled: tuple[str, ...] = KINDS, steps: int = 45) -> None:
         self.report = Report(seed)
         self.last: deque[str] = deque(maxlen=_KEPT_STEPS)
         self.random = Random(seed)
