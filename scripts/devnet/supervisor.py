@@ -222,19 +222,19 @@ class Supervisor:
             return
         if code in entry.service.hopeless:
             entry.remedy = entry.service.hopeless[code]
+            self.record()  # before it is said: who reads the line and asks for the state gets the same answer
             self._report(f"  ! {entry.service.label} stopped: {entry.remedy}")
-            self.record()
         elif entry.retry_at is None:
             signal_group(entry.process.pid, signal.SIGKILL)  # forked workers must not outlive their parent
             if now - entry.up_since > HEALTHY_AFTER:
                 entry.backoff = FIRST_BACKOFF
             entry.retry_at = now + entry.backoff
+            self.record()
             self._report(
                 f"  ! {entry.service.label} stopped ({exit_reason(code)}): {entry.process.last_log_line()}; "
                 f"starting it again in {entry.backoff:.1f} s"
             )
             entry.backoff = min(entry.backoff * 2, MAX_BACKOFF)
-            self.record()
         elif now >= entry.retry_at:
             try:
                 self._respawn(entry)

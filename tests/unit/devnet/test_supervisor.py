@@ -72,9 +72,16 @@ class Bench:
 
     def __init__(self, folder: Path) -> None:
         self.lines: list[str] = []
+        self.recorded: dict[str, list[str]] = {}
+        """The states in the run file at the moment each line was said."""
         self.runfile = RunFile(folder)
         assert self.runfile.acquire()
-        self.supervisor = Supervisor(folder, self.lines.append, self.runfile)
+        self.supervisor = Supervisor(folder, self._said, self.runfile)
+
+    def _said(self, line: str) -> None:
+        state = self.runfile.read()
+        self.recorded[line] = [service.state for service in state.services] if state else []
+        self.lines.append(line)
 
 
 @pytest.fixture
@@ -239,6 +246,7 @@ def test_what_no_restart_cures_stays_down_with_its_remedy(bench: Bench) -> None:
     state = bench.runfile.read()
     assert state is not None
     assert [(s.state, s.detail, s.restarts) for s in state.services] == [("crashed", remedy, 0)]
+    assert bench.recorded[f"  ! Hopeless stopped: {remedy}"] == ["crashed"]
     with pytest.raises(DevnetError, match=r"^Run `make clean`\.$"):
         bench.supervisor.start(stub("at once", "import sys; sys.exit(4)", hopeless={4: remedy}))
 
