@@ -7,7 +7,6 @@ starts at. A stretch that cannot be read (one block and still refused, or wrong 
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Final
 
 import structlog
 
+from indexer.background import Start, Task
 from indexer.chain.errors import (
     ChainError,
     InconsistentNodeError,
@@ -56,14 +56,24 @@ class Stretch:
         return self.found.end.number
 
 
+@dataclass(frozen=True, slots=True)
+class _Ahead:
+    """A stretch being fetched."""
+
+    first: int
+    last: int
+    task: Task[Stretch]
+
+
 class Reader:
     """See the module's docstring. Used by one thread; what it starts itself only reads."""
 
-    def __init__(self, node: Node, reducer: Reducer, ranges: Ranges, *, prefetch: bool) -> None:
+    def __init__(self, node: Node, reducer: Reducer, ranges: Ranges, *, ahead: Start | None) -> None:
+        """`ahead` begins the fetching of the next stretch; with None it is fetched when it is wanted."""
         self.ranges = ranges
         self._node = node
         self._reducer = reducer
-        self._prefetch = prefetch
+        self._start = ahead
         self._ahead: _Ahead | None = None
         self._failures: Counter[int] = Counter()
 
@@ -91,9 +101,9 @@ class Reader:
         failpoint("fetched")
         del self._failures[first]
         self.ranges = self.ranges.answered(stretch.last - first + 1, len(stretch.found.logs))
-        if self._prefetch and stretch.last < until:
+        if self._start is not None and stretch.last < until:
             following = (stretch.last + 1, min(until, stretch.last + self.ranges.size))
-            self._ahead = _Ahead(*following, lambda: self._fetch(*following))
+            self._ahead = _Ahead(*following, self._start(lambda: self._fetch(*following)))
         return stretch
 
     def drop(self) -> None:
@@ -103,7 +113,7 @@ class Reader:
     def _taken(self, first: int, last: int, wait: Callable[[float], object]) -> Stretch:
         ahead, self._ahead = self._ahead, None
         if ahead is not None and ahead.first == first and ahead.last <= last:
-            return ahead.result()
+            return ahead.task.result()
         if self.ranges.pause:
             wait(self.ranges.pause)
         return self._fetch(first, last)
@@ -132,29 +142,3 @@ class Reader:
             del self._failures[first]
             raise HoleError(first, last, str(error)) from error
         self._shrink(first, last, Hint(), str(error))
-
-
-class _Ahead:
-    """A stretch being fetched by a thread of its own; the thread ends with the process, whatever the node does."""
-
-    def __init__(self, first: int, last: int, fetch: Callable[[], Stretch]) -> None:
-        self.first = first
-        self.last = last
-        self._fetch = fetch
-        self._stretch: Stretch | None = None
-        self._error: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="prefetch", daemon=True)
-        self._thread.start()
-
-    def result(self) -> Stretch:
-        """Return the stretch, or raise what its fetching raised."""
-        self._thread.join()
-        if self._stretch is None:
-            raise self._error or TransportError("the prefetch ended without an answer")
-        return self._stretch
-
-    def _run(self) -> None:
-        try:
-            self._stretch = self._fetch()
-        except Exception as error:  # noqa: BLE001  # raised again where the stretch is wanted
-            self._error = error

@@ -2,9 +2,11 @@
 
 Goals: always either on the node's chain or stopped with a reason; never more than one step ahead of what is stored.
 
-Invariants: `position` is what the database holds, or the process reloads it; only this loop moves it. Trouble with a
-node is waited out (another provider is asked first next time), trouble with the database is followed by a reload. Logs
-that contradict what we hold are fetched once more, from another provider if there is one, before they are believed.
+Invariants: between two turns `position` is what the database holds, or the process reloads it; only this loop moves it.
+Inside a turn the last range may still be on its way, and nothing but the next range is begun before it has arrived.
+Trouble with a node is waited out (another provider is asked first next time), trouble with the database is followed by
+a reload. Logs that contradict what we hold are fetched once more, from another provider if there is one, before they
+are believed.
 What no waiting can cure is raised: LostRaceError, TooDeepError, UndecodableError, WrongChainError, ForeignMirrorError.
 A crash anywhere loses only work in memory: the next start reads the cursor and continues.
 """
@@ -20,6 +22,7 @@ from typing import Final, assert_never
 import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
+from indexer.background import Start, Threaded
 from indexer.chain.errors import ChainError, RateLimitedError, TransportError, WrongChainError
 from indexer.chain.node import Node, Tip
 from indexer.core.chain_view import Block, TooDeepError
@@ -29,6 +32,7 @@ from indexer.core.reducer import Reducer, UndecodableError
 from indexer.failpoints import failpoint
 from indexer.filling import Filling
 from indexer.forks import Forks
+from indexer.garbage import Garbage
 from indexer.reading import HoleError, Reader
 from indexer.store.schema import Identity
 from indexer.store.store import Position, Store
@@ -36,6 +40,7 @@ from indexer.watch import Watch
 
 _log = structlog.get_logger("indexer")
 _FOLLOW_BATCH: Final = 100
+_FIRST_RANGE: Final = 50
 _LONGEST_PAUSE: Final = 60.0
 _TIP_SECONDS: Final = 1.0
 """How long only the newest block is asked for while nothing happens; finality is read again after it."""
@@ -45,7 +50,8 @@ _TIP_SECONDS: Final = 1.0
 class Options:
     """How the loop runs. `start_block` is the first block that may hold a log of ours.
 
-    `range_logs` is the number of logs aimed at in a range. Times are in seconds: `trouble_seconds` is the pause after a
+    `range_logs` is the number of logs aimed at in a range; `beside` begins the fetching of the next range and the
+    writing of the last one, None does one after the other. Times are in seconds: `trouble_seconds` is the pause after a
     node failed, `finality_alarm_seconds` how long blocks may come without any becoming final.
     """
 
@@ -55,7 +61,7 @@ class Options:
     poll_seconds: float
     range_blocks: int
     range_logs: int = 7_500
-    prefetch: bool = True
+    beside: Start | None = Threaded
     trouble_seconds: float = 1.0
     finality_alarm_seconds: float = 1_200.0
 
@@ -80,10 +86,11 @@ class Runner:
         self._clock = clock
         self._wait = wait or (lambda stop, seconds: stop.wait(seconds))
         self._forks = Forks(node)
-        ranges = Ranges.starting(options.range_blocks, logs=options.range_logs)
-        self._reader = Reader(node, reducer, ranges, prefetch=options.prefetch)
+        ranges = Ranges.starting(options.range_blocks, logs=options.range_logs, first=_FIRST_RANGE)
+        self._reader = Reader(node, reducer, ranges, ahead=options.beside)
         self._filling = Filling(node, store, reducer, self._reader)
         self._watch = Watch(store.note_health, clock=clock, finality_seconds=options.finality_alarm_seconds)
+        self._garbage = Garbage()
         self._ready = False
         self._idle: tuple[bytes, float] | None = None
         self._contradicted: tuple[int, int] | None = None
@@ -113,7 +120,21 @@ class Runner:
                 pause = self._options.poll_seconds
 
     def turn(self, stop: threading.Event) -> bool:
-        """Take steps until nothing is left to do at the tip just read; return True when idle."""
+        """Take steps until nothing is left to do at the tip just read; return True when idle.
+
+        What was begun has arrived when this returns. If it has not, that is what is raised, whatever else went wrong.
+        """
+        try:
+            idle = self._steps(stop)
+        except Exception:
+            self._store.flush()
+            raise
+        finally:
+            self._garbage.release()
+        self._store.flush()
+        return idle
+
+    def _steps(self, stop: threading.Event) -> bool:
         self._idle = None
         if self.position is None:
             self.position = self._start()
@@ -134,6 +155,8 @@ class Runner:
         if self._filling.gaps:
             return self._fill(position, tip, stop)
         step = self._plan(position, tip)
+        if not isinstance(step, Backfill):
+            self._store.flush()
         if isinstance(step, Finalise | Behind | Idle):
             self._forks.forget()
         match step:
@@ -190,6 +213,7 @@ class Runner:
                 step.first, step.last, until=tip.final.block.number, wait=lambda seconds: self._wait(stop, seconds)
             )
         except HoleError as hole:
+            self._store.flush()
             self._filling.pass_over(position, hole)
             return None
         if stretch is None:
@@ -197,8 +221,11 @@ class Runner:
         self._source = stretch.provider
         if stretch.found.start.parent_hash != position.view.head.hash:
             self._reader.drop()
+            self._store.flush()
             return self._examine(position, stretch.found.start)
-        self.position = self._store.append_range(position, stretch.found.end, stretch.decoded)
+        self._garbage.hold()
+        write = self._store.append_range if self._options.beside is None else self._store.begin_range
+        self.position = write(position, stretch.found.end, stretch.decoded)
         self._wrote(self.position)
         seconds = round(self._clock() - started, 3)
         _log.info("range", first=step.first, last=stretch.last, events=len(stretch.decoded), seconds=seconds)

@@ -93,9 +93,14 @@ class Ranges:
     pause: float = 0.0
 
     @classmethod
-    def starting(cls, blocks: int, *, logs: int) -> Ranges:
-        """Return the planner that starts at `blocks`, adds a quarter of it at a time and stops at ten times as many."""
-        return cls(size=blocks, limit=blocks * 10, step=max(1, blocks // 4), logs=logs)
+    def starting(cls, blocks: int, *, logs: int, first: int | None = None) -> Ranges:
+        """Return the planner for about `blocks` at a time: it adds a quarter of that, up to ten times as many.
+
+        It starts at `first`, if that is less: nobody has said yet how many logs a block holds, and a range is held in
+        memory whole.
+        """
+        size = blocks if first is None else min(first, blocks)
+        return cls(size=size, limit=blocks * 10, step=max(1, blocks // 4), logs=logs)
 
     def answered(self, blocks: int, logs: int) -> Ranges:
         """Return the planner after a range of this many blocks came with this many logs."""

@@ -30,41 +30,42 @@ _Rule = Callable[[Sequence[Any]], Cells]
 _LINE_ESCAPES: Final = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 _ITEM_ESCAPES: Final = str.maketrans({"\\": "\\\\", '"': '\\"'})
 _BOOLS: Final = {True: "t", False: "f"}
+_KEPT_TEXTS: Final = 4_096
 
 
-@lru_cache(maxsize=4096)
-def _line_text(value: str) -> str:
-    return value.translate(_LINE_ESCAPES)
+class _LineTexts(dict[str, str]):
+    """Texts as COPY reads them; the few that come again and again are kept."""
+
+    def __missing__(self, value: str) -> str:
+        line = value.translate(_LINE_ESCAPES)
+        if len(self) < _KEPT_TEXTS:
+            self[value] = line
+        return line
 
 
-@lru_cache(maxsize=4096)
+def _line_json(value: Any) -> str:
+    # JSON escapes every control character itself; only its backslashes mean something to COPY
+    return msgspec.json.encode(value).decode().replace("\\", "\\\\")
+
+
+def _line_byte_array(value: Sequence[bytes]) -> str:
+    if not value:
+        return "{}"
+    between = '","\\\\\\\\x'
+    return f'{{"\\\\\\\\x{between.join(map(bytes.hex, value))}"}}'
+
+
+@lru_cache(maxsize=_KEPT_TEXTS)
 def _item_text(value: str) -> str:
     return f'"{value.translate(_ITEM_ESCAPES)}"'
 
 
-def _line_integers(values: Sequence[Any]) -> Cells:
+def _item_integers(values: Sequence[Any]) -> Cells:
     return map(str, values)
 
 
-def _line_booleans(values: Sequence[Any]) -> Cells:
+def _item_booleans(values: Sequence[Any]) -> Cells:
     return [_BOOLS[value] for value in values]
-
-
-def _line_bytes(values: Sequence[Any]) -> Cells:
-    return ["\\\\x" + value.hex() for value in values]
-
-
-def _line_texts(values: Sequence[Any]) -> Cells:
-    return map(_line_text, values)
-
-
-def _line_json(values: Sequence[Any]) -> Cells:
-    # JSON escapes every control character itself; only its backslashes mean something to COPY
-    return [msgspec.json.encode(value).decode().replace("\\", "\\\\") for value in values]
-
-
-def _line_byte_arrays(values: Sequence[Any]) -> Cells:
-    return ["{" + ",".join(['"\\\\\\\\x' + item.hex() + '"' for item in value]) + "}" for value in values]
 
 
 def _item_bytes(values: Sequence[Any]) -> Cells:
@@ -75,17 +76,22 @@ def _item_texts(values: Sequence[Any]) -> Cells:
     return map(_item_text, values)
 
 
-_LINE_RULES: Final[Mapping[str, _Rule]] = {
-    "integer": _line_integers,
-    "boolean": _line_booleans,
-    "bytes": _line_bytes,
-    "text": _line_texts,
-    "json": _line_json,
-    "bytes[]": _line_byte_arrays,
+_LINE_RULES: Final[Mapping[str, str]] = {
+    "integer": "{value}",
+    "boolean": "BOOLS[{value}]",
+    "bytes": "HEX + {value}.hex()",
+    "text": "TEXTS[{value}]",
+    "json": "JSON({value})",
+    "bytes[]": "BYTE_ARRAY({value})",
 }
+"""The expression that makes a cell of a value."""
+_LINE_NAMES: Final[dict[str, Any]] = {
+    "BOOLS": _BOOLS, "HEX": "\\\\x", "NULL": "\\N", "TEXTS": _LineTexts(), "JSON": _line_json,
+    "BYTE_ARRAY": _line_byte_array,
+}  # fmt: skip
 _ITEM_RULES: Final[Mapping[str, _Rule]] = {
-    "integer": _line_integers,
-    "boolean": _line_booleans,
+    "integer": _item_integers,
+    "boolean": _item_booleans,
     "bytes": _item_bytes,
     "text": _item_texts,
 }
@@ -104,33 +110,40 @@ def _rule_name(column: Column[Any]) -> str:
     raise TypeError(f"no rule to write {column.table.name}.{column.name}, a {kind!r}")
 
 
-def _nullable(rule: _Rule, null: str) -> _Rule:
+def _nullable(rule: _Rule) -> _Rule:
     def write(values: Sequence[Any]) -> Cells:
         if None not in values:
             return rule(values)
         cells = iter(rule([value for value in values if value is not None]))
-        return [null if value is None else next(cells) for value in values]
+        return ["NULL" if value is None else next(cells) for value in values]
 
     return write
 
 
 class Lines:
-    """Writes some columns of a table, in the given order, as lines of COPY."""
+    """Writes some columns of a table, in the given order, as lines of COPY without their line ends.
+
+    `text` takes rows, objects with an attribute for each of these columns. `after` also takes what each line starts
+    with. The two are compiled once from the columns, as a dataclass compiles its `__init__`: a call for every cell is
+    what a backfill would spend most of its time on.
+    """
 
     def __init__(self, table: Table, names: Sequence[str]) -> None:
-        columns = [table.c[name] for name in names]
-        self._rules: Final = tuple(
-            _nullable(_LINE_RULES[_rule_name(c)], "\\N") if c.nullable else _LINE_RULES[_rule_name(c)] for c in columns
+        cells = "\\t".join(f"{{{_cell(table.c[name])}}}" for name in names)
+        self.text: Final[Callable[[Iterable[Any]], list[str]]] = _compiled(f"lambda rows: [f'{cells}' for row in rows]")
+        self.after: Final[Callable[[Iterable[str], Iterable[Any]], list[str]]] = _compiled(
+            f"lambda starts, rows: [f'{{start}}\\t{cells}' for start, row in zip(starts, rows, strict=True)]"
         )
 
-    def text(self, rows: Iterable[Sequence[Any]]) -> list[str]:
-        """Return one line a row, without its line end; a row is a sequence of values in the order of the columns."""
-        columns = zip(*rows, strict=True)
-        return list(map("\t".join, zip(*self.cells(columns), strict=True)))
 
-    def cells(self, columns: Iterable[Sequence[Any]]) -> list[Cells]:
-        """Return the cells of each column."""
-        return [rule(values) for rule, values in zip(self._rules, columns, strict=True)]
+def _cell(column: Column[Any]) -> str:
+    value = f"row.{column.name}"
+    written = _LINE_RULES[_rule_name(column)].format(value=value)
+    return f"NULL if {value} is None else {written}" if column.nullable else written
+
+
+def _compiled(source: str) -> Any:
+    return eval(source, _LINE_NAMES)  # noqa: S307  # made above of our own columns' names
 
 
 class Arrays:
@@ -142,7 +155,7 @@ class Arrays:
         integers = ["numeric" if isinstance(column.type, Units) else "bigint" for column in columns]
         types = [_ITEM_TYPES.get(rule, integer) for rule, integer in zip(rules, integers, strict=True)]
         self.unnest: Final = f"unnest({', '.join(f'%s::{kind}[]' for kind in types)})"
-        self._rules: Final = tuple(_nullable(_ITEM_RULES[rule], "NULL") for rule in rules)
+        self._rules: Final = tuple(_nullable(_ITEM_RULES[rule]) for rule in rules)
 
     def literals(self, rows: Iterable[Sequence[Any]]) -> list[str]:
         """Return the literal of each column; a row is a sequence of values in the order of the columns."""
@@ -156,10 +169,10 @@ def schema_of(connection: Connection) -> str:
     return names.get(SCHEMA, SCHEMA)
 
 
-def copy_in(connection: Connection, statement: str, lines: Sequence[str]) -> None:
+def copy_in(connection: Connection, statement: str, text: bytes) -> None:
     """Send lines to COPY. Raises SQLAlchemy's errors, as any other statement of this connection does."""
     with _cursor(connection, statement) as cursor, cursor.copy(statement.encode()) as copy:
-        copy.write("\n".join(lines))
+        copy.write(text)
 
 
 def execute(connection: Connection, statement: str, values: Sequence[Any]) -> None:

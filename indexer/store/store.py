@@ -8,10 +8,14 @@ Invariants:
   indexer runs: `LostRaceError`, nothing written.
 - Taking over raises the epoch, so of two indexers the one that started first loses at its next write.
 - Nothing at or below the finalised block is ever undone; the journal below it is deleted.
-
 - State rows are remembered from one write to the next only while each write starts exactly where the last one of this
   process ended and has succeeded; the compare-and-set then proves that nobody else has changed them. Anything else
   (an error, a reorg, a reload, another process) forgets them.
+
+- `begin_range` returns before its transaction has ended, so that the next range can be read and reduced meanwhile. At
+  most one such write is on its way. Everything else here waits for it first and raises what it raised: then the
+  position it returned was never reached, and `reload` tells the true one. What the next range loads cannot depend on
+  it: each row it touches is remembered until at least one more range is through.
 
 A crash before COMMIT leaves the former state; after COMMIT the next start reads the cursor and goes on. When the answer
 to COMMIT is lost, `reload` says which of the two it was. NOTIFY is part of the transaction and fires after it.
@@ -19,9 +23,8 @@ to COMMIT is lost, `reload` says which of the two it was. NOTIFY is part of the 
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +33,7 @@ from sqlalchemy import Connection, Engine, delete, func, insert, select, text, u
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 
+from indexer.background import Start, Task, Threaded
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded, Reducer
@@ -37,6 +41,7 @@ from indexer.core.workspace import Workspace
 from indexer.failpoints import failpoint
 from indexer.projections.payment_channel import pool_withdraw_seen
 from indexer.store import rows, schema
+from indexer.store.changes import Changes, changes_of
 from indexer.store.columns import SCHEMA
 from indexer.store.errors import LostRaceError
 from indexer.store.gaps import Gaps
@@ -72,25 +77,32 @@ class Store:
         *,
         physical: str = schema.PHYSICAL,
         remembered_rows: int = REMEMBERED_ROWS,
+        start: Start = Threaded,
     ) -> None:
+        """`start` begins what `begin_range` leaves to be done."""
         self._engine = engine.execution_options(schema_translate_map={SCHEMA: physical})
         self._reducer = reducer
         self._remembered_rows = remembered_rows
         self._remembered: tuple[tuple[int, int, bytes], Workspace] | None = None
+        self._start = start
+        self._writing: Task[None] | None = None
         self.gaps = Gaps(self._engine)
 
     def install(self, identity: schema.Identity) -> None:
         """Create the tables if needed. Raises ForeignMirrorError."""
+        self.flush()
         with self._engine.begin() as connection:
             schema.install(connection, identity, defer_indexes=True)
 
     def uninstall(self) -> None:
         """Drop everything this version wrote."""
+        self.flush()
         with self._engine.begin() as connection:
             schema.uninstall(connection)
 
     def publish(self) -> None:
         """Create what indexes are missing and let the `chain` views show this version."""
+        self.flush()
         with self._engine.begin() as connection:
             schema.finish_indexes(connection)
             schema.publish(connection)
@@ -102,6 +114,7 @@ class Store:
             "safe_number": start.number, "finalized_number": start.number, "finalized_hash": start.hash,
             "finalized_time": start.time, "epoch": 0,
         }  # fmt: skip
+        self.flush()
         self._remembered = None
         with self._engine.begin() as connection:
             claim = pg_insert(cursor).values(**first).on_conflict_do_nothing().returning(cursor.c.id)
@@ -111,7 +124,11 @@ class Store:
             return _position(connection)
 
     def reload(self, epoch: int) -> Position:
-        """Return where the mirror stands. Raises LostRaceError when another process has taken it over."""
+        """Return where the mirror stands, whatever came of a write on its way.
+
+        Raises LostRaceError when another process has taken it over.
+        """
+        self.abandon()
         self._remembered = None
         with self._engine.begin() as connection, _told_apart():
             position = _position(connection)
@@ -121,6 +138,7 @@ class Store:
 
     def append_block(self, position: Position, new: Block, decoded: Sequence[Decoded]) -> Position:
         """Take one block above the finalised one. Raises LostRaceError, UndecodableError."""
+        self.flush()
         after = Position(position.view.extend(new), position.safe_number, position.epoch)
         values = {"number": new.number, "hash": new.hash, "block_time": new.time}
         workspace = self._recall(position)
@@ -133,22 +151,47 @@ class Store:
 
     def append_range(self, position: Position, end: Block, decoded: Sequence[Decoded]) -> Position:
         """Take everything up to the finalised block `end`. Raises LostRaceError, UndecodableError."""
-        marks = {
-            "number": end.number, "hash": end.hash, "block_time": end.time, "safe_number": end.number,
-            "finalized_number": end.number, "finalized_hash": end.hash, "finalized_time": end.time,
-        }  # fmt: skip
-        after = Position(ChainView(end), end.number, position.epoch)
+        after = self.begin_range(position, end, decoded)
+        self.flush()
+        return after
+
+    def begin_range(self, position: Position, end: Block, decoded: Sequence[Decoded]) -> Position:
+        """As `append_range`, but the position returned is reached only when `flush` has returned.
+
+        Raises what the write before it raised, and UndecodableError.
+        """
         workspace = self._recall(position)
-        with self._moving(position, marks) as connection:
-            self._apply(connection, workspace, decoded, journal=None)
-            connection.execute(insert(block), [_block_values(end)])
-            _forget(connection, end.number)
-            _notify(connection, end.number)
+        changes = self._reduced(workspace, decoded)
+        self.flush()
+
+        def write(connection: Connection) -> None:
+            if changes is not None:
+                rows.write(connection, changes, journal=None)
+
+        self._writing = self._start(lambda: self._write_range(position, end, write))
+        after = Position(ChainView(end), end.number, position.epoch)
         self._remember(after, workspace)
         return after
 
+    def flush(self) -> None:
+        """Wait until what was begun is committed. Raises what went wrong with it, LostRaceError among others."""
+        writing, self._writing = self._writing, None
+        if writing is None:
+            return
+        try:
+            writing.result()
+        except BaseException:
+            self._remembered = None
+            raise
+
+    def abandon(self) -> None:
+        """Wait for the end of what was begun, good or bad; the position has to be read anew."""
+        with suppress(Exception):
+            self.flush()
+
     def revert(self, position: Position, ancestor: Block) -> Position:
         """Go back to a block of the window. Raises UnknownBlockError for any other, LostRaceError."""
+        self.flush()
         view = position.view.revert_to(ancestor)
         safe = min(position.safe_number, ancestor.number)
         values = {"number": ancestor.number, "hash": ancestor.hash, "block_time": ancestor.time, "safe_number": safe}
@@ -162,6 +205,7 @@ class Store:
 
     def finalise(self, position: Position, safe_number: int, final: Block) -> Position:
         """Move the marks of finality inside the window. Raises LostRaceError."""
+        self.flush()
         view = position.view.finalise(final.number, final.hash)
         marks = {
             "safe_number": safe_number, "finalized_number": view.final.number,
@@ -176,6 +220,7 @@ class Store:
         """Keep a log of ours nobody could decode; the cursor stays before its block."""
         values = {**_log_values(raw), "error": error}
         del values["block_time"]
+        self.flush()
         with self._engine.begin() as connection:
             connection.execute(pg_insert(dead_letter).values(**values).on_conflict_do_nothing())
 
@@ -209,31 +254,44 @@ class Store:
         workspace.settle(self._remembered_rows)
         self._remembered = (_chain_point(position), workspace)
 
+    def _reduced(self, workspace: Workspace, decoded: Sequence[Decoded]) -> Changes | None:
+        """Apply a range's events to rows read outside the transaction that will write them.
+
+        They are still true then: whoever changes one moves the cursor, and the transaction compares it first.
+        """
+        if not decoded:
+            return None
+        asked = decoded
+        while asked:
+            missing, asked = self._reducer.missing(asked, workspace)
+            if missing:
+                with _told_apart(), self._engine.connect() as connection:
+                    rows.load(connection, workspace, missing)
+        self._reducer.apply(decoded, workspace)
+        return changes_of(decoded, workspace)
+
+    def _write_range(self, position: Position, end: Block, write: Callable[[Connection], None]) -> None:
+        marks = {
+            "number": end.number, "hash": end.hash, "block_time": end.time, "safe_number": end.number,
+            "finalized_number": end.number, "finalized_hash": end.hash, "finalized_time": end.time,
+        }  # fmt: skip
+        with self._moving(position, marks) as connection:
+            write(connection)
+            connection.execute(insert(block), [_block_values(end)])
+            _forget(connection, end.number)
+            _notify(connection, end.number)
+
     def _apply(
         self, connection: Connection, workspace: Workspace, decoded: Sequence[Decoded], *, journal: int | None
     ) -> None:
         if not decoded:
             return
         asked = decoded
-        with _uncollected():
-            while asked:
-                missing, asked = self._reducer.missing(asked, workspace)
-                rows.load(connection, workspace, missing)
-            self._reducer.apply(decoded, workspace)
-            rows.write_logs(connection, [item.log for item in decoded])
-            rows.write(connection, workspace, journal=journal)
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Look for no cycles of objects meanwhile: rows have none, and the search grows with the rows remembered."""
-    was = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was:
-            gc.enable()
+        while asked:
+            missing, asked = self._reducer.missing(asked, workspace)
+            rows.load(connection, workspace, missing)
+        self._reducer.apply(decoded, workspace)
+        rows.write(connection, changes_of(decoded, workspace), journal=journal)
 
 
 @contextmanager

@@ -101,9 +101,11 @@ def _follow_below_final(patch: pytest.MonkeyPatch) -> None:
 def _each_statement_by_itself(patch: pytest.MonkeyPatch) -> None:
     machine = importlib.import_module("tests.sim.machine")
     real = machine.Store
-    patch.setattr(
-        machine, "Store", lambda engine, reducer: real(engine.execution_options(isolation_level="AUTOCOMMIT"), reducer)
-    )
+
+    def store(engine: Any, reducer: Any, **options: Any) -> Any:
+        return real(engine.execution_options(isolation_level="AUTOCOMMIT"), reducer, **options)
+
+    patch.setattr(machine, "Store", store)
 
 
 def _compare(*columns: str) -> Removal:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import httpx
 
+from indexer.background import Deferred
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.reducer import Reducer
@@ -45,9 +46,9 @@ class Machine:
             deployment_digest=deployment_digest(CONTRACTS),
             poll_seconds=0.25,
             range_blocks=self.range_blocks,
-            prefetch=False,
+            beside=Deferred,
         )
-        store = Store(self.database.engine, REDUCER)
+        store = Store(self.database.engine, REDUCER, start=Deferred)
         self.runner = Runner(self._node, store, REDUCER, options, clock=now, wait=_wait)
 
     def run(self, rounds: int) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import psycopg
@@ -87,6 +88,14 @@ def names(table: Table) -> list[str]:
     return [column.name for column in table.columns]
 
 
+def objects(table: Table, values: Sequence[Sequence[Any]]) -> list[SimpleNamespace]:
+    return [SimpleNamespace(**dict(zip(names(table), row, strict=True))) for row in values]
+
+
+def joined(lines: list[str]) -> bytes:
+    return "\n".join(lines).encode()
+
+
 def read_back(connection: Connection, table: Table) -> list[tuple[Any, ...]]:
     found = [tuple(row) for row in connection.execute(select(table).order_by(table.c.at))]
     connection.rollback()
@@ -101,8 +110,8 @@ def numbered(values: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 @given(values=rows)
 def test_copy_keeps_every_value(connection: Connection, values: list[tuple[Any, ...]]) -> None:
     given_rows = numbered(values)
-    lines = Lines(TABLE, names(TABLE)).text(given_rows)
-    copy_in(connection, f"COPY elsewhere.sample ({', '.join(names(TABLE))}) FROM STDIN", lines)
+    text_of = Lines(TABLE, names(TABLE)).text(objects(TABLE, given_rows))
+    copy_in(connection, f"COPY elsewhere.sample ({', '.join(names(TABLE))}) FROM STDIN", joined(text_of))
     assert read_back(connection, TABLE) == given_rows
 
 
@@ -126,8 +135,10 @@ def test_json_and_arrays_are_what_a_parameter_makes_of_them(
     connection.execute(insert(WIDE), [dict(zip(names(WIDE), row, strict=True)) for row in given_rows])
     expected = [tuple(row) for row in connection.execute(select(WIDE).order_by(WIDE.c.at))]
     connection.execute(delete(WIDE))
-    lines = Lines(WIDE, names(WIDE)).text(given_rows)
-    copy_in(connection, f"COPY elsewhere.wide ({', '.join(names(WIDE))}) FROM STDIN", lines)
+    first, *rest = names(WIDE)
+    starts = Lines(WIDE, [first]).text(objects(WIDE, given_rows))
+    lines = Lines(WIDE, rest).after(starts, objects(WIDE, given_rows))
+    copy_in(connection, f"COPY elsewhere.wide ({', '.join(names(WIDE))}) FROM STDIN", joined(lines))
     assert read_back(connection, WIDE) == expected
 
 
@@ -144,10 +155,10 @@ def test_the_schema_is_the_one_statements_of_the_connection_go_to(connection: Co
 def test_errors_are_those_of_any_statement(connection: Connection) -> None:
     """The loop waits out what SQLAlchemy calls an OperationalError; psycopg's own classes would pass it by."""
     with pytest.raises(DataError) as bad, connection.begin():
-        copy_in(connection, "COPY elsewhere.wide FROM STDIN", ["1\t{}\t{}\ta\0b"])
+        copy_in(connection, "COPY elsewhere.wide FROM STDIN", b"1\t{}\t{}\ta\0b")
     assert isinstance(bad.value.orig, psycopg.DataError)
     with pytest.raises(IntegrityError), connection.begin():
-        copy_in(connection, "COPY elsewhere.wide FROM STDIN", ["1\t{}\t{}\ta"] * 2)
+        copy_in(connection, "COPY elsewhere.wide FROM STDIN", joined(["1\t{}\t{}\ta"] * 2))
 
 
 def test_a_connection_that_breaks_in_a_copy_is_not_used_again(pg_url: str) -> None:
@@ -158,7 +169,7 @@ def test_a_connection_that_breaks_in_a_copy_is_not_used_again(pg_url: str) -> No
             pid = writing.execute(text("SELECT pg_backend_pid()")).scalar_one()
             with engine.begin() as other:
                 other.execute(text("SELECT pg_terminate_backend(:pid, 20000)"), {"pid": pid})
-            copy_in(writing, "COPY elsewhere.wide FROM STDIN", ["1\t{}\t{}\ta"])
+            copy_in(writing, "COPY elsewhere.wide FROM STDIN", b"1\t{}\t{}\ta")
 
     with pytest.raises(OperationalError) as lost:
         broken()

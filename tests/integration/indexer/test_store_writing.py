@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from aicp.abi import escrow as abi
 from aicp.abi.typed_data import EscrowTerms
+from indexer.core.chain_view import Block, ChainView
 from indexer.core.dispute_rows import DisputeNumber
 from indexer.core.reducer import Decoded
 from indexer.core.rows import Escrow, EventRow, Place, PoolWithdrawSeen, StateRow
@@ -20,14 +21,21 @@ from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.store import rows
 from indexer.store.schema import PHYSICAL, TRANSLATE
-from indexer.store.store import Store
+from indexer.store.store import Position, Store
 from indexer.store.tables import log
 from tests.fixtures.mirrorlog import ARBITER, World, account, block_of, logged, word
 from tests.fixtures.storelab import Mirror
 
 
 class PlainStore(Store):
-    """The reference: every row through SQLAlchemy's parameters, and nothing remembered."""
+    """The reference: every row through SQLAlchemy's parameters, one write after the other, and nothing remembered."""
+
+    def append_range(self, position: Position, end: Block, decoded: Sequence[Decoded]) -> Position:
+        def write(connection: Connection) -> None:
+            self._apply(connection, Workspace(), decoded, journal=None)
+
+        self._write_range(position, end, write)
+        return Position(ChainView(end), end.number, position.epoch)
 
     def _apply(
         self, connection: Connection, workspace: Workspace, decoded: Sequence[Decoded], *, journal: int | None

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from indexer.background import Start, Threaded
 from indexer.chain.node import Node
 from indexer.chain.rpc import Providers
 from indexer.core.chain_view import Block
@@ -41,12 +42,12 @@ NewRunner = Callable[..., Runner]
 def play(lab: Lab, engine: Engine) -> NewRunner:
     """Return a loop over nodes in memory."""
 
-    def build(*nodes: FakeNode, prefetch: bool = True) -> Runner:
+    def build(*nodes: FakeNode, beside: Start | None = Threaded) -> Runner:
         reducer = Reducer(lab.contracts)
         members = [provider_of(node, f"node{number}") for number, node in enumerate(nodes)]
         options = Options(
             chain_id=CHAIN_ID, start_block=0, deployment_digest=deployment_digest(lab.contracts), poll_seconds=0.001,
-            range_blocks=7, trouble_seconds=0.001, finality_alarm_seconds=0.0, prefetch=prefetch,
+            range_blocks=7, trouble_seconds=0.001, finality_alarm_seconds=0.0, beside=beside,
         )  # fmt: skip
         node = Node(Providers(members), lab.contracts.addresses, finality_depth=2)
         return Runner(node, Store(engine, reducer), reducer, options)

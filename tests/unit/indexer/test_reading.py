@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
+from indexer.background import Deferred, Start, Threaded
 from indexer.chain.errors import ChainError, RateLimitedError, TimedOutError
 from indexer.core.logs import RawLog
 from indexer.core.ranges import Ranges
@@ -25,12 +26,12 @@ class AnyReducer:
 
 
 class Ground:
-    def __init__(self, *counts: int, prefetch: bool = False, size: int = 10, logs: int = 1_000) -> None:
+    def __init__(self, *counts: int, ahead: Start | None = None, size: int = 10, logs: int = 1_000) -> None:
         self.fake = FakeNode(Chain().mine(*counts))
         self.node = node_of(self.fake)
         self.waited: list[float] = []
         reducer: Any = AnyReducer()
-        self.reader = Reader(self.node, reducer, Ranges.starting(size, logs=logs), prefetch=prefetch)
+        self.reader = Reader(self.node, reducer, Ranges.starting(size, logs=logs), ahead=ahead)
 
     def read(self, first: int, until: int) -> Any:
         last = min(until, first + self.reader.ranges.size - 1)
@@ -52,14 +53,14 @@ COUNTS = [0, *[n % 4 for n in range(60)]]
 PLACES = [(number, index) for number, count in enumerate(COUNTS) for index in range(count)]
 
 
-@pytest.mark.parametrize("prefetch", [False, True])
-def test_every_log_comes_once_however_the_ranges_fall(prefetch: bool) -> None:
-    ground = Ground(*COUNTS, prefetch=prefetch, size=3, logs=20)
+@pytest.mark.parametrize("ahead", [None, Threaded, Deferred])
+def test_every_log_comes_once_however_the_ranges_fall(ahead: Start | None) -> None:
+    ground = Ground(*COUNTS, ahead=ahead, size=3, logs=20)
     assert ground.all(60) == PLACES
 
 
 def test_the_next_stretch_is_fetched_meanwhile_and_not_again() -> None:
-    ground = Ground(*COUNTS, prefetch=True, size=10)
+    ground = Ground(*COUNTS, ahead=Threaded, size=10)
     ground.read(1, 60)
     ground.reader._ahead._thread.join()
     asked = ground.fake.batches
@@ -69,7 +70,7 @@ def test_the_next_stretch_is_fetched_meanwhile_and_not_again() -> None:
 
 
 def test_what_was_fetched_ahead_is_dropped_with_its_provider_or_when_it_does_not_fit() -> None:
-    ground = Ground(*COUNTS, prefetch=True, size=10)
+    ground = Ground(*COUNTS, ahead=Threaded, size=10)
     ground.read(1, 60)
     assert ground.read(12, 60).found.start.number == 12
     ground.reader.drop()
@@ -77,7 +78,7 @@ def test_what_was_fetched_ahead_is_dropped_with_its_provider_or_when_it_does_not
 
 
 def test_trouble_met_ahead_is_raised_where_the_stretch_is_wanted() -> None:
-    ground = Ground(*COUNTS, prefetch=True, size=10)
+    ground = Ground(*COUNTS, ahead=Threaded, size=10)
     ground.fake.fault = lambda method, params, result: (
         result[1:] if method == "eth_getLogs" and params[0]["fromBlock"] != "0x1" else result
     )

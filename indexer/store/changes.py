@@ -1,0 +1,132 @@
+"""What a stretch of events changes, as text for the database. Pure: nothing here is sent.
+
+Goals: the rows of a backfill are written out while the rows before them are still on their way into the database; one
+pass over the rows of a kind, and the place of a log written out once for all rows that come from it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any, Final
+
+from indexer.core.logs import RawLog
+from indexer.core.reducer import Decoded
+from indexer.core.registry import EVENT_ROWS, STATE_ROWS
+from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow
+from indexer.core.workspace import Workspace
+from indexer.projections import table_of
+from indexer.store.copying import Arrays, Lines
+from indexer.store.tables import log
+
+_KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
+FIELDS: Final[Mapping[type[Any], tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind) if field.name != "place") for kind in _KINDS
+}
+"""The columns of each kind of row, without the place of an append-only one."""
+ARRAYS: Final[Mapping[type[Any], Arrays]] = {kind: Arrays(table_of(kind), FIELDS[kind]) for kind in STATE_ROWS}
+
+PLACE: Final = tuple(field.name for field in fields(Place))
+SEEN: Final = (*PLACE, *FIELDS[PoolWithdrawSeen])
+SEEN_ARRAYS: Final = Arrays(table_of(PoolWithdrawSeen), SEEN)
+_SEEN_VALUES: Final = attrgetter(*(f"place.{name}" for name in PLACE), *FIELDS[PoolWithdrawSeen])
+
+_TOLD: Final = tuple(field.name for field in fields(RawLog) if field.name not in PLACE)
+_PLACE_LINES: Final = Lines(log, PLACE)
+_TOLD_LINES: Final = Lines(log, _TOLD)
+_LINES: Final[Mapping[type[Any], Lines]] = {kind: Lines(table_of(kind), names) for kind, names in FIELDS.items()}
+_VALUES: Final[Mapping[type[Any], attrgetter[Any]]] = {kind: attrgetter(*FIELDS[kind]) for kind in STATE_ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Copy:
+    """Lines of COPY for these columns of a table."""
+
+    table: str
+    names: tuple[str, ...]
+    text: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Upsert:
+    """Rows of a kind that are there already, as one array literal a column; see `ARRAYS`."""
+
+    kind: type[StateRow]
+    literals: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """Everything one write adds or replaces. `changed` are the keys of all state rows in it.
+
+    `announced` are withdrawals a block announces, as the literals of `SEEN_ARRAYS`; None for none.
+    """
+
+    changed: tuple[Key, ...]
+    logs: Copy
+    replaced: tuple[Upsert, ...]
+    created: tuple[Copy, ...]
+    appended: tuple[Copy, ...]
+    announced: list[str] | None
+
+
+def changes_of(decoded: Sequence[Decoded], workspace: Workspace) -> Changes:
+    """Return what applying these events, one at least, has put into the workspace."""
+    created: dict[type[StateRow], list[StateRow]] = defaultdict(list)
+    replaced: dict[type[StateRow], list[StateRow]] = defaultdict(list)
+    for key, row in workspace.changed.items():
+        (created if key in workspace.created else replaced)[key[0]].append(row)
+    logs = [item.log for item in decoded]
+    places = _PLACE_LINES.text(logs)
+    appended, announced = _appended(logs, places, workspace.appended)
+    return Changes(
+        changed=tuple(workspace.changed),
+        logs=_copy(log.name, (*PLACE, *_TOLD), _TOLD_LINES.after(places, logs)),
+        replaced=tuple(_upsert(kind, rows) for kind, rows in replaced.items()),
+        created=tuple(_copy(kind.TABLE, FIELDS[kind], _LINES[kind].text(rows)) for kind, rows in created.items()),
+        appended=appended,
+        announced=SEEN_ARRAYS.literals(map(_SEEN_VALUES, announced)) if announced else None,
+    )
+
+
+def _appended(
+    logs: Sequence[RawLog], places: Sequence[str], rows: Iterable[EventRow]
+) -> tuple[tuple[Copy, ...], list[EventRow]]:
+    """Return the append-only rows, and apart from them the announced withdrawals, which may be there already."""
+    grouped: dict[type[EventRow], tuple[list[str], list[EventRow]]] = {}
+    at = -1
+    place: Place | None = None
+    start = ""
+    for row in rows:
+        if row.place is not place:  # the rows of one log follow each other and share its place, in the logs' order
+            place = row.place
+            at += 1
+            while not _same(logs[at], place):
+                at += 1
+            start = places[at]
+        kind = type(row)
+        if kind not in grouped:
+            grouped[kind] = ([], [])
+        starts, held = grouped[kind]
+        starts.append(start)
+        held.append(row)
+    _, announced = grouped.pop(PoolWithdrawSeen, ([], []))
+    copies = tuple(
+        _copy(kind.TABLE, (*PLACE, *FIELDS[kind]), _LINES[kind].after(starts, held))
+        for kind, (starts, held) in grouped.items()
+    )
+    return copies, announced
+
+
+def _same(raw: RawLog, place: Place) -> bool:
+    return raw.log_index == place.log_index and raw.block_number == place.block_number
+
+
+def _upsert(kind: type[StateRow], rows: Iterable[StateRow]) -> Upsert:
+    return Upsert(kind, ARRAYS[kind].literals(map(_VALUES[kind], rows)))
+
+
+def _copy(table: str, names: tuple[str, ...], lines: Iterable[str]) -> Copy:
+    return Copy(table, names, "\n".join(lines).encode())
