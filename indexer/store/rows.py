@@ -6,8 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, any_, delete, literal, select, text
-from sqlalchemy.dialects.postgresql import ARRAY, BYTEA
+from sqlalchemy import Connection, any_, delete, select, text
 
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import Key, PoolWithdrawSeen, StateRow
@@ -30,8 +29,9 @@ def load(connection: Connection, workspace: Workspace, keys: Iterable[Key]) -> N
         workspace.load((kind, key), None)
     for kind, wanted in by_kind.items():
         table = table_of(kind)
-        statement = select(table).where(table.c[kind.KEY] == any_(literal(wanted, ARRAY(BYTEA))))
-        for row in connection.execute(statement).mappings():
+        keys_are = text(f"{kind.KEY} = ANY(CAST(:wanted AS bytea[]))")
+        [array] = _KEYS[kind].literals((key,) for key in wanted)
+        for row in connection.execute(select(table).where(keys_are), {"wanted": array}).mappings():
             workspace.load((kind, row[kind.KEY]), kind(**row))
 
 
