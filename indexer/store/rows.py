@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, any_, delete, select, text
+from sqlalchemy import Connection, delete, select, text
 
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import Key, PoolWithdrawSeen, StateRow
