@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import flag, last_change, metadata, origin, passing_time, raw, seconds, units
 
@@ -54,7 +53,8 @@ escrow_event = Table(
     *origin(),
     raw("escrow_id"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
+    units("event_fee_units"),
     Column("status", Text, nullable=False),
     units("released_units"),
     units("refunded_units"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import last_change, metadata, origin, passing_time, raw, seconds, units
 
@@ -37,7 +36,7 @@ channel_event = Table(
     *origin(),
     raw("channel_id"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
     units("balance_units"),
     units("total_claimed_units"),
     units("drawn_units"),
@@ -70,7 +69,7 @@ pool_event = Table(
     *origin(),
     raw("pool_id"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
     units("balance_units"),
     units("drawn_units"),
     units("withdraw_units"),

@@ -11,20 +11,7 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any, Final, assert_never
 
-from sqlalchemy import (
-    ColumnElement,
-    Numeric,
-    Select,
-    Table,
-    cast,
-    distinct,
-    func,
-    literal,
-    select,
-    tuple_,
-    union,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, Table, distinct, func, literal, select, tuple_, union, union_all
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -97,17 +84,17 @@ def _parts(metric: Metric, starts: range, finality: Finality) -> list[Select[Any
     """Return statements of (start of bucket, figure) whose figures add up to the metric."""
     match metric:
         case Metric.ESCROW_FUNDED:
-            return [_sum(escrow_event, ("funded",), escrow_event.c.fields["terms"]["amount"], starts, finality)]
+            return [_sum(escrow_event, ("funded",), "event_amount_units", starts, finality)]
         case Metric.ESCROW_RELEASED:
-            return [_sum(escrow_event, ("released",), escrow_event.c.fields["amount"], starts, finality)]
+            return [_sum(escrow_event, ("released",), "event_amount_units", starts, finality)]
         case Metric.ESCROW_REFUNDED:
-            return [_sum(escrow_event, ("refunded",), escrow_event.c.fields["amount"], starts, finality)]
+            return [_sum(escrow_event, ("refunded",), "event_amount_units", starts, finality)]
         case Metric.FEES:
-            return [_sum(escrow_event, ("released",), escrow_event.c.fields["fee"], starts, finality)]
+            return [_sum(escrow_event, ("released",), "event_fee_units", starts, finality)]
         case Metric.MICROPAYMENTS_CLAIMED:
-            return [_sum(channel_event, _CLAIMS, channel_event.c.fields["claim_amount"], starts, finality)]
+            return [_sum(channel_event, _CLAIMS, "event_amount_units", starts, finality)]
         case Metric.MICROPAYMENTS_SETTLED:
-            paid = _sum(channel_event, _CLAIMS[1:], channel_event.c.fields["claim_amount"], starts, finality)
+            paid = _sum(channel_event, _CLAIMS[1:], "event_amount_units", starts, finality)
             return [
                 paid,
                 _grouped(receiver_event, _gain(receiver_event, "receiver", "settled_units"), starts, finality),
@@ -136,9 +123,8 @@ def _grouped(table: Table, figure: ColumnElement[Any], starts: range, finality: 
     return select(_start(table, starts), figure).where(*_within(table, starts, finality)).group_by("start")
 
 
-def _sum(table: Table, kinds: tuple[str, ...], amount: Any, starts: range, finality: Finality) -> Select[Any]:
-    total = func.sum(cast(amount.astext, Numeric(78, 0)))
-    return _grouped(table, total, starts, finality).where(table.c.kind.in_(kinds))
+def _sum(table: Table, kinds: tuple[str, ...], amount: str, starts: range, finality: Finality) -> Select[Any]:
+    return _grouped(table, func.sum(table.c[amount]), starts, finality).where(table.c.kind.in_(kinds))
 
 
 def _gain(table: Table, key: str, name: str) -> ColumnElement[Any]:

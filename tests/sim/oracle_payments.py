@@ -165,7 +165,7 @@ class PaymentRules(Rows):
 
     def _channel(self, a: Row, kind: str, amount: int, **changes: Any) -> None:
         row = self.put("channel", a["channelId"], {**self.rows["channel"][a["channelId"]], **changes})
-        self.add("channel_event", kind=kind, **{name: row[name] for name in _CHANNEL})
+        self.add("channel_event", kind=kind, event_amount_units=amount, **{name: row[name] for name in _CHANNEL})
         self.note((row["payer"], row["receiver"]), f"channel_{kind}", row["channel_id"], amount)
 
     def _receiver(self, row: Row, kind: str) -> None:
@@ -175,7 +175,7 @@ class PaymentRules(Rows):
 
     def _pool(self, a: Row, kind: str, amount: int, **changes: Any) -> None:
         row = self.put("pool", a["poolId"], {**self.rows["pool"][a["poolId"]], **changes})
-        self.add("pool_event", kind=kind, **{name: row[name] for name in _POOL})
+        self.add("pool_event", kind=kind, event_amount_units=amount, **{name: row[name] for name in _POOL})
         self.note((row["payer"],), f"pool_{kind}", row["pool_id"], amount)
 
     def _staked(self, a: Row) -> Row:
