@@ -15,6 +15,8 @@ from indexer.core.states import RULED_OUTCOMES, EscrowStatus, Outcome
 from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "escrow"
+STAKE_SETTLED: Final = "stake_settled"
+"""The kind of an escrow's event row that comes from a log of Reputation."""
 
 _Keys = Callable[[Any, Workspace, Contracts], list[Key]]
 _Rule = Callable[[Any, Place, Workspace, Contracts], None]
@@ -91,7 +93,7 @@ def reported(escrow_id: bytes, outcome: Outcome, place: Place, workspace: Worksp
     if row.outcome != outcome and {row.outcome, outcome} != {Outcome.LOST, Outcome.STALLED}:
         raise ReducerError(f"escrow 0x{escrow_id.hex()} was reported as {outcome}, we hold {row.outcome}")
     row.outcome, row.stake_locked = outcome, False
-    _append(row, "stake_settled", amount=0, fee=0, place=place, workspace=workspace)
+    _record(row, STAKE_SETTLED, place=place, workspace=workspace)
 
 
 def _fees_changed(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
@@ -156,7 +158,7 @@ def _ruled(event: abi.Ruling, place: Place, workspace: Workspace, contracts: Con
         raise ReducerError(f"escrow 0x{row.escrow_id.hex()} is {row.status} and ruled {event.ruling}")
     row.status, row.ruling = EscrowStatus.RULED, event.ruling
     disputes.moved(event, row, place, workspace)
-    _record(row, "ruled", amount=0, place=place, workspace=workspace)
+    _record(row, "ruled", place=place, workspace=workspace)
 
 
 def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
@@ -282,17 +284,14 @@ def _ending_of_refund(row: Escrow, place: Place) -> str:
             return Outcome.RETURNED
 
 
-def _record(row: Escrow, kind: str, *, amount: int, place: Place, workspace: Workspace, fee: int = 0) -> None:
-    _append(row, kind, amount=amount, fee=fee, place=place, workspace=workspace)
-    workspace.note(place, (row.client, row.provider), CONTRACT, kind, row.escrow_id, amount)
-
-
-def _append(row: Escrow, kind: str, *, amount: int, fee: int, place: Place, workspace: Workspace) -> None:
+def _record(row: Escrow, kind: str, *, amount: int = 0, fee: int = 0, place: Place, workspace: Workspace) -> None:
     workspace.put(row, place)
     workspace.append(
         EscrowEvent(
             place=place,
             escrow_id=row.escrow_id,
+            client=row.client,
+            provider=row.provider,
             kind=kind,
             event_amount_units=amount,
             event_fee_units=fee,

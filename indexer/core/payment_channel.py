@@ -191,6 +191,8 @@ def _record_channel(row: Channel, kind: str, *, amount: int, place: Place, works
         ChannelEvent(
             place=place,
             channel_id=row.channel_id,
+            payer=row.payer,
+            receiver=row.receiver,
             kind=kind,
             event_amount_units=amount,
             balance_units=row.balance_units,
@@ -200,7 +202,6 @@ def _record_channel(row: Channel, kind: str, *, amount: int, place: Place, works
             withdraw_finalize_at=row.withdraw_finalize_at,
         )
     )
-    workspace.note(place, (row.payer, row.receiver), CONTRACT, f"channel_{kind}", row.channel_id, amount)
 
 
 def _record_receiver(row: Receiver, kind: str, place: Place, workspace: Workspace) -> None:
@@ -222,6 +223,7 @@ def _record_pool(row: Pool, kind: str, *, amount: int, place: Place, workspace: 
         PoolEvent(
             place=place,
             pool_id=row.pool_id,
+            payer=row.payer,
             kind=kind,
             event_amount_units=amount,
             balance_units=row.balance_units,
@@ -231,7 +233,6 @@ def _record_pool(row: Pool, kind: str, *, amount: int, place: Place, workspace: 
             nonce=row.nonce,
         )
     )
-    workspace.note(place, (row.payer,), CONTRACT, f"pool_{kind}", row.pool_id, amount)
 
 
 def _silent(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:

@@ -103,6 +103,8 @@ class EscrowEvent(EventRow):
     TABLE = "escrow_event"
 
     escrow_id: bytes
+    client: bytes
+    provider: bytes
     kind: str
     event_amount_units: int
     event_fee_units: int
@@ -191,6 +193,8 @@ class ChannelEvent(EventRow):
     TABLE = "channel_event"
 
     channel_id: bytes
+    payer: bytes
+    receiver: bytes
     kind: str
     event_amount_units: int
     balance_units: int
@@ -225,6 +229,7 @@ class PoolEvent(EventRow):
     TABLE = "pool_event"
 
     pool_id: bytes
+    payer: bytes
     kind: str
     event_amount_units: int
     balance_units: int
@@ -360,7 +365,7 @@ class BonusPool(StateRow):
 
 @dataclass(slots=True, kw_only=True)
 class Activity(EventRow):
-    """A log that concerns an account."""
+    """A log that concerns an account and has no event row that names it as a party."""
 
     TABLE = "activity"
 

@@ -52,6 +52,8 @@ escrow_event = Table(
     metadata,
     *origin(),
     raw("escrow_id"),
+    raw("client"),
+    raw("provider"),
     Column("kind", Text, nullable=False),
     units("event_amount_units"),
     units("event_fee_units"),
@@ -69,6 +71,8 @@ escrow_event = Table(
     Column("outcome", Text, nullable=True),
     flag("stake_locked"),
     Index("escrow_event_of", "escrow_id", "block_number", "log_index"),
+    Index("escrow_event_client", "client", "block_number", "log_index"),
+    Index("escrow_event_provider", "provider", "block_number", "log_index"),
     passing_time("escrow_event"),
 )
 

@@ -35,6 +35,8 @@ channel_event = Table(
     metadata,
     *origin(),
     raw("channel_id"),
+    raw("payer"),
+    raw("receiver"),
     Column("kind", Text, nullable=False),
     units("event_amount_units"),
     units("balance_units"),
@@ -43,6 +45,8 @@ channel_event = Table(
     units("withdraw_units"),
     seconds("withdraw_finalize_at", nullable=True),
     Index("channel_event_of", "channel_id", "block_number", "log_index"),
+    Index("channel_event_payer", "payer", "block_number", "log_index"),
+    Index("channel_event_receiver", "receiver", "block_number", "log_index"),
     passing_time("channel_event"),
 )
 
@@ -68,6 +72,7 @@ pool_event = Table(
     metadata,
     *origin(),
     raw("pool_id"),
+    raw("payer"),
     Column("kind", Text, nullable=False),
     units("event_amount_units"),
     units("balance_units"),
@@ -76,6 +81,7 @@ pool_event = Table(
     seconds("finalize_at", nullable=True),
     Column("nonce", BigInteger, nullable=False),
     Index("pool_event_of", "pool_id", "block_number", "log_index"),
+    Index("pool_event_payer", "payer", "block_number", "log_index"),
     passing_time("pool_event"),
 )
 

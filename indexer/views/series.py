@@ -16,8 +16,8 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
 from indexer.projections.dispute import dispute_event
-from indexer.projections.escrow import escrow, escrow_event
-from indexer.projections.payment_channel import channel, channel_event, pool, pool_event, receiver_event
+from indexer.projections.escrow import escrow_event
+from indexer.projections.payment_channel import channel_event, pool, pool_event, receiver_event
 from indexer.views.asof import as_of
 from indexer.views.sync import bound
 
@@ -145,15 +145,11 @@ def _gain(table: Table, key: str, name: str) -> ColumnElement[Any]:
 
 
 def _active_agents(starts: range, finality: Finality) -> Select[Any]:
-    working = (
-        select(_start(escrow_event, starts), escrow.c.provider.label("agent"))
-        .join(escrow, escrow.c.escrow_id == escrow_event.c.escrow_id)
-        .where(*_within(escrow_event, starts, finality), escrow_event.c.kind.in_(("accepted", "submitted")))
+    working = select(_start(escrow_event, starts), escrow_event.c.provider.label("agent")).where(
+        *_within(escrow_event, starts, finality), escrow_event.c.kind.in_(("accepted", "submitted"))
     )
-    earning = (
-        select(_start(channel_event, starts), channel.c.receiver.label("agent"))
-        .join(channel, channel.c.channel_id == channel_event.c.channel_id)
-        .where(*_within(channel_event, starts, finality), channel_event.c.kind.in_(_CLAIMS))
+    earning = select(_start(channel_event, starts), channel_event.c.receiver.label("agent")).where(
+        *_within(channel_event, starts, finality), channel_event.c.kind.in_(_CLAIMS)
     )
     active = union(working, earning).subquery()
     return select(active.c.start, func.count(distinct(active.c.agent))).group_by(active.c.start)

@@ -17,8 +17,9 @@ _TERMS: Final = (
     "challenge_period", "dispute_timeout", "job_hash", "salt",
 )  # fmt: skip
 _RUNNING: Final = (
-    "escrow_id", "status", "released_units", "refunded_units", "fee_units", "stake_units", "accepted_at",
-    "challenge_ends_at", "respond_by", "decide_by", "ruling", "deliverable_hash", "outcome", "stake_locked",
+    "escrow_id", "client", "provider", "status", "released_units", "refunded_units", "fee_units", "stake_units",
+    "accepted_at", "challenge_ends_at", "respond_by", "decide_by", "ruling", "deliverable_hash", "outcome",
+    "stake_locked",
 )  # fmt: skip
 _DISPUTE: Final = (
     "escrow_id", "dispute_id", "decide_by", "ruling", "defaulted", "bond_units", "bond_left_units", "fee_units",
@@ -129,7 +130,7 @@ class EscrowRules(Rows):
 
     def _record(self, row: Row, kind: str, amount: int, fee: int = 0) -> None:
         self._escrow_event(row, kind, amount, fee)
-        self.note((row["client"], row["provider"]), kind, row["escrow_id"], amount)
+        self.tell((row["client"], row["provider"]), kind, row["escrow_id"], amount)
 
     def _escrow_event(self, row: Row, kind: str, amount: int = 0, fee: int = 0) -> None:
         self.put("escrow", row["escrow_id"], row)
