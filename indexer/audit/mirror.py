@@ -14,7 +14,7 @@ from indexer.audit.report import Item, Report, Source
 from indexer.core.logs import RawLog
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow
-from indexer.core.workspace import spelled
+from indexer.core.spelling import spelled
 from indexer.store.readback import Snapshot, logs_digest
 
 Values = Mapping[str, Any]

@@ -15,7 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import IO, Any, Final
 
-from indexer.core.workspace import spelled
+from indexer.core.spelling import spelled
 
 KEPT: Final = 1_000
 COLUMNS: Final = ("kind", "key", "field", "derived", "chain", "mirror", "block", "tx")

@@ -12,7 +12,8 @@ from indexer.core import jurors, ledger
 from indexer.core.arbiter_rows import ArbiterBallot, ArbiterDispute, ArbiterEvent, ArbiterRound, ArbiterSession, Juror
 from indexer.core.context import ArbiterTerms, Contracts
 from indexer.core.rows import Key, Place
-from indexer.core.workspace import ReducerError, Workspace, spelled
+from indexer.core.spelling import spelled
+from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "arbiter"
 ROUNDS: Final = 3

@@ -7,7 +7,8 @@ from typing import Any
 from aicp.abi import escrow as abi
 from indexer.core.dispute_rows import Dispute, DisputeEvent, DisputeNumber
 from indexer.core.rows import Escrow, Key, Place
-from indexer.core.workspace import ReducerError, Workspace, spelled
+from indexer.core.spelling import spelled
+from indexer.core.workspace import ReducerError, Workspace
 
 
 def number_key(arbiter: bytes, dispute_id: int) -> Key:

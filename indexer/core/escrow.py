@@ -12,9 +12,11 @@ from indexer.core.context import Contracts
 from indexer.core.dispute_rows import Dispute, DisputeNumber, Rating
 from indexer.core.rows import Escrow, EscrowConfig, EscrowEvent, Key, Ledger, Place
 from indexer.core.states import RULED_OUTCOMES, EscrowStatus, Outcome
-from indexer.core.workspace import ReducerError, Workspace, spelled
+from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "escrow"
+STAKE_SETTLED: Final = "stake_settled"
+"""The kind of an escrow's event row that comes from a log of Reputation."""
 
 _Keys = Callable[[Any, Workspace, Contracts], list[Key]]
 _Rule = Callable[[Any, Place, Workspace, Contracts], None]
@@ -77,7 +79,7 @@ def _dispute_keys(event: Any, workspace: Workspace, contracts: Contracts) -> lis
             return [(Escrow, event.id), (Dispute, event.id)]
 
 
-def reported(event: object, escrow_id: bytes, outcome: Outcome, place: Place, workspace: Workspace) -> None:
+def reported(escrow_id: bytes, outcome: Outcome, place: Place, workspace: Workspace) -> None:
     """Note that Reputation has taken the end of an escrow, at once or by a repeated report.
 
     Its word decides what Escrow's own events leave open: a provider's refund of the last base unit after the arbiter's
@@ -91,7 +93,7 @@ def reported(event: object, escrow_id: bytes, outcome: Outcome, place: Place, wo
     if row.outcome != outcome and {row.outcome, outcome} != {Outcome.LOST, Outcome.STALLED}:
         raise ReducerError(f"escrow 0x{escrow_id.hex()} was reported as {outcome}, we hold {row.outcome}")
     row.outcome, row.stake_locked = outcome, False
-    _append(row, "stake_settled", event, place, workspace)
+    _record(row, STAKE_SETTLED, place=place, workspace=workspace)
 
 
 def _fees_changed(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
@@ -124,7 +126,7 @@ def _funded(event: abi.EscrowFunded, place: Place, workspace: Workspace, contrac
         salt=terms.salt,
         status=EscrowStatus.FUNDED,
     )
-    _record(row, "funded", event, amount=terms.amount, place=place, workspace=workspace)
+    _record(row, "funded", amount=terms.amount, place=place, workspace=workspace)
 
 
 def _bond_posted(event: abi.BondPosted, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
@@ -156,12 +158,12 @@ def _ruled(event: abi.Ruling, place: Place, workspace: Workspace, contracts: Con
         raise ReducerError(f"escrow 0x{row.escrow_id.hex()} is {row.status} and ruled {event.ruling}")
     row.status, row.ruling = EscrowStatus.RULED, event.ruling
     disputes.moved(event, row, place, workspace)
-    _record(row, "ruled", event, amount=0, place=place, workspace=workspace)
+    _record(row, "ruled", place=place, workspace=workspace)
 
 
 def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:
     row = workspace.need(Escrow, event.id)
-    amount = 0
+    amount = fee = 0
     match event:
         case abi.EscrowAccepted():
             kind = "accepted"
@@ -173,7 +175,7 @@ def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts)
             row.status, row.deliverable_hash = EscrowStatus.SUBMITTED, event.deliverable_hash
             row.challenge_ends_at = event.challenge_ends_at
         case abi.EscrowReleased():
-            kind, amount = "released", event.amount
+            kind, amount, fee = "released", event.amount, event.fee
             _release(row, event, place, workspace, contracts)
         case abi.EscrowRefunded():
             kind, amount = "refunded", event.amount
@@ -194,7 +196,7 @@ def _moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts)
             kind = _disputed(row, event, place, workspace)
     if row.released_units + row.refunded_units > row.amount_units:
         raise ReducerError(f"escrow 0x{row.escrow_id.hex()} moved more than its amount")
-    _record(row, kind, event, amount=amount, place=place, workspace=workspace)
+    _record(row, kind, amount=amount, fee=fee, place=place, workspace=workspace)
 
 
 def _disputed(row: Escrow, event: Any, place: Place, workspace: Workspace) -> str:
@@ -282,19 +284,17 @@ def _ending_of_refund(row: Escrow, place: Place) -> str:
             return Outcome.RETURNED
 
 
-def _record(row: Escrow, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
-    _append(row, kind, event, place, workspace)
-    workspace.note(place, (row.client, row.provider), CONTRACT, kind, row.escrow_id, amount)
-
-
-def _append(row: Escrow, kind: str, event: object, place: Place, workspace: Workspace) -> None:
+def _record(row: Escrow, kind: str, *, amount: int = 0, fee: int = 0, place: Place, workspace: Workspace) -> None:
     workspace.put(row, place)
     workspace.append(
         EscrowEvent(
             place=place,
             escrow_id=row.escrow_id,
+            client=row.client,
+            provider=row.provider,
             kind=kind,
-            fields=spelled(event),
+            event_amount_units=amount,
+            event_fee_units=fee,
             status=row.status,
             released_units=row.released_units,
             refunded_units=row.refunded_units,

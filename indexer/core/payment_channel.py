@@ -23,7 +23,7 @@ from indexer.core.rows import (
     Receiver,
     ReceiverEvent,
 )
-from indexer.core.workspace import ReducerError, Workspace, spelled
+from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "payment_channel"
 
@@ -77,7 +77,7 @@ def _created(event: abi.ChannelCreated, place: Place, workspace: Workspace, cont
             salt=config.salt,
             pool_id=pool_id(key, contracts.channel_domain),
         )
-    _record_channel(row, "created", event, amount=0, place=place, workspace=workspace)
+    _record_channel(row, "created", amount=0, place=place, workspace=workspace)
 
 
 def _channel_moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
@@ -111,7 +111,7 @@ def _channel_moved(event: Any, place: Place, workspace: Workspace, contracts: Co
             kind = "closed"
     if row.balance_units < row.total_claimed_units:
         raise ReducerError(f"channel 0x{row.channel_id.hex()} holds less than was claimed")
-    _record_channel(row, kind, event, amount=amount, place=place, workspace=workspace)
+    _record_channel(row, kind, amount=amount, place=place, workspace=workspace)
 
 
 def _claim(row: Channel, event: abi.Claimed, place: Place, workspace: Workspace) -> None:
@@ -153,7 +153,7 @@ def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace
     row.balance_units += event.amount
     if row.balance_units != event.balance:
         raise ReducerError(f"pool 0x{row.pool_id.hex()} says {event.balance}, we hold {row.balance_units}")
-    _record_pool(row, "deposited", event, amount=event.amount, place=place, workspace=workspace)
+    _record_pool(row, "deposited", amount=event.amount, place=place, workspace=workspace)
 
 
 def _pool_moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
@@ -182,17 +182,19 @@ def _pool_moved(event: Any, place: Place, workspace: Workspace, contracts: Contr
             row.finalize_at = event.finalize_at
     if row.balance_units < 0:
         raise ReducerError(f"pool 0x{row.pool_id.hex()} would fall to {row.balance_units}")
-    _record_pool(row, kind, event, amount=amount, place=place, workspace=workspace)
+    _record_pool(row, kind, amount=amount, place=place, workspace=workspace)
 
 
-def _record_channel(row: Channel, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
+def _record_channel(row: Channel, kind: str, *, amount: int, place: Place, workspace: Workspace) -> None:
     workspace.put(row, place)
     workspace.append(
         ChannelEvent(
             place=place,
             channel_id=row.channel_id,
+            payer=row.payer,
+            receiver=row.receiver,
             kind=kind,
-            fields=spelled(event),
+            event_amount_units=amount,
             balance_units=row.balance_units,
             total_claimed_units=row.total_claimed_units,
             drawn_units=row.drawn_units,
@@ -200,7 +202,6 @@ def _record_channel(row: Channel, kind: str, event: object, *, amount: int, plac
             withdraw_finalize_at=row.withdraw_finalize_at,
         )
     )
-    workspace.note(place, (row.payer, row.receiver), CONTRACT, f"channel_{kind}", row.channel_id, amount)
 
 
 def _record_receiver(row: Receiver, kind: str, place: Place, workspace: Workspace) -> None:
@@ -216,14 +217,15 @@ def _record_receiver(row: Receiver, kind: str, place: Place, workspace: Workspac
     )
 
 
-def _record_pool(row: Pool, kind: str, event: object, *, amount: int, place: Place, workspace: Workspace) -> None:
+def _record_pool(row: Pool, kind: str, *, amount: int, place: Place, workspace: Workspace) -> None:
     workspace.put(row, place)
     workspace.append(
         PoolEvent(
             place=place,
             pool_id=row.pool_id,
+            payer=row.payer,
             kind=kind,
-            fields=spelled(event),
+            event_amount_units=amount,
             balance_units=row.balance_units,
             drawn_units=row.drawn_units,
             withdraw_units=row.withdraw_units,
@@ -231,7 +233,6 @@ def _record_pool(row: Pool, kind: str, event: object, *, amount: int, place: Pla
             nonce=row.nonce,
         )
     )
-    workspace.note(place, (row.payer,), CONTRACT, f"pool_{kind}", row.pool_id, amount)
 
 
 def _silent(event: object, place: Place, workspace: Workspace, contracts: Contracts) -> None:

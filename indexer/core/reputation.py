@@ -10,8 +10,9 @@ from aicp.abi.runtime import decode_dynamic, expect_topics, read_uint
 from indexer.core import escrow, ledger
 from indexer.core.context import Contracts
 from indexer.core.rows import AgentRecord, BonusPool, Escrow, Key, Place, ScoreEpoch, Stake, StakeEvent, StakeLock
+from indexer.core.spelling import spelled
 from indexer.core.states import LockState, Outcome
-from indexer.core.workspace import ReducerError, Workspace, spelled
+from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "reputation"
 
@@ -196,7 +197,7 @@ def _outcome(event: abi.OutcomeRecorded, place: Place, workspace: Workspace) -> 
     row.last_outcome_at = place.block_time
     workspace.put(row, place)
     workspace.note(place, (event.agent,), CONTRACT, f"outcome_{outcome}", event.escrow_id, event.settled_value)
-    escrow.reported(event, event.escrow_id, outcome, place, workspace)
+    escrow.reported(event.escrow_id, outcome, place, workspace)
 
 
 def _epoch_id(epoch: int) -> bytes:

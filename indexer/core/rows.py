@@ -98,13 +98,16 @@ class Escrow(StateRow):
 
 @dataclass(slots=True, kw_only=True)
 class EscrowEvent(EventRow):
-    """An escrow after one of its events."""
+    """An escrow after one of its events, which moved `event_amount_units`, `event_fee_units` of them as the fee."""
 
     TABLE = "escrow_event"
 
     escrow_id: bytes
+    client: bytes
+    provider: bytes
     kind: str
-    fields: dict[str, Any]
+    event_amount_units: int
+    event_fee_units: int
     status: str
     released_units: int
     refunded_units: int
@@ -185,13 +188,15 @@ class Channel(StateRow):
 
 @dataclass(slots=True, kw_only=True)
 class ChannelEvent(EventRow):
-    """A channel after one of its events."""
+    """A channel after one of its events, which is about `event_amount_units`."""
 
     TABLE = "channel_event"
 
     channel_id: bytes
+    payer: bytes
+    receiver: bytes
     kind: str
-    fields: dict[str, Any]
+    event_amount_units: int
     balance_units: int
     total_claimed_units: int
     drawn_units: int
@@ -219,13 +224,14 @@ class Pool(StateRow):
 
 @dataclass(slots=True, kw_only=True)
 class PoolEvent(EventRow):
-    """A pool after one of its events."""
+    """A pool after one of its events, which is about `event_amount_units`."""
 
     TABLE = "pool_event"
 
     pool_id: bytes
+    payer: bytes
     kind: str
-    fields: dict[str, Any]
+    event_amount_units: int
     balance_units: int
     drawn_units: int
     withdraw_units: int
@@ -359,7 +365,7 @@ class BonusPool(StateRow):
 
 @dataclass(slots=True, kw_only=True)
 class Activity(EventRow):
-    """A log that concerns an account."""
+    """A log that concerns an account and has no event row that names it as a party."""
 
     TABLE = "activity"
 

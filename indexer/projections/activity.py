@@ -1,4 +1,7 @@
-"""One line for every account a log concerns, newest first when read: the activity page."""
+"""One line for every account a log concerns, unless the log has an event row of an escrow, a channel or a pool.
+
+Those name their parties; `indexer.views.activity` puts both together.
+"""
 
 from __future__ import annotations
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, SmallInteger, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import flag, last_change, metadata, origin, passing_time, raw, seconds, units
 
@@ -53,8 +52,11 @@ escrow_event = Table(
     metadata,
     *origin(),
     raw("escrow_id"),
+    raw("client"),
+    raw("provider"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
+    units("event_fee_units"),
     Column("status", Text, nullable=False),
     units("released_units"),
     units("refunded_units"),
@@ -69,6 +71,8 @@ escrow_event = Table(
     Column("outcome", Text, nullable=True),
     flag("stake_locked"),
     Index("escrow_event_of", "escrow_id", "block_number", "log_index"),
+    Index("escrow_event_client", "client", "block_number", "log_index"),
+    Index("escrow_event_provider", "provider", "block_number", "log_index"),
     passing_time("escrow_event"),
 )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, Index, Integer, Table, Text
-from sqlalchemy.dialects.postgresql import JSONB
 
 from indexer.store.columns import last_change, metadata, origin, passing_time, raw, seconds, units
 
@@ -36,14 +35,18 @@ channel_event = Table(
     metadata,
     *origin(),
     raw("channel_id"),
+    raw("payer"),
+    raw("receiver"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
     units("balance_units"),
     units("total_claimed_units"),
     units("drawn_units"),
     units("withdraw_units"),
     seconds("withdraw_finalize_at", nullable=True),
     Index("channel_event_of", "channel_id", "block_number", "log_index"),
+    Index("channel_event_payer", "payer", "block_number", "log_index"),
+    Index("channel_event_receiver", "receiver", "block_number", "log_index"),
     passing_time("channel_event"),
 )
 
@@ -69,14 +72,16 @@ pool_event = Table(
     metadata,
     *origin(),
     raw("pool_id"),
+    raw("payer"),
     Column("kind", Text, nullable=False),
-    Column("fields", JSONB, nullable=False),
+    units("event_amount_units"),
     units("balance_units"),
     units("drawn_units"),
     units("withdraw_units"),
     seconds("finalize_at", nullable=True),
     Column("nonce", BigInteger, nullable=False),
     Index("pool_event_of", "pool_id", "block_number", "log_index"),
+    Index("pool_event_payer", "payer", "block_number", "log_index"),
     passing_time("pool_event"),
 )
 

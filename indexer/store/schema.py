@@ -24,7 +24,7 @@ from indexer.store.columns import SCHEMA, metadata
 from indexer.store.errors import ForeignMirrorError
 from indexer.store.tables import meta
 
-VERSION: Final = 3
+VERSION: Final = 4
 PHYSICAL: Final = f"{SCHEMA}_v{VERSION}"
 TRANSLATE: Final[dict[str | None, str | None]] = {SCHEMA: PHYSICAL}
 _INSTALL_LOCK: Final = 0x61696370

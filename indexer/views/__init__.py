@@ -9,6 +9,7 @@ read through the undo journal (`indexer.views.asof`). Series for charts are sums
 from __future__ import annotations
 
 from indexer.core.states import EscrowStatus
+from indexer.views.activity import chain_activity
 from indexer.views.arbiter import (
     arbiter_dispute_by_id,
     arbiter_dispute_of,
@@ -23,7 +24,7 @@ from indexer.views.arbiter import (
 from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
-from indexer.views.overview import chain_activity, totals, withdrawals
+from indexer.views.overview import totals, withdrawals
 from indexer.views.series import Bucket, Metric, Point, series
 from indexer.views.stake import stake
 from indexer.views.status import MirrorStatus, MissingRange, mirror_status

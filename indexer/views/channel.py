@@ -13,6 +13,7 @@ from indexer.projections.payment_channel import channel as channels
 from indexer.projections.payment_channel import channel_event, pool_withdraw_seen, receiver_event
 from indexer.projections.payment_channel import pool as pools
 from indexer.projections.payment_channel import pool_event as pool_events_table
+from indexer.views.decoded import CHANNEL_EVENTS, fields_of, with_log
 from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import ChannelRow, PoolEventRow, PoolRow, ReceiverRow
 
@@ -124,14 +125,14 @@ def pools_of(s: Session, payer: bytes) -> list[PoolRow]:
 def pool_events(s: Session, pool_id: bytes) -> list[PoolEventRow]:
     """Return every event of the pool, oldest first."""
     statement = (
-        select(pool_events_table, *marks())
+        with_log(select(pool_events_table, *marks()), pool_events_table)
         .where(pool_events_table.c.pool_id == pool_id)
         .order_by(pool_events_table.c.block_number, pool_events_table.c.log_index)
     )
     return [
         PoolEventRow(
             kind=row["kind"],
-            fields=row["fields"],
+            fields=fields_of(row, CHANNEL_EVENTS),
             balance_units=row["balance_units"],
             claimed_units=row["drawn_units"],
             withdraw_units=row["withdraw_units"],

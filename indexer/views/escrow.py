@@ -12,6 +12,7 @@ from indexer.core.states import EscrowStatus
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.escrow import escrow_event as events
 from indexer.projections.ledger import ledger_entry
+from indexer.views.decoded import ESCROW_EVENTS, fields_of, with_log
 from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import DueEscrow, DueReason, EscrowEventRow, EscrowRow
 
@@ -55,14 +56,14 @@ def escrow(s: Session, escrow_id: bytes, min_finality: Finality) -> EscrowRow | 
 def escrow_events(s: Session, escrow_id: bytes) -> list[EscrowEventRow]:
     """Return every event of the escrow, oldest first."""
     statement = (
-        select(events, *marks())
+        with_log(select(events, *marks()), events)
         .where(events.c.escrow_id == escrow_id)
         .order_by(events.c.block_number, events.c.log_index)
     )
     return [
         EscrowEventRow(
             kind=row["kind"],
-            fields=row["fields"],
+            fields=fields_of(row, ESCROW_EVENTS),
             status=EscrowStatus(row["status"]),
             released_units=row["released_units"],
             refunded_units=row["refunded_units"],

@@ -1,4 +1,4 @@
-"""Reads across contracts: totals for the landing page and the activity of an account."""
+"""Reads across contracts: totals for the landing page and what left the ledgers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
 from indexer.core.states import EscrowStatus
-from indexer.projections.activity import activity
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.ledger import ledger as ledgers
 from indexer.projections.ledger import ledger_entry
@@ -20,9 +19,8 @@ from indexer.projections.payment_channel import receiver as receivers
 from indexer.projections.reputation import stake as stakes
 from indexer.views.asof import as_of
 from indexer.views.sync import before, bound, cursor_of, marks, origin_of
-from indexer.views.types import ActivityRow, Totals, WithdrawalRow
+from indexer.views.types import Totals, WithdrawalRow
 
-MAX_ACTIVITY = 200
 MAX_WITHDRAWALS = 200
 _SUMMED = (escrows, ledgers, pools, channels, receivers, stakes)
 
@@ -61,32 +59,6 @@ def totals(s: Session, min_finality: Finality = Finality.SEEN) -> Totals:
     for part in parts:
         values.update({key: int(value) for key, value in s.execute(part).mappings().one().items()})
     return Totals(**values)
-
-
-def chain_activity(
-    s: Session, account: bytes, cursor: str | None, limit: int, min_finality: Finality = Finality.SEEN
-) -> list[ActivityRow]:
-    """Return what happened to the account on chain, newest first, after `cursor` (the last row's `cursor`).
-
-    Only what is in blocks of at least this finality. At most 200 rows. Raises ValueError for a cursor this function
-    did not make.
-    """
-    until = activity.c.block_number <= bound(min_finality)
-    statement = select(activity, *marks()).where(activity.c.account == account, until)
-    if cursor is not None:
-        statement = statement.where(before(activity, cursor))
-    ordered = statement.order_by(activity.c.block_number.desc(), activity.c.log_index.desc())
-    return [
-        ActivityRow(
-            contract=row["contract"],
-            kind=row["kind"],
-            subject=row["subject"],
-            amount_units=row["amount_units"],
-            cursor=cursor_of(row),
-            origin=origin_of(row),
-        )
-        for row in s.execute(ordered.limit(min(limit, MAX_ACTIVITY))).mappings()
-    ]
 
 
 def withdrawals(

@@ -11,26 +11,13 @@ from enum import StrEnum
 from itertools import accumulate
 from typing import Any, Final, assert_never
 
-from sqlalchemy import (
-    ColumnElement,
-    Numeric,
-    Select,
-    Table,
-    cast,
-    distinct,
-    func,
-    literal,
-    select,
-    tuple_,
-    union,
-    union_all,
-)
+from sqlalchemy import ColumnElement, Select, Table, distinct, func, literal, select, tuple_, union, union_all
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
 from indexer.projections.dispute import dispute_event
-from indexer.projections.escrow import escrow, escrow_event
-from indexer.projections.payment_channel import channel, channel_event, pool, pool_event, receiver_event
+from indexer.projections.escrow import escrow_event
+from indexer.projections.payment_channel import channel_event, pool, pool_event, receiver_event
 from indexer.views.asof import as_of
 from indexer.views.sync import bound
 
@@ -97,17 +84,17 @@ def _parts(metric: Metric, starts: range, finality: Finality) -> list[Select[Any
     """Return statements of (start of bucket, figure) whose figures add up to the metric."""
     match metric:
         case Metric.ESCROW_FUNDED:
-            return [_sum(escrow_event, ("funded",), escrow_event.c.fields["terms"]["amount"], starts, finality)]
+            return [_sum(escrow_event, ("funded",), "event_amount_units", starts, finality)]
         case Metric.ESCROW_RELEASED:
-            return [_sum(escrow_event, ("released",), escrow_event.c.fields["amount"], starts, finality)]
+            return [_sum(escrow_event, ("released",), "event_amount_units", starts, finality)]
         case Metric.ESCROW_REFUNDED:
-            return [_sum(escrow_event, ("refunded",), escrow_event.c.fields["amount"], starts, finality)]
+            return [_sum(escrow_event, ("refunded",), "event_amount_units", starts, finality)]
         case Metric.FEES:
-            return [_sum(escrow_event, ("released",), escrow_event.c.fields["fee"], starts, finality)]
+            return [_sum(escrow_event, ("released",), "event_fee_units", starts, finality)]
         case Metric.MICROPAYMENTS_CLAIMED:
-            return [_sum(channel_event, _CLAIMS, channel_event.c.fields["claim_amount"], starts, finality)]
+            return [_sum(channel_event, _CLAIMS, "event_amount_units", starts, finality)]
         case Metric.MICROPAYMENTS_SETTLED:
-            paid = _sum(channel_event, _CLAIMS[1:], channel_event.c.fields["claim_amount"], starts, finality)
+            paid = _sum(channel_event, _CLAIMS[1:], "event_amount_units", starts, finality)
             return [
                 paid,
                 _grouped(receiver_event, _gain(receiver_event, "receiver", "settled_units"), starts, finality),
@@ -136,9 +123,8 @@ def _grouped(table: Table, figure: ColumnElement[Any], starts: range, finality: 
     return select(_start(table, starts), figure).where(*_within(table, starts, finality)).group_by("start")
 
 
-def _sum(table: Table, kinds: tuple[str, ...], amount: Any, starts: range, finality: Finality) -> Select[Any]:
-    total = func.sum(cast(amount.astext, Numeric(78, 0)))
-    return _grouped(table, total, starts, finality).where(table.c.kind.in_(kinds))
+def _sum(table: Table, kinds: tuple[str, ...], amount: str, starts: range, finality: Finality) -> Select[Any]:
+    return _grouped(table, func.sum(table.c[amount]), starts, finality).where(table.c.kind.in_(kinds))
 
 
 def _gain(table: Table, key: str, name: str) -> ColumnElement[Any]:
@@ -159,15 +145,11 @@ def _gain(table: Table, key: str, name: str) -> ColumnElement[Any]:
 
 
 def _active_agents(starts: range, finality: Finality) -> Select[Any]:
-    working = (
-        select(_start(escrow_event, starts), escrow.c.provider.label("agent"))
-        .join(escrow, escrow.c.escrow_id == escrow_event.c.escrow_id)
-        .where(*_within(escrow_event, starts, finality), escrow_event.c.kind.in_(("accepted", "submitted")))
+    working = select(_start(escrow_event, starts), escrow_event.c.provider.label("agent")).where(
+        *_within(escrow_event, starts, finality), escrow_event.c.kind.in_(("accepted", "submitted"))
     )
-    earning = (
-        select(_start(channel_event, starts), channel.c.receiver.label("agent"))
-        .join(channel, channel.c.channel_id == channel_event.c.channel_id)
-        .where(*_within(channel_event, starts, finality), channel_event.c.kind.in_(_CLAIMS))
+    earning = select(_start(channel_event, starts), channel_event.c.receiver.label("agent")).where(
+        *_within(channel_event, starts, finality), channel_event.c.kind.in_(_CLAIMS)
     )
     active = union(working, earning).subquery()
     return select(active.c.start, func.count(distinct(active.c.agent))).group_by(active.c.start)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_never
+from typing import Any, Final, assert_never
 
-from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Table, and_, or_, select
+from sqlalchemy import BigInteger, ColumnElement, RowMapping, ScalarSelect, Table, literal, select, tuple_
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
 from indexer.store.tables import cursor
 from indexer.views.types import Origin, SyncStatus
+
+_MOST: Final = 2**63 - 1
 
 
 class MirrorEmptyError(LookupError):
@@ -80,7 +82,7 @@ def cursor_of(row: RowMapping) -> str:
 def before(table: Table, cursor_text: str) -> ColumnElement[bool]:
     """Return the condition for rows older than a `cursor_of`. Raises ValueError for a text that is none."""
     number, dash, index = cursor_text.partition("-")
-    if not (dash and number.isdecimal() and index.isdecimal()):
+    if not (dash and number.isdecimal() and index.isdecimal() and max(int(number), int(index)) <= _MOST):
         raise ValueError("not a cursor")
-    older = and_(table.c.block_number == int(number), table.c.log_index < int(index))
-    return or_(table.c.block_number < int(number), older)
+    place = tuple_(literal(int(number), BigInteger), literal(int(index), BigInteger))
+    return tuple_(table.c.block_number, table.c.log_index) < place  # as one comparison, an index is entered there

@@ -23,6 +23,8 @@ class Rows:
     sink: bytes = b""
     rows: dict[str, dict[bytes, Row]] = field(default_factory=lambda: defaultdict(dict))
     added: dict[str, list[Row]] = field(default_factory=lambda: defaultdict(list))
+    told: list[Row] = field(default_factory=list)
+    """Every line of activity, with and without a row of its own."""
     place: Row = field(default_factory=dict)
     time: int = 0
     here: str = ""
@@ -39,11 +41,15 @@ class Rows:
 
     def note(self, accounts: Iterable[bytes], kind: str, subject: bytes | None, amount: int) -> None:
         """Add an activity line for each different account but nobody's."""
-        for account in dict.fromkeys(accounts):
-            if account != bytes(20):
-                self.add(
-                    "activity", account=account, contract=self.here, kind=kind, subject=subject, amount_units=amount
-                )
+        for line in self.tell(accounts, kind, subject, amount):
+            self.add("activity", **line)
+
+    def tell(self, accounts: Iterable[bytes], kind: str, subject: bytes | None, amount: int) -> list[Row]:
+        """Remember what each different account but nobody is told of this log, and return it."""
+        shared = {"contract": self.here, "kind": kind, "subject": subject, "amount_units": amount}
+        lines = [{"account": account, **shared} for account in dict.fromkeys(accounts) if account != bytes(20)]
+        self.told += [{**self.place, **line} for line in lines]
+        return lines
 
     def move(self, account: bytes, delta: int, kind: str, escrow_id: bytes | None = None) -> None:
         """Change what an account may take out of this contract."""

@@ -17,8 +17,9 @@ _TERMS: Final = (
     "challenge_period", "dispute_timeout", "job_hash", "salt",
 )  # fmt: skip
 _RUNNING: Final = (
-    "escrow_id", "status", "released_units", "refunded_units", "fee_units", "stake_units", "accepted_at",
-    "challenge_ends_at", "respond_by", "decide_by", "ruling", "deliverable_hash", "outcome", "stake_locked",
+    "escrow_id", "client", "provider", "status", "released_units", "refunded_units", "fee_units", "stake_units",
+    "accepted_at", "challenge_ends_at", "respond_by", "decide_by", "ruling", "deliverable_hash", "outcome",
+    "stake_locked",
 )  # fmt: skip
 _DISPUTE: Final = (
     "escrow_id", "dispute_id", "decide_by", "ruling", "defaulted", "bond_units", "bond_left_units", "fee_units",
@@ -64,7 +65,7 @@ class EscrowRules(Rows):
             self.move(row["provider"], a["amount"] - fee, "released", a["id"])
             self.move(recipient, fee, "fee", a["id"])
         released, fees = row["released_units"] + a["amount"], row["fee_units"] + fee
-        self._change(a, "released", a["amount"], released_units=released, fee_units=fees)
+        self._change(a, "released", a["amount"], fee=fee, released_units=released, fee_units=fees)
 
     def escrow_EscrowRefunded(self, a: Row) -> None:
         row = self.rows["escrow"][a["id"]]
@@ -122,18 +123,19 @@ class EscrowRules(Rows):
         key = self.contracts["escrow"]
         self.put("escrow_config", key, {"contract": key, "fee_recipient": recipient, "fee_bps": fee_bps})
 
-    def _change(self, a: Row, kind: str, amount: int, **changes: Any) -> None:
+    def _change(self, a: Row, kind: str, amount: int, fee: int = 0, **changes: Any) -> None:
         row = self.rows["escrow"][a["id"]]
         row.update(changes)
-        self._record(row, kind, amount)
+        self._record(row, kind, amount, fee)
 
-    def _record(self, row: Row, kind: str, amount: int) -> None:
-        self._escrow_event(row, kind)
-        self.note((row["client"], row["provider"]), kind, row["escrow_id"], amount)
+    def _record(self, row: Row, kind: str, amount: int, fee: int = 0) -> None:
+        self._escrow_event(row, kind, amount, fee)
+        self.tell((row["client"], row["provider"]), kind, row["escrow_id"], amount)
 
-    def _escrow_event(self, row: Row, kind: str) -> None:
+    def _escrow_event(self, row: Row, kind: str, amount: int = 0, fee: int = 0) -> None:
         self.put("escrow", row["escrow_id"], row)
-        self.add("escrow_event", kind=kind, **{name: row[name] for name in _RUNNING})
+        own = {"kind": kind, "event_amount_units": amount, "event_fee_units": fee}
+        self.add("escrow_event", **own, **{name: row[name] for name in _RUNNING})
 
     def escrow_DisputeRaised(self, a: Row) -> None:
         arbiter = self.rows["escrow"][a["id"]]["arbiter"]

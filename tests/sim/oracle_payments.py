@@ -9,9 +9,10 @@ from typing import Any, Final
 from tests.sim.oracle_base import Row, Rows
 
 _CHANNEL: Final = (
-    "channel_id", "balance_units", "total_claimed_units", "drawn_units", "withdraw_units", "withdraw_finalize_at",
+    "channel_id", "payer", "receiver", "balance_units", "total_claimed_units", "drawn_units", "withdraw_units",
+    "withdraw_finalize_at",
 )  # fmt: skip
-_POOL: Final = ("pool_id", "balance_units", "drawn_units", "withdraw_units", "finalize_at", "nonce")
+_POOL: Final = ("pool_id", "payer", "balance_units", "drawn_units", "withdraw_units", "finalize_at", "nonce")
 _STAKE: Final = ("agent", "staked_units", "locked_units", "unbonding_units", "unbond_at", "slashed_units")
 _CONFIG: Final = ("payer", "payer_authorizer", "receiver", "receiver_authorizer", "token", "withdraw_delay", "salt")
 
@@ -165,8 +166,8 @@ class PaymentRules(Rows):
 
     def _channel(self, a: Row, kind: str, amount: int, **changes: Any) -> None:
         row = self.put("channel", a["channelId"], {**self.rows["channel"][a["channelId"]], **changes})
-        self.add("channel_event", kind=kind, **{name: row[name] for name in _CHANNEL})
-        self.note((row["payer"], row["receiver"]), f"channel_{kind}", row["channel_id"], amount)
+        self.add("channel_event", kind=kind, event_amount_units=amount, **{name: row[name] for name in _CHANNEL})
+        self.tell((row["payer"], row["receiver"]), f"channel_{kind}", row["channel_id"], amount)
 
     def _receiver(self, row: Row, kind: str) -> None:
         self.put("receiver", row["receiver"], row)
@@ -175,8 +176,8 @@ class PaymentRules(Rows):
 
     def _pool(self, a: Row, kind: str, amount: int, **changes: Any) -> None:
         row = self.put("pool", a["poolId"], {**self.rows["pool"][a["poolId"]], **changes})
-        self.add("pool_event", kind=kind, **{name: row[name] for name in _POOL})
-        self.note((row["payer"],), f"pool_{kind}", row["pool_id"], amount)
+        self.add("pool_event", kind=kind, event_amount_units=amount, **{name: row[name] for name in _POOL})
+        self.tell((row["payer"],), f"pool_{kind}", row["pool_id"], amount)
 
     def _staked(self, a: Row) -> Row:
         return self.rows["stake"].get(a["agent"]) or {

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import usdc as usdc_abi
-from aicp.rules.primitives import Finality
+from aicp.rules.primitives import Finality, checksum
 from indexer import views
 from indexer.core.chain_view import TooDeepError
 from indexer.runner import Runner
@@ -65,14 +65,20 @@ def test_a_whole_deal_and_a_pool(lab: Lab, engine: Engine, new_runner: NewRunner
         row = views.escrow(session, escrow_id, Finality.FINAL)
         assert row is not None
         assert (row.status, row.outcome, row.released_units) == (EscrowStatus.CLOSED, "completed", 25 * USDC)
-        kinds = [event.kind for event in views.escrow_events(session, escrow_id)]
-        assert kinds == ["funded", "accepted", "submitted", "released", "closed"]
+        events = views.escrow_events(session, escrow_id)
+        assert [event.kind for event in events] == ["funded", "accepted", "submitted", "released", "closed"]
         fee = 25 * USDC * 250 // 10_000
+        told = {"id": f"0x{escrow_id.hex()}", "amount": str(25 * USDC), "fee": str(fee)}
+        assert events[3].fields == told, "decoded from the raw log"
+        assert events[0].fields["terms"]["client"] == checksum(lab.buyer)
         assert views.ledger_balance(session, escrow, lab.agent, Finality.FINAL) == 25 * USDC - fee
         assert views.ledger_balance(session, escrow, lab.fees, Finality.FINAL) == fee
         stake = views.stake(session, lab.agent, Finality.FINAL)
         assert (stake.staked_units, stake.locked_units) == (100 * USDC, 0)
         [pool] = views.pools_of(session, lab.buyer)
+        [deposited] = views.pool_events(session, pool.pool_id)
+        assert deposited.fields["payer"] == checksum(lab.buyer)
+        assert deposited.fields["amount"] == deposited.fields["balance"] == str(5 * USDC)
         assert (pool.balance_latest_units, pool.balance_final_units, pool.headroom_units) == (5 * USDC,) * 3
         totals = views.totals(session)
         assert (totals.escrow_released_units, totals.pool_balance_units) == (25 * USDC, 5 * USDC)

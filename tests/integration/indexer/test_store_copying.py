@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
-from indexer.core.workspace import spelled
+from indexer.core.spelling import spelled
 from indexer.store.columns import SCHEMA, Units
 from indexer.store.copying import Arrays, Lines, copy_in, execute, schema_of
 

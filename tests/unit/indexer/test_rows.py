@@ -19,7 +19,8 @@ from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Place, StateRow
-from indexer.core.workspace import Workspace, spelled
+from indexer.core.spelling import spelled
+from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.settings import contracts_of
 from indexer.store.columns import metadata

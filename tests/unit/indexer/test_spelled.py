@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 
 from aicp.abi.escrow import EVENTS, EscrowFunded, Terms
-from indexer.core.workspace import spelled
+from indexer.core.spelling import spelled
 
 
 def test_a_struct_is_its_fields_and_none_of_its_constants() -> None:
