@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
+import msgspec
+
 from indexer.chain.bloom import may_contain
 from indexer.chain.errors import InconsistentNodeError
-from indexer.chain.wire import Header, WireLog
+from indexer.chain.wire import Header, WireLog, decode_log, receipt_log_texts
 from indexer.core.logs import RawLog
 
 
@@ -50,6 +52,41 @@ def check_receipts(number: int, logs: Sequence[WireLog], found: Sequence[WireLog
     ours = ours_of(found, addresses)
     if list(logs) != ours:
         raise InconsistentNodeError(f"logs and receipts of block {number} differ: {len(logs)} and {len(ours)} of ours")
+
+
+class LogTexts:
+    """The text of an eth_getLogs answer whose logs are known to be ours, followed along the receipts of its blocks.
+
+    Logs of the same text are the same, and need not be read to see it. An object of JSON ends where it ends: where one
+    from a receipt begins the rest of the answer, it is the answer's next log. A node that spells a log of a receipt in
+    another way has its blocks compared by value from there on.
+    """
+
+    def __init__(self, answer: bytes, addresses: Collection[str]) -> None:
+        self._answer = answer
+        self._addresses = addresses
+        self._at: int | None = 1
+        """Where the next log begins, after the bracket; None when that is not known any more."""
+
+    def hold(self, receipts: bytes, count: int) -> bool:
+        """Return whether the next `count` logs are all of ours in the next block's receipts. If not, compare them."""
+        at, self._at = self._at, None
+        if at is None:
+            return False
+        answer, left = self._answer, count
+        try:
+            for text in receipt_log_texts(receipts):
+                if answer.startswith(text, at):
+                    at += len(text) + 1  # the comma
+                    left -= 1
+                elif ours_of([decode_log(text)], self._addresses):
+                    return False
+        except msgspec.MsgspecError:
+            return False
+        if left:
+            return False
+        self._at = at
+        return True
 
 
 def ours_of(logs: Sequence[WireLog], addresses: Collection[str]) -> list[WireLog]:

@@ -11,17 +11,25 @@ node that leaves out logs of a finalised range is believed.
 from __future__ import annotations
 
 import time
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import wraps
+from itertools import groupby
+from operator import attrgetter
 from typing import Concatenate, Final, ParamSpec, TypeVar
 
 import msgspec
 import structlog
 
 from indexer.chain.bloom import may_contain
-from indexer.chain.checks import check_block_logs, check_links, check_range_logs, check_receipts, ours_of
+from indexer.chain.checks import (
+    LogTexts,
+    check_block_logs,
+    check_links,
+    check_range_logs,
+    check_receipts,
+    ours_of,
+)
 from indexer.chain.errors import (
     ChainError,
     InconsistentNodeError,
@@ -239,7 +247,8 @@ class Node:
         if self._whole_ranges:
             in_order = [headers[number] for number in everything]
             check_links(in_order)
-            self._check_nothing_missing(in_order, wire)
+            by_block = _by_block(wire, logs)
+            self._check_nothing_missing(in_order, by_block, LogTexts(answer, self._hex_set))
         return Range(start=headers[first].block, end=headers[last].block, logs=logs)
 
     def single(self, number: int) -> Range:
@@ -285,41 +294,52 @@ class Node:
             return
         _log.warning("logs of a block that nothing else confirms", block=header.block.number, events=len(logs))
 
-    def _check_nothing_missing(self, headers: Sequence[Header], logs: Sequence[WireLog]) -> None:
+    def _check_nothing_missing(
+        self, headers: Sequence[Header], by_block: Mapping[int, list[WireLog]], texts: LogTexts
+    ) -> None:
         """Compare the logs of a range with the receipts of every block that may hold any."""
-        by_block: dict[str, list[WireLog]] = defaultdict(list)
-        for log in logs:
-            by_block[log.block_hash or ""].append(log)
         pending: list[Header] = []
         weight = 0
         for header in headers:
-            held = len(by_block.get(_text(header), ()))
+            held = len(by_block.get(header.block.number, ()))
             if not held and not self._may_hold(header):
                 continue
             if pending and (weight + held > _RECEIPT_LOGS or len(pending) == _RECEIPT_BLOCKS):
-                self._compare_receipts(pending, by_block)
+                self._compare_receipts(pending, by_block, texts)
                 pending, weight = [], 0
             pending.append(header)
             weight += held
         if pending:
-            self._compare_receipts(pending, by_block)
+            self._compare_receipts(pending, by_block, texts)
 
-    def _compare_receipts(self, headers: Sequence[Header], by_block: dict[str, list[WireLog]]) -> None:
+    def _compare_receipts(
+        self, headers: Sequence[Header], by_block: Mapping[int, list[WireLog]], texts: LogTexts
+    ) -> None:
         calls = [Call("eth_getBlockReceipts", (_text(header),)) for header in headers]
         for header, answer in zip(headers, self.providers.answers(calls), strict=True):
-            logs = by_block.get(_text(header), [])
+            logs = by_block.get(header.block.number, [])
             if isinstance(answer, UnknownMethodError):
                 query = {"blockHash": _text(header), "address": self._hex_addresses}
                 if decode_logs(self.providers.call("eth_getLogs", query)) != logs:
                     raise InconsistentNodeError(f"two answers differ on the logs of block {header.block.number}")
             elif isinstance(answer, ChainError):
                 raise answer
-            else:
+            elif not texts.hold(answer, len(logs)):
                 check_receipts(header.block.number, logs, decode_receipt_logs(answer), self._hex_set)
 
 
 def _block(which: str | int) -> Call:
     return Call("eth_getBlockByNumber", (which if isinstance(which, str) else hex(which), False))
+
+
+def _by_block(wire: Sequence[WireLog], logs: Sequence[RawLog]) -> dict[int, list[WireLog]]:
+    """Return the logs of a range by block number; `logs` are the same ones, checked to be in the order of blocks."""
+    found: dict[int, list[WireLog]] = {}
+    at = 0
+    for number, held in groupby(logs, key=attrgetter("block_number")):
+        start, at = at, at + sum(1 for _ in held)
+        found[number] = list(wire[start:at])
+    return found
 
 
 def _text(header: Header) -> str:

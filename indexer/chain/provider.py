@@ -125,16 +125,18 @@ class Provider:
         headers = {"content-type": "application/json"}
         try:
             with self._http.stream("POST", self._url, content=body, headers=headers) as response:
-                content = bytearray()
+                pieces: list[bytes] = []
+                length = 0
                 for piece in response.iter_bytes():
-                    content += piece
-                    if len(content) > LONGEST_ANSWER:
+                    pieces.append(piece)
+                    length += len(piece)
+                    if length > LONGEST_ANSWER:
                         raise self._too_long(calls)
         except httpx.TimeoutException as error:
             raise TimedOutError(f"{self.name}: {type(error).__name__}: {error}") from error
         except httpx.HTTPError as error:
             raise TransportError(f"{self.name}: {type(error).__name__}: {error}") from error
-        return response.status_code, _seconds(response.headers.get("retry-after")), bytes(content)
+        return response.status_code, _seconds(response.headers.get("retry-after")), b"".join(pieces)
 
     def _without_answer(self, calls: Sequence[Call], status: int, retry_after: float | None, why: str) -> ChainError:
         if status == _TOO_MANY_REQUESTS:

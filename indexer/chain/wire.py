@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from binascii import unhexlify
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -40,7 +41,7 @@ class WireBlock(msgspec.Struct, rename="camel"):
     logs_bloom: str
 
 
-class WireLog(msgspec.Struct, rename="camel"):
+class WireLog(msgspec.Struct, rename="camel", gc=False):
     """A log as eth_getLogs answers it; null members mean it is pending, which we never accept."""
 
     address: str
@@ -59,6 +60,12 @@ class WireReceipt(msgspec.Struct):
     logs: list[WireLog]
 
 
+class WireReceiptText(msgspec.Struct):
+    """The same, its logs as the node spelled them."""
+
+    logs: list[msgspec.Raw]
+
+
 @dataclass(frozen=True, slots=True)
 class Header:
     """A block header: its place in the chain and its log bloom."""
@@ -68,13 +75,17 @@ class Header:
 
 
 _block_decoder: Final = msgspec.json.Decoder(WireBlock | None)
+_log_decoder: Final = msgspec.json.Decoder(WireLog)
 _logs_decoder: Final = msgspec.json.Decoder(list[WireLog])
 _receipts_decoder: Final = msgspec.json.Decoder(list[WireReceipt] | None)
-_seen_often: Final = lru_cache(maxsize=1_024)(bytes.fromhex)
+_receipt_texts_decoder: Final = msgspec.json.Decoder(list[WireReceiptText])
 
 
 def _bytes(text: str) -> bytes:
-    return bytes.fromhex(text[2:])
+    return unhexlify(text[2:])
+
+
+_seen_often: Final = lru_cache(maxsize=1_024)(_bytes)
 
 
 def decode_header(raw: bytes) -> Header | None:
@@ -119,6 +130,17 @@ def decode_receipt_logs(raw: bytes) -> list[WireLog]:
     return _held([log for receipt in receipts for log in receipt.logs])
 
 
+def receipt_log_texts(raw: bytes) -> Iterator[msgspec.Raw]:
+    """Return every log of a block's receipts as the node spelled it, in order. Raises MsgspecError."""
+    receipts = _receipt_texts_decoder.decode(raw)
+    return (log for receipt in receipts for log in receipt.logs)
+
+
+def decode_log(raw: msgspec.Raw) -> WireLog:
+    """Return one log. Raises MsgspecError."""
+    return _log_decoder.decode(raw)
+
+
 def _held(logs: list[WireLog]) -> list[WireLog]:
     return [log for log in logs if not log.removed]
 
@@ -126,7 +148,7 @@ def _held(logs: list[WireLog]) -> list[WireLog]:
 def block_numbers(logs: Sequence[WireLog]) -> list[int]:
     """Return the numbers of the blocks these logs claim to be of, rising. Raises InconsistentNodeError for pending."""
     try:
-        return sorted({int(text, 16) for text in {_present(log.block_number) for log in logs}})
+        return sorted({int(_present(text), 16) for text in {log.block_number for log in logs}})
     except ValueError as error:
         raise InconsistentNodeError(f"malformed logs: {error}") from error
 
@@ -151,22 +173,33 @@ def raw_logs(logs: Sequence[WireLog], blocks: Mapping[int, Block]) -> list[RawLo
             if log.transaction_hash != tx_text:
                 tx_text = _present(log.transaction_hash)
                 tx_hash = _bytes(tx_text)
-            topics = log.topics
             found.append(
                 RawLog(
-                    block_number=block.number,
-                    block_hash=block.hash,
-                    tx_hash=tx_hash,
-                    log_index=int(_present(log.log_index), 16),
-                    address=_seen_often(log.address[2:]),
-                    topics=(_seen_often(topics[0][2:]), *map(_bytes, topics[1:])) if topics else (),
-                    data=bytes.fromhex(log.data[2:]),
-                    block_time=block.time,
+                    block.number,
+                    int(log.log_index or _present(None), 16),
+                    block.hash,
+                    tx_hash,
+                    block.time,
+                    _seen_often(log.address),
+                    _words(log.topics),
+                    unhexlify(log.data[2:]),
                 )
             )
     except ValueError as error:
         raise InconsistentNodeError(f"malformed logs: {error}") from error
     return found
+
+
+def _words(topics: list[str]) -> tuple[bytes, ...]:
+    """Return the topics, of which the first tells the event; every number of them by itself, which is quickest."""
+    match topics:
+        case [event, first]:
+            return (_seen_often(event), unhexlify(first[2:]))
+        case [event, first, second]:
+            return (_seen_often(event), unhexlify(first[2:]), unhexlify(second[2:]))
+        case [event, first, second, third]:
+            return (_seen_often(event), unhexlify(first[2:]), unhexlify(second[2:]), unhexlify(third[2:]))
+    return tuple(map(_bytes, topics))
 
 
 def _present(member: str | None) -> str:

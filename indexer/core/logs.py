@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from indexer.core.rows import Place
 
-@dataclass(frozen=True, slots=True)
-class RawLog:
-    """One log with its place; `block_time` in unix seconds."""
 
-    block_number: int
-    block_hash: bytes
-    tx_hash: bytes
-    log_index: int
+@dataclass(slots=True)
+class RawLog(Place):
+    """One log, which is its own place. Not frozen for speed alone: a frozen one takes three times as long to make."""
+
     address: bytes
     topics: tuple[bytes, ...]
     data: bytes
-    block_time: int

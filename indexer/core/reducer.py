@@ -15,6 +15,7 @@ from indexer.core.logs import RawLog
 from indexer.core.rows import Key, Place
 from indexer.core.workspace import ReducerError, Workspace
 
+_Decode = Callable[[Sequence[bytes], bytes], object]
 _Keys = Callable[[object, Workspace, Contracts], list[Key]]
 _Apply = Callable[[object, Place, Workspace, Contracts], None]
 
@@ -28,31 +29,28 @@ class UndecodableError(Exception):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Decoded:
-    """A log we understand."""
+    """A log we understand. Not frozen for speed alone."""
 
     log: RawLog
     event: Any
 
     @property
     def place(self) -> Place:
-        """Where it stands."""
-        log = self.log
-        return Place(
-            block_number=log.block_number,
-            log_index=log.log_index,
-            block_hash=log.block_hash,
-            tx_hash=log.tx_hash,
-            block_time=log.block_time,
-        )
+        """Where it stands: the log itself, so that all rows of a log share one object."""
+        return self.log
 
 
 @dataclass(frozen=True, slots=True)
 class _Contract:
-    events: Mapping[bytes, Any]
+    decoders: Mapping[bytes, _Decode]
     keys: _Keys
     apply: _Apply
+
+
+def _contract(events: Mapping[bytes, Any], keys: _Keys, apply: _Apply) -> _Contract:
+    return _Contract({topic: kind.decode for topic, kind in events.items()}, keys, apply)
 
 
 class Reducer:
@@ -61,22 +59,23 @@ class Reducer:
     def __init__(self, contracts: Contracts) -> None:
         self.contracts: Final = contracts
         self._by_address: Final[dict[bytes, _Contract]] = {
-            contracts.escrow: _Contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
-            contracts.payment_channel: _Contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
-            contracts.reputation: _Contract(reputation.EVENTS, reputation.keys, reputation.apply),
+            contracts.escrow: _contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
+            contracts.payment_channel: _contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
+            contracts.reputation: _contract(reputation.EVENTS, reputation.keys, reputation.apply),
         }
         if contracts.arbiter is not None:
-            self._by_address[contracts.arbiter.address] = _Contract(arbiter.EVENTS, arbiter.keys, arbiter.apply)
+            self._by_address[contracts.arbiter.address] = _contract(arbiter.EVENTS, arbiter.keys, arbiter.apply)
 
     def decode(self, logs: Iterable[RawLog]) -> list[Decoded]:
         """Return the decoded logs. Raises UndecodableError at the first log of ours that cannot be read."""
         decoded: list[Decoded] = []
         for log in logs:
-            kind = self._by_address[log.address].events.get(log.topics[0]) if log.topics else None
-            if kind is None:
+            topics = log.topics
+            decode = self._by_address[log.address].decoders.get(topics[0]) if topics else None
+            if decode is None:
                 raise UndecodableError(log, "no event of this contract has this topic")
             try:
-                decoded.append(Decoded(log, kind.decode(log.topics, log.data)))
+                decoded.append(Decoded(log, decode(topics, log.data)))
             except AbiError as error:
                 raise UndecodableError(log, str(error)) from error
         return decoded
@@ -109,6 +108,6 @@ class Reducer:
         for item in decoded:
             contract = self._by_address[item.log.address]
             try:
-                contract.apply(item.event, item.place, workspace, self.contracts)
+                contract.apply(item.event, item.log, workspace, self.contracts)
             except ReducerError as error:
                 raise UndecodableError(item.log, str(error)) from error

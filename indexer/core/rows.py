@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Place:
-    """The log a change comes from; `block_time` in unix seconds."""
+    """The log a change comes from, which is one (`RawLog`); `block_time` in unix seconds."""
 
     block_number: int
     log_index: int

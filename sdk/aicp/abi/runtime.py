@@ -23,6 +23,10 @@ _DOMAIN_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.encode())
 _UNVERSIONED_TYPE_HASH: Final = keccak256(_DOMAIN_FIELDS.replace("string version,", "").encode())
 
 
+big_endian: Final = int.from_bytes
+"""The unsigned integer of big-endian bytes."""
+
+
 def keccak(data: bytes) -> bytes:
     """Return the keccak-256 hash, by the fastest backend there is."""
     digest: bytes = keccak256(data)

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import json
 import random
+import sys
 from dataclasses import fields
+from importlib import resources
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -12,13 +16,16 @@ from eth_hash.auto import keccak
 
 from aicp.abi.bytecode import artifact
 from aicp.abi.runtime import DecodeError, EncodeError, Panic, RevertReason
+from scripts.abi import emit_python
 from scripts.abi.emit_python import function_names
+from scripts.abi.typed_data import load
 from tests.unit.abi.values import canonical, encoded, hints_of, plain, typed
 
 MODULES = {
     "escrow": "Escrow",
     "payment_channel": "PaymentChannel",
     "reputation": "Reputation",
+    "arbiter": "DisputeArbiter",
     "usdc": "MockUSDC",
 }
 
@@ -100,6 +107,65 @@ def test_events_agree_with_eth_abi(module: str, entry: dict[str, Any]) -> None:
         ):
             with pytest.raises(DecodeError):
                 event.decode(bad_topics, bad_data)
+
+
+@pytest.fixture(scope="module")
+def careful() -> dict[str, dict[str, Any]]:
+    """The generated modules without the quick way to decode an event, by name."""
+    messages = load(json.loads(resources.files("aicp.abi").joinpath("typed_data.json").read_text()))
+    found: dict[str, dict[str, Any]] = {}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(emit_python, "at_once", lambda name, parts: ([], []))
+        for name, contract in MODULES.items():
+            made = ModuleType(f"careful_{name}")
+            patch.setitem(sys.modules, made.__name__, made)
+            exec(emit_python.module(contract, artifact(contract).abi, messages), vars(made))
+            found[name] = vars(made)
+    return found
+
+
+def _outcome(event: Any, topics: list[bytes], data: bytes) -> str:
+    try:
+        return repr(event.decode(topics, data))
+    except DecodeError as error:
+        return f"refused: {error}"
+
+
+def _damaged(rng: random.Random, words: list[bytes]) -> list[bytes]:
+    """Return words of which one has another bit, another value or another length."""
+    at = rng.randrange(len(words))
+    word = words[at]
+    other = (
+        (int.from_bytes(word[:32], "big") ^ 1 << rng.randrange(256)).to_bytes(32, "big"),
+        rng.randbytes(32),
+        b"\xff" * 32,
+        b"\0" * 31 + b"\2",
+        word[rng.randrange(32) :],
+        word + rng.randbytes(1),
+    )
+    return [*words[:at], rng.choice(other), *words[at + 1 :]]
+
+
+@pytest.mark.parametrize(("module", "entry"), _entries("event"))
+def test_the_quick_way_to_decode_an_event_answers_what_the_careful_one_does(
+    module: str, entry: dict[str, Any], careful: dict[str, dict[str, Any]]
+) -> None:
+    name = _class_name(entry["name"])
+    quick, slow = getattr(importlib.import_module(f"aicp.abi.{module}"), name), careful[module][name]
+    rng = random.Random(_signature(entry))
+    indexed = [part for part in entry["inputs"] if part["indexed"]]
+    rest = [part for part in entry["inputs"] if not part["indexed"]]
+    seen = set()
+    for _ in range(100):
+        topics = [quick.TOPIC, *(encoded([part], [plain(rng, part)]) for part in indexed)]
+        data = encoded(rest, [plain(rng, part) for part in rest])
+        words = [*topics, *(data[at : at + 32] for at in range(0, len(data), 32))]
+        for given in (words, _damaged(rng, words), _damaged(rng, _damaged(rng, words)), words[:-1]):
+            pair = given[: len(topics)], b"".join(given[len(topics) :])
+            outcome = _outcome(quick, *pair)
+            assert outcome == _outcome(slow, *pair)
+            seen.add(outcome.startswith("refused"))
+    assert seen == {True, False}
 
 
 @pytest.mark.parametrize(("module", "entry"), _entries("error"))

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import random
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from aicp.abi.runtime import DecodeError
 from scripts import gen_abi
 from scripts.abi import emit_python, typed_data
 from scripts.abi.solidity import CompileError, compile_contracts, fingerprint
@@ -123,6 +126,37 @@ def test_generated_module_of_a_contract_works(tmp_path: Path, monkeypatch: pytes
     # a dynamic value in a topic is only its hash
     data = eth_abi.encode(["(address,string,uint40[])"], [plain])
     assert thing.Noted.decode([thing.Noted.TOPIC, b"\7" * 32], data) == thing.Noted(text=b"\7" * 32, note=note)
+
+
+def test_every_static_type_of_an_event_is_read_strictly(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kinds = ("int24", "address", "bytes32", "bytes4", "bool", "uint8", "uint64", "uint72", "uint256", "int256", "int8")
+    inputs = [{"name": kind, "type": kind, "indexed": number < 3} for number, kind in enumerate(kinds)]
+    source = emit_python.module("Sorts", [{"type": "event", "name": "Seen", "inputs": inputs}], [])
+    (tmp_path / "generated_sorts.py").write_text(source)
+    monkeypatch.syspath_prepend(tmp_path)
+    seen = importlib.import_module("generated_sorts").Seen
+    from eth_abi import abi as eth_abi
+    from eth_abi.exceptions import DecodingError
+
+    rng = random.Random(5)
+    refused = 0
+    for number in range(6_000):
+        words = [bytes(32) for _ in kinds]
+        for _ in range(number % 3):
+            word = rng.choice((0, (1 << 256) - 1)) ^ 1 << rng.randrange(256)
+            words[rng.randrange(len(kinds))] = word.to_bytes(32, "big")
+        try:
+            expected = eth_abi.decode(kinds, b"".join(words))
+        except DecodingError:
+            refused += 1
+            with pytest.raises(DecodeError, match=r"^the word at byte \d+ is not an? "):
+                seen.decode([seen.TOPIC, *words[:3]], b"".join(words[3:]))
+            continue
+        found = seen.decode([seen.TOPIC, *words[:3]], b"".join(words[3:]))
+        values = [getattr(found, field.name) for field in fields(seen)]
+        assert values == [bytes.fromhex(v[2:]) if isinstance(v, str) else v for v in expected]
+        assert isinstance(found.bool, bool)
+    assert 1_000 < refused < 4_000
 
 
 def test_compile_errors_are_the_compilers(tmp_path: Path) -> None:

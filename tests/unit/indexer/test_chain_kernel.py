@@ -99,11 +99,19 @@ def test_logs_become_bytes_with_the_time_of_their_block() -> None:
     assert raw_logs(wire, {7: HEADER.block}) == [log(data=b"\1"), log(data=b"\1", log_index=10, topics=())]
 
 
+@pytest.mark.parametrize("count", range(6))
+def test_every_number_of_topics_is_read(count: int) -> None:
+    topics = tuple(keccak(bytes([number])) for number in range(count))
+    raw = json.dumps([{**WIRE, "topics": ["0x" + topic.hex() for topic in topics]}]).encode()
+    assert read(raw) == [log(data=b"\1", topics=topics)]
+
+
 @pytest.mark.parametrize(
     "lie",
     [
         {"blockNumber": None}, {"blockNumber": "seven"}, {"blockHash": None}, {"blockHash": "0x" + "11" * 32},
         {"logIndex": None}, {"logIndex": "seven"}, {"transactionHash": None}, {"topics": 5}, {"data": "0xzz"},
+        {"topics": ["0x1"]}, {"topics": ["0x11", "0x2"]}, {"topics": ["0x11", "0x22", "0xé"]}, {"data": "0x1 1"},
         {"blockNumber": "0x8"},
     ],
 )  # fmt: skip

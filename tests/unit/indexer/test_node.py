@@ -90,6 +90,92 @@ def test_removed_logs_beside_the_right_ones_are_ignored() -> None:
     assert len(node.logs_between(1, 8).logs) == 6
 
 
+SPELLINGS: dict[str, Callable[[Any], Any]] = {
+    "as in the range": lambda receipts: receipts,
+    "members in another order": lambda receipts: [
+        {"logs": [dict(reversed(log.items())) for log in receipts[0]["logs"]]}
+    ],
+    "more members": lambda receipts: [{"logs": [{**log, "transactionIndex": "0x0"} for log in receipts[0]["logs"]]}],
+    "a log a receipt": lambda receipts: [
+        {"logs": []},
+        *({"type": "0x2", "logs": [log]} for log in receipts[0]["logs"]),
+    ],
+    "removed ones between": lambda receipts: [
+        {"logs": [twin for log in receipts[0]["logs"] for twin in ({**log, "removed": True}, log)]}
+    ],
+    "foreign ones in front": lambda receipts: [
+        {"logs": [*receipts[0]["logs"][-1:], *receipts[0]["logs"]]} if receipts[0]["logs"] else receipts[0]
+    ],
+}
+HELD: dict[str, Callable[[Logs], Logs]] = {
+    "first one missing": lambda logs: logs[1:],
+    "last of ours missing": lambda logs: [*logs[:-2], *logs[-1:]],
+    "none": lambda logs: [],
+    "one of ours twice": lambda logs: [logs[0], *logs],
+    "one of ours twice, later": lambda logs: [*logs, logs[0]],
+    "other data": lambda logs: [{**logs[0], "data": "0xff"}, *logs[1:]],
+    "other hash of the transaction": lambda logs: [{**logs[0], "transactionHash": "0x" + "11" * 32}, *logs[1:]],
+    "order": lambda logs: logs[::-1],
+    "removed": lambda logs: [{**logs[0], "removed": True}, *logs[1:]],
+    "malformed foreign one": lambda logs: [*logs[:-1], {**logs[-1], "data": 5}],
+    "foreign one without data": lambda logs: [*logs[:-1], {"address": logs[-1]["address"], "topics": []}],
+}
+
+
+def receipts_of(number: int, change: Callable[[Any], Any]) -> Fault:
+    wanted = "0x" + chain().blocks[number].hash.hex()
+    return lambda method, given, result: (
+        change(result) if method == "eth_getBlockReceipts" and given[0] == wanted else result
+    )
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("blocks", [(3, 6, 7), (6,)], ids=["everywhere", "in one block"])
+def test_receipts_may_spell_the_logs_of_a_range_otherwise(
+    spelling: Callable[[Any], Any], blocks: tuple[int, ...]
+) -> None:
+    node = FakeNode(chain())
+    faults = [receipts_of(number, spelling) for number in blocks]
+
+    def fault(method: str, given: list[Any], result: Any) -> Any:
+        for each in faults:
+            result = each(method, given, result)
+        return result
+
+    node.fault = fault
+    assert node_of(node).logs_between(1, 8) == node_of(FakeNode(chain())).logs_between(1, 8)
+
+
+@pytest.mark.parametrize("lie", HELD.values(), ids=HELD.keys())
+@pytest.mark.parametrize("number", [3, 7])
+@pytest.mark.parametrize("spelling", ["as in the range", "members in another order"])
+def test_receipts_that_hold_other_logs_than_the_range_are_refused(
+    lie: Callable[[Logs], Logs], number: int, spelling: str
+) -> None:
+    liar = FakeNode(chain())
+    liar.fault = receipts_of(number, lambda receipts: [{"logs": lie(SPELLINGS[spelling](receipts)[0]["logs"])}])
+    with pytest.raises(InconsistentNodeError, match=r"logs and receipts of block|malformed receipts"):
+        node_of(liar).logs_between(1, 8)
+
+
+def test_a_range_of_no_logs_is_compared_with_the_receipts_of_a_block_that_may_have_some() -> None:
+    liar = FakeNode(chain())
+    liar.fault = lying("eth_getLogs", lambda logs: [log for log in logs if log["blockNumber"] != "0x6"])
+    with pytest.raises(InconsistentNodeError, match="logs and receipts of block 6 differ: 0 and 1 of ours"):
+        node_of(liar).logs_between(1, 8)
+
+
+def test_logs_are_compared_by_value_only_where_receipts_spell_them_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+    monkeypatch.setattr("indexer.chain.node.check_receipts", lambda number, *_: compared.append(number))
+    node = FakeNode(chain())
+    node_of(node).logs_between(1, 8)
+    assert compared == []
+    node.fault = receipts_of(6, SPELLINGS["members in another order"])
+    node_of(node).logs_between(1, 8)
+    assert compared == [6, 7]
+
+
 def test_a_node_that_has_not_reached_the_range_is_refused_even_if_it_answers_an_empty_list() -> None:
     behind = FakeNode(chain(), head=5)
     with pytest.raises(InconsistentNodeError, match="not reached block 8"):
