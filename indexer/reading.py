@@ -1,4 +1,4 @@
-"""Reads finalised stretches: sizes them, and fetches and decodes the next one while the last one is written.
+"""Reads finalised stretches: sizes them, and fetches and decodes the next ones while the last one is written.
 
 Invariants: a stretch is handed out once, checked and decoded; what was fetched ahead is used only for the very block it
 starts at. A stretch that cannot be read (one block and still refused, or wrong or unanswered several times) is a
@@ -7,9 +7,10 @@ starts at. A stretch that cannot be read (one block and still refused, or wrong 
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -30,6 +31,8 @@ from indexer.failpoints import failpoint
 
 _log = structlog.get_logger("indexer")
 PATIENCE: Final = 3
+_AHEAD: Final = 2
+"""Stretches fetched ahead at most. Nodes are asked one question at a time all the same."""
 
 
 class HoleError(Exception):
@@ -74,17 +77,18 @@ class Reader:
         self._node = node
         self._reducer = reducer
         self._start = ahead
-        self._ahead: _Ahead | None = None
+        self._ahead: deque[_Ahead] = deque()
         self._failures: Counter[int] = Counter()
 
     def read(self, first: int, last: int, *, until: int, wait: Callable[[float], object]) -> Stretch | None:
-        """Return blocks from `first` on, at most to `last`; None when a smaller range has to be planned.
+        """Return blocks from `first` on, to `last` or as far as was fetched ahead; None to plan a smaller range.
 
-        `until` is the last finalised block: the next stretch up to it is fetched meanwhile. `wait` pauses for seconds
-        where the node asked for a slower rate. Raises HoleError, ChainError, UndecodableError.
+        `until` is the last finalised block: nothing beyond it is returned, and the next stretches up to it are fetched
+        meanwhile. `wait` pauses for seconds where the node asked for a slower rate. Raises HoleError, ChainError,
+        UndecodableError.
         """
         try:
-            stretch = self._taken(first, last, wait)
+            stretch = self._taken(first, last, until, wait)
         except RangeTooLargeError as error:
             if last > first:
                 self._shrink(first, last, error.hint, str(error))
@@ -101,22 +105,29 @@ class Reader:
         failpoint("fetched")
         del self._failures[first]
         self.ranges = self.ranges.answered(stretch.last - first + 1, len(stretch.found.logs))
-        if self._start is not None and stretch.last < until:
-            following = (stretch.last + 1, min(until, stretch.last + self.ranges.size))
-            self._ahead = _Ahead(*following, self._start(lambda: self._fetch(*following)))
+        if self._start is not None:
+            self._look_ahead(self._start, stretch.last, until)
         return stretch
 
     def drop(self) -> None:
         """Forget what was fetched ahead: the provider is not trusted any more, or the plan has changed."""
-        self._ahead = None
+        self._ahead.clear()
 
-    def _taken(self, first: int, last: int, wait: Callable[[float], object]) -> Stretch:
-        ahead, self._ahead = self._ahead, None
-        if ahead is not None and ahead.first == first and ahead.last <= last:
-            return ahead.task.result()
+    def _taken(self, first: int, last: int, until: int, wait: Callable[[float], object]) -> Stretch:
+        if self._ahead and self._ahead[0].first == first and self._ahead[0].last <= until:
+            return self._ahead.popleft().task.result()
+        self.drop()
         if self.ranges.pause:
             wait(self.ranges.pause)
         return self._fetch(first, last)
+
+    def _look_ahead(self, start: Start, last: int, until: int) -> None:
+        """Begin to fetch what comes after block `last`, and after that: the node is asked while we decode."""
+        if self._ahead:
+            last = self._ahead[-1].last
+        while len(self._ahead) < _AHEAD and last < until:
+            first, last = last + 1, min(until, last + self.ranges.size)
+            self._ahead.append(_Ahead(first, last, start(partial(self._fetch, first, last))))
 
     def _fetch(self, first: int, last: int) -> Stretch:
         found = self._node.logs_between(first, last)

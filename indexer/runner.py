@@ -40,7 +40,7 @@ from indexer.watch import Watch
 
 _log = structlog.get_logger("indexer")
 _FOLLOW_BATCH: Final = 100
-_FIRST_RANGE: Final = 50
+_FIRST_RANGE: Final = 10
 _LONGEST_PAUSE: Final = 60.0
 _TIP_SECONDS: Final = 1.0
 """How long only the newest block is asked for while nothing happens; finality is read again after it."""

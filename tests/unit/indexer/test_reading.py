@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -59,22 +60,50 @@ def test_every_log_comes_once_however_the_ranges_fall(ahead: Start | None) -> No
     assert ground.all(60) == PLACES
 
 
-def test_the_next_stretch_is_fetched_meanwhile_and_not_again() -> None:
+def arrived(ground: Ground) -> list[tuple[int, int]]:
+    """Wait for everything fetched ahead; return which blocks that is."""
+    for ahead in ground.reader._ahead:
+        assert isinstance(ahead.task, Threaded)
+        ahead.task._thread.join()
+    return [(ahead.first, ahead.last) for ahead in ground.reader._ahead]
+
+
+def test_the_next_stretches_are_fetched_meanwhile_and_not_again() -> None:
     ground = Ground(*COUNTS, ahead=Threaded, size=10)
     ground.read(1, 60)
-    ground.reader._ahead._thread.join()
+    size = ground.reader.ranges.size
+    assert arrived(ground) == [(11, 10 + size), (11 + size, 10 + 2 * size)]
     asked = ground.fake.batches
     assert ground.read(11, 60).found.start.number == 11
-    ground.reader._ahead._thread.join()
-    assert ground.fake.batches == asked + 2  # one question for logs and one for receipts, for the stretch after it
+    arrived(ground)
+    assert ground.fake.batches == asked + 2  # one question for logs and one for receipts, for the stretch after them
+
+
+def test_what_was_fetched_ahead_is_used_though_smaller_ranges_are_wanted_by_now() -> None:
+    ground = Ground(*COUNTS, ahead=Threaded, size=10)
+    ground.read(1, 60)
+    [(first, last), _] = arrived(ground)
+    ground.reader.ranges = replace(ground.reader.ranges, size=1)
+    asked = ground.fake.batches
+    assert ground.reader.read(first, first, until=60, wait=ground.waited.append).last == last  # type: ignore[union-attr]
+    arrived(ground)
+    assert ground.fake.batches <= asked + 2
+
+
+def test_nothing_past_the_last_final_block_is_used() -> None:
+    ground = Ground(*COUNTS, ahead=Threaded, size=10)
+    ground.read(1, 60)
+    [(first, last), _] = arrived(ground)
+    assert ground.read(first, last - 1).last == last - 1
 
 
 def test_what_was_fetched_ahead_is_dropped_with_its_provider_or_when_it_does_not_fit() -> None:
     ground = Ground(*COUNTS, ahead=Threaded, size=10)
     ground.read(1, 60)
     assert ground.read(12, 60).found.start.number == 12
+    assert arrived(ground)[0][0] > 12
     ground.reader.drop()
-    assert ground.reader._ahead is None
+    assert not ground.reader._ahead
 
 
 def test_trouble_met_ahead_is_raised_where_the_stretch_is_wanted() -> None:
