@@ -40,7 +40,7 @@ def main() -> int:
     """Return the exit code: 1 when something could not be measured."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("parts", nargs="*", metavar="part")
-    parser.add_argument("--events", type=int, default=200_000)
+    parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--quick", action="store_true")
     arguments = parser.parse_args()
     parts = arguments.parts or list(_PARTS)

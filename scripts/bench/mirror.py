@@ -71,8 +71,9 @@ def backfill(data: ChainData, database: URL, folder: Path, *, seconds: float = 9
 @contextmanager
 def indexer(data: ChainData, database: URL, folder: Path, **settings: str) -> Iterator[subprocess.Popen[bytes]]:
     """Run `python -m indexer` on the chain; `settings` are more of its environment."""
+    compiled = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     environment = {
-        **os.environ,
+        **compiled,  # modules are compiled once and for all, as wherever a service is started a second time
         "AICP_INDEXER_DATABASE_URL": database.render_as_string(hide_password=False),
         "AICP_RPC_URLS": data.chain.url,
         "AICP_CHAIN_ID": str(CHAIN_ID),
