@@ -1,6 +1,6 @@
-"""`python -m indexer [--rebuild]`: keep the `chain` schema equal to the contracts' logs.
+"""`python -m indexer`: keep the `chain` schema equal to the contracts' logs.
 
-`--rebuild` drops the mirror first and builds it anew from the chain.
+`aicp indexer rebuild` builds it anew while this one goes on.
 
 Exit codes: 0 stopped by SIGTERM or SIGINT; 1 unexpected; 2 wrong settings, chain or database; 3 another indexer took
 over; 4 a reorg below the finalised block; 5 a log of our contracts could not be understood (see `chain.dead_letter`).
@@ -59,8 +59,7 @@ def main(given: Sequence[str] | None = None) -> int:
     `given` are the arguments, those of the process where it is None.
     """
     parser = argparse.ArgumentParser(prog="python -m indexer", description="Mirror the contracts' logs.")
-    parser.add_argument("--rebuild", action="store_true", help="drop the mirror and build it anew from the chain")
-    arguments = parser.parse_args(given)
+    parser.parse_args(given)
     _configure_logging()
     sys.setswitchinterval(_SWITCH_SECONDS)
     stop = threading.Event()
@@ -76,10 +75,10 @@ def main(given: Sequence[str] | None = None) -> int:
     if deployment.chain_id != settings.chain_id:
         _log.error("settings", error=f"the deployment is of chain {deployment.chain_id}, not {settings.chain_id}")
         return ExitCode.USAGE
-    return _run(settings, contracts, deployment.deploy_block, stop, rebuild=arguments.rebuild)
+    return _run(settings, contracts, deployment.deploy_block, stop)
 
 
-def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event, *, rebuild: bool) -> int:
+def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event) -> int:
     reducer = Reducer(contracts)
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
     depth = network(settings.chain_id).finality_depth
@@ -97,8 +96,6 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
     store = Store(engine, reducer)
     heads = NewHeads(settings.ws_url) if settings.ws_url else None
     try:
-        if rebuild:
-            store.uninstall()
         Runner(node, store, reducer, options, wait=heads.wait if heads else None).run(stop)
     except (WrongChainError, ForeignMirrorError) as error:
         _log.error("not our chain", error=str(error))

@@ -105,13 +105,6 @@ def finish_indexes(connection: Connection) -> int:
     return len(missing)
 
 
-def uninstall(connection: Connection) -> None:
-    """Drop this version's tables and the views on them; the chain holds everything they said."""
-    if published_version(connection) == VERSION:
-        connection.execute(text(f"DROP SCHEMA {SCHEMA} CASCADE"))
-    connection.execute(text(f"DROP SCHEMA IF EXISTS {PHYSICAL} CASCADE"))
-
-
 def published_version(connection: Connection) -> int | None:
     """Return the version the `chain` views show, or None where there are none."""
     note = connection.execute(

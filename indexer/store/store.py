@@ -94,12 +94,6 @@ class Store:
         with self._engine.begin() as connection:
             schema.install(connection, identity, defer_indexes=True)
 
-    def uninstall(self) -> None:
-        """Drop everything this version wrote."""
-        self.flush()
-        with self._engine.begin() as connection:
-            schema.uninstall(connection)
-
     def publish(self) -> None:
         """Create what indexes are missing and let the `chain` views show this version."""
         self.flush()

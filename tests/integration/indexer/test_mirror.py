@@ -23,6 +23,7 @@ from indexer.store.schema import PHYSICAL
 from indexer.views import EscrowStatus
 from tests.fixtures.chainlab import USDC, Lab, hex0
 from tests.fixtures.services import wait_for
+from tests.fixtures.storelab import drop_mirror
 from tests.integration.indexer.conftest import digest, settle
 
 NewRunner = Callable[[], Runner]
@@ -282,6 +283,6 @@ def pool_events(engine: Engine) -> list[Any]:
 def _rebuilt(engine: Engine, new_runner: NewRunner) -> dict[str, list[str]]:
     """Return what a mirror built from nothing holds."""
     runner = new_runner()
-    runner._store.uninstall()
+    drop_mirror(engine)
     settle(runner)
     return digest(engine)

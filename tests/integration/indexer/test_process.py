@@ -21,6 +21,7 @@ from indexer import views
 from indexer.__main__ import ExitCode
 from tests.fixtures.chainlab import USDC, Lab
 from tests.fixtures.services import ROOT, wait_for
+from tests.fixtures.storelab import drop_mirror
 from tests.integration.indexer.conftest import digest
 
 Spawn = Callable[..., subprocess.Popen[bytes]]
@@ -83,7 +84,8 @@ def test_killed_again_and_again_it_ends_with_the_same_rows(lab: Lab, engine: Eng
     process.send_signal(signal.SIGTERM)
     assert process.wait(60) == ExitCode.OK
     kept = digest(engine)
-    rebuilt = spawn("--rebuild")
+    drop_mirror(engine)
+    rebuilt = spawn()
     wait_for(lambda: _epoch(engine) == 1 and caught_up(engine, lab), "the mirror is built anew", 90)
     rebuilt.send_signal(signal.SIGTERM)
     assert rebuilt.wait(60) == ExitCode.OK
@@ -116,7 +118,7 @@ def test_a_log_it_cannot_read_stops_it_with_a_dead_letter(lab: Lab, engine: Engi
 
 
 def _epoch(engine: Engine) -> int | None:
-    """Return the running indexer's epoch, or None while there is no mirror (a rebuild drops it for a moment)."""
+    """Return the running indexer's epoch, or None while there is no mirror."""
     try:
         with engine.connect() as connection:
             return connection.execute(text("SELECT epoch FROM chain.cursor")).scalar_one_or_none()

@@ -30,6 +30,7 @@ from indexer.store.digest import state_digest
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from tests.fixtures.chainlab import USDC, Lab
 from tests.fixtures.services import ROOT, wait_for
+from tests.fixtures.storelab import drop_mirror
 from tests.integration.indexer.conftest import digest, settle
 from tests.integration.indexer.test_process import Spawn, caught_up, spawn
 from tests.integration.indexer.test_reads import ask_back
@@ -134,8 +135,7 @@ def test_the_running_indexer_loses_and_the_next_one_goes_on(
         settle(filled)
     settle(new_runner())
     after = digest(engine)
-    with engine.begin() as connection:
-        schema.uninstall(connection)
+    drop_mirror(engine)
     settle(new_runner())
     assert digest(engine) == after
 
@@ -214,8 +214,7 @@ def test_a_reorg_right_after_the_swap_is_undone_exactly(lab: Lab, engine: Engine
     with Session(engine) as session:
         [pool] = views.pools_of(session, lab.buyer)
         assert (pool.balance_latest_units, pool.claimed_latest_units) == (6 * USDC, 0)
-    with engine.begin() as connection:
-        schema.uninstall(connection)
+    drop_mirror(engine)
     settle(new_runner())
     assert digest(engine) == after
 

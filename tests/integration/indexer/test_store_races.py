@@ -19,7 +19,7 @@ from indexer.store.schema import PHYSICAL
 from indexer.store.store import Position, Store
 from tests.fixtures.mirrorlog import CONTRACTS, World, block_of
 from tests.fixtures.services import wait_for
-from tests.fixtures.storelab import IDENTITY, Mirror, open_mirror
+from tests.fixtures.storelab import IDENTITY, Mirror, drop_mirror, open_mirror
 
 NewMirror = Callable[..., Mirror]
 Write = Callable[[Mirror, list[Decoded]], Position]
@@ -228,7 +228,7 @@ def test_a_contradiction_forgets_what_it_changed_in_memory(new_mirror: NewMirror
 def test_a_mirror_dropped_by_a_rebuild_is_a_lost_race(new_mirror: NewMirror) -> None:
     first = new_mirror()
     logs = started(first, "append_block")
-    Store(first.engine, Reducer(CONTRACTS)).uninstall()
+    drop_mirror(first.engine)
     with pytest.raises(LostRaceError):
         block(first, logs)
     with pytest.raises(LostRaceError):
@@ -240,7 +240,7 @@ def test_a_mirror_built_anew_is_not_mixed_with_what_is_remembered(new_mirror: Ne
     mirror, twin = new_mirror(), new_mirror()
     mirror.append_range(block_of(2), World(5, people=5).take(2, 60))
     old = mirror.position
-    mirror.store.uninstall()
+    drop_mirror(mirror.engine)
     mirror.store.install(IDENTITY)
     mirror.position = mirror.store.take_over(block_of(2))
     assert mirror.position == old

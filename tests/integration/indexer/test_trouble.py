@@ -19,6 +19,7 @@ from indexer.settings import deployment_digest
 from indexer.store.store import Store
 from tests.fixtures.chainlab import USDC, Lab
 from tests.fixtures.services import CHAIN_ID
+from tests.fixtures.storelab import drop_mirror
 from tests.integration.indexer.conftest import digest, settle
 from tests.unit.indexer.fakechain import Chain, FakeNode, RpcFault, provider_of
 
@@ -58,7 +59,7 @@ def play(lab: Lab, engine: Engine) -> NewRunner:
 def rebuilt(play: NewRunner, chain: Chain, engine: Engine) -> dict[str, list[str]]:
     """Return what a mirror of this chain holds that never saw trouble."""
     runner = play(FakeNode(chain))
-    runner._store.uninstall()
+    drop_mirror(engine)
     settle(runner)
     return digest(engine)
 
@@ -272,7 +273,7 @@ def test_logs_that_cannot_be_right_are_fetched_from_another_provider(
     settle(runner)
     assert runner.position.view.head == history.blocks[-1]
     alone = play(liar)
-    alone._store.uninstall()
+    drop_mirror(engine)
     with pytest.raises(UndecodableError):
         alone.run(threading.Event())
     assert health(engine) == "stopped"
