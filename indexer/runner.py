@@ -40,7 +40,6 @@ from indexer.watch import Watch
 
 _log = structlog.get_logger("indexer")
 _FOLLOW_BATCH: Final = 100
-_FIRST_RANGE: Final = 10
 _LONGEST_PAUSE: Final = 60.0
 _TIP_SECONDS: Final = 1.0
 """How long only the newest block is asked for while nothing happens; finality is read again after it."""
@@ -86,7 +85,7 @@ class Runner:
         self._clock = clock
         self._wait = wait or (lambda stop, seconds: stop.wait(seconds))
         self._forks = Forks(node)
-        ranges = Ranges.starting(options.range_blocks, logs=options.range_logs, first=_FIRST_RANGE)
+        ranges = Ranges.starting(options.range_blocks, logs=options.range_logs, slowly=True)
         self._reader = Reader(node, reducer, ranges, ahead=options.beside)
         self._filling = Filling(node, store, reducer, self._reader)
         self._watch = Watch(store.note_health, clock=clock, finality_seconds=options.finality_alarm_seconds)

@@ -12,6 +12,9 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 _FORGET_AFTER: Final = 100
+_FIRST_LOGS: Final = 500
+_GROWTH: Final = 4
+"""How many times as many blocks may follow: an almost empty range says little about the next one."""
 _FIRST_PAUSE: Final = 0.5
 _LAST_PAUSE: Final = 60.0
 _SHORTEST_PAUSE: Final = 0.05
@@ -80,42 +83,45 @@ def _number(text: str) -> int:
 class Ranges:
     """The size of the next range in blocks, and how long to wait before asking for it in seconds.
 
-    `limit` is the most blocks ever asked for; `step` is added after a success; `logs` is the number of logs aimed at;
-    `ceiling` is what a provider named as its limit; `answers` counts those since the last refusal.
+    `limit` is the most blocks ever asked for; `step` is added after a success; `logs` is the number of logs aimed at in
+    the end, `aim` the one aimed at now; `ceiling` is what a provider named as its limit; `answers` counts those since
+    the last refusal.
     """
 
     size: int
     limit: int
     step: int
     logs: int
+    aim: int
     ceiling: int | None = None
     answers: int = 0
     pause: float = 0.0
 
     @classmethod
-    def starting(cls, blocks: int, *, logs: int, first: int | None = None) -> Ranges:
+    def starting(cls, blocks: int, *, logs: int, slowly: bool = False) -> Ranges:
         """Return the planner for about `blocks` at a time: it adds a quarter of that, up to ten times as many.
 
-        It starts at `first`, if that is less: nobody has said yet how many logs a block holds, and a range is held in
-        memory whole.
+        `slowly` begins with one block and few logs and doubles them with each answer: nobody has said yet how many a
+        block holds, and small ranges at first are read, reduced and written at once the sooner.
         """
-        size = blocks if first is None else min(first, blocks)
-        return cls(size=size, limit=blocks * 10, step=max(1, blocks // 4), logs=logs)
+        size, aim = (1, min(_FIRST_LOGS, logs)) if slowly else (blocks, logs)
+        return cls(size=size, limit=blocks * 10, step=max(1, blocks // 4), logs=logs, aim=aim)
 
     def answered(self, blocks: int, logs: int) -> Ranges:
         """Return the planner after a range of this many blocks came with this many logs."""
         answers = self.answers + 1
         forget = answers >= _FORGET_AFTER
         ceiling = None if forget else self.ceiling
-        size = max(self.size, blocks) if blocks < self.size else self.size + self.step
+        size = max(self.size, blocks) if blocks < self.size else min(self.size + self.step, self.size * _GROWTH)
         most = min(self.limit, ceiling or self.limit)
         if logs:
-            most = min(most, max(1, self.logs * blocks // logs))
+            most = min(most, max(1, self.aim * blocks // logs))
         pause = self.pause / 2
         return replace(
             self,
             size=max(1, min(size, most)),
             step=max(1, self.limit // 40) if forget else self.step,
+            aim=min(self.logs, self.aim * 2),
             ceiling=ceiling,
             answers=0 if forget else answers,
             pause=pause if pause >= _SHORTEST_PAUSE else 0.0,
@@ -127,7 +133,8 @@ class Ranges:
         size = half if hint.blocks is None else max(1, min(hint.blocks, blocks - 1))
         logs = self.logs if hint.logs is None else max(1, min(self.logs, hint.logs * 4 // 5))
         ceiling = size if hint.firm else self.ceiling
-        return replace(self, size=size, step=min(self.step, max(1, size // 4)), logs=logs, ceiling=ceiling, answers=0)
+        step, aim = min(self.step, max(1, size // 4)), min(self.aim, logs)
+        return replace(self, size=size, step=step, logs=logs, aim=aim, ceiling=ceiling, answers=0)
 
     def limited(self, retry_after: float | None) -> Ranges:
         """Return the planner after "too many requests": half the blocks, and twice the wait or what the node asks."""

@@ -150,3 +150,29 @@ def test_against_any_node_it_reaches_the_end_without_gap_or_overlap(
 def test_any_words_give_a_smaller_range(words: str, blocks: int) -> None:
     ranges = Ranges.starting(blocks, logs=10).refused(blocks, hint_of(words))
     assert 1 <= ranges.size <= max(1, blocks - 1)
+
+
+def test_it_begins_slowly_and_doubles_the_logs_it_aims_at() -> None:
+    ranges = Ranges.starting(2_000, logs=7_500, slowly=True)
+    asked = []
+    for _ in range(8):
+        asked.append(ranges.size * 400)
+        ranges = ranges.answered(ranges.size, ranges.size * 400)
+    assert asked == [400, 400, 800, 2_000, 4_000, 7_200, 7_200, 7_200]
+    assert ranges.aim == 7_500
+
+
+def test_an_almost_empty_range_says_little_about_the_next_one() -> None:
+    ranges = Ranges.starting(2_000, logs=7_500, slowly=True)
+    sizes = []
+    for _ in range(8):
+        sizes.append(ranges.size)
+        ranges = ranges.answered(ranges.size, 0)
+    assert sizes == [1, 4, 16, 64, 256, 756, 1_256, 1_756]
+
+
+def test_a_limit_in_logs_holds_for_what_is_aimed_at_too() -> None:
+    ranges = Ranges.starting(2_000, logs=7_500, slowly=True).refused(1, Hint(logs=100))
+    for _ in range(10):
+        ranges = ranges.answered(ranges.size, ranges.size * 40)
+    assert (ranges.size, ranges.aim) == (2, 80)
