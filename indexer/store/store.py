@@ -36,7 +36,7 @@ from sqlalchemy.exc import InternalError, OperationalError, ProgrammingError
 from indexer.background import Start, Task, Threaded
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.logs import RawLog
-from indexer.core.reducer import Decoded, Reducer
+from indexer.core.reducer import Decoded, Reducer, UndecodableError
 from indexer.core.workspace import Workspace
 from indexer.failpoints import failpoint
 from indexer.projections.payment_channel import pool_withdraw_seen
@@ -155,7 +155,12 @@ class Store:
         Raises what the write before it raised, and UndecodableError.
         """
         workspace = self._recall(position)
-        changes = self._reduced(workspace, decoded)
+        try:
+            changes = self._reduced(workspace, decoded)
+        except UndecodableError:
+            self.flush()
+            self._check_ours(position)
+            raise
         self.flush()
 
         def write(connection: Connection) -> None:
@@ -251,7 +256,8 @@ class Store:
     def _reduced(self, workspace: Workspace, decoded: Sequence[Decoded]) -> Changes | None:
         """Apply a range's events to rows read outside the transaction that will write them.
 
-        They are still true then: whoever changes one moves the cursor, and the transaction compares it first.
+        They are still true then: whoever changes one moves the cursor, and the transaction compares it first. Rows of
+        another indexer that has taken over may contradict the events: see `_check_ours`.
         """
         if not decoded:
             return None
@@ -263,6 +269,12 @@ class Store:
                     rows.load(connection, workspace, missing)
         self._reducer.apply(decoded, workspace)
         return changes_of(decoded, workspace)
+
+    def _check_ours(self, position: Position) -> None:
+        """Raise LostRaceError unless the mirror stands where this process believes, in its epoch."""
+        with _told_apart(), self._engine.connect() as connection:
+            if _chain_point(_position(connection)) != _chain_point(position):
+                raise LostRaceError("another indexer has moved the cursor")
 
     def _write_range(self, position: Position, end: Block, write: Callable[[Connection], None]) -> None:
         marks = {

@@ -144,3 +144,18 @@ def test_what_cannot_be_reduced_costs_nothing_that_was_begun_before(
     begin(mirror, 2, logs)
     mirror.store.flush()
     assert mirror.store.reload(good.epoch) == mirror.position
+
+
+def test_rows_of_the_one_that_took_over_are_no_contradiction_of_the_logs(new_mirror: NewMirror) -> None:
+    """The newcomer is ahead: what it wrote does not fit the range the old one still holds. That is a lost race."""
+    mirror = new_mirror()
+    world = World(27, people=4)
+    mirror.append_range(block_of(1), world.take(1, SIZE))
+    newcomer = Mirror(mirror.engine, other := Store(mirror.engine, Reducer(CONTRACTS)), other.take_over(block_of(0)))
+    logs = world.take(2, SIZE)
+    newcomer.append_range(block_of(2), logs)
+    mirror.store._remembered = None
+    before = mirror.rows()
+    with pytest.raises(LostRaceError):
+        begin(mirror, 2, logs)
+    assert mirror.rows() == before
