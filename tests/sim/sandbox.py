@@ -45,6 +45,10 @@ class Sandbox:
             else:
                 connection.exec_driver_sql(";".join(f"DELETE FROM {table}" for table in tables))
 
+    def free(self) -> FaultyDatabase:
+        """Return a database no process uses."""
+        return next(one for one in self.databases if one.free)
+
     def close(self) -> None:
         """Close the connections."""
         for database in self.databases:
