@@ -36,7 +36,7 @@ class FaultyDatabase:
         self._counts: Counter[str] = Counter()
         options = "-c synchronous_commit=off -c lock_timeout=5000"
         self.engine: Engine = create_engine(
-            url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args={"options": options}
+            url, pool_size=1, max_overflow=3, pool_timeout=5, pool_pre_ping=True, connect_args={"options": options}
         )
         self._open: Connection | None = None
         event.listen(self.engine, "begin", self._began)

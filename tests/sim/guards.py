@@ -17,7 +17,7 @@ from indexer.core.chain_view import TooDeepError
 from indexer.core.plan import Examine, Idle
 from indexer.core.reducer import UndecodableError
 from indexer.store.errors import LostRaceError
-from tests.sim import scenarios, written
+from tests.sim import rebuilds, scenarios, written
 from tests.sim.scene import Scene
 
 Scenario = Callable[[Scene], None]
@@ -206,6 +206,28 @@ def _believe_headers(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(node.Node, "headers", lambda self, numbers, near_head=False: self._headers(numbers))
 
 
+def _swap_by_statements(patch: pytest.MonkeyPatch) -> None:
+    work = importlib.import_module("indexer.rebuild").Rebuild
+    real = work.__init__
+
+    def start(self: Any, engine: Any, *rest: Any) -> None:
+        real(self, engine.execution_options(isolation_level="AUTOCOMMIT"), *rest)
+
+    patch.setattr(work, "__init__", start)
+
+
+def _swap_what_was_compared(patch: pytest.MonkeyPatch) -> None:
+    work = importlib.import_module("indexer.rebuild").Rebuild
+    real = work._swap
+
+    def swap(self: Any, *arguments: Any) -> Any:
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(self, "_catch_up", lambda position, *_: position)
+            return real(self, *arguments)
+
+    patch.setattr(work, "_swap", swap)
+
+
 _NODE: Final = "indexer.chain.node"
 _RECEIPTS: Final = f"{_NODE}:check_receipts"
 _UNCOMPARED: Final = away(_RECEIPTS, instead=nothing)
@@ -274,4 +296,14 @@ GUARDS: Final = (
     Guard("I16", "holes are passed over", scenarios.hole_and_tail, _PATIENT),
     Guard("I16", "a hole is noted after what was begun", written.hole_after_begun, _note_holes_at_once),
     Guard("I17", "the stream stops", scenarios.unknown_event, _skip_unknown_events),
+    Guard(
+        *("I18", "both mirrors are compared", rebuilds.differs),
+        away("indexer.rebuild:table_digests", instead=lambda *_: {}),
+    ),
+    Guard("I18", "what came meanwhile is taken along", rebuilds.built_while_it_runs, _swap_what_was_compared),
+    Guard(
+        *("I18", "a swap raises the epoch", rebuilds.built_while_it_runs),
+        away("indexer.rebuild:Rebuild._carry_over", instead=nothing),
+    ),
+    Guard("I18", "a swap is one transaction", rebuilds.killed_in_the_swap, _swap_by_statements),
 )

@@ -35,7 +35,6 @@ _ADDED: Final = (
     "escrow_event", "dispute_event", "rating", "ledger_entry", "channel_event", "pool_event", "receiver_event",
     "stake_event", "arbiter_event", "activity",
 )  # fmt: skip
-_UP_TO_CURSOR: Final = f" WHERE block_number <= (SELECT number FROM {PHYSICAL}.cursor)"
 TABLES: Final = (*_STATE, *_ADDED, "log")
 
 
@@ -81,8 +80,11 @@ def differences(connection: Connection, model: Replay, tables: Sequence[str] = T
     """
     filled = [name for name in tables if model.table(name)]
     parts = [_compared(name, tuple(model.table(name)[0])) for name in filled]
-    parts += [f"SELECT '{name}', 'too much', x FROM (SELECT to_jsonb(t) x FROM {PHYSICAL}.{name} t{_UP_TO_CURSOR if name == 'log' else ''} LIMIT 10) e"
-              for name in tables if name not in filled]  # fmt: skip
+    parts += [
+        f"SELECT '{name}', 'too much', x FROM (SELECT to_jsonb(t) x FROM {_held(name)} t LIMIT 10) e"
+        for name in tables
+        if name not in filled
+    ]
     rows = {f"rows_{name}": json.dumps([_spelled(row) for row in model.table(name)]) for name in filled}
     found = connection.execute(text(" UNION ALL ".join(parts)), rows)
     return [f"{name}: {what}: {json.dumps(row)}" for name, what, row in found]
@@ -90,13 +92,20 @@ def differences(connection: Connection, model: Replay, tables: Sequence[str] = T
 
 def _compared(name: str, columns: tuple[str, ...]) -> str:
     listed = ", ".join(columns)
-    held = f"SELECT {listed} FROM {PHYSICAL}.{name}{_UP_TO_CURSOR if name == 'log' else ''}"
+    held = f"SELECT {listed} FROM {_held(name)} h"
     wanted = f"SELECT {listed} FROM jsonb_populate_recordset(NULL::{PHYSICAL}.{name}, CAST(:rows_{name} AS jsonb))"
     both = (("missing", wanted, held), ("too much", held, wanted))
     return " UNION ALL ".join(
         f"SELECT '{name}', '{what}', x FROM (SELECT to_jsonb(d) x FROM ({one} EXCEPT ALL {other}) d LIMIT 10) e"
         for what, one, other in both
     )
+
+
+def _held(name: str) -> str:
+    table = f"{PHYSICAL}.{name}"
+    if name != "log":
+        return table
+    return f"(SELECT * FROM {table} WHERE block_number <= (SELECT number FROM {PHYSICAL}.cursor))"
 
 
 def _spelled(value: Any) -> Any:

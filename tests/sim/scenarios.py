@@ -257,7 +257,7 @@ def paused_one_resumes(scene: Scene) -> None:
     scene.busy()
     second = scene.machine()
     scene.arrive(second)
-    _loses(first)
+    loses(first)
     scene.check()
 
 
@@ -268,11 +268,12 @@ def takeover_alone(scene: Scene) -> None:
     scene.arrive(first)
     scene.arrive(scene.machine())
     scene.busy()
-    _loses(first)
+    loses(first)
     scene.check()
 
 
-def _loses(machine: Machine) -> None:
+def loses(machine: Machine) -> None:
+    """Let an indexer that was taken over go on. Raises Wrong unless it finds out at its next write."""
     try:
         machine.run(5)
     except LostRaceError:

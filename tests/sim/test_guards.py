@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from indexer.chain.errors import ChainError
 from indexer.core.chain_view import ChainViewError
@@ -14,7 +14,7 @@ from tests.sim.guards import GUARDS, Guard
 from tests.sim.scene import Scene
 
 BROKEN = (
-    AssertionError, SQLAlchemyError, ChainError, ChainViewError, UndecodableError, LostRaceError, KeyError, Livelock,
+    AssertionError, DBAPIError, ChainError, ChainViewError, UndecodableError, LostRaceError, KeyError, Livelock,
     pytest.fail.Exception,
 )  # fmt: skip
 """How a scenario may end badly. Anything else would be a mistake of the scenario itself."""
