@@ -17,7 +17,7 @@ from indexer.core.chain_view import TooDeepError
 from indexer.core.plan import Examine, Idle
 from indexer.core.reducer import UndecodableError
 from indexer.store.errors import LostRaceError
-from tests.sim import rebuilds, scenarios, written
+from tests.sim import large, rebuilds, scenarios, written
 from tests.sim.scene import Scene
 
 Scenario = Callable[[Scene], None]
@@ -228,6 +228,17 @@ def _swap_what_was_compared(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(work, "_swap", swap)
 
 
+def _aim_at_no_number_of_logs(patch: pytest.MonkeyPatch) -> None:
+    ranges = importlib.import_module("indexer.runner").Ranges
+    real = ranges.starting
+    patch.setattr(ranges, "starting", lambda blocks, *, logs, first=None: real(blocks, logs=10**9, first=first))
+
+
+def _never_one_by_hash(self: Any, number: int) -> Any:
+    reading = importlib.import_module("indexer.reading")
+    raise reading.HoleError(number, number, "the node refuses even one block")
+
+
 _NODE: Final = "indexer.chain.node"
 _RECEIPTS: Final = f"{_NODE}:check_receipts"
 _UNCOMPARED: Final = away(_RECEIPTS, instead=nothing)
@@ -306,4 +317,14 @@ GUARDS: Final = (
         away("indexer.rebuild:Rebuild._carry_over", instead=nothing),
     ),
     Guard("I18", "a swap is one transaction", rebuilds.killed_in_the_swap, _swap_by_statements),
+    Guard(
+        *("I19", "a heavy block is asked for by its hash", large.heavy_block),
+        away("indexer.reading:Reader._single", instead=_never_one_by_hash),
+    ),
+    Guard("I19", "a range aims at a number of logs", large.heavy_range, _aim_at_no_number_of_logs),
+    Guard(
+        *("I19", "ranges grow", large.far_behind),
+        away("indexer.core.ranges:Ranges.answered", instead=lambda self, _blocks, _logs: self),
+    ),
+    Guard("I19", "headers come in batches", large.far_behind, away(f"{_NODE}:HEADER_BATCH", instead=10)),
 )

@@ -26,6 +26,10 @@ def guard(request: pytest.FixtureRequest) -> Guard:
     return guard
 
 
+def test_every_row_of_the_fault_table_has_a_guard() -> None:
+    assert {guard.row for guard in GUARDS} == {f"I{number}" for number in range(1, 20)}
+
+
 def test_the_guard_holds(guard: Guard, scene: Scene) -> None:
     guard.scenario(scene)
 
