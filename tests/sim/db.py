@@ -34,7 +34,8 @@ class FaultyDatabase:
         """Breaks the next COMMIT for certain: "before" or "after" it."""
         self._random = Random(0)
         self._counts: Counter[str] = Counter()
-        options = "-c synchronous_commit=off -c lock_timeout=5000"
+        # only a session just broken may hold locks, and how long the server takes to notice is not the story's matter
+        options = "-c synchronous_commit=off -c lock_timeout=60000"
         self.engine: Engine = create_engine(
             url, pool_size=1, max_overflow=3, pool_timeout=5, pool_pre_ping=True, connect_args={"options": options}
         )
