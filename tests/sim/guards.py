@@ -17,7 +17,7 @@ from indexer.core.chain_view import TooDeepError
 from indexer.core.plan import Examine, Idle
 from indexer.core.reducer import UndecodableError
 from indexer.store.errors import LostRaceError
-from tests.sim import scenarios
+from tests.sim import large, rebuilds, scenarios, written
 from tests.sim.scene import Scene
 
 Scenario = Callable[[Scene], None]
@@ -155,6 +155,90 @@ def _forget_the_window(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(store, "_position", position)
 
 
+def _no_look_at_what_was_begun(self: Any, stop: Any) -> bool:
+    return bool(self._steps(stop))
+
+
+def _begin_at_once(patch: pytest.MonkeyPatch) -> None:
+    store = importlib.import_module("indexer.store.store").Store
+    real = store.begin_range
+
+    def begin_range(self: Any, *arguments: Any) -> Any:
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(self, "flush", nothing)
+            return real(self, *arguments)
+
+    patch.setattr(store, "begin_range", begin_range)
+
+
+def _note_holes_at_once(patch: pytest.MonkeyPatch) -> None:
+    runner = importlib.import_module("indexer.runner").Runner
+    real = runner._backfill
+
+    def backfill(self: Any, *arguments: Any) -> Any:
+        with pytest.MonkeyPatch.context() as meanwhile:
+            flush, begin = self._store.flush, self._store.begin_range
+
+            def begin_range(*given: Any) -> Any:
+                meanwhile.setattr(self._store, "flush", flush)
+                return begin(*given)
+
+            meanwhile.setattr(self._store, "flush", nothing)
+            meanwhile.setattr(self._store, "begin_range", begin_range)
+            return real(self, *arguments)
+
+    patch.setattr(runner, "_backfill", backfill)
+
+
+def _logs_by_themselves(self: Any, first: int, last: int) -> Any:
+    """Ask for the logs of a range in one request and for headers in others, as an indexer does that trusts a node."""
+    node = importlib.import_module(_NODE)
+    query = {"fromBlock": hex(first), "toBlock": hex(last), "address": self._hex_addresses}
+    logs = node.decode_logs(self.providers.call("eth_getLogs", query))
+    headers = {header.block.number: header.block for header in self.headers(list(range(first, last + 1)))}
+    return node.Range(start=headers[first], end=headers[last], logs=node.raw_logs(logs, headers))
+
+
+def _believe_headers(patch: pytest.MonkeyPatch) -> None:
+    node = importlib.import_module(_NODE)
+    patch.setattr(node, "_at", lambda _number, header: header)
+    patch.setattr(node, "check_links", nothing)
+    patch.setattr(node.Node, "headers", lambda self, numbers, near_head=False: self._headers(numbers))
+
+
+def _swap_by_statements(patch: pytest.MonkeyPatch) -> None:
+    work = importlib.import_module("indexer.rebuild").Rebuild
+    real = work.__init__
+
+    def start(self: Any, engine: Any, *rest: Any) -> None:
+        real(self, engine.execution_options(isolation_level="AUTOCOMMIT"), *rest)
+
+    patch.setattr(work, "__init__", start)
+
+
+def _swap_what_was_compared(patch: pytest.MonkeyPatch) -> None:
+    work = importlib.import_module("indexer.rebuild").Rebuild
+    real = work._swap
+
+    def swap(self: Any, *arguments: Any) -> Any:
+        with pytest.MonkeyPatch.context() as meanwhile:
+            meanwhile.setattr(self, "_catch_up", lambda position, *_: position)
+            return real(self, *arguments)
+
+    patch.setattr(work, "_swap", swap)
+
+
+def _aim_at_no_number_of_logs(patch: pytest.MonkeyPatch) -> None:
+    ranges = importlib.import_module("indexer.runner").Ranges
+    real = ranges.starting
+    patch.setattr(ranges, "starting", lambda blocks, *, logs, first=None: real(blocks, logs=10**9, first=first))
+
+
+def _never_one_by_hash(self: Any, number: int) -> Any:
+    reading = importlib.import_module("indexer.reading")
+    raise reading.HoleError(number, number, "the node refuses even one block")
+
+
 _NODE: Final = "indexer.chain.node"
 _RECEIPTS: Final = f"{_NODE}:check_receipts"
 _UNCOMPARED: Final = away(_RECEIPTS, instead=nothing)
@@ -174,8 +258,16 @@ GUARDS: Final = (
     Guard("I5", "the oldest entry of the journal counts", scenarios.reorg_on_reorg, _newest_journal_entry),
     Guard("I6", "nothing final is undone", scenarios.below_final, _follow_below_final),
     Guard("I7", "a lower head is no reorg", scenarios.far_behind, _trust_a_lower_head),
+    Guard(
+        *("I7", "another node is asked about a branch", scenarios.shorter_branch_of_one),
+        away("indexer.forks:Forks._confirmed", instead=lambda *_: True),
+    ),
     Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNCOMPARED),
     Guard("I8", "receipts tell an empty range", scenarios.empty_in_range, _UNCOMPARED),
+    Guard(
+        *("I8", "a range is answered together with the node's head", scenarios.lagging_range),
+        away(f"{_NODE}:Node.logs_between", instead=_logs_by_themselves),
+    ),
     Guard("I9", "receipts tell a missing log", scenarios.one_missing, _UNCOMPARED),
     Guard(
         "I9",
@@ -187,6 +279,7 @@ GUARDS: Final = (
         *("I9", "logs of a range are in order", scenarios.spoilt_range),
         away(f"{_NODE}:check_range_logs", _RECEIPTS, instead=nothing),
     ),
+    Guard("I9", "a header is of the block asked for", scenarios.wrong_headers, _believe_headers),
     Guard("I10", "a refused range shrinks", scenarios.small_ranges, _REFUSED),
     Guard("I11", "a write is one transaction", scenarios.killed_anywhere, _each_statement_by_itself),
     Guard("I12", "a write compares the cursor", scenarios.paused_one_resumes, _compare()),
@@ -201,7 +294,37 @@ GUARDS: Final = (
         scenarios.commit_unknown,
         away("indexer.runner:Runner._recover", instead=nothing),
     ),
+    Guard(
+        *("I14", "a turn waits for what was begun", written.begun_and_trouble),
+        away("indexer.runner:Runner.turn", instead=_no_look_at_what_was_begun),
+    ),
+    Guard("I14", "a write waits for the one before", written.range_after_range, _begin_at_once),
+    Guard(
+        *("I14", "a reload ends what was begun", written.reload_while_writing),
+        away("indexer.store.store:Store.abandon", instead=nothing),
+    ),
     Guard("I15", "finality is not counted", scenarios.tags_fail, _COUNTED),
     Guard("I16", "holes are passed over", scenarios.hole_and_tail, _PATIENT),
+    Guard("I16", "a hole is noted after what was begun", written.hole_after_begun, _note_holes_at_once),
     Guard("I17", "the stream stops", scenarios.unknown_event, _skip_unknown_events),
+    Guard(
+        *("I18", "both mirrors are compared", rebuilds.differs),
+        away("indexer.rebuild:table_digests", instead=lambda *_: {}),
+    ),
+    Guard("I18", "what came meanwhile is taken along", rebuilds.built_while_it_runs, _swap_what_was_compared),
+    Guard(
+        *("I18", "a swap raises the epoch", rebuilds.built_while_it_runs),
+        away("indexer.rebuild:Rebuild._carry_over", instead=nothing),
+    ),
+    Guard("I18", "a swap is one transaction", rebuilds.killed_in_the_swap, _swap_by_statements),
+    Guard(
+        *("I19", "a heavy block is asked for by its hash", large.heavy_block),
+        away("indexer.reading:Reader._single", instead=_never_one_by_hash),
+    ),
+    Guard("I19", "a range aims at a number of logs", large.heavy_range, _aim_at_no_number_of_logs),
+    Guard(
+        *("I19", "ranges grow", large.far_behind),
+        away("indexer.core.ranges:Ranges.answered", instead=lambda self, _blocks, _logs: self),
+    ),
+    Guard("I19", "headers come in batches", large.far_behind, away(f"{_NODE}:HEADER_BATCH", instead=10)),
 )

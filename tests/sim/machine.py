@@ -32,6 +32,8 @@ class Machine:
     range_blocks: int
     finality_depth: int = 64
     start_block: int = 1
+    range_logs: int = 7_500
+    whole_ranges: bool = True
     runner: Runner = field(init=False)
     _node: Node = field(init=False)
 
@@ -39,13 +41,20 @@ class Machine:
         now = self.clock.monotonic
         providers = [Provider(f"http://node{at}", transport=one) for at, one in enumerate(self.transports)]
         pool = Providers(providers, clock=now)
-        self._node = Node(pool, CONTRACTS.addresses, finality_depth=self.finality_depth, clock=now)
+        self._node = Node(
+            pool,
+            CONTRACTS.addresses,
+            finality_depth=self.finality_depth,
+            whole_ranges=self.whole_ranges,
+            clock=now,
+        )
         options = Options(
             chain_id=CHAIN_ID,
             start_block=self.start_block,
             deployment_digest=deployment_digest(CONTRACTS),
             poll_seconds=0.25,
             range_blocks=self.range_blocks,
+            range_logs=self.range_logs,
             beside=Deferred,
         )
         store = Store(self.database.engine, REDUCER, start=Deferred)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
 import httpx
 
@@ -58,11 +59,11 @@ class Scene:
         self.world.follow(head)
         return head
 
-    def machine(self, *others: httpx.BaseTransport, range_blocks: int = 7, finality_depth: int = 64) -> Machine:
-        """Start an indexer; `others` are further nodes it may ask."""
-        database = next(one for one in self.sandbox.databases if one.free)
+    def machine(self, *others: httpx.BaseTransport, range_blocks: int = 7, **options: Any) -> Machine:
+        """Start an indexer; `others` are further nodes it may ask, `options` those of `Machine`."""
+        database = self.sandbox.free()
         database.take(Random(1), self.counts)
-        machine = Machine(database, [self.faulty, *others], self.clock, range_blocks, finality_depth)
+        machine = Machine(database, [self.faulty, *others], self.clock, range_blocks, **options)
         self.machines.append(machine)
         return machine
 

@@ -212,7 +212,7 @@ class Story:
         return node, faulty
 
     def _start(self) -> None:
-        database = next(one for one in self._sandbox.databases if one.free)
+        database = self._sandbox.free()
         database.take(Random(self.random.getrandbits(64)), self.report.happened, *self._rates[1:])
         self.machines.append(Machine(database, [faulty for _, faulty in self._providers], self.clock, self._range))
         self._say(f"started an indexer, {len(self.machines)} now")

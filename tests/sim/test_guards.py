@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError
 
 from indexer.chain.errors import ChainError
 from indexer.core.chain_view import ChainViewError
@@ -14,7 +14,7 @@ from tests.sim.guards import GUARDS, Guard
 from tests.sim.scene import Scene
 
 BROKEN = (
-    AssertionError, SQLAlchemyError, ChainError, ChainViewError, UndecodableError, LostRaceError, KeyError, Livelock,
+    AssertionError, DBAPIError, ChainError, ChainViewError, UndecodableError, LostRaceError, KeyError, Livelock,
     pytest.fail.Exception,
 )  # fmt: skip
 """How a scenario may end badly. Anything else would be a mistake of the scenario itself."""
@@ -24,6 +24,10 @@ BROKEN = (
 def guard(request: pytest.FixtureRequest) -> Guard:
     guard: Guard = request.param
     return guard
+
+
+def test_every_row_of_the_fault_table_has_a_guard() -> None:
+    assert {guard.row for guard in GUARDS} == {f"I{number}" for number in range(1, 20)}
 
 
 def test_the_guard_holds(guard: Guard, scene: Scene) -> None:
