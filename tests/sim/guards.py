@@ -231,7 +231,7 @@ def _swap_what_was_compared(patch: pytest.MonkeyPatch) -> None:
 def _aim_at_no_number_of_logs(patch: pytest.MonkeyPatch) -> None:
     ranges = importlib.import_module("indexer.runner").Ranges
     real = ranges.starting
-    patch.setattr(ranges, "starting", lambda blocks, *, logs, first=None: real(blocks, logs=10**9, first=first))
+    patch.setattr(ranges, "starting", lambda blocks, **options: real(blocks, **options | {"logs": 10**9}))
 
 
 def _never_one_by_hash(self: Any, number: int) -> Any:

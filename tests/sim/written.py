@@ -63,13 +63,18 @@ class Refusing(httpx.BaseTransport):
 
 
 @contextmanager
-def broken_once(machine: Machine) -> Iterator[Callable[[], bool]]:
-    """Break the connection of the first write of blocks before its COMMIT; yields whether that has happened."""
+def broken_once(machine: Machine, at: int | None = None) -> Iterator[Callable[[], bool]]:
+    """Break the connection of the first write before its COMMIT, or of the one that ends at block `at`.
+
+    Yields whether that has happened.
+    """
     done = False
 
     def lose(name: failpoints.Name) -> None:
         nonlocal done
-        if name == "before_commit" and not done:
+        position = machine.runner.position
+        here = at is None or (position is not None and position.view.head.number == at)
+        if name == "before_commit" and here and not done:
             done = True
             machine.database.lose()
 
@@ -134,7 +139,7 @@ def hole_after_begun(scene: Scene) -> None:
     refusing = Refusing(scene.node, scene.chain.path[RANGE + 1], too_many=True)
     scene.faulty.node = refusing
     machine = scene.machine(range_blocks=RANGE)
-    with broken_once(machine) as happened:
+    with broken_once(machine, at=RANGE) as happened:
         for _ in range(30):
             machine.run(1)
             scene.clock.sleep(5)
