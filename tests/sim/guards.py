@@ -283,6 +283,10 @@ GUARDS: Final = (
     Guard("I10", "a refused range shrinks", scenarios.small_ranges, _REFUSED),
     Guard("I11", "a write is one transaction", scenarios.killed_anywhere, _each_statement_by_itself),
     Guard("I12", "a write compares the cursor", scenarios.paused_one_resumes, _compare()),
+    Guard(
+        *("I12", "a contradiction is no judgement on a mirror of another", scenarios.overtaken_in_backfill),
+        away("indexer.store.store:Store._check_ours", instead=nothing),
+    ),
     Guard("I12", "a write compares the epoch", scenarios.takeover_alone, _compare("number", "hash")),
     Guard(
         *("I13", "keys are asked for until none is missing", scenarios.made_and_used_at_once),

@@ -261,6 +261,19 @@ def paused_one_resumes(scene: Scene) -> None:
     scene.check()
 
 
+def overtaken_in_backfill(scene: Scene) -> None:
+    """I12: the first one's next range is contradicted by rows of the one that took over; it must lose, not complain."""
+    first = scene.machine()
+    for machine in (first, scene.machine()):
+        for _ in range(6):
+            scene.busy()
+        scene.chain.finalise(scene.chain.head.number, scene.chain.head.number)
+        scene.arrive(machine)
+    first.runner._store._remembered = None  # as after so many other rows that these are forgotten
+    loses(first)
+    scene.check()
+
+
 def takeover_alone(scene: Scene) -> None:
     """I12: a second indexer has taken over and written nothing yet; the first one must not write any more."""
     scene.mine(3)

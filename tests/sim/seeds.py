@@ -23,6 +23,7 @@ NOTABLE: Final = (
     ),
     Notable(13, "I15", "the same after an error of a whole batch", ("error_of_all",)),
     Notable(100, "I8", "a range without its logs was believed, and its rows were lost", ("empty_in_range",)),
+    Notable(100, "I12", "rows of one that had taken over contradicted the loser's range: it left a dead letter"),
     Notable(104, "I9", "one log missing of several in a range was believed", ("missing_in_range",)),
     Notable(
         106, "I9", "a lost log made the next one contradict: dead letter for a healthy chain", ("missing_in_range",)
