@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -33,7 +33,6 @@ class ChainData:
     events: int = 0
     first: int = 0
     last: int = 0
-    _counts: list[tuple[int, int]] = field(default_factory=list)
     _stream: Iterator[list[Event]] | None = None
     _sender: str = ""
 
@@ -62,12 +61,7 @@ class ChainData:
                 if wanted > 0:
                     self._send(list(islice(self._stream, wanted)))
             self.last = self._mine(1)
-            self._counts.append((self.last, self.events))
         self._mine(_BLOCKS_PAST)
-
-    def events_to(self, block: int) -> int:
-        """Return how many of the events `fill` has added lie at or below a block."""
-        return max((events for number, events in self._counts if number <= block), default=0)
 
     def block(self) -> int:
         """Add one block with one round; return its number."""

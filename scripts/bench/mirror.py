@@ -26,8 +26,7 @@ _POLL_SECONDS = 0.01
 class Run:
     """What one reader of the chain needed, in seconds from its start to its last row; `rows` are without raw logs.
 
-    `working_seconds` begin when it has connected and made its tables. `progress` tells, as (seconds, events), when how
-    many events were committed, where the reader shows it.
+    `working_seconds` begin when it has connected and made its tables.
     """
 
     events: int
@@ -35,13 +34,6 @@ class Run:
     working_seconds: float
     rows: int
     peak_bytes: int
-    progress: tuple[tuple[float, int], ...] = ()
-
-    def rate_within(self, first: int, last: int) -> float:
-        """Return the events a second while the events from about `first` to about `last` were committed."""
-        inside = [(seconds, events) for seconds, events in self.progress if first <= events <= last]
-        (begun, before), (ended, after) = inside[0], inside[-1]
-        return (after - before) / (ended - begun)
 
     @property
     def rate(self) -> float:
@@ -58,28 +50,22 @@ def backfill(data: ChainData, database: URL, folder: Path, *, seconds: float = 9
     """Mirror the whole chain. Raises BenchError when that takes too long or the process ends."""
     engine = create_engine(database, isolation_level="AUTOCOMMIT")
     begun = None
-    progress: list[tuple[float, int]] = []
-    reached = -1
     started = time.perf_counter()
     with indexer(data, database, folder) as process, engine.connect() as connection:
         while (head := _head(connection)) < data.last:
             now = time.perf_counter()
             if head >= 0 and begun is None:
                 begun = now
-            if head > reached:
-                reached = head
-                progress.append((now - started, data.events_to(head)))
             if process.poll() is not None:
                 raise BenchError(f"the indexer ended with {process.returncode}; see {folder / 'indexer.log'}")
             if now - started > seconds:
                 raise BenchError(f"the indexer did not finish within {seconds:g} s")
             time.sleep(_POLL_SECONDS)
         ended = time.perf_counter()
-        progress.append((ended - started, data.events))
         peak = peak_memory(process.pid)
         rows = _checked(data, connection)
     engine.dispose()
-    return Run(data.events, ended - started, ended - (begun or started), rows, peak, tuple(progress))
+    return Run(data.events, ended - started, ended - (begun or started), rows, peak)
 
 
 @contextmanager
