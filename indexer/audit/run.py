@@ -2,6 +2,7 @@
 
 Only final blocks are committed to the book, each stretch with the report as it was after it, so a run that was killed
 goes on where the last stretch ended. Blocks after the final one, which a mirror may have, are read last and not kept.
+Nor are those read after the mirror's state was compared: the run that goes on compares it again, as of its own snapshot.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Audit:
                 self._take(history, self.chain.block(held.number))
                 self._mirror(held, final)
                 waits = False
-            self._take(history, final)
+            self._take(history, final, keep=held is None or waits)
             newest = self.chain.tip().final.block
             if newest.number - final.number <= NEAR:
                 break
@@ -98,7 +99,8 @@ class Audit:
         for stretch in history.advance(to):
             self.report.events += len(stretch.logs)
             if self.snapshot is not None and stretch.last.number <= self.snapshot.number:
-                mirror.compare_stretch(stretch, self.snapshot, self.report)
+                digest = mirror.compare_stretch(stretch, self.snapshot, self.report)
+                self.book.keep_stretch(stretch.first, stretch.last.number, digest)
             if keep:
                 self.book.commit(stretch.last.number, stretch.last.hash, self.report.saved())
             self.progress.at(stretch.last.number - first + 1)
