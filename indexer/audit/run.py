@@ -19,6 +19,7 @@ from indexer.audit.patience import Patient
 from indexer.audit.progress import Progress
 from indexer.audit.question import Ground
 from indexer.audit.report import Report
+from indexer.audit.signed import Wallets
 from indexer.chain.errors import InconsistentNodeError
 from indexer.core.chain_view import Block
 from indexer.core.reducer import Reducer
@@ -114,10 +115,12 @@ class Audit:
             vouchers.keep(path, self.book)
         if self.subject.vouchers:
             self.progress.phase("Checking receipts", 1)
-            vouchers.compare(self.book, ground.contracts.channel_domain, self.subject.operators, self.report)
+            wallets = Wallets(self.chain, final.hash)
+            vouchers.compare(self.book, ground.contracts.channel_domain, self.subject.operators, wallets, self.report)
 
     def _mirror(self, held: Snapshot, final: Block) -> None:
         self.report.mirror_block = held.number
         position.compare(self.chain, held, final, self.report)
         mirror.compare_state(self.book, held, self.report, self.progress)
-        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, self.report)
+        wallets = Wallets(self.chain, self.chain.tip().final.block.hash)
+        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, wallets, self.report)

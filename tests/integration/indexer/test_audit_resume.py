@@ -30,8 +30,7 @@ CHANGES = {
     f"jsonb_build_object('log_index', log_index + 100))).* FROM {PHYSICAL}.escrow_event e "
     f"WHERE block_number = {EARLY} LIMIT 1",
     "a changed log": f"UPDATE {PHYSICAL}.log SET data = data || '\\x00' WHERE block_number = {EARLY}",
-    "a row of the state": f"UPDATE {PHYSICAL}.escrow SET released_units = released_units - 1 "
-    f"WHERE released_units > 0",
+    "a row of the state": f"UPDATE {PHYSICAL}.escrow SET released_units = released_units - 1 WHERE released_units > 0",
 }
 
 
