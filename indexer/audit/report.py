@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 from bisect import insort
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -89,7 +89,7 @@ class Lines:
     A checkpoint keeps length and digest of what was written then, so that nobody goes on with another file.
     """
 
-    def __init__(self, path: Path, at: Sequence[Any] | None) -> None:
+    def __init__(self, path: Path, at: tuple[int, str] | None) -> None:
         """Begin the file, or go on with what `saved` returned. Raises OSError."""
         self.path = path
         self._file: IO[str] = path.open("w" if at is None else "r+", encoding="utf-8", newline="")
@@ -103,7 +103,7 @@ class Lines:
         self._take()
 
     @staticmethod
-    def fits(path: Path, at: Sequence[Any]) -> bool:
+    def fits(path: Path, at: tuple[int, str]) -> bool:
         """Return whether the file begins with what had been written when `saved` returned this. Raises OSError."""
         length, digest = at
         if not path.exists() or path.stat().st_size < length:
@@ -121,11 +121,11 @@ class Lines:
         block = "" if item.block_number is None else item.block_number
         self._writer.writerow((item.table, item.key, column, spelled(derived), chain, mirror, block, tx_hash))
 
-    def saved(self) -> list[Any]:
+    def saved(self) -> tuple[int, str]:
         """Write out what is held back; return the length of the file in bytes, and its digest."""
         self._file.flush()
         self._take()
-        return [self._length, self._digest.hexdigest()]
+        return self._length, self._digest.hexdigest()
 
     def _take(self) -> None:
         end = self.path.stat().st_size

@@ -2,7 +2,7 @@
 
 Only final blocks are committed to the book, each stretch with the report as it was after it, so a run that was killed
 goes on where the last stretch ended. Blocks after the final one, which a mirror may have, are read last and not kept.
-Nor are those read after the mirror's state was compared: the run that goes on compares it again, as of its own snapshot.
+Nor are those read after the mirror's state was compared: the run that goes on compares it again, by its own snapshot.
 """
 
 from __future__ import annotations

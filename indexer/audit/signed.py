@@ -48,6 +48,6 @@ def key_of(digest: bytes, signature: bytes) -> bytes | None:
 def signer_of(account: bytes, digest: bytes, signature: bytes, vouches: Vouches) -> bytes | None:
     """Return `account` if its key or its contract has signed, otherwise the key that did, None where there is none."""
     key = key_of(digest, signature)
-    if key == account or account == ZERO_ADDRESS:
+    if account in (key, ZERO_ADDRESS):
         return key
     return account if vouches(account, digest, signature) else key

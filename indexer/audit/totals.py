@@ -149,8 +149,9 @@ class Totals:
             for lock in page:
                 escrow = escrows[Escrow, lock.escrow_id]
                 found = (lock.agent, lock.amount_units, lock.state == LockState.LOCKED)
-                known = isinstance(escrow, Escrow)
-                derived = (escrow.provider, escrow.stake_units, escrow.stake_locked) if known else ()
+                derived: tuple[object, ...] = ()
+                if isinstance(escrow, Escrow):
+                    derived = (escrow.provider, escrow.stake_units, escrow.stake_locked)
                 report.compare("stake locks against their escrows", _item(lock), "agent_amount_locked", found, derived)
 
     def _singles(self, chain: Patient, block: Block, report: Report) -> None:
