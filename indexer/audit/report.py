@@ -148,7 +148,10 @@ def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
 
 @dataclass(slots=True)
 class Report:
-    """Counts of what was compared, and the lowest differences. `notes` say what is worth knowing and no difference."""
+    """Counts of what was compared, and the lowest differences. `notes` say what is worth knowing and no difference.
+
+    `counts` are differences by whose word it is; `held` and `owed` what each contract has and owes, in base units.
+    """
 
     chain_id: int = 0
     block_number: int = 0
@@ -158,9 +161,10 @@ class Report:
     mirror_block: int | None = None
     resumed_at: int | None = None
     checked: Counter[str] = field(default_factory=Counter)
-    count: int = 0
+    counts: Counter[Source] = field(default_factory=Counter)
     lowest: list[Difference] = field(default_factory=list)
-    surplus: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lines: Lines | None = None
 
@@ -168,6 +172,16 @@ class Report:
     def ok(self) -> bool:
         """Whether everything agrees."""
         return self.count == 0
+
+    @property
+    def count(self) -> int:
+        """How many differences there are."""
+        return self.counts.total()
+
+    @property
+    def surplus(self) -> dict[str, int]:
+        """What each contract holds above what it owes, in base units."""
+        return {name: max(0, units - self.owed[name]) for name, units in self.held.items()}
 
     def compare(self, what: str, item: Item, column: str, found: Any, derived: Any) -> None:
         """Count a comparison under `what`, and note it if the two values differ."""
@@ -193,7 +207,7 @@ class Report:
 
     def add(self, item: Item, column: str, found: Any, derived: Any) -> None:
         """Note a difference."""
-        self.count += 1
+        self.counts[item.source] += 1
         difference = Difference(
             source=item.source,
             table=item.table,
@@ -212,7 +226,7 @@ class Report:
         return {
             "events": self.events,
             "checked": dict(self.checked),
-            "count": self.count,
+            "counts": dict(self.counts),
             "lowest": [asdict(difference) for difference in self.lowest],
             "csv": None if self.lines is None else self.lines.saved(),
         }
@@ -220,7 +234,8 @@ class Report:
     def resume(self, saved: Mapping[str, Any], at: int) -> None:
         """Go on from what a checkpoint kept after block `at`."""
         self.resumed_at = at
-        self.events, self.count = saved["events"], saved["count"]
+        self.events = saved["events"]
+        self.counts = Counter({Source(source): count for source, count in saved["counts"].items()})
         self.checked = Counter(saved["checked"])
         self.lowest = [Difference(**{**one, "source": Source(one["source"])}) for one in saved["lowest"]]
 
@@ -236,6 +251,8 @@ class Report:
             "resumed_at": self.resumed_at,
             "events": self.events,
             "checked": dict(sorted(self.checked.items())),
+            "held_units": {name: str(units) for name, units in self.held.items()},
+            "owed_units": {name: str(units) for name, units in self.owed.items()},
             "surplus_units": {name: str(units) for name, units in self.surplus.items()},
             "notes": self.notes,
             "difference_count": self.count,

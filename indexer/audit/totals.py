@@ -189,7 +189,7 @@ class Totals:
             held = 0 if isinstance(answer, Refused) else usdc_abi.decode_balance_of_result(answer)
             item = Item(Source.CONSERVATION, name, "0x" + contract.hex(), block.number)
             report.at_least("contracts hold what they owe", item, "usdc_units", held, self.owed[contract])
-            report.surplus[name] = max(0, held - self.owed[contract])
+            report.held[name], report.owed[name] = held, self.owed[contract]
 
 
 def _item(row: StateRow) -> Item:
