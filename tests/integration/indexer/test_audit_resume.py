@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,11 @@ def same(one: dict[str, Any] | None, other: dict[str, Any] | None) -> None:
     assert {k: v for k, v in one.items() if k not in resumed} == {k: v for k, v in other.items() if k not in resumed}
 
 
+def same_lines(one: str, other: str) -> None:
+    pairs = zip_longest(one.splitlines(), other.splitlines())
+    assert [pair for pair in pairs if pair[0] != pair[1]][:3] == []
+
+
 @pytest.mark.timeout(300)
 def test_it_ends_the_same_wherever_it_was_stopped(busy: None, run: Run, engine: Engine) -> None:
     with engine.begin() as connection:
@@ -117,7 +123,7 @@ def test_it_ends_the_same_wherever_it_was_stopped(busy: None, run: Run, engine: 
         answer, report, written = run(f"stopped-{number}")
         assert answer.exit_code == whole.exit_code, point
         same(report, expected)
-        assert written == lines, point
+        same_lines(written, lines)
         assert report is not None
         resumed.append(report["resumed_at"])
     assert None not in resumed
@@ -150,7 +156,7 @@ def test_it_compares_the_mirror_as_it_is_now(
     whole, expected, all_lines = run("whole")
     assert answer.exit_code == whole.exit_code == (1 if falsified else 0), answer.output
     same(report, expected)
-    assert lines == all_lines
+    same_lines(lines, all_lines)
 
 
 def test_a_csv_file_that_somebody_changed_is_written_anew(busy: None, run: Run, tmp_path: Path) -> None:
@@ -162,5 +168,23 @@ def test_a_csv_file_that_somebody_changed_is_written_anew(busy: None, run: Run, 
     answer, report, lines = run("stopped")
     assert "stopped.csv is not as an earlier run left it; everything is read again" in answer.stderr
     whole, expected, all_lines = run("whole")
-    assert (answer.exit_code, whole.exit_code, lines) == (0, 0, all_lines)
+    assert (answer.exit_code, whole.exit_code) == (0, 0)
     same(report, expected)
+    same_lines(lines, all_lines)
+
+
+def test_a_mirror_that_was_behind_and_went_on_is_compared_up_to_where_it_is(
+    busy: None, lab: Lab, new_runner: Callable[[], Runner], run: Run
+) -> None:
+    for _ in range(3):
+        lab.fund(lab.terms())
+        lab.chain.mine(70)
+    with pytest.MonkeyPatch.context() as patched:
+        stop(patched, Patient, "view_calls", 1)
+        assert run("stopped")[0].exit_code == INTERRUPTED
+    settle(new_runner())
+    answer, report, lines = run("stopped")
+    whole, expected, all_lines = run("whole")
+    assert (answer.exit_code, whole.exit_code) == (0, 0)
+    same(report, expected)
+    same_lines(lines, all_lines)

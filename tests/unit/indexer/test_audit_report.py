@@ -38,10 +38,8 @@ def test_missing_money_comes_first_then_the_lowest_block_then_what_has_none() ->
     report.at_least("money", Item(Source.CONSERVATION, "arbiter", "0x03", 99), "usdc_units", 3, 2)
     assert [one.column for one in report.lowest] == ["usdc_units", "c", "b", "a"]
     text = text_of(report)
-    assert (
-        "4 differences (2 in what contracts answer, 1 in money and sums, 1 in the mirror):\n  escrow holds 1.50 USDC, 0.50 less than the 2.00 it owes\n"
-        in text
-    )
+    assert "4 differences (2 in what contracts answer, 1 in money and sums, 1 in the mirror):\n  escrow" in text
+    assert "  escrow holds 1.50 USDC, 0.50 less than the 2.00 it owes\n" in text
     assert f"  escrow 0x01 c: mirror says nothing, chain says 0x01\n    block 7, transaction 0x{TX.hex()}\n" in text
     assert text.endswith("  escrow 0x01 a: contract says 1, logs say 0")
 
