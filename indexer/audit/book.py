@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cache
 from itertools import groupby
@@ -32,7 +32,7 @@ _NUMBER: Final = {kind: number for number, kind in enumerate(KINDS)}
 _COLUMNS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS}
 _VALUES: Final = {kind: attrgetter(*columns) for kind, columns in _COLUMNS.items()}
 PAGE: Final = 500
-FORMAT: Final = 1
+FORMAT: Final = 2
 _CACHE_KIB: Final = 8_192
 _BIG_INT: Final = 1
 _SCHEMA: Final = """
@@ -43,6 +43,7 @@ CREATE TABLE IF NOT EXISTS row (
 CREATE TABLE IF NOT EXISTS tally (
     name TEXT NOT NULL, key BLOB NOT NULL, value BLOB NOT NULL, PRIMARY KEY (name, key)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stretch (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, digest BLOB NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS receipt (
     channel BLOB NOT NULL, total BLOB NOT NULL, place TEXT NOT NULL, document BLOB NOT NULL,
     PRIMARY KEY (channel, total, place)
@@ -122,7 +123,7 @@ class Book:
 
     def clear(self) -> None:
         """Forget everything."""
-        for table in ("state", "row", "tally", "receipt"):
+        for table in ("state", "row", "tally", "stretch", "receipt"):
             self._db.execute(f"DELETE FROM {table}")  # noqa: S608  # names of this module
         self.position = None
 
@@ -157,8 +158,7 @@ class Book:
             names = [key for _, key in group]
             for start in range(0, len(names), PAGE):
                 some = names[start : start + PAGE]
-                marks = ",".join("?" * len(some))
-                statement = f"SELECT key, value FROM row WHERE kind = ? AND key IN ({marks})"  # noqa: S608  # only marks
+                statement = f"SELECT key, value FROM row WHERE kind = ? AND key IN ({_marks(some)})"  # noqa: S608  # only marks
                 found = dict(self._db.execute(statement, (_NUMBER[kind], *some)).fetchall())
                 for key in some:
                     yield (kind, key), _decoded(kind, found[key]) if key in found else None
@@ -177,11 +177,15 @@ class Book:
 
     def rows(self, kind: type[R]) -> Iterator[R]:
         """Return every row of a kind in the order of the keys. Other reads and writes may go on in between."""
+        for page in self.pages(kind):
+            yield from page
+
+    def pages(self, kind: type[R]) -> Iterator[list[R]]:
+        """Return the same, some hundred rows at a time."""
         number, after = _NUMBER[kind], b""
         statement = "SELECT key, value FROM row WHERE kind = ? AND key > ? ORDER BY key LIMIT ?"
         while page := self._db.execute(statement, (number, after, PAGE)).fetchall():
-            for _, value in page:
-                yield _decoded(kind, value)
+            yield [_decoded(kind, value) for _, value in page]
             after = page[-1][0]
 
     def size(self) -> int:
@@ -192,15 +196,32 @@ class Book:
 
     def add(self, name: str, deltas: Mapping[bytes, int]) -> None:
         """Add to the sums of this name, key by key."""
-        for key, delta in deltas.items():
-            total = self.sum(name, key) + delta
-            value = total.to_bytes(33, "big", signed=True)
-            self._db.execute("INSERT OR REPLACE INTO tally VALUES (?, ?, ?)", (name, key, value))
+        sums = self.sums(name, list(deltas))
+        totals = ((key, sums[key] + delta) for key, delta in deltas.items())
+        self._db.executemany(
+            "INSERT OR REPLACE INTO tally VALUES (?, ?, ?)",
+            [(name, key, total.to_bytes(33, "big", signed=True)) for key, total in totals],
+        )
 
-    def sum(self, name: str, key: bytes) -> int:
-        """Return a sum, 0 where nothing was added."""
-        row = self._db.execute("SELECT value FROM tally WHERE name = ? AND key = ?", (name, key)).fetchone()
-        return 0 if row is None else int.from_bytes(row[0], "big", signed=True)
+    def sums(self, name: str, keys: Sequence[bytes]) -> dict[bytes, int]:
+        """Return the sum of each key, 0 where nothing was added."""
+        sums = dict.fromkeys(keys, 0)
+        for start in range(0, len(keys), PAGE):
+            some = keys[start : start + PAGE]
+            statement = f"SELECT key, value FROM tally WHERE name = ? AND key IN ({_marks(some)})"  # noqa: S608  # only marks
+            for key, value in self._db.execute(statement, (name, *some)):
+                sums[key] = int.from_bytes(value, "big", signed=True)
+        return sums
+
+    # -- stretches that were compared with a mirror ------------------------------------------------------------------
+
+    def keep_stretch(self, first: int, last: int, digest: bytes) -> None:
+        """Keep the digest of what a mirror held of blocks `first` to `last` when they were compared."""
+        self._db.execute("INSERT OR REPLACE INTO stretch VALUES (?, ?, ?)", (first, last, digest))
+
+    def stretches(self) -> list[tuple[int, int, bytes]]:
+        """Return every stretch kept, lowest first."""
+        return self._db.execute("SELECT first, last, digest FROM stretch ORDER BY first").fetchall()
 
     # -- receipts ----------------------------------------------------------------------------------------------------
 
@@ -221,6 +242,10 @@ class Book:
             for _, _, place, document in page:
                 yield place, document
             after = page[-1][:3]
+
+
+def _marks(values: Sequence[object]) -> str:
+    return ",".join("?" * len(values))
 
 
 def _extension(code: int, data: memoryview) -> Any:

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment, DeploymentFileError
-from indexer.audit import position, scores, vouchers
+from indexer.audit import mirror, position, scores, vouchers
 from indexer.audit.book import Book, CheckpointError, Identity
 from indexer.audit.patience import Patient
 from indexer.audit.progress import Shown
@@ -139,9 +139,8 @@ def run(options: Options) -> Report:
         )
         report = Report(chain_id=deployment.chain_id)
         book = stack.enter_context(_book(options, identity))
-        if options.fresh or (held is not None and book.position is not None and book.position.number > held.number):
-            book.clear()
-        _resume(options, book, report)
+        shown = stack.enter_context(Shown(Console(stderr=True)))
+        _resume(options, book, report, held, shown)
         if report.lines is not None:
             stack.callback(report.lines.close)
         subject = Subject(
@@ -151,7 +150,6 @@ def run(options: Options) -> Report:
             vouchers=options.vouchers,
             scores=given,
         )
-        shown = stack.enter_context(Shown(Console(stderr=True)))
         Audit(Patient(node), Reducer(contracts), subject, book, report, shown, held).run()
     return report
 
@@ -192,20 +190,32 @@ def _default_path(identity: Identity) -> Path:
     return home / "audit" / name
 
 
-def _resume(options: Options, book: Book, report: Report) -> None:
-    """Go on from the checkpoint, and open the CSV file where it was then. Raises OSError."""
-    kept, path = book.position, options.csv
-    at = None if kept is None else kept.report["csv"]
-    if kept is not None and path is not None and (at is None or not path.exists() or path.stat().st_size < at):
+def _resume(options: Options, book: Book, report: Report, held: Snapshot | None, shown: Shown) -> None:
+    """Go on from the checkpoint, and open the CSV file where it was then. Raises OSError.
+
+    Where the report would not be that of a run that never stopped, everything is read again.
+    """
+    path = options.csv
+    if options.fresh:
         book.clear()
-        kept = at = None
+    if book.position is not None and path is not None and not Lines.fits(path, book.position.report["csv"]):
+        _say(f"{path} is not as an earlier run left it; everything is read again")
+        book.clear()
+    if book.position is not None and held is not None and not mirror.unchanged(book, held, shown):
+        _say("the mirror has changed since an earlier run stopped; everything is read again")
+        book.clear()
+    kept = book.position
     if kept is not None:
         report.resume(kept.report, kept.number)
     if path is not None:
-        report.lines = Lines(path, at)
+        report.lines = Lines(path, None if kept is None else kept.report["csv"])
 
 
 def _leave(error: object, code: int) -> None:
     text = str(error)
-    click.echo(f"aicp audit: {text.splitlines()[0] if text else type(error).__name__}", err=True)
+    _say(text.splitlines()[0] if text else type(error).__name__)
     sys.exit(code)
+
+
+def _say(text: str) -> None:
+    click.echo(f"aicp audit: {text}", err=True)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aicp.abi import arbiter as arbiter_abi
 from indexer.audit.book import Book
 from indexer.audit.contribution import Contribution
 from indexer.audit.patience import Patient
+from indexer.background import Task, Threaded
 from indexer.chain.errors import InconsistentNodeError, RangeTooLargeError
+from indexer.chain.node import Range
 from indexer.core.chain_view import Block
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded, Reducer
@@ -48,28 +51,38 @@ class History:
 
         InconsistentNodeError where a stretch does not continue the one before, or does not end in that very block.
         """
+        ahead: Task[Range] | None = None
         while self.next_block <= to.number:
-            last = min(to.number, self.next_block + self.range_blocks - 1)
+            first = self.next_block
+            last = min(to.number, first + self.range_blocks - 1)
             try:
-                found = self.chain.logs_between(self.next_block, last)
+                found = self.chain.logs_between(first, last) if ahead is None else ahead.result()
             except RangeTooLargeError:
                 if self.range_blocks == 1:
                     raise
-                self.most_blocks = self.range_blocks = max(1, (last - self.next_block + 1) // 2)
+                self.most_blocks = self.range_blocks = max(1, (last - first + 1) // 2)
+                ahead = None
                 continue
             if self.previous is not None and found.start.parent_hash != self.previous:
-                raise InconsistentNodeError(f"block {self.next_block} does not continue what was read before")
+                raise InconsistentNodeError(f"block {first} does not continue what was read before")
             if last == to.number and found.end.hash != to.hash:
                 raise InconsistentNodeError(f"block {last} was replaced while it was read")
-            rows = self._apply(found.logs)
-            stretch = Stretch(self.next_block, found.end, found.logs, rows)
-            self.next_block, self.previous = last + 1, found.end.hash
             self._pace(len(found.logs))
-            yield stretch
+            ahead = self._fetch(last + 1, to.number)
+            rows = self._apply(found.logs)
+            self.next_block, self.previous = last + 1, found.end.hash
+            yield Stretch(first, found.end, found.logs, rows)
+
+    def _fetch(self, first: int, end: int) -> Task[Range] | None:
+        """Begin to ask for the next stretch: the node works while we do."""
+        last = min(end, first + self.range_blocks - 1)
+        return None if last < first else Threaded(partial(self.chain.logs_between, first, last))
 
     def _apply(self, logs: Sequence[RawLog]) -> list[EventRow]:
         decoded, workspace = self.reducer.decode(logs), Workspace()
-        while missing := workspace.missing(self.reducer.keys(decoded, workspace)):
+        pending: Sequence[Decoded] = decoded
+        while pending:
+            missing, pending = self.reducer.missing(pending, workspace)
             for key, row in self.book.load(missing):
                 workspace.load(key, row)
         self.reducer.apply(decoded, workspace)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Final
 
 from aicp.abi.runtime import AbiError
@@ -13,11 +14,15 @@ from indexer.audit.question import Ground, Question
 from indexer.audit.questions import questions
 from indexer.audit.report import Item, Report, Source
 from indexer.audit.totals import Totals
+from indexer.background import Task, Threaded
 from indexer.core.chain_view import Block
 from indexer.core.context import Contracts
 from indexer.core.rows import BonusPool, EscrowConfig, StateRow
 
 BATCH: Final = 100
+
+_Asked = tuple[Sequence[Question], Task[list[bytes | Refused]]]
+"""Questions, and their answers once they are there."""
 
 
 def compare(  # noqa: PLR0917  # whom to ask, what about, and where the answers go
@@ -26,15 +31,19 @@ def compare(  # noqa: PLR0917  # whom to ask, what about, and where the answers 
     """Ask the contracts about every row, and the token about every contract, all at `block` by its hash."""
     totals = Totals(book, ground)
     progress.phase("Asking the contracts", book.size())
+    asked: _Asked | None = None
     waiting: list[Question] = []
     for number, row in enumerate(_rows(book, ground.contracts)):
         totals.add(row)
         waiting.extend(questions(row, ground))
         if len(waiting) >= BATCH:
-            _ask(chain, waiting, block, report)
+            asked, before = _ask(chain, waiting, block), asked
+            _compare(before, report)
             waiting = []
             progress.at(number)
-    _ask(chain, waiting, block, report)
+    _compare(asked, report)
+    if waiting:
+        _compare(_ask(chain, waiting, block), report)
     totals.compare(chain, block, report)
 
 
@@ -48,12 +57,17 @@ def _rows(book: Book, contracts: Contracts) -> Iterator[StateRow]:
         yield EscrowConfig(contract=contracts.escrow)
 
 
-def _ask(chain: Patient, asked: Iterable[Question], block: Block, report: Report) -> None:
-    asked = list(asked)
-    if not asked:
+def _ask(chain: Patient, asked: Sequence[Question], block: Block) -> _Asked:
+    """Begin to ask: the node works while we compare the answers before."""
+    calls = [(question.contract, question.calldata) for question in asked]
+    return asked, Threaded(partial(chain.view_calls, calls, block.hash))
+
+
+def _compare(asked: _Asked | None, report: Report) -> None:
+    if asked is None:
         return
-    answers = chain.view_calls([(q.contract, q.calldata) for q in asked], block.hash)
-    for question, answer in zip(asked, answers, strict=True):
+    put, answers = asked
+    for question, answer in zip(put, answers.result(), strict=True):
         row = question.row
         place = (row.block_number, row.tx_hash) if row.tx_hash else (None, None)
         item = Item(Source.CHAIN, row.TABLE, "0x" + getattr(row, row.KEY).hex(), *place)

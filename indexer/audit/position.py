@@ -12,8 +12,8 @@ from indexer.core.context import Contracts
 from indexer.settings import deployment_digest
 from indexer.store.readback import Snapshot
 
-_WINDOW: Final = "blocks of the mirror's window against the chain"
-_CURSOR: Final = "cursor marks against the chain"
+_WINDOW: Final = "values of the mirror's newest blocks against the chain"
+_CURSOR: Final = "marks of the mirror's cursor against the chain"
 _PAGE: Final = 100
 
 

@@ -7,17 +7,16 @@ what the service says the agent has earned, and the operator has signed every re
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
 
-from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry, Domain
 from indexer.audit.book import Book
 from indexer.audit.report import Item, Report, Source
+from indexer.audit.signed import Vouches, signer_of
 from indexer.core.rows import Channel
 from indexer.store.readback import Snapshot
 
 
-def compare(book: Book, snapshot: Snapshot, domain: Domain, report: Report) -> None:
+def compare(book: Book, snapshot: Snapshot, domain: Domain, vouches: Vouches, report: Report) -> None:
     """Compare every receipt and every channel of the service; does nothing in a database without them."""
     if not snapshot.has_service():
         return
@@ -32,9 +31,10 @@ def compare(book: Book, snapshot: Snapshot, domain: Domain, report: Report) -> N
                 continue
             highest = int(row.total_claimed_units)
             is_known |= highest == on_chain
-            signer = signer_of(channel_id, int(row.ceiling_units), highest, bytes(row.operator_signature), domain)
+            digest, operator = row_digest(channel_id, int(row.ceiling_units), highest, domain), bytes(row.operator)
+            signer = signer_of(operator, digest, bytes(row.operator_signature), vouches)
             what = "receipts against their signatures"
-            report.compare(what, item, f"signer of receipt {row.id}", signer, bytes(row.operator))
+            report.compare(what, item, f"signer of receipt {row.id}", signer, operator)
         what = "channel totals of the service against their receipts"
         report.compare(what, item, "earned_units", earned, highest)
         claimed = on_chain if is_known or not on_chain else highest
@@ -47,10 +47,7 @@ def item_of(channel_id: bytes, channel: Channel | None) -> Item:
     return Item(Source.RECEIPTS, "receipts of channel", "0x" + channel_id.hex(), number, tx_hash)
 
 
-def signer_of(channel_id: bytes, ceiling: int, total: int, signature: bytes, domain: Domain) -> Any:
-    """Return who signed a receipt as its operator, None where nobody can be told."""
+def row_digest(channel_id: bytes, ceiling: int, total: int, domain: Domain) -> bytes:
+    """Return what the operator of a channel signs with a receipt."""
     entry = ClaimEntry(channel_id=channel_id, max_claimable_amount=ceiling, total_claimed=total)
-    try:
-        return recover(ClaimBatch(claims=(entry,)).digest(domain), signature)
-    except SignatureError:
-        return None
+    return ClaimBatch(claims=(entry,)).digest(domain)

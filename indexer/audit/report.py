@@ -9,15 +9,17 @@ from __future__ import annotations
 import csv
 from bisect import insort
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, Final
 
 from indexer.core.spelling import spelled
 
 KEPT: Final = 1_000
+_PIECE: Final = 1 << 20
 COLUMNS: Final = ("kind", "key", "field", "derived", "chain", "mirror", "block", "tx")
 
 
@@ -82,18 +84,34 @@ class Difference:
 
 
 class Lines:
-    """The CSV file, one line a comparison; it can be cut back to where a checkpoint was taken."""
+    """The CSV file, one line a comparison; it can be cut back to where a checkpoint was taken.
 
-    def __init__(self, path: Path, at: int | None) -> None:
-        """Begin the file, or go on at byte `at` of it. Raises OSError."""
+    A checkpoint keeps length and digest of what was written then, so that nobody goes on with another file.
+    """
+
+    def __init__(self, path: Path, at: tuple[int, str] | None) -> None:
+        """Begin the file, or go on with what `saved` returned. Raises OSError."""
         self.path = path
         self._file: IO[str] = path.open("w" if at is None else "r+", encoding="utf-8", newline="")
-        if at is not None:
-            self._file.truncate(at)
-            self._file.seek(at)
         self._writer = csv.writer(self._file, lineterminator="\n")
+        self._digest, self._length = sha256(), 0
         if at is None:
             self._writer.writerow(COLUMNS)
+            return
+        self._file.truncate(at[0])
+        self._file.seek(at[0])
+        self._take()
+
+    @staticmethod
+    def fits(path: Path, at: tuple[int, str]) -> bool:
+        """Return whether the file begins with what had been written when `saved` returned this. Raises OSError."""
+        length, digest = at
+        if not path.exists() or path.stat().st_size < length:
+            return False
+        state = sha256()
+        for piece in _pieces(path, 0, length):
+            state.update(piece)
+        return state.hexdigest() == digest
 
     def add(self, item: Item, column: str, found: Any, derived: Any) -> None:
         """Write a line. What a service or a mirror says stands in the column `mirror`, a contract's word in `chain`."""
@@ -103,19 +121,37 @@ class Lines:
         block = "" if item.block_number is None else item.block_number
         self._writer.writerow((item.table, item.key, column, spelled(derived), chain, mirror, block, tx_hash))
 
-    def saved(self) -> int:
-        """Write out what is held back; return the length of the file in bytes."""
+    def saved(self) -> tuple[int, str]:
+        """Write out what is held back; return the length of the file in bytes, and its digest."""
         self._file.flush()
-        return self._file.tell()
+        self._take()
+        return self._length, self._digest.hexdigest()
+
+    def _take(self) -> None:
+        end = self.path.stat().st_size
+        for piece in _pieces(self.path, self._length, end):
+            self._digest.update(piece)
+        self._length = end
 
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
 
+def _pieces(path: Path, start: int, end: int) -> Iterator[bytes]:
+    with path.open("rb") as file:
+        file.seek(start)
+        while start < end and (piece := file.read(min(_PIECE, end - start))):
+            start += len(piece)
+            yield piece
+
+
 @dataclass(slots=True)
 class Report:
-    """Counts of what was compared, and the lowest differences. `notes` say what is worth knowing and no difference."""
+    """Counts of what was compared, and the lowest differences. `notes` say what is worth knowing and no difference.
+
+    `counts` are differences by whose word it is; `held` and `owed` what each contract has and owes, in base units.
+    """
 
     chain_id: int = 0
     block_number: int = 0
@@ -125,9 +161,10 @@ class Report:
     mirror_block: int | None = None
     resumed_at: int | None = None
     checked: Counter[str] = field(default_factory=Counter)
-    count: int = 0
+    counts: Counter[Source] = field(default_factory=Counter)
     lowest: list[Difference] = field(default_factory=list)
-    surplus: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
+    owed: dict[str, int] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     lines: Lines | None = None
 
@@ -135,6 +172,16 @@ class Report:
     def ok(self) -> bool:
         """Whether everything agrees."""
         return self.count == 0
+
+    @property
+    def count(self) -> int:
+        """How many differences there are."""
+        return self.counts.total()
+
+    @property
+    def surplus(self) -> dict[str, int]:
+        """What each contract holds above what it owes, in base units."""
+        return {name: max(0, units - self.owed[name]) for name, units in self.held.items()}
 
     def compare(self, what: str, item: Item, column: str, found: Any, derived: Any) -> None:
         """Count a comparison under `what`, and note it if the two values differ."""
@@ -152,9 +199,15 @@ class Report:
         if found < derived:
             self.add(item, column, found, derived)
 
+    def differ(self, item: Item, column: str, found: Any, derived: Any) -> None:
+        """Note a difference of what was counted as a part of something else."""
+        if self.lines is not None:
+            self.lines.add(item, column, found, derived)
+        self.add(item, column, found, derived)
+
     def add(self, item: Item, column: str, found: Any, derived: Any) -> None:
         """Note a difference."""
-        self.count += 1
+        self.counts[item.source] += 1
         difference = Difference(
             source=item.source,
             table=item.table,
@@ -173,7 +226,7 @@ class Report:
         return {
             "events": self.events,
             "checked": dict(self.checked),
-            "count": self.count,
+            "counts": dict(self.counts),
             "lowest": [asdict(difference) for difference in self.lowest],
             "csv": None if self.lines is None else self.lines.saved(),
         }
@@ -181,7 +234,8 @@ class Report:
     def resume(self, saved: Mapping[str, Any], at: int) -> None:
         """Go on from what a checkpoint kept after block `at`."""
         self.resumed_at = at
-        self.events, self.count = saved["events"], saved["count"]
+        self.events = saved["events"]
+        self.counts = Counter({Source(source): count for source, count in saved["counts"].items()})
         self.checked = Counter(saved["checked"])
         self.lowest = [Difference(**{**one, "source": Source(one["source"])}) for one in saved["lowest"]]
 
@@ -197,6 +251,8 @@ class Report:
             "resumed_at": self.resumed_at,
             "events": self.events,
             "checked": dict(sorted(self.checked.items())),
+            "held_units": {name: str(units) for name, units in self.held.items()},
+            "owed_units": {name: str(units) for name, units in self.owed.items()},
             "surplus_units": {name: str(units) for name, units in self.surplus.items()},
             "notes": self.notes,
             "difference_count": self.count,

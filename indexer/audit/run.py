@@ -2,6 +2,7 @@
 
 Only final blocks are committed to the book, each stretch with the report as it was after it, so a run that was killed
 goes on where the last stretch ended. Blocks after the final one, which a mirror may have, are read last and not kept.
+Nor are those read after the mirror's state was compared: the run that goes on compares it again, by its own snapshot.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from indexer.audit.patience import Patient
 from indexer.audit.progress import Progress
 from indexer.audit.question import Ground
 from indexer.audit.report import Report
+from indexer.audit.signed import Wallets
 from indexer.chain.errors import InconsistentNodeError
 from indexer.core.chain_view import Block
 from indexer.core.reducer import Reducer
@@ -64,7 +66,7 @@ class Audit:
                 self._take(history, self.chain.block(held.number))
                 self._mirror(held, final)
                 waits = False
-            self._take(history, final)
+            self._take(history, final, keep=held is None or waits)
             newest = self.chain.tip().final.block
             if newest.number - final.number <= NEAR:
                 break
@@ -98,7 +100,8 @@ class Audit:
         for stretch in history.advance(to):
             self.report.events += len(stretch.logs)
             if self.snapshot is not None and stretch.last.number <= self.snapshot.number:
-                mirror.compare_stretch(stretch, self.snapshot, self.report)
+                digest = mirror.compare_stretch(stretch, self.snapshot, self.report)
+                self.book.keep_stretch(stretch.first, stretch.last.number, digest)
             if keep:
                 self.book.commit(stretch.last.number, stretch.last.hash, self.report.saved())
             self.progress.at(stretch.last.number - first + 1)
@@ -112,10 +115,12 @@ class Audit:
             vouchers.keep(path, self.book)
         if self.subject.vouchers:
             self.progress.phase("Checking receipts", 1)
-            vouchers.compare(self.book, ground.contracts.channel_domain, self.subject.operators, self.report)
+            wallets = Wallets(self.chain, final.hash)
+            vouchers.compare(self.book, ground.contracts.channel_domain, self.subject.operators, wallets, self.report)
 
     def _mirror(self, held: Snapshot, final: Block) -> None:
         self.report.mirror_block = held.number
         position.compare(self.chain, held, final, self.report)
         mirror.compare_state(self.book, held, self.report, self.progress)
-        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, self.report)
+        wallets = Wallets(self.chain, self.chain.tip().final.block.hash)
+        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, wallets, self.report)

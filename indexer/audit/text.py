@@ -11,11 +11,18 @@ SHOWN: Final = 10
 _ASKED: Final = " values against the contracts"
 _MIRRORED: Final = " rows against the mirror"
 _WHO: Final = {
-    Source.CHAIN: ("contract", "logs"),
-    Source.MIRROR: ("mirror", "chain"),
-    Source.CONSERVATION: ("row", "sum"),
-    Source.RECEIPTS: ("receipts", "check"),
-    Source.SCORES: ("scores", "anchor"),
+    Source.CHAIN: ("contract says", "logs say"),
+    Source.MIRROR: ("mirror says", "chain says"),
+    Source.CONSERVATION: ("row says", "sum is"),
+    Source.RECEIPTS: ("receipts say", "expected is"),
+    Source.SCORES: ("file says", "anchor says"),
+}
+_WHERE: Final = {
+    Source.CHAIN: "in what contracts answer",
+    Source.CONSERVATION: "in money and sums",
+    Source.MIRROR: "in the mirror",
+    Source.RECEIPTS: "in receipts",
+    Source.SCORES: "in scores",
 }
 
 
@@ -31,10 +38,10 @@ def text_of(report: Report) -> str:
     if report.resumed_at is not None:
         lines.append(f"Continued after block {report.resumed_at:,}, where an earlier run stopped.")
     lines += ["", *_table(report)]
-    extra = [f"  {name} holds {format_usdc(units)} USDC more than it owes." for name, units in _surplus(report)]
-    extra += [f"  {note}" for note in report.notes]
-    if extra:
-        lines += ["", *extra]
+    if report.held:
+        lines += ["", *_money(report)]
+    if report.notes:
+        lines += ["", *(f"  {note}" for note in report.notes)]
     return "\n".join([*lines, "", *_verdict(report)])
 
 
@@ -53,11 +60,23 @@ def _table(report: Report) -> list[str]:
     return [*lines, "", *(f"  {checked[what]:>9,}  {what}" for what in others)]
 
 
+def _money(report: Report) -> list[str]:
+    """What each contract holds and owes, and what is above that."""
+    lines = [f"  {'USDC':<16}{'held':>17}{'owed':>17}"]
+    surplus = report.surplus
+    for name, units in report.held.items():
+        more = surplus[name]
+        above = f"   {format_usdc(more)} more than it owes" if more else ""
+        lines.append(f"  {name:<16}{format_usdc(units):>17}{format_usdc(report.owed[name]):>17}{above}")
+    return lines
+
+
 def line_of(difference: Difference) -> str:
     """Return a difference in one line, and where it comes from in a second one."""
     origin = ""
     if difference.block_number is not None and difference.tx_hash is not None:
-        origin = f"\n    block {difference.block_number}, transaction {difference.tx_hash}"
+        whose = ", as the mirror says" if _is_invented(difference) else ""
+        origin = f"\n    block {difference.block_number:,}, transaction {difference.tx_hash}{whose}"
     return f"{_says(difference)}{origin}"
 
 
@@ -69,24 +88,27 @@ def _says(difference: Difference) -> str:
         return f"{difference.table} holds {held} USDC, {short} less than the {format_usdc(owed)} it owes"
     if difference.source is Source.MIRROR and difference.column == "(row)":
         return f"{what} is not in the mirror" if difference.found == "absent" else f"{what} is only in the mirror"
-    who, says = _WHO[difference.source]
-    return (
-        f"{what} {difference.column}: {who} says {_shown(difference.found)}, {says} says {_shown(difference.derived)}"
-    )
+    who, other = _WHO[difference.source]
+    shown = [_amount(difference.column, value) for value in (difference.found, difference.derived)]
+    return f"{what} {difference.column}: {who} {shown[0]}, {other} {shown[1]}"
+
+
+def _is_invented(difference: Difference) -> bool:
+    return difference.source is Source.MIRROR and (difference.column, difference.found) == ("(row)", "present")
 
 
 def _verdict(report: Report) -> list[str]:
     if report.ok:
         return [f"No differences in {sum(report.checked.values()):,} comparisons."]
-    lines = ["1 difference:" if report.count == 1 else f"{report.count:,} differences. The first:"]
+    where = [f"{report.counts[source]:,} {words}" for source, words in _WHERE.items() if report.counts[source]]
+    shown = f", the first {SHOWN}" if report.count > SHOWN else ""
+    lines = [f"{_many(report.count, 'difference')} ({', '.join(where)}){shown}:"]
+    if not report.counts[Source.CHAIN] + report.counts[Source.CONSERVATION]:
+        lines.insert(0, "The contracts agree with their logs, and hold what they owe.")
     lines += [f"  {line_of(difference)}" for difference in report.lowest[:SHOWN]]
     if report.count > SHOWN:
         lines.append(f"  and {report.count - SHOWN:,} more; --json lists {len(report.lowest):,}, --csv all.")
     return lines
-
-
-def _surplus(report: Report) -> list[tuple[str, int]]:
-    return [(name, units) for name, units in report.surplus.items() if units]
 
 
 def _number(count: int) -> str:
@@ -100,3 +122,11 @@ def _many(count: int, thing: str) -> str:
 def _shown(value: Any) -> str:
     text = "nothing" if value is None else str(value)
     return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _amount(column: str, value: Any) -> str:
+    """Return a value as people read it: amounts in USDC, anything else as it is spelled."""
+    if not column.endswith("_units") or not isinstance(value, str) or not value.removeprefix("-").isdecimal():
+        return _shown(value)
+    sign = "-" if value.startswith("-") else ""
+    return f"{sign}{format_usdc(abs(int(value)))} USDC"

@@ -136,17 +136,23 @@ class Totals:
             (AgentRecord, tuple(_RECORDED), "agent records against their escrows"),
             (ArbiterRound, ("drawn",), "rounds against their ballots"),
         ):
-            for row in self.book.rows(kind):
-                for column in columns:
-                    parts = self.book.sum(column, getattr(row, row.KEY))
-                    yield _item(row), what, column, getattr(row, column), parts
+            for page in self.book.pages(kind):
+                keys = [getattr(row, row.KEY) for row in page]
+                sums = {column: self.book.sums(column, keys) for column in columns}
+                for key, row in zip(keys, page, strict=True):
+                    for column in columns:
+                        yield _item(row), what, column, getattr(row, column), sums[column][key]
 
     def _locks(self, report: Report) -> None:
-        for lock in self.book.rows(StakeLock):
-            escrow = self.book.find(Escrow, lock.escrow_id)
-            found = (lock.agent, lock.amount_units, lock.state == LockState.LOCKED)
-            derived = (escrow.provider, escrow.stake_units, escrow.stake_locked) if escrow is not None else ()
-            report.compare("stake locks against their escrows", _item(lock), "agent_amount_locked", found, derived)
+        for page in self.book.pages(StakeLock):
+            escrows = dict(self.book.load((Escrow, lock.escrow_id) for lock in page))
+            for lock in page:
+                escrow = escrows[Escrow, lock.escrow_id]
+                found = (lock.agent, lock.amount_units, lock.state == LockState.LOCKED)
+                derived: tuple[object, ...] = ()
+                if isinstance(escrow, Escrow):
+                    derived = (escrow.provider, escrow.stake_units, escrow.stake_locked)
+                report.compare("stake locks against their escrows", _item(lock), "agent_amount_locked", found, derived)
 
     def _singles(self, chain: Patient, block: Block, report: Report) -> None:
         singles = list(self._counters())
@@ -183,7 +189,7 @@ class Totals:
             held = 0 if isinstance(answer, Refused) else usdc_abi.decode_balance_of_result(answer)
             item = Item(Source.CONSERVATION, name, "0x" + contract.hex(), block.number)
             report.at_least("contracts hold what they owe", item, "usdc_units", held, self.owed[contract])
-            report.surplus[name] = max(0, held - self.owed[contract])
+            report.held[name], report.owed[name] = held, self.owed[contract]
 
 
 def _item(row: StateRow) -> Item:

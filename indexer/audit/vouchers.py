@@ -16,13 +16,13 @@ from typing import Final
 
 import msgspec
 
-from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import ChannelConfig, Domain, Voucher
 from aicp.rules.ids import channel_id, pool_id, pool_key
 from aicp.rules.primitives import ZERO_ADDRESS, parse_address, parse_bytes, parse_hash, parse_units
 from indexer.audit.book import Book
-from indexer.audit.receipts import item_of, signer_of
+from indexer.audit.receipts import item_of, row_digest
 from indexer.audit.report import Item, Report
+from indexer.audit.signed import Vouches, key_of, signer_of
 from indexer.core.rows import Channel, Pool
 
 _SQLITE: Final = b"SQLite format 3\0"
@@ -97,15 +97,15 @@ def _read(path: Path) -> Iterator[tuple[Receipt, bytes]]:
         raise VoucherFileError(f"{path}, number {number}, is no receipt as the SDK keeps it: {error}.") from error
 
 
-def compare(book: Book, domain: Domain, operators: frozenset[bytes], report: Report) -> None:
+def compare(book: Book, domain: Domain, operators: frozenset[bytes], vouches: Vouches, report: Report) -> None:
     """Check every receipt of the book. With `operators` only these may sign receipts.
 
     `claimed on chain` must be the total of a receipt, and what is not claimed yet must be covered by channel and pool.
     """
     receipts = (_receipt(place, document) for place, document in book.receipts())
-    backing = _Backing(book)
+    backing, rules = _Backing(book), _Rules(domain, operators, vouches)
     for one, group in groupby(receipts, key=lambda receipt: receipt.channel_id):
-        _channel(one, group, _Rules(domain, operators), backing, report)
+        _channel(one, group, rules, backing, report)
     backing.compare(report)
 
 
@@ -113,6 +113,7 @@ def compare(book: Book, domain: Domain, operators: frozenset[bytes], report: Rep
 class _Rules:
     domain: Domain
     operators: frozenset[bytes]
+    vouches: Vouches
 
 
 @dataclass(slots=True)
@@ -165,15 +166,15 @@ def _channel(key: bytes, receipts: Iterator[Receipt], rules: _Rules, backing: _B
 def _signatures(receipt: Receipt, item: Item, rules: _Rules, report: Report) -> None:
     name, config, domain = f"receipt {receipt.place}", receipt.config, rules.domain
     report.compare(_SIGNED, item, f"{name}: channel_id", channel_id(config, domain), receipt.channel_id)
-    voucher = Voucher(channel_id=receipt.channel_id, max_claimable_amount=receipt.ceiling)
-    try:
-        signer = recover(voucher.digest(domain), receipt.voucher_signature)
-    except SignatureError:
-        signer = None
-    payer = config.payer if config.payer_authorizer == ZERO_ADDRESS else config.payer_authorizer
+    digest = Voucher(channel_id=receipt.channel_id, max_claimable_amount=receipt.ceiling).digest(domain)
+    if config.payer_authorizer == ZERO_ADDRESS:
+        payer, signer = config.payer, signer_of(config.payer, digest, receipt.voucher_signature, rules.vouches)
+    else:  # no contract can be a session key
+        payer, signer = config.payer_authorizer, key_of(digest, receipt.voucher_signature)
     report.compare(_SIGNED, item, f"{name}: signer of the voucher", signer, payer)
     operator = config.receiver_authorizer
-    signer = signer_of(receipt.channel_id, receipt.ceiling, receipt.total, receipt.operator_signature, domain)
+    digest = row_digest(receipt.channel_id, receipt.ceiling, receipt.total, domain)
+    signer = signer_of(operator, digest, receipt.operator_signature, rules.vouches)
     report.compare(_SIGNED, item, f"{name}: signer of the receipt", signer, operator)
     if rules.operators:
         report.compare(_SIGNED, item, f"{name}: operator of the deployment", operator in rules.operators, True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from aicp.rules.primitives import checksum
 
-_checksum = lru_cache(maxsize=65_536)(checksum)
+_checksum = lru_cache(maxsize=4_096)(checksum)
 
 
 def spelled(value: Any) -> Any:

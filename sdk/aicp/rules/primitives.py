@@ -10,8 +10,7 @@ import re
 from enum import StrEnum
 from typing import Final
 
-from eth_hash.auto import keccak
-from eth_utils.address import to_checksum_address
+from aicp.abi.runtime import keccak
 
 ZERO_ADDRESS: Final = bytes(20)
 ZERO_HASH: Final = bytes(32)
@@ -23,6 +22,8 @@ _HEX_HASH = re.compile(r"0x[0-9a-fA-F]{64}")
 _HEX_BYTES = re.compile(r"0x(?:[0-9a-fA-F]{2})*")
 _UNITS = re.compile(r"0|[1-9][0-9]{0,77}")
 _USDC = re.compile(r"(0|[1-9][0-9]{0,27})(?:\.([0-9]{1,6}))?")
+_RAISED = {(c, d): c.upper() if d > "7" else c for c in "0123456789abcdef" for d in "0123456789abcdef"}
+"""A digit of an address in the case that EIP-55 gives it, by that digit and the one of the hash in its place."""
 
 
 class Finality(StrEnum):
@@ -38,7 +39,7 @@ def parse_address(text: str) -> bytes:
     if not _HEX_ADDRESS.fullmatch(text):
         raise ValueError(f"not an address: {text!r}")
     body = text[2:]
-    if body not in (body.lower(), body.upper()) and to_checksum_address(text) != text:
+    if body not in (body.lower(), body.upper()) and checksum(bytes.fromhex(body)) != text:
         raise ValueError(f"address checksum does not match: {text!r}")
     return bytes.fromhex(body)
 
@@ -47,7 +48,8 @@ def checksum(address: bytes) -> str:
     """Return the EIP-55 spelling of a 20-byte address."""
     if len(address) != 20:
         raise ValueError("an address has 20 bytes")
-    return to_checksum_address(address)
+    body = address.hex()
+    return "0x" + "".join(map(_RAISED.__getitem__, zip(body, keccak(body.encode()).hex(), strict=False)))
 
 
 def parse_hash(text: str) -> bytes:

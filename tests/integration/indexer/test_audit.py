@@ -90,8 +90,8 @@ def test_it_agrees_and_then_names_the_falsified_row(
     assert difference["tx_hash"].startswith("0x")
     shown = run()
     assert shown.exit_code == 1
-    assert "\n1 difference:\n" in shown.output
-    assert f"escrow {hex0(busy)} released_units: mirror says {25 * USDC - 1}, chain says {25 * USDC}" in shown.output
+    assert "\n1 difference (1 in the mirror):\n" in shown.output
+    assert f"escrow {hex0(busy)} released_units: mirror says 24.999999 USDC, chain says 25.00 USDC" in shown.output
 
 
 def test_a_missing_and_an_invented_row_are_named(busy: bytes, engine: Engine, run: Callable[..., Result]) -> None:
@@ -267,4 +267,4 @@ def test_make_audit_compares_the_mirror_and_says_when_nothing_runs(
         connection.execute(text(f"UPDATE {PHYSICAL}.escrow SET released_units = 1 WHERE escrow_id = :id"), {"id": busy})
     dirty = make_audit(tmp_path)
     assert "Error 1\n" in dirty.stderr, "the audit's own exit code"
-    assert f"escrow {hex0(busy)} released_units: mirror says 1, chain says {25 * USDC}" in dirty.stdout
+    assert f"escrow {hex0(busy)} released_units: mirror says 0.000001 USDC, chain says 25.00 USDC" in dirty.stdout

@@ -39,6 +39,6 @@ def test_ten_times_the_events_take_no_more_memory(tmp_path: Path) -> None:
 @pytest.mark.timeout(7_200)
 def test_a_million_events_take_no_more_memory(tmp_path: Path) -> None:
     if not os.environ.get("AICP_AUDIT_MILLION"):
-        pytest.skip("a million events take about ten minutes; set AICP_AUDIT_MILLION=1 to audit them")
+        pytest.skip("a million events take about five minutes; set AICP_AUDIT_MILLION=1 to audit them")
     few, many = audited(10_000, tmp_path, 120), audited(1_000_000, tmp_path, 7_000)
     assert many["peak_kib"] - few["peak_kib"] < GROWTH_KIB

@@ -38,9 +38,10 @@ def test_missing_money_comes_first_then_the_lowest_block_then_what_has_none() ->
     report.at_least("money", Item(Source.CONSERVATION, "arbiter", "0x03", 99), "usdc_units", 3, 2)
     assert [one.column for one in report.lowest] == ["usdc_units", "c", "b", "a"]
     text = text_of(report)
-    assert "4 differences. The first:\n  escrow holds 1.50 USDC, 0.50 less than the 2.00 it owes\n" in text
+    assert "4 differences (2 in what contracts answer, 1 in money and sums, 1 in the mirror):\n  escrow" in text
+    assert "  escrow holds 1.50 USDC, 0.50 less than the 2.00 it owes\n" in text
     assert f"  escrow 0x01 c: mirror says nothing, chain says 0x01\n    block 7, transaction 0x{TX.hex()}\n" in text
-    assert text.endswith("  escrow 0x01 a: contract says 1, logs says 0")
+    assert text.endswith("  escrow 0x01 a: contract says 1, logs say 0")
 
 
 def test_many_differences_are_cut_short_and_the_rest_counted() -> None:
@@ -48,9 +49,24 @@ def test_many_differences_are_cut_short_and_the_rest_counted() -> None:
     for block in range(12):
         report.compare("values", item(block), "a", "x" * 500, 0)
     text = text_of(report)
+    assert "12 differences (12 in what contracts answer), the first 10:\n" in text
     assert text.count("contract says") == 10
     assert text.endswith("  and 2 more; --json lists 12, --csv all.")
     assert max(len(line) for line in text.splitlines()) < 400
+
+
+def test_what_is_only_the_mirrors_fault_is_told_so_and_amounts_are_read_in_usdc() -> None:
+    report = Report(held={"escrow": 3_500_000, "arbiter": 7}, owed={"escrow": 3_000_000, "arbiter": 7})
+    report.compare("rows", item(1_007, Source.MIRROR), "released_units", 21_000_000, -1)
+    report.compare("rows", item(1_008, Source.MIRROR), "(row)", "present", "absent")
+    text = text_of(report)
+    assert "The contracts agree with their logs, and hold what they owe.\n2 differences (2 in the mirror):\n" in text
+    assert "released_units: mirror says 21.00 USDC, chain says -0.000001 USDC\n    block 1,007, transaction 0x" in text
+    assert text.endswith(
+        f"  escrow 0x01 is only in the mirror\n    block 1,008, transaction 0x{TX.hex()}, as the mirror says"
+    )
+    assert "  escrow                       3.50             3.00   0.50 more than it owes\n" in text
+    assert "  arbiter                  0.000007         0.000007\n" in text
 
 
 def test_a_report_survives_a_checkpoint(tmp_path: Path) -> None:

