@@ -72,6 +72,8 @@ class FaultyDatabase:
 
     def _commit(self, connection: Connection) -> None:
         driver: Any = connection.connection.dbapi_connection
+        if driver.closed:
+            return  # lost already: SQLAlchemy finds out by itself, and says so in its own words
         scripted, self.scripted = self.scripted, ""
         if scripted or self._throw(self.rate):
             if scripted == "after" or (not scripted and self._random.random() < 0.5):
