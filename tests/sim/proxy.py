@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import Random
@@ -11,13 +12,22 @@ import httpx
 from tests.sim.faults import Faulty
 
 
+class _Server(ThreadingHTTPServer):
+    """A server whose clients may be killed at any moment."""
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing of a client that is gone; tell everything else."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
+
+
 class Proxy:
     """A server on a free port of this machine. A timeout is a connection closed without an answer."""
 
     def __init__(self, target: str, random: Random, kinds: tuple[str, ...], rate: float) -> None:
         self.faulty = Faulty(_Forward(target), random, kinds, rate)
         self._one = threading.Lock()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        self._server = _Server(("127.0.0.1", 0), self._handler())
         self._thread = threading.Thread(target=self._server.serve_forever, name="fault proxy", daemon=True)
         self._thread.start()
 
