@@ -5,7 +5,8 @@ sizes     our indexer alone on 10^4, 10^5 (medians of three) and 10^6 events: do
 latency   from mining a block to the notification of its rows
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
-`--events N` sets the size of the comparison, `--quick` takes small ones.
+`--events N` sets the size of the comparison, `--quick` takes small ones, `--packed` puts all events of a block into two
+transactions, which is the least a reader can be given to do.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="part")
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--packed", action="store_true")
     arguments = parser.parse_args()
     parts = arguments.parts or list(_PARTS)
     if unknown := set(parts) - set(_PARTS):
@@ -49,7 +51,7 @@ def main() -> int:
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     try:
         if "backfill" in parts:
-            _compare(20_000 if arguments.quick else arguments.events)
+            _compare(20_000 if arguments.quick else arguments.events, packed=arguments.packed)
         if "sizes" in parts:
             _sizes(_QUICK_SIZES if arguments.quick else _SIZES)
         if "latency" in parts:
@@ -61,12 +63,12 @@ def main() -> int:
     return 0
 
 
-def _compare(events: int) -> None:
+def _compare(events: int, *, packed: bool) -> None:
     peer.install()
     ours: list[Run] = []
     theirs: list[Run] = []
     with anvil() as chain, postgres() as server:
-        data = _filled(ChainData.on(chain), events)
+        data = _filled(ChainData.on(chain, packed=packed), events)
         for turn in range(_ROUNDS):
             order: list[tuple[str, _Reader, list[Run]]] = [
                 ("ours", mirror.backfill, ours), (f"Ponder {peer.version()}", peer.backfill, theirs),
@@ -75,9 +77,8 @@ def _compare(events: int) -> None:
                 runs.append(_timed(name, reader, data, server))
     whole = (statistics.median(run.rate for run in runs) for runs in (ours, theirs))
     working = (statistics.median(run.working_rate for run in runs) for runs in (ours, theirs))
-    record(
-        _beside("indexer.backfill.events_per_s", *whole), _beside("indexer.backfill.working_events_per_s", *working)
-    )  # fmt: skip
+    name = "indexer.backfill.packed" if packed else "indexer.backfill"
+    record(_beside(f"{name}.events_per_s", *whole), _beside(f"{name}.working_events_per_s", *working))
 
 
 def _beside(name: str, ours: float, theirs: float) -> Figure:

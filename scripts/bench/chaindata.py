@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aicp.rules.deployment import Bounds, Deployment, OperatorEpoch
 from aicp.rules.primitives import ZERO_ADDRESS, hex0x, keccak
@@ -18,31 +18,37 @@ from scripts.bench.emitter import calldata, runtime_code
 from scripts.bench.servers import CHAIN_ID, Chain
 from scripts.bench.traffic import ROUND, Event, first_events, rounds
 
-_ROUNDS_A_TRANSACTION: Final = 12
-_TRANSACTIONS_A_BLOCK: Final = 2
+_ROUNDS_A_BLOCK: Final = 12
+"""About a hundred transactions, as a busy block of a public chain has."""
+_GAS: Final = 20_000_000
 _BLOCKS_PAST: Final = 40
 """More than any competitor wants between the last event and the head before it calls the event final."""
 
 
 @dataclass(slots=True)
 class ChainData:
-    """Where the events are. `events` counts all of them, `last` is the last block that holds one."""
+    """Where the events are. `events` counts all of them, `last` is the last block that holds one.
+
+    `packed` puts all events of a block that one contract says into one transaction.
+    """
 
     chain: Chain
     contracts: Contracts
+    packed: bool = False
     events: int = 0
     first: int = 0
     last: int = 0
-    _stream: Iterator[list[Event]] | None = None
+    _stream: Iterator[list[list[Event]]] | None = None
     _sender: str = ""
+    _nonce: int = 0
 
     @classmethod
-    def on(cls, chain: Chain) -> ChainData:
+    def on(cls, chain: Chain, *, packed: bool = False) -> ChainData:
         """Put the emitters in place."""
         escrow, channel, reputation = (
             keccak(name)[12:] for name in (b"bench escrow", b"bench channel", b"bench stake")
         )
-        data = cls(chain, contracts_of(CHAIN_ID, escrow, channel, reputation))
+        data = cls(chain, contracts_of(CHAIN_ID, escrow, channel, reputation), packed)
         for address in data.contracts.addresses:
             chain.rpc("anvil_setCode", hex0x(address), hex0x(runtime_code()))
         data._sender = chain.rpc("eth_accounts")[0]
@@ -56,17 +62,15 @@ class ChainData:
         """Add whole rounds until there are at least so many events, and empty blocks past them."""
         assert self._stream is not None
         while self.events < events:
-            for _ in range(_TRANSACTIONS_A_BLOCK):
-                wanted = min(_ROUNDS_A_TRANSACTION, -(-(events - self.events) // ROUND))
-                if wanted > 0:
-                    self._send(list(islice(self._stream, wanted)))
+            wanted = min(_ROUNDS_A_BLOCK, -(-(events - self.events) // ROUND))
+            self._send([sent for made in islice(self._stream, wanted) for sent in made])
             self.last = self._mine(1)
         self._mine(_BLOCKS_PAST)
 
     def block(self) -> int:
         """Add one block with one round; return its number."""
         assert self._stream is not None
-        self._send(list(islice(self._stream, 1)))
+        self._send(next(self._stream))
         self.last = self._mine(1)
         return self.last
 
@@ -95,16 +99,21 @@ class ChainData:
         path.write_text(json.dumps(self.deployment().to_json()), encoding="utf-8")
         return path
 
-    def _send(self, batch: list[list[Event]]) -> None:
-        by_contract: dict[str, list[Event]] = {}
-        for events in batch:
-            for event in events:
+    def _send(self, transactions: list[list[Event]]) -> None:
+        if self.packed:
+            by_contract: dict[str, list[Event]] = {}
+            for event in (event for events in transactions for event in events):
                 by_contract.setdefault(event.contract, []).append(event)
-        for name, events in by_contract.items():
-            to = self.contracts.escrow if name == "Escrow" else self.contracts.payment_channel
-            call = {"from": self._sender, "to": hex0x(to), "data": hex0x(calldata(events)), "gas": hex(100_000_000)}
-            self.chain.rpc("eth_sendTransaction", call)
+            transactions = list(by_contract.values())
+        calls: list[tuple[str, tuple[Any, ...]]] = []
+        for events in transactions:
+            to = self.contracts.escrow if events[0].contract == "Escrow" else self.contracts.payment_channel
+            call = {"from": self._sender, "to": hex0x(to), "data": hex0x(calldata(events)), "gas": hex(_GAS),
+                    "nonce": hex(self._nonce)}  # fmt: skip
+            calls.append(("eth_sendTransaction", (call,)))
+            self._nonce += 1
             self.events += len(events)
+        self.chain.batch(calls)
 
     def _mine(self, blocks: int) -> int:
         self.chain.rpc("anvil_mine", hex(blocks))

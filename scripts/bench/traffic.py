@@ -1,7 +1,8 @@
 """An endless stream of the contracts' events that follow from each other, as a busy marketplace makes them.
 
-One round is twenty events: the whole life of an escrow (funded, accepted, work submitted, released, closed, withdrawn)
-and a pool's deposit with two new channels, their claims, what they draw from the pool, and the settlement.
+One round is twenty events of eight transactions: the whole life of an escrow (funded, accepted, work submitted,
+released and closed, withdrawn) and a pool's deposit, one batch of claims that makes two channels, pays them eight times
+and draws on the pool, and the settlement.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ def first_events(fee_recipient: bytes) -> list[Event]:
     return [escrow("FeeChanged", _FEE_BPS), escrow("FeeRecipientChanged", fee_recipient)]
 
 
-def rounds(domain: Domain, accounts: int = 1_000) -> Iterator[list[Event]]:
-    """Yield round after round, for ever; buyers and agents are drawn in turn from `accounts` of each."""
+def rounds(domain: Domain, accounts: int = 1_000) -> Iterator[list[list[Event]]]:
+    """Yield round after round, each as its transactions; parties are drawn in turn from `accounts` of each kind."""
     escrow, channel = _Encoder("Escrow"), _Encoder("PaymentChannel")
     number = 0
     while True:
@@ -49,35 +50,34 @@ def rounds(domain: Domain, accounts: int = 1_000) -> Iterator[list[Event]]:
         number += 1
 
 
-def _deal(encode: _Encoder, number: int, buyer: bytes, agent: bytes) -> list[Event]:
+def _deal(encode: _Encoder, number: int, buyer: bytes, agent: bytes) -> list[list[Event]]:
     terms = (
         buyer, agent, ZERO_ADDRESS, ZERO_ADDRESS, _AMOUNT, _FEE_BPS, 0, 2_000_000_000, 2_000_000_000, 3_600, 86_400,
         _hash("job", number), number,
     )  # fmt: skip
     escrow_id, fee = _hash("escrow", number), _AMOUNT * _FEE_BPS // 10_000
     return [
-        encode("EscrowFunded", escrow_id, buyer, agent, terms),
-        encode("EscrowAccepted", escrow_id, _AMOUNT // 5),
-        encode("WorkSubmitted", escrow_id, _hash("work", number), 2_000_000_000),
-        encode("EscrowReleased", escrow_id, _AMOUNT, fee),
-        encode("EscrowClosed", escrow_id),
-        encode("Withdrawn", agent, agent, _AMOUNT - fee),
+        [encode("EscrowFunded", escrow_id, buyer, agent, terms)],
+        [encode("EscrowAccepted", escrow_id, _AMOUNT // 5)],
+        [encode("WorkSubmitted", escrow_id, _hash("work", number), 2_000_000_000)],
+        [encode("EscrowReleased", escrow_id, _AMOUNT, fee), encode("EscrowClosed", escrow_id)],
+        [encode("Withdrawn", agent, agent, _AMOUNT - fee)],
     ]
 
 
-def _pool(encode: _Encoder, domain: Domain, number: int, parties: tuple[bytes, bytes, bytes]) -> list[Event]:
+def _pool(encode: _Encoder, domain: Domain, number: int, parties: tuple[bytes, bytes, bytes]) -> list[list[Event]]:
     buyer, agent, other = parties
     authorizer, operator = _account("session", number), _account("operator", 0)
     pool = pool_id(pool_key(buyer, authorizer, operator), domain)
-    found = [encode("PoolDeposited", pool, buyer, authorizer, operator, 8 * _CLAIM, 8 * _CLAIM)]
+    deposit = encode("PoolDeposited", pool, buyer, authorizer, operator, 8 * _CLAIM, 8 * _CLAIM)
+    found: list[Event] = []
     for receiver in (agent, other):
         config = (buyer, authorizer, receiver, operator, _account("token", 0), 86_400, _hash("salt", number))
         channel = channel_id(ChannelConfig(*config), domain)
         found.append(encode("ChannelCreated", channel, config))
         found += [encode("Claimed", channel, operator, _CLAIM, claim * _CLAIM) for claim in range(1, 5)]
         found.append(encode("PoolDrawn", pool, 4 * _CLAIM))
-    found.append(encode("Settled", agent, _account("token", 0), operator, 4 * _CLAIM))
-    return found
+    return [[deposit], found, [encode("Settled", agent, _account("token", 0), operator, 4 * _CLAIM)]]
 
 
 class _Encoder:

@@ -37,7 +37,7 @@ def logs(events: list[Event]) -> list[RawLog]:
 
 def test_the_traffic_is_accepted_and_adds_up() -> None:
     stream = rounds(CONTRACTS.channel_domain, accounts=3)
-    events = first_events(FEES) + [event for made in islice(stream, 10) for event in made]
+    events = first_events(FEES) + [event for made in islice(stream, 10) for sent in made for event in sent]
     assert len(events) == 2 + 10 * ROUND
     reducer, workspace = Reducer(CONTRACTS), Workspace()
     for item in reducer.decode(logs(events)):
