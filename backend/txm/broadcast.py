@@ -70,6 +70,8 @@ def _record(machine: Machine, row: Transaction, attempt: Attempt, outcome: SendO
                     return True
             case SendOutcome.NONCE_TOO_LOW | SendOutcome.UNDERPRICED | SendOutcome.UNKNOWN | SendOutcome.REVERTED:
                 _log.info("a broadcast is undecided", tx=str(row.id), outcome=outcome.value, answer=problem)
+            case SendOutcome.WRONG_NODE:
+                _log.error("no node of our chain takes a broadcast", tx=str(row.id), answer=problem)
             case SendOutcome.INSUFFICIENT_FUNDS:
                 _log.error("a relayer key is out of funds", sender="0x" + row.account.hex())
             case _:

@@ -1,6 +1,7 @@
 """What a node's answer to a broadcast or a call means, by what to do about it.
 
-The order matters: a revert text is chosen by a contract and may contain any other wording, so it is matched first.
+The order matters: a revert text is chosen by a contract and may contain any other wording, so it is matched first; "unknown transaction type" contains
+"known transaction", so what the wrong node says comes next.
 Wordings are those of geth, bor, erigon, nethermind and anvil.
 """
 
@@ -9,11 +10,14 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Final
 
-from backend.txm.rpc import NodeError, NodeUnreachable
+from backend.txm.rpc import NodeError, NodeUnreachable, WrongChain
 
 
 class SendOutcome(StrEnum):
-    """Accepted and known are success; unknown says nothing about the transaction."""
+    """Accepted and known are success; unknown and wrong node say nothing about the transaction.
+
+    Wrong node: it has another chain or other rules than ours, for it cannot read what we sign.
+    """
 
     ACCEPTED = "accepted"
     REVERTED = "reverted"
@@ -21,12 +25,29 @@ class SendOutcome(StrEnum):
     NONCE_TOO_LOW = "nonce_too_low"
     INSUFFICIENT_FUNDS = "insufficient_funds"
     UNDERPRICED = "underpriced"
+    WRONG_NODE = "wrong_node"
     REJECTED = "rejected"
     UNKNOWN = "unknown"
 
 
 _WORDINGS: Final[tuple[tuple[SendOutcome, tuple[str, ...]], ...]] = (
     (SendOutcome.REVERTED, ("execution reverted", "revert", "vm exception")),
+    (
+        SendOutcome.WRONG_NODE,
+        (
+            "invalid chain id",
+            "invalid chainid",
+            "invalidtxchainid",
+            "incorrect chain id",
+            "wrong chain id",
+            "chain id mismatch",
+            "invalid sender",
+            "invalid transaction v, r, s",
+            "unknown transaction type",
+            "transaction type not supported",
+            "unsupported transaction type",
+        ),
+    ),
     (
         SendOutcome.KNOWN,
         ("already known", "already imported", "known transaction", "alreadyknown", "transaction already exists"),
@@ -54,10 +75,6 @@ _WORDINGS: Final[tuple[tuple[SendOutcome, tuple[str, ...]], ...]] = (
             "intrinsic gas too low",
             "intrinsic gas too high",
             "gas limit too high",
-            "invalid sender",
-            "invalid chain id",
-            "invalid transaction v, r, s",
-            "transaction type not supported",
             "oversized data",
             "max initcode size exceeded",
             "exceeds the configured cap",
@@ -73,6 +90,8 @@ def classify(error: NodeError | NodeUnreachable | None) -> SendOutcome:
     """Return what the answer of one node to a broadcast means."""
     if error is None:
         return SendOutcome.ACCEPTED
+    if isinstance(error, WrongChain):
+        return SendOutcome.WRONG_NODE
     if isinstance(error, NodeUnreachable):
         return SendOutcome.UNKNOWN
     if error.code == GETH_REVERT_CODE:
@@ -91,6 +110,7 @@ _BEST: Final = (
     SendOutcome.UNDERPRICED,
     SendOutcome.INSUFFICIENT_FUNDS,
     SendOutcome.UNKNOWN,
+    SendOutcome.WRONG_NODE,
     SendOutcome.REVERTED,
     SendOutcome.REJECTED,
 )

@@ -1,6 +1,8 @@
 """JSON-RPC for senders: every call has a deadline, a revert keeps its data, a broadcast goes to every node.
 
-Reads are answered by the first node that answers; one that failed is asked last until it answers again.
+Reads are answered by the first node that answers; one that failed is asked last until it answers again. A node is
+asked for its chain before it is used, again in every round and after every failure; one of another chain is sent
+nothing and believed nothing: its counts would spoil our nonces and its refusals would end our intents.
 """
 
 from __future__ import annotations
@@ -10,12 +12,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
+import structlog
 
 from backend.txm.signer import AccessList, to_json
+
+_log = structlog.get_logger("txm.rpc")
 
 
 class NodeUnreachable(Exception):  # noqa: N818  # a fact about the node, not about the call
     """No usable answer within the deadline: the outcome of the call is unknown."""
+
+
+class WrongChain(NodeUnreachable):
+    """The node serves another chain than ours and was not asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +77,11 @@ def _hex(value: bytes) -> str:
 
 @dataclass(slots=True)
 class Node:
-    """One node by URL."""
+    """One node by URL. `trusted` once it has told that it serves our chain, until it fails."""
 
     url: str
     timeout_seconds: float
+    trusted: bool = field(default=False, init=False)
     _http: httpx.Client = field(init=False)
 
     def __post_init__(self) -> None:
@@ -109,6 +119,7 @@ class Rpc:
     """The nodes of one chain. Not shared between threads or over a fork."""
 
     urls: Sequence[str]
+    chain_id: int
     timeout_seconds: float = 10.0
     _nodes: list[Node] = field(init=False)
 
@@ -120,16 +131,45 @@ class Rpc:
         for node in self._nodes:
             node.close()
 
+    def doubt(self) -> None:
+        """Ask every node for its chain before its next use."""
+        for node in self._nodes:
+            node.trusted = False
+
+    def _post(self, node: Node, body: Any, deadline_seconds: float | None = None) -> Any:
+        """Return what a node of our chain answers; every request goes this way. Raises NodeUnreachable."""
+        if not node.trusted:
+            self._check_chain(node)
+        try:
+            return node.post(body) if deadline_seconds is None else node.post(body, deadline_seconds)
+        except NodeUnreachable:
+            node.trusted = False
+            raise
+
+    def _check_chain(self, node: Node) -> None:
+        answer = node.post({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": ()})
+        try:
+            served = int(_result(answer), 16)
+        except (NodeError, TypeError, ValueError) as error:
+            raise NodeUnreachable(f"a node does not tell its chain: {error}") from error
+        if served != self.chain_id:
+            _log.error("a node serves another chain and is not used", served=served, ours=self.chain_id)
+            raise WrongChain(f"the node serves chain {served}, not {self.chain_id}")
+        node.trusted = True
+
+    def _last(self, node: Node) -> None:
+        self._nodes.remove(node)
+        self._nodes.append(node)
+
     def call(self, method: str, *params: Any) -> Any:
         """Return the result of the first node that answers. Raises NodeError, or NodeUnreachable when none does."""
         last = NodeUnreachable("no node is configured")
         for node in tuple(self._nodes):
             try:
-                return _result(node.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+                return _result(self._post(node, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
             except NodeUnreachable as error:
                 last = error
-                self._nodes.remove(node)
-                self._nodes.append(node)
+                self._last(node)
         raise last
 
     def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
@@ -143,33 +183,32 @@ class Rpc:
         last = NodeUnreachable("no node is configured")
         for node in tuple(self._nodes):
             try:
-                answers = node.post(body)
+                answers = self._post(node, body)
                 if not isinstance(answers, list) or len(answers) != len(calls):
                     raise NodeUnreachable("a batch was not answered in full")  # noqa: TRY301
             except NodeUnreachable as error:
                 last = error
-                self._nodes.remove(node)
-                self._nodes.append(node)
+                self._last(node)
                 continue
             by_id = {answer["id"]: answer for answer in answers}
             return [_result_or_error(by_id[number]) for number in range(len(calls))]
         raise last
 
     def broadcast(self, raw: bytes) -> list[NodeError | NodeUnreachable | None]:
-        """Send signed bytes to every node; None stands for acceptance, in no particular order of nodes."""
+        """Send signed bytes to every node of our chain; None stands for acceptance, in no particular order of nodes.
+
+        A refusal may mean that the node has changed chains behind its address, so it is asked again before its next use.
+        """
         outcomes: list[NodeError | NodeUnreachable | None] = []
         for node in tuple(self._nodes):
             body = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": (_hex(raw),)}
             try:
-                _result(node.post(body))
+                _result(self._post(node, body))
                 outcomes.append(None)
             except (NodeError, NodeUnreachable) as error:
+                node.trusted = False
                 outcomes.append(error)
         return outcomes
-
-    def chain_id(self) -> int:
-        """Return the chain the node serves."""
-        return int(self.call("eth_chainId"), 16)
 
     def nonce(self, account: bytes, tag: str = "latest") -> int:
         """Return how many transactions of the account are in the chain up to the tag."""
@@ -181,7 +220,7 @@ class Rpc:
         body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": (_hex(account), "latest")}
         for node in tuple(self._nodes):
             try:
-                counts.append(int(_result(node.post(body)), 16))
+                counts.append(int(_result(self._post(node, body)), 16))
             except (NodeError, NodeUnreachable):
                 continue
         if not counts:
@@ -240,7 +279,7 @@ class Rpc:
         """
         request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
         body = {"jsonrpc": "2.0", "id": 1, "method": "eth_createAccessList", "params": (request, tag)}
-        answer = _result(self._nodes[0].post(body, deadline_seconds))
+        answer = _result(self._post(self._nodes[0], body, deadline_seconds))
         try:
             return tuple(
                 (bytes.fromhex(row["address"][2:]), tuple(bytes.fromhex(key[2:]) for key in row["storageKeys"]))

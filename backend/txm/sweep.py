@@ -17,6 +17,7 @@ def sweep(machine: Machine) -> dict[str, int]:
     A node that does not answer ends the round: everything stays where it is until the next one.
     """
     done = {"expired": prepare.expire(machine)}
+    machine.rpc.doubt()
     try:
         heal.register_keys(machine)
         done["confirmed"] = confirm.confirm(machine)

@@ -22,7 +22,7 @@ def build_machine(settings: Settings, ctx: Context) -> Machine:
     return Machine(
         ctx=ctx,
         db=SyncDatabase(make_sync_engine(settings.database_url, pool_size=2)),
-        rpc=Rpc(settings.rpc_urls, settings.rpc_timeout_seconds),
+        rpc=Rpc(settings.rpc_urls, settings.chain_id, settings.rpc_timeout_seconds),
         keys=Keyring(settings.chain_id, [key.get_secret_value() for key in settings.relayer_keys]),
     )
 

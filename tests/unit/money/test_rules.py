@@ -43,7 +43,7 @@ from backend.domain.settlement import (
 from backend.domain.task_states import TaskState, may_move
 from backend.txm.classify import SendOutcome, classify, combined
 from backend.txm.fees import Fees, bump, market
-from backend.txm.rpc import NodeError, NodeUnreachable
+from backend.txm.rpc import NodeError, NodeUnreachable, WrongChain
 from indexer.core.states import EscrowStatus
 
 LOCAL, POLYGON = network(31337).constants, network(137).constants
@@ -266,6 +266,12 @@ def test_the_floor_and_the_cap_hold() -> None:
         (NodeError(-32000, "transaction underpriced"), SendOutcome.UNDERPRICED),
         (NodeError(-32003, "max fee per gas less than block base fee"), SendOutcome.UNDERPRICED),
         (NodeError(-32000, "intrinsic gas too low"), SendOutcome.REJECTED),
+        (NodeError(-32000, "invalid chain id for signer: have 1 want 137"), SendOutcome.WRONG_NODE),
+        (NodeError(-32000, "invalid sender: invalid chain id for signer: have 1 want 137"), SendOutcome.WRONG_NODE),
+        (NodeError(-32000, "unknown transaction type"), SendOutcome.WRONG_NODE),
+        (NodeError(-32000, "transaction type not supported: type 2 rejected"), SendOutcome.WRONG_NODE),
+        (NodeError(-32000, "known transaction: 6f1e"), SendOutcome.KNOWN),
+        (WrongChain("chain 1"), SendOutcome.WRONG_NODE),
         (NodeError(-32000, "the tide is out"), SendOutcome.UNKNOWN),
     ],
 )
@@ -276,4 +282,5 @@ def test_answers_are_classified_reverts_first(answer, outcome) -> None:
 def test_one_acceptance_is_acceptance_and_rejection_takes_all() -> None:
     assert combined([SendOutcome.REJECTED, SendOutcome.ACCEPTED]) is SendOutcome.ACCEPTED
     assert combined([SendOutcome.REJECTED, SendOutcome.UNKNOWN]) is SendOutcome.UNKNOWN
+    assert combined([SendOutcome.REJECTED, SendOutcome.WRONG_NODE]) is SendOutcome.WRONG_NODE
     assert combined([SendOutcome.REJECTED, SendOutcome.REJECTED]) is SendOutcome.REJECTED
