@@ -1,7 +1,7 @@
 """What a node's answer to a broadcast or a call means, by what to do about it.
 
-The order matters: a revert text is chosen by a contract and may contain any other wording, so it is matched first; "unknown transaction type" contains
-"known transaction", so what the wrong node says comes next.
+The order matters: a revert text is chosen by a contract and may contain any other wording, so it is matched first;
+"unknown transaction type" contains "known transaction", so what the wrong node says comes next.
 Wordings are those of geth, bor, erigon, nethermind and anvil.
 """
 
@@ -119,6 +119,16 @@ _BEST: Final = (
 def combined(outcomes: list[SendOutcome]) -> SendOutcome:
     """Return the meaning over all nodes: one acceptance is acceptance, a rejection counts only if all reject."""
     return min(outcomes, key=_BEST.index, default=SendOutcome.UNKNOWN)
+
+
+_REFUSALS: Final = frozenset(
+    {SendOutcome.REJECTED, SendOutcome.INSUFFICIENT_FUNDS, SendOutcome.UNDERPRICED, SendOutcome.WRONG_NODE}
+)
+
+
+def refused_by_all(outcomes: list[SendOutcome]) -> bool:
+    """Return whether no node can have kept the bytes it was sent."""
+    return _REFUSALS.issuperset(outcomes)
 
 
 def is_revert(error: NodeError) -> bool:

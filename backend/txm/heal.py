@@ -41,12 +41,17 @@ def _noop(account: bytes) -> Call:
 
 
 def replace_by_noop(machine: Machine, tx_id: uuid.UUID, reason: str) -> None:
-    """Spend the nonce of a transaction every node rejects for good on nothing, so that later nonces can be mined."""
+    """Spend the nonce of a transaction every node rejects for good on nothing, so that later nonces can be mined.
+
+    Not while some node may hold its bytes: the call could still happen after we have said that it failed.
+    """
     fees = machine.market_fees()
 
     def run(session: Session) -> None:
         row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
         if row is None or row.state != TxState.SIGNED.value or row.intent_id is None:
+            return
+        if session.execute(repo.may_be_mined(row.id)).scalar_one():
             return
         intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
         attempts = session.execute(repo.attempts_of([row.id])).scalars().all()

@@ -94,6 +94,8 @@ class Attempt(Base):
     signed_at: Mapped[CreatedAt]
     first_accepted_at: Mapped[Moment | None]
     last_broadcast_at: Mapped[Moment | None]
+    open_sends: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Sends after which some node may hold the bytes: counted before sending, taken back when every node refused."""
     last_error: Mapped[str | None] = mapped_column(Text)
 
-    __table_args__ = ({"schema": "txm"},)
+    __table_args__ = (CheckConstraint("open_sends >= 0", name="open_sends"), {"schema": "txm"})

@@ -161,6 +161,12 @@ def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
     )
 
 
+def unmined_locked(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
+    """The same with their rows locked, without those another worker holds."""
+    locked = unmined(chain_id, addresses).with_for_update(skip_locked=True)
+    return locked.execution_options(populate_existing=True)
+
+
 def mined(
     chain_id: int, addresses: Sequence[bytes], after: tuple[int, uuid.UUID] | None, limit: int
 ) -> Select[Transaction]:
@@ -191,6 +197,12 @@ def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     )
 
 
+def transaction_waited(tx_id: uuid.UUID) -> Select[Transaction]:
+    """One transaction with its row locked, waiting for another holder."""
+    found = select(Transaction).where(Transaction.id == tx_id)
+    return found.with_for_update().execution_options(populate_existing=True)
+
+
 def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
     """The attempts of transactions, oldest first."""
     return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
@@ -199,6 +211,19 @@ def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
 def attempt(tx_id: uuid.UUID, seq: int) -> Select[Attempt]:
     """One attempt."""
     return select(Attempt).where(Attempt.tx_id == tx_id, Attempt.seq == seq)
+
+
+def close_send(tx_id: uuid.UUID, seq: int) -> Update:
+    """Take back one send of an attempt: every node has refused the bytes."""
+    this = (Attempt.tx_id == tx_id, Attempt.seq == seq)
+    return update(Attempt).where(*this).values(open_sends=Attempt.open_sends - 1)
+
+
+def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
+    """Whether some node may hold, or has held, bytes of the transaction."""
+    return select(
+        exists().where(Attempt.tx_id == tx_id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None)))
+    )
 
 
 def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:

@@ -197,7 +197,7 @@ class Rpc:
     def broadcast(self, raw: bytes) -> list[NodeError | NodeUnreachable | None]:
         """Send signed bytes to every node of our chain; None stands for acceptance, in no particular order of nodes.
 
-        A refusal may mean that the node has changed chains behind its address, so it is asked again before its next use.
+        A refusal may mean that the node has changed chains behind its address: it is asked again before its next use.
         """
         outcomes: list[NodeError | NodeUnreachable | None] = []
         for node in tuple(self._nodes):
