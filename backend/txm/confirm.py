@@ -1,8 +1,9 @@
 """From broadcast bytes to a final receipt.
 
 A receipt counts as final only when its block is at or under the `finalized` tag and the canonical chain has its hash at
-that height. Until then it is looked up again; when a reorg has dropped it, the transaction goes back to accepted and
-the same bytes are sent again. Receipts of every attempt are asked for, whichever was sent last.
+that height. Until then it is looked up again; when a reorg has dropped it, which only another block at that height
+shows, the transaction goes back to accepted and the same bytes are sent again. Receipts of every attempt are asked
+for, whichever was sent last.
 """
 
 from __future__ import annotations
@@ -77,11 +78,25 @@ def _look_up(machine: Machine, rows: list[Transaction], finalized: int | None) -
     changed = 0
     for row in rows:
         receipt = next((found[a.hash] for a in by_tx.get(row.id, []) if a.hash in found), None)
+        if receipt is None and not _may_be_gone(machine, row):
+            continue
         finding = Finding(row.block_hash, receipt, receipt is not None and _is_final(machine, receipt, finalized))
         if _is_news(row, finding):
             detail = _why(machine, row, receipt) if receipt is not None and not receipt.succeeded else None
             changed += machine.db.write(partial(apply, machine=machine, tx_id=row.id, finding=finding, failure=detail))
     return changed
+
+
+def _may_be_gone(machine: Machine, row: Transaction) -> bool:
+    """Return whether a mined transaction without a receipt has left the chain, and not only nodes that lag.
+
+    Only another block at its height says so; while no node shows one, the transaction stays mined.
+    """
+    if row.state != TxState.MINED.value:
+        return False
+    assert row.block_number is not None
+    assert row.block_hash is not None
+    return machine.rpc.shows_another_block(row.block_number, row.block_hash)
 
 
 def _is_final(machine: Machine, receipt: TxReceipt, finalized: int | None) -> bool:
@@ -92,7 +107,7 @@ def _is_final(machine: Machine, receipt: TxReceipt, finalized: int | None) -> bo
 
 def _is_news(row: Transaction, finding: Finding) -> bool:
     if finding.receipt is None:
-        return row.state == TxState.MINED.value
+        return True
     return finding.final or row.state != TxState.MINED.value or row.block_hash != finding.receipt.block_hash
 
 

@@ -39,6 +39,11 @@ class Ready:
     account: bytes | None
     fees: Fees
 
+    @property
+    def most_wei(self) -> int:
+        """What the key must own for it."""
+        return self.call.gas_limit * self.fees.max_fee_wei
+
 
 @dataclass(frozen=True, slots=True)
 class Revert:
@@ -66,6 +71,10 @@ def prepare(machine: Machine) -> int:
     if not intents:
         return 0
     fees = machine.market_fees()
+    # asked here, because no node is waited for while rows are locked
+    balances = {
+        address: machine.rpc.balance(address) for address in machine.db.read(lambda s: _usable(s, machine, None))
+    }
     signed = 0
     for intent in intents:
         if not machine.db.read(lambda s: has_room(s, machine)):
@@ -74,9 +83,13 @@ def prepare(machine: Machine) -> int:
         match checked:
             case Revert():
                 _fail(machine, intent.id, checked)
-            case Ready() if machine.db.write(partial(allocate, machine=machine, ready=checked)):
-                signed += 1
-            case _:
+            case Ready():
+                payers = _payers(balances, checked)
+                used = machine.db.write(partial(allocate, machine=machine, ready=checked, payers=payers))
+                if used is not None:
+                    balances[used] -= checked.most_wei
+                    signed += 1
+            case None:
                 continue
     return signed
 
@@ -152,38 +165,43 @@ def _fail(machine: Machine, intent_id: uuid.UUID, revert: Revert) -> None:
     machine.db.write(run)
 
 
-def _funded(machine: Machine, address: bytes, ready: Ready) -> bool:
-    needed = ready.call.gas_limit * ready.fees.max_fee_wei
-    if machine.rpc.balance(address) >= needed:
-        return True
-    _log.error("a relayer key is out of funds", sender="0x" + address.hex(), needed_wei=needed)
-    return False
+def _payers(balances: dict[bytes, int], ready: Ready) -> frozenset[bytes]:
+    """Return the keys that can pay for the call."""
+    payers = frozenset(address for address, wei in balances.items() if wei >= ready.most_wei)
+    for address in balances.keys() - payers:
+        _log.error("a relayer key is out of funds", sender="0x" + address.hex(), needed_wei=ready.most_wei)
+    return payers
 
 
-def allocate(session: Session, machine: Machine, ready: Ready) -> bool:
-    """Take a nonce, sign, and store all of it; return False when the intent or the key is not ours to take now."""
+def allocate(session: Session, machine: Machine, ready: Ready, payers: frozenset[bytes]) -> bytes | None:
+    """Take a nonce of a key that can pay, sign, and store all of it.
+
+    Return the key, None when the intent or no such key is ours to take now.
+    """
     ctx, chain_id = machine.ctx, machine.keys.chain_id
     intent = session.execute(repo.intent_locked(ready.intent_id)).scalar_one_or_none()
     now = moment(ctx.now())
     if intent is None or intent.state != IntentState.QUEUED.value:
-        return False
+        return None
     if intent.expires_at is not None and intent.expires_at <= now:
-        return False
+        return None
     for address in _usable(session, machine, ready.account):
+        if address not in payers:
+            continue
         account = session.execute(repo.account_locked(chain_id, address)).scalar_one()
         # counted again under the lock: another worker may have filled the key meanwhile
         busy = dict(session.execute(repo.in_flight(chain_id, [address])).tuples().all()).get(address, 0)
-        if account.quarantined_reason is None and busy < MAX_IN_FLIGHT and _funded(machine, address, ready):
+        if account.quarantined_reason is None and busy < MAX_IN_FLIGHT:
             break
     else:
-        return False
+        return None
     nonce = session.execute(repo.take_nonce(chain_id, address)).scalar_one()
     tx_hash = store_first_attempt(session, machine, intent.id, address, nonce=nonce, call=ready.call, fees=ready.fees)
     service.set_state(
         session, ctx, intent, IntentState.SENT, tx_hash=tx_hash, gas_limit=ready.call.gas_limit,
         error_code=None, error_detail=None,
     )  # fmt: skip
-    return True
+    return address
 
 
 def store_first_attempt(

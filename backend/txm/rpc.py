@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import structlog
 
 from backend.txm.signer import AccessList, to_json
+
+BATCH_CALLS: Final = 50
+"""Calls in one request; nodes for hire refuse more than a hundred."""
 
 _log = structlog.get_logger("txm.rpc")
 
@@ -173,26 +176,32 @@ class Rpc:
         raise last
 
     def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-        """Return one result or NodeError for each call, in order, from one node. Raises NodeUnreachable."""
-        if not calls:
-            return []
-        body = [
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            for number, (method, params) in enumerate(calls)
-        ]
+        """Return one result or NodeError for each of a few calls, in order, from one node. Raises NodeUnreachable."""
         last = NodeUnreachable("no node is configured")
         for node in tuple(self._nodes):
             try:
-                answers = self._post(node, body)
-                if not isinstance(answers, list) or len(answers) != len(calls):
-                    raise NodeUnreachable("a batch was not answered in full")  # noqa: TRY301
+                return self._batch(node, calls)
             except NodeUnreachable as error:
                 last = error
                 self._last(node)
-                continue
-            by_id = {answer["id"]: answer for answer in answers}
-            return [_result_or_error(by_id[number]) for number in range(len(calls))]
         raise last
+
+    def _batch(self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+        results: list[Any] = []
+        for start in range(0, len(calls), BATCH_CALLS):
+            piece = calls[start : start + BATCH_CALLS]
+            answers = self._post(
+                node,
+                [
+                    {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+                    for number, (method, params) in enumerate(piece)
+                ],
+            )
+            if not isinstance(answers, list) or len(answers) != len(piece):
+                raise NodeUnreachable("a batch was not answered in full")
+            by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+            results += [_result_or_error(by_id.get(number)) for number in range(len(piece))]
+        return results
 
     def broadcast(self, raw: bytes) -> list[NodeError | NodeUnreachable | None]:
         """Send signed bytes to every node of our chain; None stands for acceptance, in no particular order of nodes.
@@ -315,21 +324,55 @@ class Rpc:
             return 0
 
     def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, TxReceipt]:
-        """Return the receipts the node has among the given transaction hashes."""
-        answers = self.batch([("eth_getTransactionReceipt", (_hex(value),)) for value in hashes])
+        """Return the receipts any node has among the given transaction hashes: one that lags has fewer.
+
+        Raises NodeUnreachable when no node answers.
+        """
         found: dict[bytes, TxReceipt] = {}
-        for value, answer in zip(hashes, answers, strict=True):
-            if isinstance(answer, NodeError):
-                raise NodeUnreachable(str(answer))
-            if answer is not None and answer.get("blockNumber") is not None:
-                found[value] = TxReceipt(
-                    tx_hash=value,
-                    block_number=int(answer["blockNumber"], 16),
-                    block_hash=bytes.fromhex(answer["blockHash"][2:]),
-                    succeeded=int(answer["status"], 16) == 1,
-                    gas_used=int(answer["gasUsed"], 16),
-                )
+        last: NodeUnreachable | None = NodeUnreachable("no node is configured")
+        for node in tuple(self._nodes):
+            missing = [value for value in hashes if value not in found]
+            try:
+                answers = self._batch(node, [("eth_getTransactionReceipt", (_hex(value),)) for value in missing])
+                receipts = [_receipt(value, answer) for value, answer in zip(missing, answers, strict=True)]
+            except NodeUnreachable as error:
+                last = last and error
+                self._last(node)
+                continue
+            last = None
+            found |= {receipt.tx_hash: receipt for receipt in receipts if receipt is not None}
+        if last is not None:
+            raise last
         return found
+
+    def shows_another_block(self, number: int, block_hash: bytes) -> bool:
+        """Return whether some node has come to a height and has another block there.
+
+        A node below it knows nothing of the block, and one that fails says nothing.
+        """
+        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": (hex(number), False)}
+        for node in tuple(self._nodes):
+            try:
+                block = _result(self._post(node, body))
+            except (NodeError, NodeUnreachable):
+                continue
+            if block is not None and bytes.fromhex(block["hash"][2:]) != block_hash:
+                return True
+        return False
+
+
+def _receipt(tx_hash: bytes, answer: Any) -> TxReceipt | None:
+    if isinstance(answer, NodeError):
+        raise NodeUnreachable(str(answer))
+    if answer is None or answer.get("blockNumber") is None:
+        return None
+    return TxReceipt(
+        tx_hash=tx_hash,
+        block_number=int(answer["blockNumber"], 16),
+        block_hash=bytes.fromhex(answer["blockHash"][2:]),
+        succeeded=int(answer["status"], 16) == 1,
+        gas_used=int(answer["gasUsed"], 16),
+    )
 
 
 def _result_or_error(answer: Any) -> Any:

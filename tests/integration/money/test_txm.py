@@ -207,6 +207,9 @@ def test_a_mined_transaction_that_a_reorg_drops_goes_back_and_ends_once(world: W
     assert world.intent_state(intent.id) == "mined", "one block is not final"
     world.chain.rpc("evm_revert", snapshot)
     confirm.confirm(world.machine)
+    assert world.intent_state(intent.id) == "mined", "a node below its block does not know better"
+    world.chain.rpc("anvil_mine", "0x1")
+    confirm.confirm(world.machine)
     assert world.intent_state(intent.id) == "sent"
     assert world.one("SELECT state FROM txm.tx WHERE intent_id = :id", id=intent.id) == "accepted"
     sweep.sweep(world.machine)

@@ -1,0 +1,156 @@
+"""Rounds of the transaction manager among slow, small and lagging nodes, and clocks that go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from aicp.abi import usdc
+from backend.txm import broadcast, confirm, prepare, sweep
+from backend.txm import service as txm
+from backend.txm.machine import Machine
+from backend.txm.models import Intent
+from backend.txm.rpc import Node
+from backend.worker.runtime import close_machine
+from tests.fixtures.moneylab import World, stranger
+
+pytestmark = pytest.mark.services
+
+
+def ask(world: World, key: str, account: bytes | None = None) -> Intent:
+    target = stranger().address
+    return world.write(
+        lambda s: txm.enqueue(
+            s, world.ctx, idem_key=key, kind="faucet", on_behalf_of=target, to=world.ctx.deployment.usdc,
+            data=usdc.encode_faucet(target, 1), expires_at=None, reference={}, account=account,
+        )
+    )  # fmt: skip
+
+
+@pytest.fixture
+def machine(world: World) -> Iterator[Machine]:
+    """A worker of its own."""
+    world.turn(rounds=1)
+    made = world.new_machine()
+    yield made
+    world.chain.rpc("evm_setAutomine", True)
+    close_machine(made)
+
+
+def test_no_node_is_asked_while_a_transaction_is_open(world: World, machine: Machine, monkeypatch) -> None:
+    intents = [ask(world, f"open:{n}") for n in range(3)]
+    pool = machine.db.engine.pool
+    asked: list[tuple[str, int]] = []
+    real = Node.post
+
+    def post(node: Node, body: Any, *rest: Any) -> Any:
+        asked.append((str(body), pool.checkedout()))  # type: ignore[attr-defined]
+        return real(node, body, *rest)
+
+    monkeypatch.setattr(Node, "post", post)
+    sweep.sweep(machine)
+    world.chain.mine(3)
+    sweep.sweep(machine)
+    monkeypatch.undo()
+    assert {world.intent_state(intent.id) for intent in intents} == {"final"}
+    assert any("eth_getBalance" in body for body, _ in asked)
+    assert [body for body, held in asked if held] == []
+
+
+def test_a_key_without_funds_takes_no_nonce_and_another_goes_on(world: World, machine: Machine) -> None:
+    poor, _ = machine.keys.addresses
+    had = world.chain.rpc("eth_getBalance", "0x" + poor.hex(), "latest")
+    nonce = world.one("SELECT next_nonce FROM txm.account WHERE address = :a", a=poor)
+    world.chain.rpc("anvil_setBalance", "0x" + poor.hex(), "0x1")
+    bound, free = ask(world, "poor:bound", poor), ask(world, "poor:free")
+    sweep.sweep(machine)
+    assert (world.intent_state(bound.id), world.intent_state(free.id)) == ("queued", "mined")
+    assert world.one("SELECT next_nonce FROM txm.account WHERE address = :a", a=poor) == nonce
+    world.chain.rpc("anvil_setBalance", "0x" + poor.hex(), had)
+    world.until(lambda: world.intent_state(bound.id) == "final", "final after the top-up")
+
+
+class Small(Node):
+    """A node that answers a hundred calls in one request and no more."""
+
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        if isinstance(body, list) and len(body) > 100:
+            return {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "batch too large"}}
+        return Node.post(self, body, deadline_seconds)
+
+
+def test_more_receipts_than_a_node_answers_at_once_are_asked_in_pieces(world: World, machine: Machine) -> None:
+    machine.rpc._nodes[0] = Small(world.chain.url, 10.0)
+    intent = ask(world, "small")
+    sweep.sweep(machine)
+    [mined] = world.sql("SELECT tx_hash FROM txm.intent WHERE id = :i", i=intent.id)
+    hashes = [number.to_bytes(32, "big") for number in range(1, 230)] + [bytes(mined[0])]
+    assert len(hashes) > 100
+    assert set(machine.rpc.receipts(hashes)) == {bytes(mined[0])}
+
+
+class Behind(Node):
+    """A node that has not seen the newest blocks."""
+
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        if isinstance(body, list):
+            return [self.post(one) for one in body]
+        real = Node.post(self, body, deadline_seconds)
+        if body["method"] == "eth_getTransactionReceipt":
+            return {**real, "result": None}
+        if body["method"] == "eth_getBlockByNumber" and body["params"][0] not in {"latest", "finalized"}:
+            return {**real, "result": None}
+        return real
+
+
+def told(world: World, intent: Intent) -> int:
+    return int(
+        world.one(
+            "SELECT count(*) FROM app.outbox WHERE type = 'intent.changed' AND payload->>'intent_id' = :i",
+            i=str(intent.id),
+        )
+    )
+
+
+@pytest.mark.parametrize("nodes", [["behind"], ["behind", "good"], ["good", "behind"]])
+def test_a_node_that_lags_takes_nothing_mined_back(world: World, machine: Machine, nodes: list[str]) -> None:
+    intent = ask(world, f"behind:{nodes}")
+    sweep.sweep(machine)
+    assert world.intent_state(intent.id) == "mined"
+    events = told(world, intent)
+    kinds = {"behind": Behind, "good": Node}
+    machine.rpc._nodes = [kinds[kind](world.chain.url, 10.0) for kind in nodes]
+    for _ in range(2):
+        sweep.sweep(machine)
+    assert world.intent_state(intent.id) == "mined"
+    assert told(world, intent) == events, "nobody is told of what did not happen"
+    world.until(lambda: world.intent_state(intent.id) == "final", "final")
+
+
+def test_a_receipt_any_node_has_is_found(world: World, machine: Machine) -> None:
+    intent = ask(world, "behind:found")
+    machine.rpc._nodes = [Behind(world.chain.url, 10.0), Node(world.chain.url, 10.0)]
+    sweep.sweep(machine)
+    assert world.intent_state(intent.id) == "mined"
+
+
+def test_a_clock_that_goes_back_an_hour_stops_no_broadcast_and_bumps_nothing(world: World, machine: Machine) -> None:
+    world.chain.rpc("evm_setAutomine", False)
+    world.clock.added += 3600
+    intent = ask(world, "clock")
+    prepare.prepare(machine)
+    assert broadcast.broadcast(machine) == 1
+    world.clock.added -= 3600
+    world.chain.rpc("anvil_dropAllTransactions")
+    assert sweep.sweep(machine)["sent"] == 1, "a stamp from the future is long ago"
+    assert broadcast.broadcast(machine) == 0, "and then as recent as any"
+    world.chain.rpc("evm_setAutomine", True)
+    world.chain.mine(1)
+    confirm.confirm(machine)
+    assert world.intent_state(intent.id) == "mined"
+    count = world.one(
+        "SELECT count(*) FROM txm.attempt a JOIN txm.tx t ON t.id = a.tx_id WHERE t.intent_id = :i", i=intent.id
+    )
+    assert count == 1
