@@ -77,8 +77,11 @@ def prepare(machine: Machine) -> int:
     }
     signed = 0
     for intent in intents:
-        if not machine.db.read(lambda s: has_room(s, machine)):
+        room, queued = machine.db.read(partial(_room_and_queued, machine=machine, intent_id=intent.id))
+        if not room:
             break
+        if not queued:  # another worker has taken it meanwhile; a simulation costs more than this question
+            continue
         checked = simulate(machine, intent, fees)
         match checked:
             case Revert():
@@ -94,9 +97,10 @@ def prepare(machine: Machine) -> int:
     return signed
 
 
-def has_room(session: Session, machine: Machine) -> bool:
-    """Return whether any usable key has less than 16 transactions in flight."""
-    return bool(_usable(session, machine, None))
+def _room_and_queued(session: Session, *, machine: Machine, intent_id: uuid.UUID) -> tuple[bool, bool]:
+    """Return whether any usable key has less than 16 transactions in flight, and whether the intent still waits."""
+    current = session.execute(repo.intent(intent_id)).scalar_one()
+    return bool(_usable(session, machine, None)), current.state == IntentState.QUEUED.value
 
 
 def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[bytes]:
