@@ -1,7 +1,11 @@
-"""A thousand intents asked for at once on one key: nonces 0 to 999, each once, whatever the workers do at once."""
+"""Many intents asked for at once on one key: each nonce once and none left out, whatever the workers do at once.
+
+`AICP_INTENTS=1000` asks for a thousand, which takes about a minute; two hundred go through the same doors.
+"""
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +23,7 @@ from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
 pytestmark = pytest.mark.services
-COUNT = 1_000
+COUNT = int(os.environ.get("AICP_INTENTS", "200"))
 WORKERS = 2
 
 
@@ -34,7 +38,7 @@ def workers(world: World) -> Iterator[list[Machine]]:
         close_machine(machine)
 
 
-def test_a_thousand_intents_at_once_take_each_nonce_once(world: World, workers: list[Machine]) -> None:
+def test_many_intents_at_once_take_each_nonce_once(world: World, workers: list[Machine]) -> None:
     [key] = workers[0].keys.addresses
     target = stranger().address
     before = world.usdc_of(target)
@@ -43,7 +47,7 @@ def test_a_thousand_intents_at_once_take_each_nonce_once(world: World, workers: 
         machine = workers[number % WORKERS]
         machine.db.write(
             lambda s: txm.enqueue(
-                s, world.ctx, idem_key=f"thousand:{number}", kind="faucet", on_behalf_of=target,
+                s, world.ctx, idem_key=f"many:{number}", kind="faucet", on_behalf_of=target,
                 to=world.ctx.deployment.usdc, data=usdc.encode_faucet(target, 1), expires_at=None, reference={},
                 gas_limit=100_000,
             )
@@ -62,7 +66,7 @@ def test_a_thousand_intents_at_once_take_each_nonce_once(world: World, workers: 
     sweep.sweep(workers[0])
     nonces = [row[0] for row in world.sql("SELECT nonce FROM txm.tx WHERE account = :a ORDER BY nonce", a=key)]
     assert nonces == list(range(COUNT))
-    assert world.sql("SELECT state, count(*) FROM txm.intent WHERE idem_key LIKE 'thousand:%' GROUP BY state") == [
+    assert world.sql("SELECT state, count(*) FROM txm.intent WHERE idem_key LIKE 'many:%' GROUP BY state") == [
         ("final", COUNT)
     ]
     assert world.usdc_of(target) - before == COUNT, "each was mined once"
