@@ -34,7 +34,7 @@ from backend.domain.settlement import (
     MAX_ROWS,
     Claimable,
     ClaimReason,
-    chosen,
+    batch_limit,
     claim_gas,
     claim_reason,
     gas_cost_units,
@@ -224,12 +224,9 @@ def test_a_row_is_claimed_when_it_is_worth_its_gas(row, reason) -> None:
     assert claim_reason(row, now=NOW, gas_price_wei=100 * 10**9, constants=POLYGON) is reason
 
 
-def test_threatened_rows_go_first_and_a_batch_is_bounded() -> None:
-    rows = [_row(10**6 + n, number=n) for n in range(1, 400)] + [_row(5, pending=True, number=999)]
-    picked = chosen(rows, now=NOW, gas_price_wei=10**9, constants=POLYGON)
-    assert len(picked) == MAX_ROWS
+def test_a_batch_is_bounded_and_halved_with_every_failure() -> None:
     assert max(claim_gas(MAX_ROWS), settle_gas(MAX_ROWS)) < 2**24, "a transaction's gas is capped (EIP-7825)"
-    assert picked[0][1] is ClaimReason.WITHDRAWAL
+    assert [batch_limit(tries) for tries in (0, 1, 2, 6, 7, 8, 100)] == [150, 75, 37, 2, 1, 1, 1]
 
 
 def test_a_bump_raises_both_fees_by_an_eighth_or_to_the_market() -> None:
