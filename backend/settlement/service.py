@@ -12,17 +12,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
 
 from aicp.abi import payment_channel as abi
+from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment, unix
 from backend.domain.settlement import (
     MAX_ROWS,
     Claimable,
+    ClaimReason,
     batch_limit,
     claim_gas,
     claim_reason,
@@ -93,17 +96,21 @@ def _policy(machine: Machine, gas_price_wei: int) -> repo.Policy:
 def settle(machine: Machine) -> int:
     """Claim and pay what the policy chooses now; return how many rows. Raises NodeUnreachable."""
     ctx, db = machine.ctx, machine.db
+    move_stuck(machine)
     if not db.read(lambda s: s.execute(repo.any_unclaimed(ctx.operators)).scalar_one()):
         return 0
-    move_stuck(machine)
     price = machine.rpc.head().base_fee_wei + max(machine.rpc.priority_fee(), ctx.constants.min_gas_price_wei)
     policy = _policy(machine, price)
     found = db.read(lambda s: candidates(s, ctx, policy))
     good: list[Candidate] = []
     for one in found:
         reason = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
-        _log.info("a channel is due", channel="0x" + one.row.channel_id.hex(), reason=reason)
-        if _would_be_taken(machine, one):
+        about = {"channel": hex0x(one.row.channel_id), "unclaimed_units": one.claimable.unclaimed_units}
+        if reason is ClaimReason.WITHDRAWAL:
+            _log.error("a withdrawal threatens receipts", **about, tries=one.claimable.tries)
+        else:
+            _log.info("a channel is due", **about, reason=reason)
+        if _would_be_taken(machine, policy, one):
             good.append(one)
     if not good:
         return 0
@@ -123,7 +130,7 @@ def batches(found: Sequence[Candidate]) -> list[list[Candidate]]:
     ]
 
 
-def _would_be_taken(machine: Machine, one: Candidate) -> bool:
+def _would_be_taken(machine: Machine, policy: repo.Policy, one: Candidate) -> bool:
     """Return whether the chain would take this row now, by simulating its receipt alone; one it refuses rests."""
     row = one.row
     data = abi.encode_claim_with_signature([row.as_claim()], row.operator_signature)
@@ -133,10 +140,18 @@ def _would_be_taken(machine: Machine, one: Candidate) -> bool:
         code, detail = explain(error)
         _log.error("a receipt would not be taken", channel="0x" + row.channel_id.hex(), code=code, detail=detail)
         if is_revert(error):
-            now = moment(machine.ctx.now())
-            machine.db.write(lambda s: s.execute(repo.claim_tried(row.channel_id, one.claimed_units, now, None)))
+            machine.db.write(partial(_rest, policy=policy, one=one))
         return False
     return True
+
+
+def _rest(session: Session, *, policy: repo.Policy, one: Candidate) -> None:
+    """Write down that the chain refuses a receipt, unless another worker has a claim of it under way by now."""
+    channel_id = one.row.channel_id
+    if not session.execute(repo.try_lock()).scalar_one():
+        return
+    if session.execute(repo.claimable(policy, [channel_id])).first() is not None:
+        session.execute(repo.claim_tried(channel_id, one.claimed_units, policy.now, None))
 
 
 def _enqueue(machine: Machine, policy: repo.Policy, batch_rows: list[Candidate], keys: Senders) -> int:

@@ -239,6 +239,40 @@ def test_a_claim_moves_on_with_its_settlement_when_its_key_runs_dry(world: World
         world.until(lambda: claimed(world) == total, "the claim is on chain")
 
 
+def test_a_settlement_left_behind_by_its_claim_moves_to_a_key_with_gas(world: World) -> None:
+    total = earn(world)
+    world.turn()
+    assert sweeps.settle(world.machine) >= 1
+    asked = senders_of_newest(world)[0]
+    other = next(address for address in world.machine.keys.addresses if address != asked)
+    sweeps.sweep_transactions(world.machine)
+    world.mirror()
+    assert claimed(world) == total
+    newest = "SELECT state FROM txm.intent WHERE kind = 'settle' ORDER BY created_at DESC LIMIT 1"
+    assert world.one(newest) == "queued"
+    with dry(world, asked):
+        sweeps.settle(world.machine)
+        assert senders_of_newest(world) == [asked, other]
+        world.until(lambda: world.one(newest) == "final", "the settlement is final")
+
+
+def test_what_a_withdrawal_threatens_is_tried_again_within_ten_minutes(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    earn(world)
+    world.turn()
+    assert sweeps.settle(world.machine) >= 1
+    world.sql("UPDATE txm.intent SET state = 'failed' WHERE state = 'queued'")
+    week = "UPDATE app.claim_try SET tries = 14, not_before = updated_at + interval '7 days' WHERE channel_id = :id"
+    world.sql(week, id=world.lane().channel_id)
+    world.clock.added += 601
+    assert sweeps.settle(world.machine) == 0
+    with withdrawing(world):
+        assert sweeps.settle(world.machine) == 1
+    assert "a withdrawal threatens receipts" in capsys.readouterr().out
+    world.turn()
+
+
 def test_a_full_key_stops_no_claim(world: World) -> None:
     first, second = world.machine.keys.addresses[:2]
     earn(world)

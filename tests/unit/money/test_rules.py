@@ -41,7 +41,7 @@ from backend.domain.settlement import (
     settle_gas,
 )
 from backend.domain.task_states import TaskState, may_move
-from backend.txm.classify import SendOutcome, classify, combined
+from backend.txm.classify import SendOutcome, classify, combined, is_out_of_gas
 from backend.txm.fees import Fees, bump, market
 from backend.txm.rpc import NodeError, NodeUnreachable
 from indexer.core.states import EscrowStatus
@@ -274,3 +274,18 @@ def test_one_acceptance_is_acceptance_and_rejection_takes_all() -> None:
     assert combined([SendOutcome.REJECTED, SendOutcome.ACCEPTED]) is SendOutcome.ACCEPTED
     assert combined([SendOutcome.REJECTED, SendOutcome.UNKNOWN]) is SendOutcome.UNKNOWN
     assert combined([SendOutcome.REJECTED, SendOutcome.REJECTED]) is SendOutcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("error", "out_of_gas"),
+    [
+        (NodeError(-32000, "out of gas"), True),
+        (NodeError(-32003, "EVM error OutOfGas"), True),
+        (NodeError(-32000, "intrinsic gas too low: have 20000, want 21000"), True),
+        (NodeError(-32000, "gas required exceeds allowance (50000)"), True),
+        (NodeError(3, "execution reverted: out of gas"), False),
+        (NodeError(-32000, "header not found"), False),
+    ],
+)
+def test_a_call_that_needs_more_than_its_limit_is_known_by_its_wording(error: NodeError, out_of_gas: bool) -> None:
+    assert is_out_of_gas(error) is out_of_gas
