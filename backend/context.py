@@ -62,6 +62,17 @@ class Context:
     domains: Domains
     operator: OperatorSigner
     now: Callable[[], int]
+    retired: tuple[OperatorSigner, ...] = ()
+    """Operators of earlier epochs whose pools are still served: what was promised under them is earned and claimed."""
+
+    def operator_of(self, address: bytes) -> OperatorSigner | None:
+        """Return the operator with this address, of this epoch or an earlier one; None if its key is not here."""
+        return next((signer for signer in (self.operator, *self.retired) if signer.address == address), None)
+
+    @property
+    def operators(self) -> tuple[bytes, ...]:
+        """Return the addresses whose pools are served, the one that new deals get first."""
+        return tuple(dict.fromkeys((self.operator.address, *(signer.address for signer in self.retired))))
 
     @property
     def constants(self) -> Constants:
@@ -101,4 +112,5 @@ def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Co
         domains=domains_of(deployment),
         operator=OperatorSigner.from_hex(settings.operator_key.get_secret_value()),
         now=now,
+        retired=tuple(OperatorSigner.from_hex(key.get_secret_value()) for key in settings.retired_operator_keys),
     )

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
 
     operator_key: SecretStr
     """Signs bid receipts, awards and claim batches; cannot move money by itself."""
+    retired_operator_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
+    """Operator keys of earlier epochs: they sign receipts and claims of the pools that name them, and nothing new."""
     relayer_keys: Annotated[list[SecretStr], NoDecode]
     """Send transactions and pay gas; hold no rights in any contract."""
     operators: Annotated[list[str], NoDecode] = Field(default_factory=list)
@@ -65,7 +67,7 @@ class Settings(BaseSettings):
     rpc_timeout_seconds: float = 10.0
     sweep_seconds: float = 1.0
 
-    @field_validator("rpc_urls", "relayer_keys", "operators", "allowed_origins", mode="before")
+    @field_validator("rpc_urls", "retired_operator_keys", "relayer_keys", "operators", "allowed_origins", mode="before")
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)

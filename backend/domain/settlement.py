@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -26,6 +25,8 @@ class Claimable:
     unclaimed_units: int
     oldest_receipt_at: int
     withdrawal_pending: bool
+    tries: int = 0
+    """How often a claim of it has failed, or has not come to its end."""
 
 
 class ClaimReason(StrEnum):
@@ -41,6 +42,22 @@ def gas_cost_units(gas: int, gas_price_wei: int, native_price_units: int) -> int
     return -(-gas * gas_price_wei * native_price_units // WEI)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Worth:
+    """From which value a row is claimed, in base units."""
+
+    once_old_units: int
+    at_once_units: int | None
+    """None where gas costs nothing: then only age decides, or every payment would become a transaction."""
+
+
+def worth(*, gas_price_wei: int, constants: Constants) -> Worth:
+    """Return `settle_gas_multiple` times a row's gas for one that has waited, ten times that for one that has not."""
+    cost = gas_cost_units(CLAIM_ROW_GAS, gas_price_wei, constants.native_price_units)
+    enough = cost * constants.settle_gas_multiple
+    return Worth(once_old_units=enough, at_once_units=10 * enough if enough else None)
+
+
 def claim_reason(row: Claimable, *, now: int, gas_price_wei: int, constants: Constants) -> ClaimReason | None:
     """Return why to claim the row now, None to wait.
 
@@ -51,26 +68,18 @@ def claim_reason(row: Claimable, *, now: int, gas_price_wei: int, constants: Con
         return None
     if row.withdrawal_pending:
         return ClaimReason.WITHDRAWAL
-    cost = gas_cost_units(CLAIM_ROW_GAS, gas_price_wei, constants.native_price_units)
-    worth_it = cost * constants.settle_gas_multiple
-    if row.unclaimed_units < worth_it:
+    needed = worth(gas_price_wei=gas_price_wei, constants=constants)
+    if row.unclaimed_units < needed.once_old_units:
         return None
     if now - row.oldest_receipt_at >= constants.settle_age_seconds:
         return ClaimReason.AGE
-    return ClaimReason.VALUE if worth_it and row.unclaimed_units >= 10 * worth_it else None
+    at_once = needed.at_once_units
+    return ClaimReason.VALUE if at_once is not None and row.unclaimed_units >= at_once else None
 
 
-def chosen(
-    rows: Sequence[Claimable], *, now: int, gas_price_wei: int, constants: Constants
-) -> list[tuple[Claimable, ClaimReason]]:
-    """Return the rows to claim now, threatened ones first, then by value, at most one batch."""
-    reasons = [
-        (row, reason)
-        for row in rows
-        if (reason := claim_reason(row, now=now, gas_price_wei=gas_price_wei, constants=constants)) is not None
-    ]
-    reasons.sort(key=lambda pair: (pair[1] is not ClaimReason.WITHDRAWAL, -pair[0].unclaimed_units, pair[0].channel_id))
-    return reasons[:MAX_ROWS]
+def batch_limit(tries: int) -> int:
+    """Return how many rows that have failed so often go into one batch: each time half, down to each one alone."""
+    return max(1, MAX_ROWS >> tries)
 
 
 def claim_gas(rows: int) -> int:

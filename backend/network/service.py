@@ -64,17 +64,19 @@ def network(ctx: Context) -> NetworkOut:
 
 
 def _operators(ctx: Context) -> list[OperatorOut]:
-    listed = [
+    """Return every epoch. Only the key that signs new deals is still in force, whatever the file says of older ones."""
+    now = moment(ctx.now())
+    epochs = [(epoch.address, epoch.from_time, epoch.until) for epoch in ctx.deployment.operators]
+    known = {address for address, _, _ in epochs}
+    epochs += [(address, moment(0), None) for address in ctx.operators if address not in known]
+    return [
         OperatorOut(
-            address=epoch.address,
-            from_time=epoch.from_time,
-            until=epoch.until,
+            address=address,
+            from_time=from_time,
+            until=None if address == ctx.operator.address else until or now,
         )
-        for epoch in ctx.deployment.operators
+        for address, from_time, until in epochs
     ]
-    if any(one.address == ctx.operator.address for one in listed):
-        return listed
-    return [*listed, OperatorOut(address=ctx.operator.address, from_time=moment(0), until=None)]
 
 
 def status(session: Session, ctx: Context) -> StatusOut:

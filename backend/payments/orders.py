@@ -142,7 +142,7 @@ def _check_terms(session: Session, ctx: Context, deal: Deal, given: OrderIn) -> 
 
 def _check_pool(session: Session, ctx: Context, deal: Deal, way: Lane, given: OrderIn) -> None:
     """Check the pool the deal's own parties name, and that a receipt could still be claimed from it in time."""
-    if deal.operator != ctx.operator.address:
+    if ctx.operator_of(deal.operator) is None:
         raise RetiredOperator
     pool = views.pool(session, way.pool_id)
     if pool is None:

@@ -32,11 +32,12 @@ Filter = repo.ReceiptFilter
 def earn(session: Session, ctx: Context, order: MicroOrder) -> Receipt:
     """Turn a reserved or delivered order into a receipt; the caller holds the task's lock.
 
-    Raises RetiredOperator when another key's epoch has to sign.
+    Signed by the pool's own operator, of whichever epoch. Raises RetiredOperator when that key is not here.
     """
     pool = session.execute(repo.pool_locked(order.pool_id)).scalar_one()
     channel = session.execute(repo.channel_locked(order.channel_id)).scalar_one()
-    if pool.operator != ctx.operator.address:
+    operator = ctx.operator_of(pool.operator)
+    if operator is None:
         raise RetiredOperator
     if channel.ceiling_signature is None:
         raise AssertionError("an order was taken without a voucher")
@@ -57,8 +58,8 @@ def earn(session: Session, ctx: Context, order: MicroOrder) -> Receipt:
         total_claimed_units=channel.earned_units,
         ceiling_units=channel.ceiling_units,
         voucher_signature=channel.ceiling_signature,
-        operator=ctx.operator.address,
-        operator_signature=ctx.operator.sign(ClaimBatch(claims=(entry,)).digest(ctx.domains.channel)),
+        operator=operator.address,
+        operator_signature=operator.sign(ClaimBatch(claims=(entry,)).digest(ctx.domains.channel)),
         created_at=moment(ctx.now()),
     )
     session.add(receipt)

@@ -1,13 +1,32 @@
-"""What has been tried to pay receivers what the chain has claimed for them."""
+"""What has been tried to claim what channels have earned, and to pay receivers what the chain has claimed."""
 
 from __future__ import annotations
 
 import uuid
 
-from sqlalchemy import CheckConstraint
+from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import AddressColumn, Base, CreatedAt, Moment, UnitsColumn
+from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, UnitsColumn
+
+
+class ClaimTry(Base):
+    """The newest try to claim a channel's earnings; one row a channel, written with the intent that carries the try."""
+
+    __tablename__ = "claim_try"
+
+    channel_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.channel.channel_id"), primary_key=True)
+    claimed_units: Mapped[UnitsColumn]
+    """What the chain had claimed when this was tried: more than that, and the try has worked."""
+    tries: Mapped[int]
+    """How often it was tried while nothing more was claimed."""
+    not_before: Mapped[Moment]
+    """Until then a channel of which nothing was claimed is left alone, unless a withdrawal threatens it."""
+    intent_id: Mapped[uuid.UUID | None]
+    """Absent where a simulation has already shown that the chain refuses the receipt."""
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("tries > 0", name="tries"), {"schema": "app"})
 
 
 class Payout(Base):

@@ -5,16 +5,20 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, and_, case, exists, func, or_, select, text
+from sqlalchemy import ColumnElement, Insert, Select, and_, case, exists, false, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.elements import TextClause
 
 from aicp.rules.primitives import Finality
-from backend.payments.models import Channel, ClaimRow, Pool, Receipt
-from backend.settlement.models import Payout
+from backend.domain.settlement import MAX_ROWS, Worth
+from backend.payments.models import Channel, Pool, Receipt
+from backend.settlement.models import ClaimTry, Payout
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
+from indexer import views
 from indexer.projections.payment_channel import channel as mirrored
 from indexer.projections.payment_channel import receiver as receivers
 from indexer.views.sync import bound
@@ -22,7 +26,19 @@ from indexer.views.sync import bound
 SETTLING_LOCK = 7_104_220_532
 FIRST_PAUSE_SECONDS = 60
 MAX_PAUSE_SECONDS = 7 * 86_400
+THREATENED_PAUSE_SECONDS = 600
+"""A withdrawal waits a day and more: what it threatens is tried many times before it ends."""
 UNDERWAY = (IntentState.QUEUED.value, IntentState.SENT.value, IntentState.MINED.value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """Whose receipts are claimed, and from which value and age on."""
+
+    operators: tuple[bytes, ...]
+    now: dt.datetime
+    old_since: dt.datetime
+    worth: Worth
 
 
 def try_lock() -> TextClause:
@@ -30,61 +46,134 @@ def try_lock() -> TextClause:
     return text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=SETTLING_LOCK)
 
 
-def unclaimed(operator: bytes, limit: int) -> Select[Channel, Pool, int]:
-    """Channels of the operator that have earned more than the chain has claimed, with what it has claimed."""
+def any_unclaimed(operators: Sequence[bytes]) -> Select[bool]:
+    """Whether a channel of these operators has earned more than the chain has claimed."""
+    claimed = (
+        select(mirrored.c.total_claimed_units).where(mirrored.c.channel_id == Channel.channel_id).scalar_subquery()
+    )
+    ours = exists().where(
+        Channel.pool_id == Pool.pool_id, Pool.operator.in_(operators), Channel.earned_units > func.coalesce(claimed, 0)
+    )
+    return select(ours)
+
+
+def claimable(
+    policy: Policy, among: Sequence[bytes] | None = None
+) -> Select[Channel, Pool, Receipt, int, Any, bool, int]:
+    """Channels to claim now, at most one batch: those a withdrawal threatens first, then by value.
+
+    Each with its newest receipt, what the chain has claimed, since when the oldest receipt waits, whether it is
+    threatened and how often a claim has failed. Left out: where a claim is under way, ended ones in blocks the mirror
+    has not taken included, and where one has just failed. The database applies the policy, so that no number of rows
+    that are not due can hide one that is.
+    """
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)
-    return (
-        select(Channel, Pool, claimed)
+    left = Channel.earned_units - claimed
+    threatened = Pool.pool_id.in_(views.threatened_pools())
+    oldest = (
+        select(func.min(Receipt.created_at))
+        .where(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units > claimed)
+        .correlate(Channel, mirrored)
+        .scalar_subquery()
+    )
+    worth = policy.worth
+    at_once = false() if worth.at_once_units is None else left >= worth.at_once_units
+    due = or_(threatened, and_(left >= worth.once_old_units, or_(at_once, oldest <= policy.old_since)))
+    failed = ClaimTry.claimed_units == claimed
+    hurried = policy.now - dt.timedelta(seconds=THREATENED_PAUSE_SECONDS)
+    over = or_(ClaimTry.not_before <= policy.now, and_(threatened, ClaimTry.updated_at <= hurried))
+    free = or_(ClaimTry.channel_id.is_(None), and_(~_open_or_unseen(ClaimTry.intent_id), or_(~failed, over)))
+    statement = (
+        select(Channel, Pool, Receipt, claimed, oldest, threatened, case((failed, ClaimTry.tries), else_=0))
         .join(Pool, Pool.pool_id == Channel.pool_id)
+        .join(
+            Receipt,
+            and_(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units == Channel.earned_units),
+        )
         .outerjoin(mirrored, mirrored.c.channel_id == Channel.channel_id)
-        .where(Pool.operator == operator, Channel.earned_units > claimed)
-        .order_by((Channel.earned_units - claimed).desc(), Channel.channel_id)
-        .limit(limit)
+        .outerjoin(ClaimTry, ClaimTry.channel_id == Channel.channel_id)
+        .where(Pool.operator.in_(policy.operators), left > 0, due, free)
+        .order_by(threatened.desc(), left.desc(), Channel.channel_id)
+        .limit(MAX_ROWS)
+    )
+    return statement if among is None else statement.where(Channel.channel_id.in_(among))
+
+
+def claim_tried(channel_id: bytes, claimed_units: int, now: dt.datetime, intent_id: uuid.UUID | None) -> Insert:
+    """Write down a try to claim; the pause after it doubles with every try that claims nothing."""
+    first = dt.timedelta(seconds=FIRST_PAUSE_SECONDS)
+    statement = pg_insert(ClaimTry).values(
+        channel_id=channel_id, claimed_units=claimed_units, tries=1, not_before=now + first, intent_id=intent_id,
+        updated_at=now,
+    )  # fmt: skip
+    again = ClaimTry.claimed_units == statement.excluded.claimed_units
+    return statement.on_conflict_do_update(
+        index_elements=["channel_id"],
+        set_={
+            "claimed_units": statement.excluded.claimed_units,
+            **_once_more(again, ClaimTry.tries, statement.excluded),
+        },
     )
 
 
-def underway(channel_ids: Sequence[bytes]) -> Select[bytes, int]:
-    """Per channel, the highest total in a batch that may still be mined."""
+def _once_more(again: ColumnElement[bool], tries: Any, given: Any) -> dict[str, Any]:
+    """Return the columns of a try that follows another: the pause doubles where nothing has come of the one before."""
+    pause = func.least(FIRST_PAUSE_SECONDS * func.power(2, func.least(tries, 20)), MAX_PAUSE_SECONDS)
+    return {
+        "tries": case((again, tries + 1), else_=1),
+        "not_before": case(
+            (again, given.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, pause)), else_=given.not_before
+        ),
+        "intent_id": given.intent_id,
+        "updated_at": given.updated_at,
+    }
+
+
+def waiting_for_their_key() -> Select[Intent]:
+    """Queued claims and settlements, which one key has to send."""
     return (
-        select(ClaimRow.channel_id, func.max(ClaimRow.total_claimed_units))
-        .join(Intent, Intent.id == ClaimRow.intent_id)
-        .where(ClaimRow.channel_id.in_(channel_ids), Intent.state.in_(UNDERWAY))
-        .group_by(ClaimRow.channel_id)
+        select(Intent)
+        .where(
+            Intent.state == IntentState.QUEUED.value, Intent.kind.in_(("claim", "settle")), Intent.account.is_not(None)
+        )
+        .order_by(Intent.created_at, Intent.id)
     )
 
 
-def oldest_unclaimed(channel_id: bytes, claimed_units: int) -> Select[Receipt]:
-    """The oldest receipt of a channel the chain has not claimed."""
+def claim_of(batch: str) -> Select[str]:
+    """Where the claim stands whose settlement has the same batch; nothing for a settlement without one."""
+    return select(Intent.state).where(Intent.idem_key == f"claim:{batch}")
+
+
+def queued_for_keys(addresses: Sequence[bytes]) -> Select[bytes | None, int]:
+    """How many queued intents each of these keys alone has to send."""
     return (
-        select(Receipt)
-        .where(Receipt.channel_id == channel_id, Receipt.total_claimed_units > claimed_units)
-        .order_by(Receipt.total_claimed_units)
-        .limit(1)
+        select(Intent.account, func.count())
+        .where(Intent.state == IntentState.QUEUED.value, Intent.account.in_(addresses))
+        .group_by(Intent.account)
     )
 
 
-def newest_receipt(channel_id: bytes) -> Select[Receipt]:
-    """The receipt with the highest total of a channel."""
-    return select(Receipt).where(Receipt.channel_id == channel_id).order_by(Receipt.total_claimed_units.desc()).limit(1)
-
-
-def _still_underway() -> ColumnElement[bool]:
-    """Whether the newest try may yet pay: not ended, or ended in a block the mirror has not taken."""
-    open_or_unseen = or_(Intent.state.in_(UNDERWAY), Intent.block_number > bound(Finality.SEEN))
-    return exists().where(Intent.id == Payout.intent_id, open_or_unseen)
+def _open_or_unseen(intent_id: Any) -> ColumnElement[bool]:
+    """Whether a try may yet work: not ended, or ended in a block the mirror has not taken."""
+    return exists().where(
+        Intent.id == intent_id, or_(Intent.state.in_(UNDERWAY), Intent.block_number > bound(Finality.SEEN))
+    )
 
 
 def _nothing_paid_since() -> ColumnElement[bool]:
     return Payout.settled_units == func.coalesce(receivers.c.settled_units, 0)
 
 
-def unpaid(operator: bytes, now: dt.datetime, limit: int, among: Sequence[bytes] | None = None) -> Select[bytes, int]:
+def unpaid(
+    operators: Sequence[bytes], now: dt.datetime, limit: int, among: Sequence[bytes] | None = None
+) -> Select[bytes, int]:
     """Receivers of our channels with less paid than claimed, and what was paid: those it is time to pay (again).
 
     Left out: where a try is under way, and where one has just failed. Longest waiting first.
     """
     ours = exists().where(
-        Channel.receiver == receivers.c.receiver, Channel.pool_id == Pool.pool_id, Pool.operator == operator
+        Channel.receiver == receivers.c.receiver, Channel.pool_id == Pool.pool_id, Pool.operator.in_(operators)
     )
     statement = (
         select(receivers.c.receiver, receivers.c.settled_units)
@@ -94,7 +183,7 @@ def unpaid(operator: bytes, now: dt.datetime, limit: int, among: Sequence[bytes]
             ours,
             or_(
                 Payout.receiver.is_(None),
-                and_(~_still_underway(), or_(~_nothing_paid_since(), Payout.not_before <= now)),
+                and_(~_open_or_unseen(Payout.intent_id), or_(~_nothing_paid_since(), Payout.not_before <= now)),
             ),
         )
         .order_by(Payout.not_before.nulls_first(), receivers.c.receiver)
@@ -113,7 +202,7 @@ def resting(receivers_asked: Sequence[bytes], now: dt.datetime) -> Select[bytes]
             Payout.tries > 1,
             Payout.not_before > now,
             _nothing_paid_since(),
-            ~_still_underway(),
+            ~_open_or_unseen(Payout.intent_id),
         )
     )
 
@@ -130,17 +219,10 @@ def tried(receiver: bytes, settled: int, now: dt.datetime, intent_id: uuid.UUID 
         receiver=receiver, settled_units=settled, tries=1, not_before=now + first, intent_id=intent_id, updated_at=now
     )
     again = Payout.settled_units == statement.excluded.settled_units
-    pause = func.least(FIRST_PAUSE_SECONDS * func.power(2, func.least(Payout.tries, 20)), MAX_PAUSE_SECONDS)
     return statement.on_conflict_do_update(
         index_elements=["receiver"],
         set_={
             "settled_units": statement.excluded.settled_units,
-            "tries": case((again, Payout.tries + 1), else_=1),
-            "not_before": case(
-                (again, statement.excluded.updated_at + func.make_interval(0, 0, 0, 0, 0, 0, pause)),
-                else_=statement.excluded.not_before,
-            ),
-            "intent_id": statement.excluded.intent_id,
-            "updated_at": statement.excluded.updated_at,
+            **_once_more(again, Payout.tries, statement.excluded),
         },
     )

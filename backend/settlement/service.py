@@ -2,150 +2,196 @@
 
 The claim and the settlement that pays it are two intents of one commit with the same fixed sender, so the settlement
 is always mined after the claim. Claimed totals are read from the mirror only: a batch that was lost, failed or mined
-in part is simply found unclaimed again, and a receiver whom a settlement has not paid is found unpaid again. Who
-cannot be paid (a token may refuse an address) is left alone for a growing while. One builder at a time; a crash before
-the commit leaves nothing.
+in part is simply found unclaimed again, and a receiver whom a settlement has not paid is found unpaid again. One claim
+of a channel at a time, and none before the mirror has read what became of the one before. What fails is tried again
+after a growing while: a claim the chain refuses or skips, and who cannot be paid (a token may refuse an address). One
+builder at a time; a crash before the commit leaves nothing.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
 
 from aicp.abi import payment_channel as abi
+from aicp.rules.primitives import hex0x
 from backend.context import Context
-from backend.db.engine import SyncDatabase
 from backend.db.ids import new_id
 from backend.db.times import moment, unix
-from backend.domain.settlement import MAX_ROWS, Claimable, chosen, claim_gas, settle_gas
+from backend.domain.settlement import (
+    MAX_ROWS,
+    Claimable,
+    ClaimReason,
+    batch_limit,
+    claim_gas,
+    claim_reason,
+    settle_gas,
+    worth,
+)
 from backend.payments.channels import lane
 from backend.payments.models import ClaimRow
 from backend.settlement import repo
 from backend.settlement.batch import Row, batch_message, grouped
-from backend.txm import repo as txm_repo
+from backend.settlement.senders import Senders, move_stuck, senders
 from backend.txm import service as txm
+from backend.txm.classify import is_revert
 from backend.txm.machine import Machine
 from backend.txm.reverts import explain
 from backend.txm.rpc import NodeError
-from indexer import views
 
 _log = structlog.get_logger("settlement")
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A channel to claim: what the policy asks about it, and the row that would claim it."""
+    """A channel to claim: what the policy asks about it, whose signature claims it, and the row that does."""
 
     claimable: Claimable
+    operator: bytes
+    claimed_units: int
     row: Row
 
 
-def candidates(session: Session, ctx: Context) -> list[Candidate]:
-    """Return the channels with receipts above what the chain, or a batch on its way, has claimed."""
-    rows = session.execute(repo.unclaimed(ctx.operator.address, 5 * MAX_ROWS)).tuples().all()
-    ids = [channel.channel_id for channel, _, _ in rows]
-    underway = dict(session.execute(repo.underway(ids)).tuples().all()) if ids else {}
+def candidates(session: Session, ctx: Context, policy: repo.Policy) -> list[Candidate]:
+    """Return the channels to claim now by the policy, at most one batch, threatened ones first."""
     found: list[Candidate] = []
-    for channel, pool, claimed in rows:
-        done = max(int(claimed), int(underway.get(channel.channel_id, 0)))
-        if channel.earned_units <= done:
-            continue
-        newest = session.execute(repo.newest_receipt(channel.channel_id)).scalar_one()
-        oldest = session.execute(repo.oldest_unclaimed(channel.channel_id, done)).scalar_one()
-        chain_pool = views.pool(session, pool.pool_id)
+    for channel, pool, newest, claimed, oldest, threatened, tries in session.execute(repo.claimable(policy)).tuples():
         way = lane(
             ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=channel.receiver,
             operator=pool.operator,
         )  # fmt: skip
-        found.append(
-            Candidate(
-                Claimable(
-                    channel_id=channel.channel_id,
-                    unclaimed_units=newest.total_claimed_units - done,
-                    oldest_receipt_at=unix(oldest.created_at),
-                    withdrawal_pending=chain_pool is not None and chain_pool.pending_withdraw_units > 0,
-                ),
-                Row(
-                    channel_id=channel.channel_id,
-                    config=way.config,
-                    total_claimed_units=newest.total_claimed_units,
-                    ceiling_units=newest.ceiling_units,
-                    voucher_signature=newest.voucher_signature,
-                    operator_signature=newest.operator_signature,
-                ),
-            )
+        claimable = Claimable(
+            channel_id=channel.channel_id,
+            unclaimed_units=newest.total_claimed_units - int(claimed),
+            oldest_receipt_at=unix(oldest),
+            withdrawal_pending=threatened,
+            tries=tries,
         )
+        row = Row(
+            channel_id=channel.channel_id,
+            config=way.config,
+            total_claimed_units=newest.total_claimed_units,
+            ceiling_units=newest.ceiling_units,
+            voucher_signature=newest.voucher_signature,
+            operator_signature=newest.operator_signature,
+        )
+        found.append(Candidate(claimable, pool.operator, int(claimed), row))
     return found
+
+
+def _policy(machine: Machine, gas_price_wei: int) -> repo.Policy:
+    ctx = machine.ctx
+    return repo.Policy(
+        operators=ctx.operators,
+        now=moment(ctx.now()),
+        old_since=moment(ctx.now() - ctx.constants.settle_age_seconds),
+        worth=worth(gas_price_wei=gas_price_wei, constants=ctx.constants),
+    )
 
 
 def settle(machine: Machine) -> int:
     """Claim and pay what the policy chooses now; return how many rows. Raises NodeUnreachable."""
     ctx, db = machine.ctx, machine.db
-    found = db.read(lambda s: candidates(s, ctx))
-    if not found:
+    move_stuck(machine)
+    if not db.read(lambda s: s.execute(repo.any_unclaimed(ctx.operators)).scalar_one()):
         return 0
     price = machine.rpc.head().base_fee_wei + max(machine.rpc.priority_fee(), ctx.constants.min_gas_price_wei)
-    picked = chosen([c.claimable for c in found], now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
-    by_id = {candidate.row.channel_id: candidate.row for candidate in found}
-    for claimable, reason in picked:
-        _log.info("a channel is due", channel="0x" + claimable.channel_id.hex(), reason=reason.value)
-    rows = [by_id[claimable.channel_id] for claimable, _ in picked]
-    good = [row for row in rows if _would_be_taken(machine, row)]
-    return _enqueue(db, machine, good) if good else 0
+    policy = _policy(machine, price)
+    found = db.read(lambda s: candidates(s, ctx, policy))
+    good: list[Candidate] = []
+    for one in found:
+        reason = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
+        about = {"channel": hex0x(one.row.channel_id), "unclaimed_units": one.claimable.unclaimed_units}
+        if reason is ClaimReason.WITHDRAWAL:
+            _log.error("a withdrawal threatens receipts", **about, tries=one.claimable.tries)
+        else:
+            _log.info("a channel is due", **about, reason=reason)
+        if _would_be_taken(machine, policy, one):
+            good.append(one)
+    if not good:
+        return 0
+    keys = senders(machine)
+    return sum(_enqueue(machine, policy, batch, keys) for batch in batches(good))
 
 
-def _would_be_taken(machine: Machine, row: Row) -> bool:
-    """Return whether the chain would take this row now, by simulating its receipt alone."""
+def batches(found: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Return the rows in batches of one operator each; rows that have failed go apart, in ever smaller batches."""
+    alike: dict[tuple[bytes, int], list[Candidate]] = {}
+    for one in found:
+        alike.setdefault((one.operator, one.claimable.tries), []).append(one)
+    return [
+        rows[start : start + batch_limit(tries)]
+        for (_, tries), rows in alike.items()
+        for start in range(0, len(rows), batch_limit(tries))
+    ]
+
+
+def _would_be_taken(machine: Machine, policy: repo.Policy, one: Candidate) -> bool:
+    """Return whether the chain would take this row now, by simulating its receipt alone; one it refuses rests."""
+    row = one.row
     data = abi.encode_claim_with_signature([row.as_claim()], row.operator_signature)
     try:
         machine.rpc.eth_call(sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data)
     except NodeError as error:
         code, detail = explain(error)
         _log.error("a receipt would not be taken", channel="0x" + row.channel_id.hex(), code=code, detail=detail)
+        if is_revert(error):
+            machine.db.write(partial(_rest, policy=policy, one=one))
         return False
     return True
 
 
-def _sender(session: Session, machine: Machine) -> bytes | None:
-    """Return the key that sends claims: the first that is not quarantined."""
-    keys = machine.keys
-    known = session.execute(txm_repo.accounts(keys.chain_id, keys.addresses)).scalars()
-    usable = {account.address for account in known if account.quarantined_reason is None}
-    return next((address for address in keys.addresses if address in usable), None)
+def _rest(session: Session, *, policy: repo.Policy, one: Candidate) -> None:
+    """Write down that the chain refuses a receipt, unless another worker has a claim of it under way by now."""
+    channel_id = one.row.channel_id
+    if not session.execute(repo.try_lock()).scalar_one():
+        return
+    if session.execute(repo.claimable(policy, [channel_id])).first() is not None:
+        session.execute(repo.claim_tried(channel_id, one.claimed_units, policy.now, None))
 
 
-def _enqueue(db: SyncDatabase, machine: Machine, rows: list[Row]) -> int:
+def _enqueue(machine: Machine, policy: repo.Policy, batch_rows: list[Candidate], keys: Senders) -> int:
     ctx = machine.ctx
-    ordered, groups = grouped(rows)
-    signature = ctx.operator.sign(batch_message(ordered).digest(ctx.domains.channel))
-    data = abi.encode_claim_batch(ctx.operator.address, groups, signature)
+    operator = ctx.operator_of(batch_rows[0].operator)
+    assert operator is not None, "the policy names only operators whose keys are here"
+    ordered, groups = grouped([one.row for one in batch_rows])
+    data = abi.encode_claim_batch(
+        operator.address, groups, operator.sign(batch_message(ordered).digest(ctx.domains.channel))
+    )
     wanted = list(dict.fromkeys(row.config.receiver for row in ordered))
+    gas = claim_gas(len(ordered))
+    sender = keys.take(gas + settle_gas(len(wanted)), 2)
+    if sender is None:
+        return 0
 
     def run(session: Session) -> int:
-        sender = _sender(session, machine)
-        if sender is None or not session.execute(repo.try_lock()).scalar_one():
+        if not session.execute(repo.try_lock()).scalar_one():
             return 0
-        ids = [row.channel_id for row in ordered]
-        underway = dict(session.execute(repo.underway(ids)).tuples().all())
-        if any(int(underway.get(row.channel_id, 0)) >= row.total_claimed_units for row in ordered):
-            return 0  # another worker has just built this batch
+        # asked again under the lock: another worker may have just built this batch
+        still = session.execute(repo.claimable(policy, [row.channel_id for row in ordered])).all()
+        if len(still) < len(ordered):
+            return 0
         batch = str(new_id())
         claim = txm.enqueue(
-            session, ctx, idem_key=f"claim:{batch}", kind="claim", on_behalf_of=ctx.operator.address,
+            session, ctx, idem_key=f"claim:{batch}", kind="claim", on_behalf_of=operator.address,
             to=ctx.deployment.payment_channel, data=data, expires_at=None,
-            reference={"batch": batch, "rows": len(ordered)}, account=sender, gas_limit=claim_gas(len(ordered)),
+            reference={"batch": batch, "rows": len(ordered)}, account=sender, gas_limit=gas,
         )  # fmt: skip
-        for row in ordered:
+        for one in batch_rows:
+            row = one.row
             session.add(
                 ClaimRow(intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units)
             )
-        resting = set(session.execute(repo.resting(wanted, moment(ctx.now()))).scalars())
+            session.execute(repo.claim_tried(row.channel_id, one.claimed_units, policy.now, claim.id))
+        resting = set(session.execute(repo.resting(wanted, policy.now)).scalars())
         _pay(session, ctx, [receiver for receiver in wanted if receiver not in resting], sender, batch)
         return len(ordered)
 
-    return db.write(run)
+    return machine.db.write(run)
 
 
 def _pay(session: Session, ctx: Context, receivers: list[bytes], sender: bytes, batch: str) -> None:
@@ -168,26 +214,30 @@ def pay_unpaid(machine: Machine) -> int:
     A receiver whose payment would revert costs no gas, only a simulation after a growing pause. Raises NodeUnreachable.
     """
     ctx, db = machine.ctx, machine.db
-    operator = ctx.operator.address
-    found = db.read(lambda s: s.execute(repo.unpaid(operator, moment(ctx.now()), MAX_ROWS)).tuples().all())
+    operators = ctx.operators
+    found = db.read(lambda s: s.execute(repo.unpaid(operators, moment(ctx.now()), MAX_ROWS)).tuples().all())
+    if not found:
+        return 0
     payable = {receiver for receiver, _ in found if _could_be_paid(machine, receiver)}
+    sender = senders(machine).take(settle_gas(max(1, len(payable))), 1) if payable else None
 
     def run(session: Session) -> int:
-        sender = _sender(session, machine)
-        if sender is None or not session.execute(repo.try_lock()).scalar_one():
+        if not session.execute(repo.try_lock()).scalar_one():
             return 0
         now = moment(ctx.now())
         among = [receiver for receiver, _ in found]
         # asked again under the lock: another worker may have just asked for them
-        rows = session.execute(repo.unpaid(operator, now, MAX_ROWS, among)).tuples().all()
+        rows = session.execute(repo.unpaid(operators, now, MAX_ROWS, among)).tuples().all()
         for receiver, paid in rows:
             if receiver not in payable:
                 session.execute(repo.tried(receiver, int(paid), now, None))
         again = [receiver for receiver, _ in rows if receiver in payable]
+        if sender is None:
+            return 0
         _pay(session, ctx, again, sender, str(new_id()))
         return len(again)
 
-    return db.write(run) if found else 0
+    return db.write(run)
 
 
 def _could_be_paid(machine: Machine, receiver: bytes) -> bool:

@@ -134,3 +134,11 @@ def refused_by_all(outcomes: list[SendOutcome]) -> bool:
 def is_revert(error: NodeError) -> bool:
     """Return whether a call failed by revert, and not because the node would not run it."""
     return classify(error) is SendOutcome.REVERTED or bool(error.data)
+
+
+def is_out_of_gas(error: NodeError) -> bool:
+    """Return whether a call with a limit of its own needed more gas than that."""
+    text = error.message.lower().replace(" ", "")
+    return not is_revert(error) and any(
+        word in text for word in ("outofgas", "gasrequiredexceeds", "intrinsicgastoolow", "callgascosttoohigh")
+    )

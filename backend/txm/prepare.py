@@ -18,7 +18,7 @@ from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.domain.gas import most_gas
 from backend.txm import access, repo, service
-from backend.txm.classify import SendOutcome, classify, is_revert
+from backend.txm.classify import SendOutcome, classify, is_out_of_gas, is_revert
 from backend.txm.fees import Fees
 from backend.txm.machine import BATCH, MAX_IN_FLIGHT, Machine
 from backend.txm.models import Attempt, Intent, Transaction
@@ -113,7 +113,7 @@ def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[byt
 
 
 def _call(machine: Machine, sender: bytes, intent: Intent, tag: str) -> Call | Revert:
-    machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag)
+    machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag, gas=intent.gas_limit)
     needed: int | None = None
     most = most_gas(intent.kind)
     if intent.gas_limit is None:
@@ -151,6 +151,8 @@ def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | N
     if classify(verdict) is SendOutcome.INSUFFICIENT_FUNDS:
         _log.error("a relayer key is out of funds", sender="0x" + sender.hex())
         return None
+    if is_out_of_gas(verdict):
+        return Revert("out_of_gas", str(verdict))
     if not is_revert(verdict):
         _log.warning("a simulation has no verdict", intent=str(intent.id), error=str(verdict))
         return None
@@ -189,6 +191,8 @@ def allocate(session: Session, machine: Machine, ready: Ready, payers: frozenset
         return None
     if intent.expires_at is not None and intent.expires_at <= now:
         return None
+    if intent.account != ready.account:
+        return None  # moved to another key meanwhile
     for address in _usable(session, machine, ready.account):
         if address not in payers:
             continue

@@ -265,9 +265,11 @@ class Rpc:
         """Return the account's native balance in wei."""
         return int(self.call("eth_getBalance", _hex(account), "latest"), 16)
 
-    def eth_call(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest") -> bytes:
-        """Return what the call returns. Raises NodeError when it reverts."""
+    def eth_call(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", gas: int | None = None) -> bytes:
+        """Return what the call returns, with as much gas as given. Raises NodeError when it reverts."""
         request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+        if gas is not None:
+            request["gas"] = hex(gas)
         return bytes.fromhex(self.call("eth_call", request, tag)[2:])
 
     def estimate_gas(

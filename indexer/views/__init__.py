@@ -21,7 +21,15 @@ from indexer.views.arbiter import (
     open_disputes,
     rounds,
 )
-from indexer.views.channel import channel, pool, pool_events, pool_headroom_expr, pools_of, receiver
+from indexer.views.channel import (
+    channel,
+    pool,
+    pool_events,
+    pool_headroom_expr,
+    pools_of,
+    receiver,
+    threatened_pools,
+)
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
 from indexer.views.overview import totals, withdrawals
@@ -114,6 +122,7 @@ __all__ = [
     "series",
     "stake",
     "sync_status",
+    "threatened_pools",
     "totals",
     "withdrawals",
 ]

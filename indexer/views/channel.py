@@ -73,6 +73,15 @@ def pool_headroom_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[De
     return type_coerce(func.coalesce(statement, literal(0)), _EXACT)
 
 
+def threatened_pools() -> Select[bytes]:
+    """The pools with a withdrawal pending, by the same reading as `pool_headroom_expr`, without asking every pool."""
+    seen = select(pool_withdraw_seen.c.pool_id).where(pool_withdraw_seen.c.block_number > bound(Finality.FINAL))
+    recent = pools.c.block_number > bound(Finality.FINAL)
+    return select(pools.c.pool_id).where(
+        (pools.c.withdraw_units > 0) | pools.c.pool_id.in_(seen) | (recent & (_final_value("withdraw_units") > 0))
+    )
+
+
 def _select_pool() -> Select[Any]:
     return (
         select(

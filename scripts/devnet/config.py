@@ -30,6 +30,7 @@ class DevnetConfig:
     rpc_urls: tuple[str, ...] = ()
     chain_id: int = LOCAL_CHAIN_ID
     operator_key: str | None = None
+    retired_operator_keys: tuple[str, ...] = ()
     relayer_keys: tuple[str, ...] = ()
     public_url: str | None = None
     demo: bool = True
@@ -59,6 +60,7 @@ def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port
         rpc_urls=rpc_urls,
         chain_id=chain_id,
         operator_key=_text(environ, "AICP_OPERATOR_KEY"),
+        retired_operator_keys=_list(environ, "AICP_RETIRED_OPERATOR_KEYS"),
         relayer_keys=_list(environ, "AICP_RELAYER_KEYS"),
         public_url=_text(environ, "AICP_PUBLIC_URL"),
         demo=demo and chain_id == LOCAL_CHAIN_ID,

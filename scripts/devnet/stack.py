@@ -134,6 +134,7 @@ class Stack:
             "AICP_CHAIN_ID": str(config.chain_id),
             "AICP_DEPLOYMENT": str(self.deployment_path),
             "AICP_OPERATOR_KEY": operator_key,
+            "AICP_RETIRED_OPERATOR_KEYS": ",".join(config.retired_operator_keys),
             "AICP_RELAYER_KEYS": ",".join(relayer_keys),
             "AICP_STATE_DIR": str(config.state_dir),
             "AICP_PORT": str(config.api_port),

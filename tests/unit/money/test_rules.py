@@ -34,14 +34,14 @@ from backend.domain.settlement import (
     MAX_ROWS,
     Claimable,
     ClaimReason,
-    chosen,
+    batch_limit,
     claim_gas,
     claim_reason,
     gas_cost_units,
     settle_gas,
 )
 from backend.domain.task_states import TaskState, may_move
-from backend.txm.classify import SendOutcome, classify, combined
+from backend.txm.classify import SendOutcome, classify, combined, is_out_of_gas
 from backend.txm.fees import Fees, bump, market
 from backend.txm.rpc import NodeError, NodeUnreachable, WrongChain
 from indexer.core.states import EscrowStatus
@@ -224,12 +224,9 @@ def test_a_row_is_claimed_when_it_is_worth_its_gas(row, reason) -> None:
     assert claim_reason(row, now=NOW, gas_price_wei=100 * 10**9, constants=POLYGON) is reason
 
 
-def test_threatened_rows_go_first_and_a_batch_is_bounded() -> None:
-    rows = [_row(10**6 + n, number=n) for n in range(1, 400)] + [_row(5, pending=True, number=999)]
-    picked = chosen(rows, now=NOW, gas_price_wei=10**9, constants=POLYGON)
-    assert len(picked) == MAX_ROWS
+def test_a_batch_is_bounded_and_halved_with_every_failure() -> None:
     assert max(claim_gas(MAX_ROWS), settle_gas(MAX_ROWS)) < 2**24, "a transaction's gas is capped (EIP-7825)"
-    assert picked[0][1] is ClaimReason.WITHDRAWAL
+    assert [batch_limit(tries) for tries in (0, 1, 2, 6, 7, 8, 100)] == [150, 75, 37, 2, 1, 1, 1]
 
 
 def test_a_bump_raises_both_fees_by_an_eighth_or_to_the_market() -> None:
@@ -284,3 +281,18 @@ def test_one_acceptance_is_acceptance_and_rejection_takes_all() -> None:
     assert combined([SendOutcome.REJECTED, SendOutcome.UNKNOWN]) is SendOutcome.UNKNOWN
     assert combined([SendOutcome.REJECTED, SendOutcome.WRONG_NODE]) is SendOutcome.WRONG_NODE
     assert combined([SendOutcome.REJECTED, SendOutcome.REJECTED]) is SendOutcome.REJECTED
+
+
+@pytest.mark.parametrize(
+    ("error", "out_of_gas"),
+    [
+        (NodeError(-32000, "out of gas"), True),
+        (NodeError(-32003, "EVM error OutOfGas"), True),
+        (NodeError(-32000, "intrinsic gas too low: have 20000, want 21000"), True),
+        (NodeError(-32000, "gas required exceeds allowance (50000)"), True),
+        (NodeError(3, "execution reverted: out of gas"), False),
+        (NodeError(-32000, "header not found"), False),
+    ],
+)
+def test_a_call_that_needs_more_than_its_limit_is_known_by_its_wording(error: NodeError, out_of_gas: bool) -> None:
+    assert is_out_of_gas(error) is out_of_gas
