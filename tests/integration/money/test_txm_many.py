@@ -1,6 +1,6 @@
 """Many intents asked for at once on one key: each nonce once and none left out, whatever the workers do at once.
 
-`AICP_INTENTS=1000` asks for a thousand, which takes about a minute; two hundred go through the same doors.
+`AICP_INTENTS=1000` asks for a thousand, which takes about a minute; a hundred go through the same doors.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
 pytestmark = pytest.mark.services
-COUNT = int(os.environ.get("AICP_INTENTS", "200"))
+COUNT = int(os.environ.get("AICP_INTENTS", "100"))
 WORKERS = 2
 
 
