@@ -65,6 +65,6 @@ class Baton(threading.Event):
     def is_set(self) -> bool:
         """Return whether the runner should stop. Raises Livelock when it asks for ever."""
         self._looks += 1
-        if self._looks > 3_000:
-            raise Livelock("3000 steps in one turn")
+        if self._looks > 1_500:
+            raise Livelock("1500 steps in one turn")
         return super().is_set()
