@@ -116,5 +116,5 @@ LANES = 2
 """How many suites run side by side."""
 
 SUITES = (INTEGRATION, CHECK, UNIT, CONTRACTS, E2E, FORGE, SIM, X402)
-"""In the order in which the lanes take them: the longest beside what fails fast, so that both end together; the services'
-suites apart from each other."""
+"""In the order in which the lanes take them: the longest beside what fails fast, so that both lanes end together; the
+services' suites apart from each other."""
