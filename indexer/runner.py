@@ -49,9 +49,9 @@ _TIP_SECONDS: Final = 1.0
 class Options:
     """How the loop runs. `start_block` is the first block that may hold a log of ours.
 
-    `range_logs` is the number of logs aimed at in a range; `beside` begins the fetching of the next range and the
-    writing of the last one, None does one after the other. Times are in seconds: `trouble_seconds` is the pause after a
-    node failed, `finality_alarm_seconds` how long blocks may come without any becoming final.
+    `range_logs` is the number of logs aimed at in a range; `ahead` begins the fetching of the next ranges, with None
+    each is fetched when it is wanted. Times are in seconds: `trouble_seconds` is the pause after a node failed,
+    `finality_alarm_seconds` how long blocks may come without any becoming final.
     """
 
     chain_id: int
@@ -60,7 +60,7 @@ class Options:
     poll_seconds: float
     range_blocks: int
     range_logs: int = 7_500
-    beside: Start | None = Threaded
+    ahead: Start | None = Threaded
     trouble_seconds: float = 1.0
     finality_alarm_seconds: float = 1_200.0
 
@@ -86,7 +86,7 @@ class Runner:
         self._wait = wait or (lambda stop, seconds: stop.wait(seconds))
         self._forks = Forks(node)
         ranges = Ranges.starting(options.range_blocks, logs=options.range_logs, slowly=True)
-        self._reader = Reader(node, reducer, ranges, ahead=options.beside)
+        self._reader = Reader(node, reducer, ranges, ahead=options.ahead)
         self._filling = Filling(node, store, reducer, self._reader)
         self._watch = Watch(store.note_health, clock=clock, finality_seconds=options.finality_alarm_seconds)
         self._garbage = Garbage()
@@ -223,8 +223,7 @@ class Runner:
             self._store.flush()
             return self._examine(position, stretch.found.start)
         self._garbage.hold()
-        write = self._store.append_range if self._options.beside is None else self._store.begin_range
-        self.position = write(position, stretch.found.end, stretch.decoded)
+        self.position = self._store.begin_range(position, stretch.found.end, stretch.decoded)
         self._wrote(self.position)
         seconds = round(self._clock() - started, 3)
         _log.info("range", first=step.first, last=stretch.last, events=len(stretch.decoded), seconds=seconds)

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import psycopg.errors
@@ -37,6 +38,7 @@ from indexer.background import Start, Task, Threaded
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded, Reducer, UndecodableError
+from indexer.core.rows import Key
 from indexer.core.workspace import Workspace
 from indexer.failpoints import failpoint
 from indexer.projections.payment_channel import pool_withdraw_seen
@@ -156,7 +158,7 @@ class Store:
         """
         workspace = self._recall(position)
         try:
-            changes = self._reduced(workspace, decoded)
+            changes = self._reduced(workspace, decoded, partial(self._load_outside, workspace))
         except UndecodableError:
             self.flush()
             self._check_ours(position)
@@ -253,22 +255,28 @@ class Store:
         workspace.settle(self._remembered_rows)
         self._remembered = (_chain_point(position), workspace)
 
-    def _reduced(self, workspace: Workspace, decoded: Sequence[Decoded]) -> Changes | None:
-        """Apply a range's events to rows read outside the transaction that will write them.
-
-        They are still true then: whoever changes one moves the cursor, and the transaction compares it first. Rows of
-        another indexer that has taken over may contradict the events: see `_check_ours`.
-        """
+    def _reduced(
+        self, workspace: Workspace, decoded: Sequence[Decoded], load: Callable[[set[Key]], None]
+    ) -> Changes | None:
+        """Apply events to the rows they need, which `load` puts into the workspace; None for no events."""
         if not decoded:
             return None
         asked = decoded
         while asked:
             missing, asked = self._reducer.missing(asked, workspace)
             if missing:
-                with _told_apart(), self._engine.connect() as connection:
-                    rows.load(connection, workspace, missing)
+                load(missing)
         self._reducer.apply(decoded, workspace)
         return changes_of(decoded, workspace)
+
+    def _load_outside(self, workspace: Workspace, keys: set[Key]) -> None:
+        """Load rows outside the transaction that will write them.
+
+        They are still true then: whoever changes one moves the cursor, and the transaction compares it first. Rows of
+        another indexer that has taken over may contradict the events: see `_check_ours`.
+        """
+        with _told_apart(), self._engine.connect() as connection:
+            rows.load(connection, workspace, keys)
 
     def _check_ours(self, position: Position) -> None:
         """Raise LostRaceError unless the mirror stands where this process believes, in its epoch."""
@@ -290,14 +298,9 @@ class Store:
     def _apply(
         self, connection: Connection, workspace: Workspace, decoded: Sequence[Decoded], *, journal: int | None
     ) -> None:
-        if not decoded:
-            return
-        asked = decoded
-        while asked:
-            missing, asked = self._reducer.missing(asked, workspace)
-            rows.load(connection, workspace, missing)
-        self._reducer.apply(decoded, workspace)
-        rows.write(connection, changes_of(decoded, workspace), journal=journal)
+        changes = self._reduced(workspace, decoded, partial(rows.load, connection, workspace))
+        if changes is not None:
+            rows.write(connection, changes, journal=journal)
 
 
 @contextmanager

@@ -55,7 +55,7 @@ class Machine:
             poll_seconds=0.25,
             range_blocks=self.range_blocks,
             range_logs=self.range_logs,
-            beside=Deferred,
+            ahead=Deferred,
         )
         store = Store(self.database.engine, REDUCER, start=Deferred)
         self.runner = Runner(self._node, store, REDUCER, options, clock=now, wait=_wait)

@@ -43,12 +43,12 @@ NewRunner = Callable[..., Runner]
 def play(lab: Lab, engine: Engine) -> NewRunner:
     """Return a loop over nodes in memory."""
 
-    def build(*nodes: FakeNode, beside: Start | None = Threaded) -> Runner:
+    def build(*nodes: FakeNode, ahead: Start | None = Threaded) -> Runner:
         reducer = Reducer(lab.contracts)
         members = [provider_of(node, f"node{number}") for number, node in enumerate(nodes)]
         options = Options(
             chain_id=CHAIN_ID, start_block=0, deployment_digest=deployment_digest(lab.contracts), poll_seconds=0.001,
-            range_blocks=7, trouble_seconds=0.001, finality_alarm_seconds=0.0, beside=beside,
+            range_blocks=7, trouble_seconds=0.001, finality_alarm_seconds=0.0, ahead=ahead,
         )  # fmt: skip
         node = Node(Providers(members), lab.contracts.addresses, finality_depth=2)
         return Runner(node, Store(engine, reducer), reducer, options)
