@@ -26,6 +26,11 @@ def available(*, headroom_units: int, earned_units: int, reserved_units: int) ->
     return max(0, headroom_units - earned_units - reserved_units)
 
 
+def utc_day(now: int) -> int:
+    """Return the UTC day of a moment, counted from 1970-01-01: what a session key may spend is counted by it."""
+    return now // 86_400
+
+
 class OrderProblem(StrEnum):
     """What is wrong with an order, whatever its signature."""
 

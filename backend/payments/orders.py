@@ -25,7 +25,16 @@ from backend.deals.escrow_steps import manifest_hash, store_deliverable
 from backend.deals.models import Deal
 from backend.deals.schemas import DeliveryIn, OrderIn, ReturnIn, VerdictIn
 from backend.deals.service import end, lock, require_state
-from backend.domain.micro import OrderProblem, OrderTerms, available, claim_is_safe, need, order_problem, raised_ceiling
+from backend.domain.micro import (
+    OrderProblem,
+    OrderTerms,
+    available,
+    claim_is_safe,
+    need,
+    order_problem,
+    raised_ceiling,
+    utc_day,
+)
 from backend.domain.signatures import require_key
 from backend.domain.task_states import TaskState
 from backend.errors import (
@@ -38,7 +47,7 @@ from backend.errors import (
     WrongState,
 )
 from backend.outbox.service import emit
-from backend.payments import repo
+from backend.payments import ledger, repo
 from backend.payments.channels import Lane, lane
 from backend.payments.errors import PoolClosing, RetiredOperator, SessionKeyCap
 from backend.payments.models import Channel, MicroOrder, Pool
@@ -49,7 +58,6 @@ from backend.tasks.models import Task
 from indexer import views
 
 S = TaskState
-_CAP_SECONDS: Final = 24 * 3600
 _SENTENCES: Final[dict[OrderProblem, str]] = {
     OrderProblem.PRICE_DIFFERS: "The order's price is not the amount of the bid.",
     OrderProblem.BID_EXPIRED: "The bid is no longer valid.",
@@ -85,14 +93,18 @@ def place(session: Session, ctx: Context, deal_id: uuid.UUID, buyer: bytes, give
     _check_terms(session, ctx, deal, given)
     _check_pool(session, ctx, deal, way, given)
     pool, channel = _open(session, deal, way)
-    _check_cap(session, ctx, pool, given.price_units)
+    _check_cap(ctx, pool, given.price_units)
     _raise_ceiling(session, ctx, way, channel, given.voucher)
     needed = need(
         earned_units=channel.earned_units, in_flight_units=channel.in_flight_units, price_units=given.price_units
     )
     if channel.ceiling_units < needed:
         raise CeilingTooLow(need_units=str(needed), ceiling_units=str(channel.ceiling_units))
-    _reserve(session, pool, given.price_units)
+    _reserve(session, ctx, pool, given.price_units)
+    ledger.move(
+        session, ledger.Kind.RESERVE, hex0x(order_hash), given.price_units,
+        source=ledger.available(way.pool_id), target=ledger.reserved(way.pool_id),
+    )  # fmt: skip
     channel.in_flight_units += given.price_units
     session.add(
         MicroOrder(
@@ -165,15 +177,14 @@ def _open(session: Session, deal: Deal, way: Lane) -> tuple[Pool, Channel]:
     return pool, session.execute(repo.channel_locked(way.channel_id)).scalar_one()
 
 
-def _check_cap(session: Session, ctx: Context, pool: Pool, price_units: int) -> None:
-    """Keep the session key within its daily cap; the caller holds the pool's lock, so no other order is in between."""
-    since = moment(ctx.now() - _CAP_SECONDS)
-    ordered = int(session.execute(repo.ordered_since(pool.payer, pool.payer_authorizer, since)).scalar_one())
+def _check_cap(ctx: Context, pool: Pool, price_units: int) -> None:
+    """Keep the session key within its cap for the UTC day; the caller holds the pool's lock."""
+    ordered = pool.spent_units if pool.spent_day == utc_day(ctx.now()) else 0
     cap = ctx.settings.session_key_units_per_day
     if ordered + price_units > cap:
         raise SessionKeyCap(
-            f"The session key may order {format_usdc(cap)} USDC in 24 hours; {format_usdc(ordered)} are ordered.",
-            what_to_do="Wait until earlier orders are a day old, or pay larger work by escrow.",
+            f"The session key may order {format_usdc(cap)} USDC a day; {format_usdc(ordered)} are ordered today.",
+            what_to_do="Wait for the next day (UTC), or pay larger work by escrow.",
             cap_units=str(cap), ordered_units=str(ordered), price_units=str(price_units),
         )  # fmt: skip
 
@@ -189,13 +200,17 @@ def _raise_ceiling(session: Session, ctx: Context, way: Lane, channel: Channel, 
     channel.ceiling_signature = offered.signature
 
 
-def _reserve(session: Session, pool: Pool, price_units: int) -> None:
+def _reserve(session: Session, ctx: Context, pool: Pool, price_units: int) -> None:
     session.flush()
-    result = session.execute(repo.reserve(pool.pool_id, price_units))
+    cap = ctx.settings.session_key_units_per_day
+    result = session.execute(repo.reserve(pool.pool_id, price_units, today=utc_day(ctx.now()), cap_units=cap))
     assert isinstance(result, CursorResult)
     if result.rowcount != 1:
         headroom = int(session.execute(repo.headroom(pool.pool_id)).scalar_one())
-        left = available(headroom_units=headroom, earned_units=pool.earned_units, reserved_units=pool.reserved_units)
+        left = available(
+            headroom_units=headroom + pool.own_paid_units, earned_units=pool.earned_units,
+            reserved_units=pool.reserved_units,
+        )  # fmt: skip
         raise VoucherAbovePool(what_to_do="Top the pool up.", available_units=str(left), price_units=str(price_units))
     session.refresh(pool)
 

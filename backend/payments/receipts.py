@@ -17,9 +17,10 @@ from backend.api.types import Page
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
+from backend.domain.micro import utc_day
 from backend.errors import NotFound
 from backend.outbox.service import emit
-from backend.payments import repo
+from backend.payments import ledger, repo
 from backend.payments.channels import lane
 from backend.payments.errors import RetiredOperator
 from backend.payments.models import Channel, MicroOrder, Pool, Receipt
@@ -45,7 +46,12 @@ def earn(session: Session, ctx: Context, order: MicroOrder) -> Receipt:
     pool.earned_units += order.price_units
     channel.in_flight_units -= order.price_units
     channel.earned_units += order.price_units
+    channel.receipted_units = channel.earned_units
     order.state = "earned"
+    ledger.move(
+        session, ledger.Kind.EARN, hex0x(order.order_hash), order.price_units,
+        source=ledger.reserved(pool.pool_id), target=ledger.owed(channel.channel_id),
+    )  # fmt: skip
     entry = ClaimEntry(
         channel_id=channel.channel_id,
         max_claimable_amount=channel.ceiling_units,
@@ -78,6 +84,12 @@ def void(session: Session, order: MicroOrder) -> None:
     channel.in_flight_units -= order.price_units
     order.state = "void"
     session.flush()
+    session.execute(repo.unspend(pool.pool_id, order.price_units, day=utc_day(int(order.created_at.timestamp()))))
+    session.refresh(pool)
+    ledger.move(
+        session, ledger.Kind.VOID, hex0x(order.order_hash), order.price_units,
+        source=ledger.reserved(pool.pool_id), target=ledger.available(pool.pool_id),
+    )  # fmt: skip
     emit(session, "pool.changed", {"pool_id": hex0x(pool.pool_id)}, [pool.payer])
 
 

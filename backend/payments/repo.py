@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -14,7 +13,9 @@ from sqlalchemy import (
     LargeBinary,
     Select,
     Update,
+    case,
     func,
+    insert,
     literal,
     or_,
     select,
@@ -22,9 +23,10 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from backend.agents.models import Agent
-from backend.payments.models import Channel, MicroOrder, Pool, Receipt, Voucher
+from backend.payments.models import Channel, LedgerEntry, MicroOrder, Pool, Posting, Receipt, Voucher
 from indexer.views import pool_headroom_expr
 
 
@@ -62,16 +64,34 @@ def headroom(pool_id: bytes) -> Select[Any]:
     return select(pool_headroom_expr(literal(pool_id)))
 
 
-def reserve(pool_id: bytes, price_units: int) -> Update:
-    """Reserve a price if the chain's headroom covers it with everything promised and earned before.
+def reserve(pool_id: bytes, price_units: int, *, today: int, cap_units: int) -> Update:
+    """Reserve a price if the chain's headroom and the key's daily cap cover it with everything promised before.
 
-    One statement: the database decides, whichever process took the request.
+    `today` is a UTC day counted from 1970-01-01. One statement: the database decides, whichever process took the
+    request.
     """
+    room = pool_headroom_expr(Pool.__table__.c.pool_id) + Pool.own_paid_units
     promised: ColumnElement[Any] = Pool.reserved_units + Pool.earned_units + price_units
+    spent = spent_on(today) + price_units
     return (
         update(Pool)
-        .where(Pool.pool_id == pool_id, pool_headroom_expr(Pool.__table__.c.pool_id) >= promised)
-        .values(reserved_units=Pool.reserved_units + price_units)
+        .where(Pool.pool_id == pool_id, room >= promised, spent <= cap_units)
+        .values(reserved_units=Pool.reserved_units + price_units, spent_day=today, spent_units=spent)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def spent_on(day: int) -> ColumnElement[Any]:
+    """What a pool's key has ordered and paid on a UTC day."""
+    return case((Pool.spent_day == day, Pool.spent_units), else_=0)
+
+
+def unspend(pool_id: bytes, units: int, *, day: int) -> Update:
+    """Take what comes back off the day it was ordered on; another day's figure stays."""
+    return (
+        update(Pool)
+        .where(Pool.pool_id == pool_id, Pool.spent_day == day)
+        .values(spent_units=func.greatest(Pool.spent_units - units, 0))
         .execution_options(synchronize_session=False)
     )
 
@@ -120,20 +140,6 @@ def order_of_deal(deal_id: uuid.UUID) -> Select[MicroOrder]:
     return select(MicroOrder).where(MicroOrder.deal_id == deal_id).execution_options(populate_existing=True)
 
 
-def ordered_since(payer: bytes, payer_authorizer: bytes, since: datetime) -> Select[Any]:
-    """Sum of the prices a session key has ordered after a moment, in base units; void orders cost nothing."""
-    return (
-        select(func.coalesce(func.sum(MicroOrder.price_units), 0))
-        .join(Pool, Pool.pool_id == MicroOrder.pool_id)
-        .where(
-            Pool.payer == payer,
-            Pool.payer_authorizer == payer_authorizer,
-            MicroOrder.state != "void",
-            MicroOrder.created_at > since,
-        )
-    )
-
-
 def orders_due(now: int, margin: int, after: tuple[int, bytes] | None, limit: int) -> Select[MicroOrder]:
     """Orders whose clock has run out: undelivered past `deliver_by`, unjudged past `evaluate_by`."""
     late = now - margin
@@ -152,6 +158,16 @@ def orders_due(now: int, margin: int, after: tuple[int, bytes] | None, limit: in
         place = tuple_(literal(after[0], BigInteger), literal(after[1], LargeBinary))
         statement = statement.where(tuple_(MicroOrder.evaluate_by, MicroOrder.order_hash) > place)
     return statement
+
+
+def new_entry(kind: str, reference: str | None) -> ReturningInsert[int]:
+    """Write the head of a ledger entry and return its id."""
+    return insert(LedgerEntry).values(kind=kind, reference=reference).returning(LedgerEntry.id)
+
+
+def new_postings(rows: list[dict[str, Any]]) -> Insert:
+    """Write postings, in one statement: the columns of `Posting`."""
+    return insert(Posting).values(rows)
 
 
 def receipt(receipt_id: uuid.UUID) -> Select[Receipt]:

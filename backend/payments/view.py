@@ -108,6 +108,7 @@ def pool_out(session: Session, pool: views.PoolRow) -> PoolOut:
     ours = session.execute(repo.pool(pool.pool_id)).scalar_one_or_none()
     earned = 0 if ours is None else ours.earned_units
     reserved = 0 if ours is None else ours.reserved_units
+    headroom = pool.headroom_units + (0 if ours is None else ours.own_paid_units)
     origin = pool.origin
     return PoolOut(
         pool_id=pool.pool_id,
@@ -122,7 +123,7 @@ def pool_out(session: Session, pool: views.PoolRow) -> PoolOut:
         reserved_units=reserved,
         earned_units=earned,
         claimed_units=pool.claimed_latest_units,
-        available_units=available(headroom_units=pool.headroom_units, earned_units=earned, reserved_units=reserved),
+        available_units=available(headroom_units=headroom, earned_units=earned, reserved_units=reserved),
         channels=[
             _channel_out(session, channel, name)
             for channel, name in session.execute(repo.channels_of(pool.pool_id)).tuples()

@@ -10,6 +10,7 @@ import pytest
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from backend.domain.micro import utc_day
 from backend.errors import (
     CeilingTooLow,
     ChainBehind,
@@ -168,7 +169,13 @@ def test_a_verdict_of_a_stranger_and_a_late_rejection_change_nothing(world: Worl
 
 def ordered_today(world: World) -> int:
     """What counts against the cap; a rejected order is void and does not."""
-    return int(world.one("SELECT coalesce(sum(price_units), 0) FROM app.micro_order WHERE state <> 'void'"))
+    return int(
+        world.one(
+            "SELECT coalesce(sum(price_units), 0) FROM app.micro_order WHERE state <> 'void' "
+            "AND extract(epoch FROM created_at)::bigint / 86400 = :day",
+            day=utc_day(world.clock()),
+        )
+    )
 
 
 def test_a_session_key_orders_up_to_its_daily_cap_and_not_a_unit_more(
@@ -193,18 +200,16 @@ def test_a_session_key_orders_up_to_its_daily_cap_and_not_a_unit_more(
     world.place(smallest, world.order(smallest, POOL))
 
 
-def test_the_cap_looks_back_one_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cap_begins_anew_with_the_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.ctx.settings, "session_key_units_per_day", 10_000)
     deal = world.deal(10_000)
     with pytest.raises(SessionKeyCap):
         world.place(deal, world.order(deal, POOL))
-    world.sql("UPDATE app.micro_order SET created_at = created_at - interval '1 day'")
-    try:
-        world.place(deal, world.order(deal, POOL))
-    finally:
-        world.sql(
-            "UPDATE app.micro_order SET created_at = created_at + interval '1 day' WHERE deal_id <> :id", id=deal.id
-        )
+    world.sql("UPDATE app.pool SET spent_day = spent_day - 1")
+    world.place(deal, world.order(deal, POOL))
+    spent = world.sql("SELECT spent_day, spent_units FROM app.pool WHERE pool_id = :id", id=world.pool_id)
+    assert [tuple(row) for row in spent] == [(utc_day(world.clock()), 10_000)]
+    world.sql("UPDATE app.pool SET spent_units = :units", units=ordered_today(world))
 
 
 def test_racing_orders_of_several_agents_never_pass_the_cap(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
