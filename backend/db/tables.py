@@ -10,6 +10,7 @@ from backend.deals import models as deals
 from backend.files import models as files
 from backend.outbox import models as outbox
 from backend.payments import models as payments
+from backend.reconciliation import models as reconciliation
 from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
@@ -25,6 +26,7 @@ __all__ = [
     "files",
     "outbox",
     "payments",
+    "reconciliation",
     "settlement",
     "tasks",
     "txm",

@@ -97,12 +97,15 @@ class Channel(Base):
     """Total of the newest receipt; below `earned_units` where payments wait for a receipt that covers them together."""
     claimed_units: Mapped[UnitsColumn] = mapped_column(default=0, server_default="0")
     """What final claims on chain have covered of `earned_units`, as the ledger has it."""
+    own_paid_units: Mapped[UnitsColumn] = mapped_column(default=0, server_default="0")
+    """What of `claimed_units` the channel's own balance has paid."""
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
         CheckConstraint("in_flight_units >= 0", name="in_flight"),
         CheckConstraint("earned_units + in_flight_units <= ceiling_units", name="ceiling"),
         CheckConstraint("receipted_units <= earned_units AND claimed_units <= earned_units", name="receipted"),
+        CheckConstraint("own_paid_units BETWEEN 0 AND claimed_units", name="own_paid"),
         CheckConstraint("kind in ('market', 'gateway')", name="kind"),
         CheckConstraint(
             "(kind = 'gateway') = (salt IS NOT NULL) AND (kind = 'gateway') = (withdraw_delay IS NOT NULL)",

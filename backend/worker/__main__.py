@@ -20,7 +20,7 @@ def main() -> None:
             "--beat",
             "--scheduler=celery.beat:Scheduler",
             f"--concurrency={CONCURRENCY}",
-            f"--queues={','.join(QUEUES.values())}",
+            f"--queues={','.join(sorted(set(QUEUES.values())))}",
             f"--hostname=aicp-{os.getpid()}@%h",
             "--loglevel=WARNING",
             "--without-gossip",

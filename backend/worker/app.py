@@ -23,6 +23,8 @@ QUEUES: Final = {
     "aicp.reconcile": "deals",
     "aicp.keep": "keeper",
     "aicp.settle": "settlement",
+    "aicp.follow_ledger": "settlement",
+    "aicp.check_ledger": "settlement",
 }
 SOFT_LIMIT_SECONDS: Final = 60
 HARD_LIMIT_SECONDS: Final = 90
@@ -45,12 +47,17 @@ def broker_url(redis_url: str) -> str:
 
 
 def _schedule(every: float) -> dict[str, Any]:
-    slow = {"aicp.keep": 2 * every, "aicp.settle": 2 * every}
+    slow = {
+        "aicp.keep": 2 * every,
+        "aicp.settle": 2 * every,
+        "aicp.follow_ledger": 5 * every,
+        "aicp.check_ledger": 300 * every,
+    }
     return {
         name: {
             "task": name,
             "schedule": slow.get(name, every),
-            "options": {"queue": queue, "expires": max(5.0, 3 * every)},
+            "options": {"queue": queue, "expires": max(5.0, 3 * slow.get(name, every))},
         }
         for name, queue in QUEUES.items()
     }

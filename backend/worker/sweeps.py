@@ -21,6 +21,7 @@ from backend.errors import Problem, Unavailable
 from backend.keeper import arbiter
 from backend.keeper import service as keeper
 from backend.payments import clocks
+from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
@@ -189,6 +190,29 @@ def keep(machine: Machine) -> int:
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
         }
     )
+
+
+def follow_ledger(machine: Machine) -> int:
+    """Let the ledger follow the chain's final blocks; return how many blocks it went on, all operators together."""
+    ctx, db, done = machine.ctx, machine.db, 0
+    for operator in db.read(partial(reconciliation.operators, ctx=ctx)):
+        while moved := db.write(partial(reconciliation.follow, ctx=ctx, operator=operator)):
+            done += moved
+    return done
+
+
+def check_ledger(machine: Machine) -> int:
+    """Compare the ledger with the chain's final blocks; return how many figures differ."""
+    ctx, db = machine.ctx, machine.db
+    for operator in db.read(partial(reconciliation.operators, ctx=ctx)):
+        db.write(partial(reconciliation.catch_up, ctx=ctx, operator=operator))
+    found = db.read(reconciliation.differences)
+    for one in found:
+        _log.error(
+            "the ledger differs", what=one.what, owner=hex0x(one.owner), ledger_units=str(one.ledger_units),
+            other_units=str(one.other_units),
+        )  # fmt: skip
+    return len(found)
 
 
 def settle(machine: Machine) -> int:

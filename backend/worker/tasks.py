@@ -40,6 +40,18 @@ def keep() -> None:
     _round(sweeps.keep)
 
 
+@shared_task(name="aicp.follow_ledger")
+def follow_ledger() -> None:
+    """Let the ledger follow the chain."""
+    _round(sweeps.follow_ledger)
+
+
+@shared_task(name="aicp.check_ledger")
+def check_ledger() -> None:
+    """Compare the ledger with the chain."""
+    _round(sweeps.check_ledger)
+
+
 @shared_task(name="aicp.settle")
 def settle() -> None:
     """Claim and pay."""

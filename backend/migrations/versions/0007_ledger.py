@@ -90,6 +90,7 @@ _CHANNEL_COLUMNS: Final[tuple[sa.Column[Any], ...]] = (
     sa.Column("withdraw_delay", sa.BigInteger(), nullable=True),
     _units("receipted_units"),
     _units("claimed_units"),
+    _units("own_paid_units"),
 )
 
 
@@ -130,6 +131,15 @@ def _ledger() -> None:
         schema="app",
     )
     op.execute(_GUARDS)
+    op.create_table(
+        "ledger_mark",
+        sa.Column("operator", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("block_number", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
+        sa.CheckConstraint("block_number >= 0", name=op.f("ck_ledger_mark_block_number")),
+        sa.PrimaryKeyConstraint("operator", name=op.f("pk_ledger_mark")),
+        schema="app",
+    )
 
 
 def upgrade() -> None:
@@ -150,6 +160,7 @@ def upgrade() -> None:
     _checks(
         "channel",
         {
+            "own_paid": "own_paid_units BETWEEN 0 AND claimed_units",
             "receipted": "receipted_units <= earned_units AND claimed_units <= earned_units",
             "kind": "kind in ('market', 'gateway')",
             "config": "(kind = 'gateway') = (salt IS NOT NULL) AND (kind = 'gateway') = (withdraw_delay IS NOT NULL)",
@@ -164,6 +175,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("ledger_mark", schema="app")
     op.drop_table("posting", schema="app")
     op.drop_table("ledger_entry", schema="app")
     for name in ("ledger_entry_balances", "posting_joins_own_entry", "ledger_is_kept"):
@@ -174,8 +186,8 @@ def downgrade() -> None:
         ("voucher", ("paid",), ("entry_id", "paid_units")),
         (
             "channel",
-            ("config", "kind", "receipted"),
-            ("claimed_units", "receipted_units", "withdraw_delay", "salt", "kind"),
+            ("config", "kind", "own_paid", "receipted"),
+            ("own_paid_units", "claimed_units", "receipted_units", "withdraw_delay", "salt", "kind"),
         ),
         (
             "pool",
