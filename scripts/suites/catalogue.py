@@ -108,13 +108,14 @@ FORGE = Suite(
 )
 
 X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
-INTEGRATION = Suite("integration", 780, (_pytest("integration", "tests/integration"),))
+MONEY = Suite("money", 420, (_pytest("money", "tests/integration/money"),))
+SERVICES = Suite("services", 300, (_pytest("services", "tests/integration/api", "tests/integration/indexer"),))
+JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
 SIM = Suite("sim", 150, (_pytest("sim", "tests/sim", "-n", "2"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
-LANES = 2
-"""How many suites run side by side."""
+LANES = 3
+"""How many suites run side by side: one more than there are cores, since those of the services often wait."""
 
-SUITES = (INTEGRATION, CHECK, UNIT, CONTRACTS, E2E, FORGE, SIM, X402)
-"""In the order in which the lanes take them: the longest beside what fails fast, so that both lanes end together; the
-services' suites apart from each other."""
+SUITES = (CONTRACTS, MONEY, CHECK, JOURNEYS, UNIT, SERVICES, E2E, SIM, FORGE, X402)
+"""In the order in which the lanes take them: the longest first, so that they end together, beside what fails fast."""
