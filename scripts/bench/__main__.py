@@ -1,8 +1,9 @@
-"""`python -m scripts.bench [backfill] [sizes] [latency]`: measure the indexer and write `.aicp/bench.json`.
+"""`python -m scripts.bench [PART ...]`: measure the service and write `.aicp/bench.json`.
 
 backfill  our indexer and Ponder read the same chain into the same PostgreSQL, in turns (ABBA), medians of three
 sizes     our indexer alone on 10^4, 10^5 (medians of three) and 10^6 events: does the rate hold, does memory
 latency   from mining a block to the notification of its rows
+costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
 `--events N` sets the size of the comparison, `--quick` takes small ones, `--packed` puts all events of a block into two
@@ -22,7 +23,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import mirror, peer
+from scripts.bench import costs, mirror, peer
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -30,7 +31,7 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency")
+_PARTS: Final = ("backfill", "sizes", "latency", "costs")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
@@ -56,6 +57,8 @@ def main() -> int:
             _sizes(_QUICK_SIZES if arguments.quick else _SIZES)
         if "latency" in parts:
             _latency()
+        if "costs" in parts:
+            _costs()
     except BenchError as error:
         print(f"The bench could not be finished: {error}", file=sys.stderr)
         return 1
@@ -112,6 +115,12 @@ def _latency() -> None:
         Figure("indexer.head_latency.p50_ms", round(found.p50_ms, 1), "ms"),
         Figure("indexer.head_latency.p99_ms", round(found.p99_ms, 1), "ms"),
     )
+
+
+def _costs() -> None:
+    found = costs.batches()
+    print(costs.table(found))
+    record(*costs.figures(found))
 
 
 def _filled(data: ChainData, events: int) -> ChainData:

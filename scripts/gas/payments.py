@@ -23,9 +23,9 @@ def run(world: World) -> None:
     payers = (world.client, person("second payer"))
     for payer in payers:
         world.give(payer, world.channel)
-        world.send(payer, world.channel, _pool_deposit(world))
+        world.send(payer, world.channel, pool_deposit(world))
     for payer in payers:
-        groups = [_group(world, payer, _MANY, USDC)]
+        groups = [group(world, payer, _MANY, USDC)]
         world.send(world.operator, world.channel, channel.encode_claim_batch(world.operator.address, groups, b""))
     _deposits(world)
     _claims(world, payers)
@@ -33,11 +33,11 @@ def run(world: World) -> None:
     _withdrawals(world)
 
 
-def _config(world: World, payer: Person, agent: int) -> ChannelConfig:
+def _config(world: World, payer: Person, number: int) -> ChannelConfig:
     return ChannelConfig(
         payer=payer.address,
         payer_authorizer=world.session.address,
-        receiver=_agent(agent).address,
+        receiver=agent(number).address,
         receiver_authorizer=world.operator.address,
         token=world.usdc,
         withdraw_delay=DAY,
@@ -45,11 +45,13 @@ def _config(world: World, payer: Person, agent: int) -> ChannelConfig:
     )
 
 
-def _agent(number: int) -> Person:
+def agent(number: int) -> Person:
+    """Return the agent of a number."""
     return person(f"agent {number}")
 
 
-def _pool_deposit(world: World) -> bytes:
+def pool_deposit(world: World) -> bytes:
+    """Return the call that puts plenty into the pool of whoever sends it."""
     return channel.encode_deposit_pool(world.session.address, world.operator.address, _DEPOSIT)
 
 
@@ -88,7 +90,7 @@ def _authorized_pool(world: World, salt: int) -> bytes:
     )
 
 
-def _group(world: World, payer: Person, rows: int, total: int, start: int = 0) -> channel.Group:
+def group(world: World, payer: Person, rows: int, total: int, start: int = 0) -> channel.Group:
     """Rows for agents one after the other, each claiming `total` in all, of a ceiling a little above."""
     packed = b""
     for number in range(start, start + rows):
@@ -102,19 +104,19 @@ def _group(world: World, payer: Person, rows: int, total: int, start: int = 0) -
 def _claims(world: World, payers: tuple[Person, Person]) -> None:
     """Agents 0 to 19 of both payers; agent 0 of the first payer has a deposit of its own and stays out."""
     more = 2 * USDC + 345_678
-    first = _group(world, payers[0], _MANY - 1, more, start=1)
-    few = _batch(world, [_group(world, payers[0], _FEW, more, start=1)])
-    many = _batch(world, [first])
+    first = group(world, payers[0], _MANY - 1, more, start=1)
+    few = signed_batch(world, [group(world, payers[0], _FEW, more, start=1)])
+    many = signed_batch(world, [first])
     world.measured["channel: claim batch, marginal row, distinct agents"] = marginal(few, many, _MANY - 1 - _FEW)
     again = (
-        _batch(world, [first, _group(world, payers[1], _FEW, more, start=1)]),
-        _batch(world, [first, _group(world, payers[1], _MANY - 1, more, start=1)]),
+        signed_batch(world, [first, group(world, payers[1], _FEW, more, start=1)]),
+        signed_batch(world, [first, group(world, payers[1], _MANY - 1, more, start=1)]),
     )
     world.measured["channel: claim batch, marginal row, repeated agent"] = marginal(*again, _MANY - 1 - _FEW)
 
 
-def _batch(world: World, groups: Sequence[channel.Group]) -> Figures:
-    """A batch the operator signed and a relayer sends, forgotten afterwards."""
+def signed_batch(world: World, groups: Sequence[channel.Group]) -> Figures:
+    """Measure a batch the operator signed and a relayer sends, forgotten afterwards."""
     question = channel.encode_get_groups_digest(world.operator.address, groups)
     digest = channel.decode_get_groups_digest_result(world.chain.call(world.channel, question))
     data = channel.encode_claim_batch(world.operator.address, groups, sign(digest, world.operator.key))
@@ -131,13 +133,13 @@ def _settlements(world: World) -> None:
     world.send(world.operator, world.channel, channel.encode_claim([_voucher(world, config, 3 * USDC)]))
     world.measure("channel: settle", world.relayer, world.channel, settle)
     one = channel.encode_claim_and_pay(_voucher(world, config, 4 * USDC), b"")
-    world.measure("channel: claim one voucher and settle", _agent(0), world.channel, one)
+    world.measure("channel: claim one voucher and settle", agent(0), world.channel, one)
     claim = channel.encode_claim([_voucher(world, config, 5 * USDC)])
     both = channel.encode_multicall([claim, settle])
-    world.measure("channel: claim one voucher and settle, by multicall", _agent(0), world.channel, both)
-    agents = [_agent(number).address for number in range(1, _MANY)]
+    world.measure("channel: claim one voucher and settle, by multicall", agent(0), world.channel, both)
+    agents = [agent(number).address for number in range(1, _MANY)]
     world.send(world.relayer, world.channel, channel.encode_settle_many(agents))
-    groups = [_group(world, world.client, _MANY - 1, 5 * USDC, start=1)]
+    groups = [group(world, world.client, _MANY - 1, 5 * USDC, start=1)]
     world.send(world.operator, world.channel, channel.encode_claim_batch(world.operator.address, groups, b""))
     found = []
     for count in (_FEW, _MANY - 1):
