@@ -21,7 +21,7 @@ from backend.domain.micro import utc_day
 from backend.errors import NotFound
 from backend.outbox.service import emit
 from backend.payments import ledger, repo
-from backend.payments.channels import lane
+from backend.payments.channels import config_of
 from backend.payments.errors import RetiredOperator
 from backend.payments.models import Channel, MicroOrder, Pool, Receipt
 from backend.payments.schemas import ConfigOut, ReceiptOut
@@ -96,10 +96,7 @@ def void(session: Session, order: MicroOrder) -> None:
 def _out(  # noqa: PLR0917
     session: Session, ctx: Context, receipt: Receipt, order: MicroOrder, channel: Channel, pool: Pool
 ) -> ReceiptOut:
-    config = lane(
-        ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=channel.receiver,
-        operator=pool.operator,
-    ).config  # fmt: skip
+    config = config_of(ctx, pool, channel)
     chain = views.channel(session, channel.channel_id, Finality.FINAL)
     return ReceiptOut(
         id=receipt.id,

@@ -68,7 +68,7 @@ def claimable(
     that are not due can hide one that is.
     """
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)
-    left = Channel.earned_units - claimed
+    left = Channel.receipted_units - claimed
     threatened = Pool.pool_id.in_(views.threatened_pools())
     oldest = (
         select(func.min(Receipt.created_at))
@@ -88,7 +88,7 @@ def claimable(
         .join(Pool, Pool.pool_id == Channel.pool_id)
         .join(
             Receipt,
-            and_(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units == Channel.earned_units),
+            and_(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units == Channel.receipted_units),
         )
         .outerjoin(mirrored, mirrored.c.channel_id == Channel.channel_id)
         .outerjoin(ClaimTry, ClaimTry.channel_id == Channel.channel_id)

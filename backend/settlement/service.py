@@ -32,7 +32,7 @@ from backend.domain.settlement import (
     settle_gas,
     worth,
 )
-from backend.payments.channels import lane
+from backend.payments.channels import config_of
 from backend.payments.models import ClaimRow
 from backend.settlement import repo
 from backend.settlement.batch import Row, batch_message, grouped
@@ -60,10 +60,6 @@ def candidates(session: Session, ctx: Context, policy: repo.Policy) -> list[Cand
     """Return the channels to claim now by the policy, at most one batch, threatened ones first."""
     found: list[Candidate] = []
     for channel, pool, newest, claimed, oldest, threatened, tries in session.execute(repo.claimable(policy)).tuples():
-        way = lane(
-            ctx, payer=pool.payer, payer_authorizer=pool.payer_authorizer, receiver=channel.receiver,
-            operator=pool.operator,
-        )  # fmt: skip
         claimable = Claimable(
             channel_id=channel.channel_id,
             unclaimed_units=newest.total_claimed_units - int(claimed),
@@ -73,7 +69,7 @@ def candidates(session: Session, ctx: Context, policy: repo.Policy) -> list[Cand
         )
         row = Row(
             channel_id=channel.channel_id,
-            config=way.config,
+            config=config_of(ctx, pool, channel),
             total_claimed_units=newest.total_claimed_units,
             ceiling_units=newest.ceiling_units,
             voucher_signature=newest.voucher_signature,

@@ -76,8 +76,9 @@ def crowd(world: World, size: int, units: int) -> Iterator[None]:
         "SET LOCAL session_replication_role = replica",
         """INSERT INTO app.pool (pool_id, payer, payer_authorizer, operator, reserved_units, earned_units)
            VALUES (sha256('crowd'), :payer, :payer, :operator, 0, :units * :size)""",
-        """INSERT INTO app.channel (channel_id, pool_id, receiver, ceiling_units, in_flight_units, earned_units)
-           SELECT sha256(('crowd ' || n)::bytea), sha256('crowd'), :payer, :units, 0, :units
+        """INSERT INTO app.channel (channel_id, pool_id, receiver, ceiling_units, in_flight_units, earned_units,
+                                    receipted_units)
+           SELECT sha256(('crowd ' || n)::bytea), sha256('crowd'), :payer, :units, 0, :units, :units
            FROM generate_series(1, :size) n""",
         """INSERT INTO app.receipt (id, channel_id, order_hash, total_claimed_units, ceiling_units, voucher_signature,
                                     operator, operator_signature, created_at)
