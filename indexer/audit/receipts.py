@@ -1,7 +1,7 @@
 """The service's receipts against the claims on chain, where the mirror's database holds them too.
 
 Three things must agree: what a channel has claimed on chain is the total of one of its receipts, the highest receipt is
-what the service says the agent has earned, and the operator has signed every receipt.
+what the service says it has given receipts for, and the operator has signed every receipt.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def compare(book: Book, snapshot: Snapshot, domain: Domain, vouches: Vouches, re
         channel = book.find(Channel, channel_id)
         on_chain = 0 if channel is None else channel.total_claimed_units
         item = item_of(channel_id, channel)
-        highest, earned, is_known = 0, 0, False
+        highest, newest, is_known = 0, 0, False
         for row in rows:
-            earned = int(row.earned_units)
+            newest = int(row.receipted_units)
             if row.id is None:
                 continue
             highest = int(row.total_claimed_units)
@@ -36,7 +36,7 @@ def compare(book: Book, snapshot: Snapshot, domain: Domain, vouches: Vouches, re
             what = "receipts against their signatures"
             report.compare(what, item, f"signer of receipt {row.id}", signer, operator)
         what = "channel totals of the service against their receipts"
-        report.compare(what, item, "earned_units", earned, highest)
+        report.compare(what, item, "receipted_units", newest, highest)
         claimed = on_chain if is_known or not on_chain else highest
         report.compare(what, item, "total_claimed_units", claimed, on_chain)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from indexer.audit import mirror, onchain, position, receipts, scores, vouchers
+from indexer.audit import ledger, mirror, onchain, position, receipts, scores, vouchers
 from indexer.audit.book import Book, CheckpointError
 from indexer.audit.derive import History
 from indexer.audit.patience import Patient
@@ -123,4 +123,6 @@ class Audit:
         position.compare(self.chain, held, final, self.report)
         mirror.compare_state(self.book, held, self.report, self.progress)
         wallets = Wallets(self.chain, self.chain.tip().final.block.hash)
-        receipts.compare(self.book, held, self.reducer.contracts.channel_domain, wallets, self.report)
+        domain = self.reducer.contracts.channel_domain
+        receipts.compare(self.book, held, domain, wallets, self.report)
+        ledger.compare(self.book, held, domain, wallets, self.report)

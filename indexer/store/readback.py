@@ -33,8 +33,51 @@ _SERVICE: Final = text(
     "SELECT count(*) = 2 FROM information_schema.tables "
     "WHERE table_schema = 'app' AND table_name IN ('channel', 'receipt')"
 )
+_LEDGER: Final = text(
+    "SELECT count(*) = 3 FROM information_schema.tables "
+    "WHERE table_schema = 'app' AND table_name IN ('ledger_entry', 'posting', 'ledger_mark')"
+)
+_ENTRIES: Final = text(
+    "SELECT e.id, coalesce(sum(p.delta_units), 0) FROM app.ledger_entry e LEFT JOIN app.posting p ON p.entry_id = e.id "
+    "GROUP BY e.id ORDER BY e.id"
+)
+_LEDGER_CHANNELS: Final = text(
+    """
+    WITH held AS (
+        SELECT owner, sum(delta_units) FILTER (WHERE account = 'owed') AS owed,
+               sum(delta_units) FILTER (WHERE account = 'claimed') AS claimed
+        FROM app.posting WHERE account IN ('owed', 'claimed') GROUP BY owner
+    )
+    SELECT c.channel_id, c.earned_units, c.claimed_units, c.ceiling_units,
+           coalesce(h.owed, 0) AS owed, coalesce(h.claimed, 0) AS claimed
+    FROM app.channel c LEFT JOIN held h ON h.owner = c.channel_id ORDER BY c.channel_id
+    """
+)
+_LEDGER_POOLS: Final = text(
+    """
+    WITH held AS (
+        SELECT owner, account, sum(delta_units) AS units FROM app.posting
+        WHERE account IN ('available', 'reserved', 'owed') GROUP BY owner, account
+    ), owed AS (
+        SELECT c.pool_id, sum(h.units) AS units FROM held h JOIN app.channel c ON c.channel_id = h.owner
+        WHERE h.account = 'owed' GROUP BY c.pool_id
+    )
+    SELECT p.pool_id, p.reserved_units, m.block_number AS mark, coalesce(a.units, 0) AS available,
+           coalesce(r.units, 0) AS reserved, coalesce(o.units, 0) AS owed
+    FROM app.pool p
+    LEFT JOIN app.ledger_mark m ON m.operator = p.operator
+    LEFT JOIN held a ON a.owner = p.pool_id AND a.account = 'available'
+    LEFT JOIN held r ON r.owner = p.pool_id AND r.account = 'reserved'
+    LEFT JOIN owed o ON o.pool_id = p.pool_id
+    ORDER BY p.pool_id
+    """
+)
+_VOUCHERS: Final = text(
+    "SELECT v.channel_id, v.ceiling_units, v.signature, p.payer, p.payer_authorizer FROM app.voucher v "
+    "JOIN app.channel c USING (channel_id) JOIN app.pool p USING (pool_id) ORDER BY v.channel_id, v.ceiling_units"
+)
 _RECEIPTS: Final = text(
-    "SELECT c.channel_id, c.earned_units, r.id, r.total_claimed_units, r.ceiling_units, r.operator, "
+    "SELECT c.channel_id, c.receipted_units, r.id, r.total_claimed_units, r.ceiling_units, r.operator, "
     "r.operator_signature FROM app.channel c LEFT JOIN app.receipt r USING (channel_id) "
     "ORDER BY c.channel_id, r.total_claimed_units"
 )
@@ -119,6 +162,26 @@ class Snapshot:
     def service_receipts(self) -> Iterator[Any]:
         """Return the service's receipts by channel and total; one row without an id for a channel without any."""
         yield from self.connection.execute(_RECEIPTS, execution_options=_STREAM)
+
+    def service_vouchers(self) -> Iterator[Any]:
+        """Return every ceiling the service has taken, with whose signature it must carry."""
+        yield from self.connection.execute(_VOUCHERS, execution_options=_STREAM)
+
+    def has_ledger(self) -> bool:
+        """Return whether the database is also the service's, with its ledger."""
+        return bool(self.connection.execute(_LEDGER).scalar_one())
+
+    def ledger_entries(self) -> Iterator[Any]:
+        """Return the entries of the ledger with the sum of their postings."""
+        yield from self.connection.execute(_ENTRIES, execution_options=_STREAM)
+
+    def ledger_channels(self) -> Iterator[Any]:
+        """Return what is kept of each channel beside what the ledger says it has earned."""
+        yield from self.connection.execute(_LEDGER_CHANNELS, execution_options=_STREAM)
+
+    def ledger_pools(self) -> Iterator[Any]:
+        """Return what is kept of each pool beside what the ledger says it holds, and the block the ledger is at."""
+        yield from self.connection.execute(_LEDGER_POOLS, execution_options=_STREAM)
 
 
 def logs_digest(logs: Iterable[RawLog]) -> tuple[int, bytes]:
