@@ -86,5 +86,5 @@ def test_each_key_orders_from_its_own_pool_and_the_books_agree(world: World, tmp
     assert checked["channel totals of the service against their receipts"] == 4
     world.sql("UPDATE app.receipt SET total_claimed_units = 399999 WHERE total_claimed_units = 400000")
     columns = {difference["column"].split(" of ")[0] for difference in report(world, 1)["differences"]}
-    assert {"earned_units", "signer"} <= columns
+    assert {"receipted_units", "signer"} <= columns
     world.sql("UPDATE app.receipt SET total_claimed_units = 400000 WHERE total_claimed_units = 399999")
