@@ -4,6 +4,7 @@ backfill  our indexer and Ponder read the same chain into the same PostgreSQL, i
 sizes     our indexer alone on 10^4, 10^5 (medians of three) and 10^6 events: does the rate hold, does memory
 latency   from mining a block to the notification of its rows
 costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
+growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
 `--events N` sets the size of the comparison, `--quick` takes small ones, `--packed` puts all events of a block into two
@@ -23,7 +24,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import costs, mirror, peer
+from scripts.bench import costs, growth, mirror, peer
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -31,7 +32,7 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "costs")
+_PARTS: Final = ("backfill", "sizes", "latency", "costs", "growth")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
@@ -59,6 +60,8 @@ def main() -> int:
             _latency()
         if "costs" in parts:
             _costs()
+        if "growth" in parts:
+            _growth()
     except BenchError as error:
         print(f"The bench could not be finished: {error}", file=sys.stderr)
         return 1
@@ -121,6 +124,11 @@ def _costs() -> None:
     found = costs.batches()
     print(costs.table(found))
     record(*costs.figures(found))
+
+
+def _growth() -> None:
+    with postgres() as server:
+        record(*growth.growth(lambda: database(server)))
 
 
 def _filled(data: ChainData, events: int) -> ChainData:
