@@ -165,14 +165,13 @@ def pools_beside_chain() -> Select[bytes, int, int, int, int, int]:
     All as of the operator's mark.
     """
     event = pool_event.c
-    available, reserved, owed = _held(Account.AVAILABLE), _held(Account.RESERVED), _held(Account.OWED)
-    owed_of = (
-        select(func.coalesce(func.sum(owed.c.units), 0))
-        .select_from(Channel)
-        .join(owed, owed.c.owner == Channel.channel_id)
-        .where(Channel.pool_id == Pool.pool_id)
-        .correlate(Pool)
-        .scalar_subquery()
+    available, reserved = _held(Account.AVAILABLE), _held(Account.RESERVED)
+    owed = (
+        select(Channel.pool_id, func.sum(Posting.delta_units).label("units"))
+        .join(Posting, Posting.owner == Channel.channel_id)
+        .where(Posting.account == Account.OWED.value)
+        .group_by(Channel.pool_id)
+        .subquery("owed_of_pool")
     )
     balance = (
         select(event.balance_units)
@@ -186,7 +185,7 @@ def pools_beside_chain() -> Select[bytes, int, int, int, int, int]:
     return (
         select(
             Pool.pool_id,
-            func.coalesce(available.c.units, 0) + promised + owed_of,
+            func.coalesce(available.c.units, 0) + promised + func.coalesce(owed.c.units, 0),
             func.coalesce(balance, 0),
             promised,
             Pool.reserved_units,
@@ -195,6 +194,7 @@ def pools_beside_chain() -> Select[bytes, int, int, int, int, int]:
         .join(LedgerMark, LedgerMark.operator == Pool.operator)
         .outerjoin(available, available.c.owner == Pool.pool_id)
         .outerjoin(reserved, reserved.c.owner == Pool.pool_id)
+        .outerjoin(owed, owed.c.pool_id == Pool.pool_id)
         .order_by(Pool.pool_id)
     )
 
