@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 
 from aicp.rules.primitives import keccak
@@ -23,3 +24,11 @@ def may_contain(bloom: int, value: bytes) -> bool:
     """Return False only if no log of the block carries this address or topic."""
     wanted = mask(value)
     return bloom & wanted == wanted
+
+
+def bloom_of(values: Iterable[bytes]) -> int:
+    """Return the bloom of logs that carry just these addresses and topics."""
+    bits = 0
+    for value in values:
+        bits |= mask(value)
+    return bits
