@@ -63,7 +63,7 @@ class WireReceipt(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block header: its place in the chain, its log bloom, and the hash of its last transaction as the node spells it.
+    """A block header: its place in the chain, its log bloom, and its last transaction as the node spells its hash.
 
     There is no last transaction in an empty block, nor where a node does not tell a block's transactions.
     """
