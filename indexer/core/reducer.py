@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.runtime import AbiError
@@ -29,9 +31,8 @@ class UndecodableError(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True)
-class Decoded:
-    """A log we understand. Not frozen for speed alone."""
+class Decoded(msgspec.Struct, gc=False):
+    """A log we understand."""
 
     log: RawLog
     event: Any

@@ -1,11 +1,19 @@
 """Rows the reducers make: state rows, one a key, and append-only rows, one a log (and account).
 
 The field names are the column names of the tables of the same name. State rows end with the log that changed them last.
+They are msgspec's structs, which take a fifth of the time of a dataclass to make, and a backfill makes two an event.
 """
 
 from __future__ import annotations
 
 from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+
+def names_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the names of the fields of a kind of row, in their order."""
+    return kind.__struct_fields__
 
 
 class Place(msgspec.Struct, gc=False):
@@ -38,7 +46,7 @@ class StateRow(msgspec.Struct, kw_only=True, gc=False):
 
 
 class EventRow(msgspec.Struct, kw_only=True, gc=False):
-    """A row that is only ever added. Not frozen for speed alone: a frozen one takes three times as long to make."""
+    """A row that is only ever added."""
 
     TABLE: ClassVar[str]
 

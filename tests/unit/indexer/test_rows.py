@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import fields
 from types import ModuleType
 
 import pytest
@@ -18,7 +17,7 @@ from indexer.core import arbiter, escrow, jurors, payment_channel, reputation
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import EventRow, Place, StateRow
+from indexer.core.rows import EventRow, Place, StateRow, names_of
 from indexer.core.spelling import spelled
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
@@ -32,9 +31,9 @@ OWN = {"meta", "cursor", "block", "log", "undo", "missing_range", "health", "dea
 
 @pytest.mark.parametrize("kind", [*STATE_ROWS, *EVENT_ROWS], ids=lambda kind: kind.TABLE)
 def test_fields_are_columns(kind: type[StateRow | EventRow]) -> None:
-    names = {field.name for field in fields(kind) if field.name != "place"}
+    names = set(names_of(kind)) - {"place"}
     if issubclass(kind, EventRow):
-        names |= {field.name for field in fields(Place)}
+        names |= set(names_of(Place))
     assert names == {column.name for column in table_of(kind).columns}
 
 
