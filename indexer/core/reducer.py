@@ -100,7 +100,7 @@ class Reducer:
             contract = self._by_address[item.log.address]
             lacking = workspace.missing(contract.keys(item.event, workspace, self.contracts))
             if lacking:
-                found |= lacking
+                found.update(lacking)
                 again.append(item)
         return found, again
 

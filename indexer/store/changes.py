@@ -95,33 +95,20 @@ def _appended(
     logs: Sequence[RawLog], places: Sequence[str], rows: Iterable[EventRow]
 ) -> tuple[tuple[Copy, ...], list[EventRow]]:
     """Return the append-only rows, and apart from them the announced withdrawals, which may be there already."""
-    grouped: dict[type[EventRow], tuple[list[str], list[EventRow]]] = {}
-    at = -1
-    place: Place | None = None
-    start = ""
+    grouped: dict[type[EventRow], list[EventRow]] = defaultdict(list)
     for row in rows:
-        if row.place is not place:  # the rows of one log follow each other and share its place, in the logs' order
-            place = row.place
-            at += 1
-            while not _same(logs[at], place):
-                at += 1
-            start = places[at]
-        kind = type(row)
-        if kind not in grouped:
-            grouped[kind] = ([], [])
-        starts, held = grouped[kind]
-        starts.append(start)
-        held.append(row)
-    _, announced = grouped.pop(PoolWithdrawSeen, ([], []))
+        grouped[type(row)].append(row)
+    announced = grouped.pop(PoolWithdrawSeen, [])
+    start_of = dict(zip(map(id, logs), places, strict=True))  # the place of a row is the log itself, never a copy
     copies = tuple(
-        _copy(kind.TABLE, (*PLACE, *FIELDS[kind]), _LINES[kind].after(starts, held))
-        for kind, (starts, held) in grouped.items()
+        _copy(
+            kind.TABLE,
+            (*PLACE, *FIELDS[kind]),
+            _LINES[kind].after([start_of[id(row.place)] for row in held], held),
+        )
+        for kind, held in grouped.items()
     )
     return copies, announced
-
-
-def _same(raw: RawLog, place: Place) -> bool:
-    return raw.log_index == place.log_index and raw.block_number == place.block_number
 
 
 def _upsert(kind: type[StateRow], rows: Iterable[StateRow]) -> Upsert:
