@@ -76,6 +76,8 @@ class Workspace:
         """Store a new or changed row."""
         row.moved(place)
         key: Key = (type(row), getattr(row, row.KEY))
+        if self.changed.get(key) is row:
+            return
         if self._rows.get(key, row) is None:
             self.created.add(key)
         self._rows[key] = self.changed[key] = row
