@@ -35,9 +35,8 @@ class Digest(Protocol):
         """Take more in."""
 
 
-_NAMES: Final[Mapping[type[Any], tuple[str, ...]]] = {
-    kind: names_of(kind) for kind in (*STATE_ROWS, *EVENT_ROWS, Place, RawLog)
-}
+_ROWS: Final[tuple[type[StateRow | Place | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS, Place, RawLog)
+_NAMES: Final[Mapping[type[Any], tuple[str, ...]]] = {kind: names_of(kind) for kind in _ROWS}
 
 
 def compare_state(book: Book, snapshot: Snapshot, report: Report, progress: Progress) -> None:

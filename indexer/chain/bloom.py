@@ -17,7 +17,8 @@ _words: Final = Struct(">3H").unpack_from
 def mask(value: bytes) -> int:
     """Return the three bits an address or topic sets, as an integer of 2048 bits."""
     first, second, third = _words(keccak(value))
-    return _BIT[first & 2047] | _BIT[second & 2047] | _BIT[third & 2047]
+    bits: int = _BIT[first & 2047] | _BIT[second & 2047] | _BIT[third & 2047]
+    return bits
 
 
 def may_contain(bloom: int, value: bytes) -> bool:

@@ -97,8 +97,8 @@ def install(connection: Connection, identity: Identity, *, defer_indexes: bool =
 def finish_indexes(connection: Connection) -> int:
     """Create every index of this connection's schema that is not there yet; return how many were missing.
 
-    Readers go on meanwhile, writers wait. Also counts the rows anew for the planner when something was missing, and lets
-    every table be vacuumed from now on.
+    Readers go on meanwhile, writers wait. Every table is vacuumed from now on, and the rows are counted for the planner
+    when something was missing.
     """
     physical = physical_of(connection)
     found = connection.execute(text("SELECT indexname FROM pg_indexes WHERE schemaname = :name"), {"name": physical})

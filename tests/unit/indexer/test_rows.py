@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from indexer.core import arbiter, escrow, jurors, payment_channel, reputation
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import EventRow, Place, StateRow, names_of
+from indexer.core.rows import Channel, Escrow, EventRow, Place, StateRow, names_of
 from indexer.core.spelling import spelled
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
@@ -92,6 +93,24 @@ def test_an_event_without_its_escrow_stops() -> None:
         workspace.load(key, None)
     with pytest.raises(UndecodableError, match="no escrow"):
         reducer.apply(decoded, workspace)
+
+
+@pytest.mark.parametrize("kind", [*escrow.SUBJECTS, *payment_channel.SUBJECTS], ids=lambda kind: kind.__name__)
+def test_nothing_but_its_subject_tells_the_keys_of_an_event(kind: Any) -> None:
+    module = escrow if kind in escrow.SUBJECTS else payment_channel
+    subject = module.SUBJECTS[kind]
+    twins = [other for other, by in module.SUBJECTS.items() if by is subject]
+    workspace = Workspace()
+    for row in (Escrow, Channel):
+        values: dict[str, Any] = dict.fromkeys(names_of(row), b"\2" * 32)
+        workspace.load((row, b"\1" * 32), row(**values))
+    told = set()
+    for number, twin in enumerate((*twins, kind)):
+        names = names_of(twin)
+        event = twin(**{name: b"\1" * 32 if name in {"id", "channel_id", "pool_id"} else number for name in names})
+        assert subject(event) == b"\1" * 32
+        told.add(tuple(module.keys(event, workspace, CONTRACTS)))
+    assert len(told) == 1
 
 
 def test_spelling() -> None:
