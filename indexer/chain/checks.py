@@ -8,6 +8,7 @@ from itertools import pairwise
 from indexer.chain.bloom import bloom_of, may_contain
 from indexer.chain.errors import InconsistentNodeError
 from indexer.chain.wire import Header, WireLog
+from indexer.core.chain_view import Block
 from indexer.core.logs import RawLog
 
 
@@ -63,6 +64,11 @@ def may_be_complete(header: Header, logs: Sequence[RawLog]) -> bool:
     for log in logs:
         told.update(log.topics)
     return bloom_of(told) == header.bloom
+
+
+def drawn_of(end: Block, count: int) -> int:
+    """Return which of the blocks of a range, counted from 0, is compared whole: nobody chooses it, and all agree."""
+    return int.from_bytes(end.hash[-8:], "big") % count
 
 
 def ends_with(logs: Sequence[WireLog], last: Sequence[WireLog]) -> bool:

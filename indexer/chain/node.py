@@ -30,6 +30,7 @@ from indexer.chain.checks import (
     check_links,
     check_range_logs,
     check_receipts,
+    drawn_of,
     ends_with,
     may_be_complete,
     ours_of,
@@ -304,7 +305,7 @@ class Node:
         touched = [(header, logs) for header, logs in held if logs.wire or self._may_hold(header)]
         if not touched:
             return
-        drawn = int.from_bytes(headers[-1].block.hash[-8:], "big") % len(touched)
+        drawn = drawn_of(headers[-1].block, len(touched))
         proven = self._proven_by_the_last(touched[:drawn] + touched[drawn + 1 :])
         pending: list[tuple[Header, _Held]] = []
         weight = 0

@@ -9,6 +9,7 @@ import pytest
 
 from indexer.core.chain_view import TooDeepError
 from indexer.core.reducer import UndecodableError
+from indexer.forks import EVIDENCE
 from indexer.store.errors import LostRaceError
 from tests.sim.chain import Emitted, Transaction, make_block
 from tests.sim.check import Wrong
@@ -149,6 +150,26 @@ def shorter_branch_of_one(scene: Scene) -> None:
         assert scene.value("number", "cursor") == scene.chain.head.number
     scene.node.look = None
     scene.arrive(machine)
+
+
+def shorter_branch_for_a_moment(scene: Scene) -> None:
+    """I7: the only node there is shows a shorter branch, but not often enough; it does in the end, and is followed."""
+    scene.mine(6)
+    scene.chain.finalise(2, 2)
+    orphan = scene.mine(3)
+    scene.branch(3, 6)
+    machine = scene.machine()
+    scene.arrive(machine)
+    for _ in range(3):
+        scene.node.on_branch(orphan)
+        for _ in range(EVIDENCE - 1):
+            machine.run(1)
+            assert scene.value("number", "cursor") == scene.chain.head.number
+        scene.node.look = None
+        scene.arrive(machine)
+    scene.node.on_branch(orphan)
+    machine.run(4 * EVIDENCE)
+    assert scene.value("number", "cursor") == orphan.number
 
 
 def lies(scene: Scene, *kinds: str, final: bool = False, whole_ranges: bool = True) -> None:

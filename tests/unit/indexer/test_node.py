@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from indexer.chain import finality
+from indexer.chain.checks import drawn_of
 from indexer.chain.errors import ChainError, InconsistentNodeError, RpcError, WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.wire import decode_header
@@ -206,11 +207,23 @@ def test_a_lie_about_a_block_whose_logs_are_all_ours_is_refused(lie: Callable[[L
         node_of(liar).logs_between(1, 8)
 
 
-def test_other_data_in_a_whole_range_is_found_in_the_block_that_is_drawn() -> None:
+def test_other_data_in_a_whole_range_is_found_in_the_block_that_is_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = [2, 3, 5, 6, 8]
     liar = FakeNode(ours_alone())
-    liar.fault = lying("eth_getLogs", lambda logs: [{**log, "data": "0xff"} for log in logs])
-    with pytest.raises(InconsistentNodeError, match="logs and receipts of block"):
-        node_of(liar).logs_between(1, 8)
+    liar.fault = lying(
+        "eth_getLogs", lambda logs: [{**log, "data": "0xff"} if log["logIndex"] == "0x0" else log for log in logs]
+    )
+    for at, number in enumerate(chosen):
+        monkeypatch.setattr("indexer.chain.node.drawn_of", lambda end, count, at=at: (at, end, count)[0])
+        with pytest.raises(InconsistentNodeError, match=f"logs and receipts of block {min(number, 5)}"):
+            node_of(liar).logs_between(1, 8)  # block 5 has one log: its last receipt shows the other data too
+
+
+def test_a_block_of_each_range_is_drawn_by_the_hash_of_its_end() -> None:
+    ends = Chain().mine(*[0] * 200).blocks
+    drawn = [drawn_of(end, 5) for end in ends]
+    assert set(drawn) == set(range(5))
+    assert drawn == [drawn_of(end, 5) for end in ends]
 
 
 INSTEAD: dict[str, Callable[[Any], Any]] = {
