@@ -17,7 +17,7 @@ from indexer.core.chain_view import TooDeepError
 from indexer.core.plan import Examine, Idle
 from indexer.core.reducer import UndecodableError
 from indexer.store.errors import LostRaceError
-from tests.sim import counted, large, rebuilds, scenarios, written
+from tests.sim import counted, large, rebuilds, scenarios, shorter, written
 from tests.sim.scene import Scene
 
 Scenario = Callable[[Scene], None]
@@ -266,11 +266,11 @@ GUARDS: Final = (
     Guard("I6", "nothing final is undone", scenarios.below_final, _follow_below_final),
     Guard("I7", "a lower head is no reorg", scenarios.far_behind, _trust_a_lower_head),
     Guard(
-        *("I7", "another node is asked about a branch", scenarios.shorter_branch_of_one),
+        *("I7", "another node is asked about a branch", shorter.branch_of_one),
         away("indexer.forks:Forks._confirmed", instead=lambda *_: True),
     ),
     Guard(
-        *("I7", "a shorter branch must be shown several times", scenarios.shorter_branch_for_a_moment),
+        *("I7", "a shorter branch must be shown several times", shorter.branch_for_a_moment),
         away("indexer.forks:EVIDENCE", instead=1),
     ),
     Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNCOMPARED),

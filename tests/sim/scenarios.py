@@ -9,16 +9,14 @@ import pytest
 
 from indexer.core.chain_view import TooDeepError
 from indexer.core.reducer import UndecodableError
-from indexer.forks import EVIDENCE
 from indexer.store.errors import LostRaceError
 from tests.sim.chain import Emitted, Transaction, make_block
 from tests.sim.check import Wrong
 from tests.sim.db import Crash
 from tests.sim.faults import Faulty
 from tests.sim.machine import Machine
-from tests.sim.node import SimNode
 from tests.sim.scene import Scene
-from tests.sim.turn import CHAIN_ID, CONTRACTS
+from tests.sim.turn import CONTRACTS
 
 
 def nothing() -> None:
@@ -133,43 +131,6 @@ def far_behind(scene: Scene) -> None:
         assert scene.value("number", "cursor") == scene.chain.head.number
     scene.node.look = None
     scene.arrive(machine)
-
-
-def shorter_branch_of_one(scene: Scene) -> None:
-    """I7: one of two nodes stands on a shorter branch that was left; the other one has ours. No going back."""
-    other = SimNode(scene.chain, CONTRACTS.addresses, chain_id=CHAIN_ID)
-    scene.mine(6)
-    scene.chain.finalise(2, 2)
-    orphan = scene.mine(3)
-    scene.branch(3, 6)
-    machine = scene.machine(other)
-    scene.arrive(machine)
-    scene.node.on_branch(orphan)
-    for _ in range(20):
-        machine.run(1)
-        assert scene.value("number", "cursor") == scene.chain.head.number
-    scene.node.look = None
-    scene.arrive(machine)
-
-
-def shorter_branch_for_a_moment(scene: Scene) -> None:
-    """I7: the only node there is shows a shorter branch, but not often enough; it does in the end, and is followed."""
-    scene.mine(6)
-    scene.chain.finalise(2, 2)
-    orphan = scene.mine(3)
-    scene.branch(3, 6)
-    machine = scene.machine()
-    scene.arrive(machine)
-    for _ in range(3):
-        scene.node.on_branch(orphan)
-        for _ in range(EVIDENCE - 1):
-            machine.run(1)
-            assert scene.value("number", "cursor") == scene.chain.head.number
-        scene.node.look = None
-        scene.arrive(machine)
-    scene.node.on_branch(orphan)
-    machine.run(4 * EVIDENCE)
-    assert scene.value("number", "cursor") == orphan.number
 
 
 def lies(scene: Scene, *kinds: str, final: bool = False, whole_ranges: bool = True) -> None:
