@@ -168,9 +168,7 @@ class Faulty(httpx.BaseTransport):
             places = [at for at in places if calls[at]["params"][0] in {"safe", "finalized"}]
         at = self.random.choice(places)
         answer = answers[at]
-        if kind == "no_block":
-            answer["result"] = None
-        elif kind == "no_receipt":
+        if kind in {"no_block", "no_receipt"}:
             answer["result"] = None
         elif kind == "wrong_receipt":
             return self._lie(self.random.choice(("empty", "missing", "foreign")), {"result": _logs_of(answer)})
