@@ -15,7 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from enum import IntEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import structlog
 from pydantic import ValidationError
@@ -23,7 +23,6 @@ from pydantic import ValidationError
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment
 from indexer.chain.errors import WrongChainError
-from indexer.chain.heads import NewHeads
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
 from indexer.core.chain_view import TooDeepError
@@ -34,6 +33,9 @@ from indexer.settings import Settings, contracts_of_deployment, deployment_diges
 from indexer.store.engine import engine as mirror_engine
 from indexer.store.errors import ForeignMirrorError, LostRaceError
 from indexer.store.store import Store
+
+if TYPE_CHECKING:
+    from indexer.chain.heads import NewHeads
 
 _log = structlog.get_logger("indexer")
 _SWITCH_SECONDS: Final = 0.0003
@@ -94,7 +96,7 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
         finality_alarm_seconds=settings.finality_alarm_seconds,
     )
     store = Store(engine, reducer)
-    heads = NewHeads(settings.ws_url) if settings.ws_url else None
+    heads = _announcements(settings.ws_url) if settings.ws_url else None
     try:
         Runner(node, store, reducer, options, wait=heads.wait if heads else None).run(stop)
     except (WrongChainError, ForeignMirrorError) as error:
@@ -116,6 +118,12 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
         engine.dispose()
     _log.info("stopped")
     return ExitCode.OK
+
+
+def _announcements(url: str) -> NewHeads:
+    from indexer.chain.heads import NewHeads  # takes a while to import, and most nodes are asked over HTTP only
+
+    return NewHeads(url)
 
 
 def _configure_logging() -> None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
 from operator import attrgetter
@@ -25,11 +25,11 @@ import msgspec
 from aicp.rules.primitives import keccak
 from indexer.audit.contribution import Contribution
 from indexer.core.registry import STATE_ROWS
-from indexer.core.rows import Key, StateRow
+from indexer.core.rows import Key, StateRow, names_of
 
 KINDS: Final[tuple[type[StateRow], ...]] = (*STATE_ROWS, Contribution)
 _NUMBER: Final = {kind: number for number, kind in enumerate(KINDS)}
-_COLUMNS: Final = {kind: tuple(field.name for field in fields(kind)) for kind in KINDS}
+_COLUMNS: Final = {kind: names_of(kind) for kind in KINDS}
 _VALUES: Final = {kind: attrgetter(*columns) for kind, columns in _COLUMNS.items()}
 PAGE: Final = 500
 FORMAT: Final = 2

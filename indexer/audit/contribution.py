@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from indexer.core.rows import StateRow
 
 
-@dataclass(slots=True, kw_only=True)
-class Contribution(StateRow):
+class Contribution(StateRow, kw_only=True, gc=False):
     """`contribution_id` is the dispute's id, the round's number in one byte and the account."""
 
     TABLE = "contribution"

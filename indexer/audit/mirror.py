@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from functools import partial
 from hashlib import sha256
 from operator import itemgetter
@@ -16,7 +15,7 @@ from indexer.audit.progress import Progress
 from indexer.audit.report import Item, Report, Source
 from indexer.core.logs import RawLog
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow
+from indexer.core.rows import EventRow, Place, PoolWithdrawSeen, StateRow, names_of
 from indexer.core.spelling import spelled
 from indexer.store.readback import Snapshot, logs_digest
 
@@ -36,9 +35,8 @@ class Digest(Protocol):
         """Take more in."""
 
 
-_NAMES: Final[Mapping[type[Any], tuple[str, ...]]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in (*STATE_ROWS, *EVENT_ROWS, Place, RawLog)
-}
+_ROWS: Final[tuple[type[StateRow | Place | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS, Place, RawLog)
+_NAMES: Final[Mapping[type[Any], tuple[str, ...]]] = {kind: names_of(kind) for kind in _ROWS}
 
 
 def compare_state(book: Book, snapshot: Snapshot, report: Report, progress: Progress) -> None:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from itertools import pairwise
 
-import msgspec
-
-from indexer.chain.bloom import may_contain
+from indexer.chain.bloom import bloom_of, may_contain
 from indexer.chain.errors import InconsistentNodeError
-from indexer.chain.wire import Header, WireLog, decode_log, receipt_log_texts
+from indexer.chain.wire import Header, WireLog
+from indexer.core.chain_view import Block
 from indexer.core.logs import RawLog
 
 
@@ -54,39 +53,30 @@ def check_receipts(number: int, logs: Sequence[WireLog], found: Sequence[WireLog
         raise InconsistentNodeError(f"logs and receipts of block {number} differ: {len(logs)} and {len(ours)} of ours")
 
 
-class LogTexts:
-    """The text of an eth_getLogs answer whose logs are known to be ours, followed along the receipts of its blocks.
+def may_be_complete(header: Header, logs: Sequence[RawLog]) -> bool:
+    """Return whether these logs of a block, in order, may be all it has: numbered from 0 on, its bloom exactly theirs.
 
-    Logs of the same text are the same, and need not be read to see it. An object of JSON ends where it ends: where one
-    from a receipt begins the rest of the answer, it is the answer's next log. A node that spells a log of a receipt in
-    another way has its blocks compared by value from there on.
+    What they cannot show is whether others come after the last one; see `ends_with`.
     """
+    if not logs or logs[-1].log_index != len(logs) - 1:
+        return False
+    told = {log.address for log in logs}
+    for log in logs:
+        told.update(log.topics)
+    return bloom_of(told) == header.bloom
 
-    def __init__(self, answer: bytes, addresses: Collection[str]) -> None:
-        self._answer = answer
-        self._addresses = addresses
-        self._at: int | None = 1
-        """Where the next log begins, after the bracket; None when that is not known any more."""
 
-    def hold(self, receipts: bytes, count: int) -> bool:
-        """Return whether the next `count` logs are all of ours in the next block's receipts. If not, compare them."""
-        at, self._at = self._at, None
-        if at is None:
-            return False
-        answer, left = self._answer, count
-        try:
-            for text in receipt_log_texts(receipts):
-                if answer.startswith(text, at):
-                    at += len(text) + 1  # the comma
-                    left -= 1
-                elif ours_of([decode_log(text)], self._addresses):
-                    return False
-        except msgspec.MsgspecError:
-            return False
-        if left:
-            return False
-        self._at = at
-        return True
+def drawn_of(end: Block, count: int) -> int:
+    """Return which of the blocks of a range, counted from 0, is compared whole: nobody chooses it, and all agree."""
+    return int.from_bytes(end.hash[-8:], "big") % count
+
+
+def ends_with(logs: Sequence[WireLog], last: Sequence[WireLog]) -> bool:
+    """Return whether the logs of a block end with those of its last transaction, which has some.
+
+    Then the block's receipts number as many logs as there are; without a gap in the numbers none is missing.
+    """
+    return bool(last) and list(logs[-len(last) :]) == list(last)
 
 
 def ours_of(logs: Sequence[WireLog], addresses: Collection[str]) -> list[WireLog]:

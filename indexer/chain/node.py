@@ -3,9 +3,12 @@
 Near the head logs are asked for by block hash together with the block's receipts: both must say the same, and fit the
 header. In backfill the node's head is read in the same batch as the range, because a node that has not reached the
 range answers an empty list, not an error; then the header of every block is read, each the child of the one before, and
-the receipts of every block that has logs of ours or whose bloom says it may (`whole_ranges`). Without `whole_ranges`
-only the blocks that logs came of are compared with their headers: cheaper on a long history of a public chain, where a
-node that leaves out logs of a finalised range is believed.
+no block that has logs of ours, or whose bloom says it may, is believed to have no others of ours before its receipts
+say so (`whole_ranges`). Where all logs of a block are ours, one receipt says it: the logs are numbered from 0 without a
+gap, the header's bloom is exactly theirs, and they end with the logs of the block's last transaction. Any other block
+is compared with all its receipts, and so is one block of each range whatever its logs look like, drawn by the hash of
+the range's last block. Without `whole_ranges` only the blocks that logs came of are compared with their headers:
+cheaper on a long history of a public chain, where a node that leaves out logs of a finalised range is believed.
 """
 
 from __future__ import annotations
@@ -23,11 +26,13 @@ import structlog
 
 from indexer.chain.bloom import may_contain
 from indexer.chain.checks import (
-    LogTexts,
     check_block_logs,
     check_links,
     check_range_logs,
     check_receipts,
+    drawn_of,
+    ends_with,
+    may_be_complete,
     ours_of,
 )
 from indexer.chain.errors import (
@@ -48,6 +53,7 @@ from indexer.chain.wire import (
     decode_header,
     decode_logs,
     decode_receipt_logs,
+    decode_transaction_logs,
     raw_logs,
 )
 from indexer.core.chain_view import Block
@@ -247,8 +253,7 @@ class Node:
         if self._whole_ranges:
             in_order = [headers[number] for number in everything]
             check_links(in_order)
-            by_block = _by_block(wire, logs)
-            self._check_nothing_missing(in_order, by_block, LogTexts(answer, self._hex_set))
+            self._check_nothing_missing(in_order, _by_block(wire, logs))
         return Range(start=headers[first].block, end=headers[last].block, logs=logs)
 
     def single(self, number: int) -> Range:
@@ -294,51 +299,79 @@ class Node:
             return
         _log.warning("logs of a block that nothing else confirms", block=header.block.number, events=len(logs))
 
-    def _check_nothing_missing(
-        self, headers: Sequence[Header], by_block: Mapping[int, list[WireLog]], texts: LogTexts
-    ) -> None:
+    def _check_nothing_missing(self, headers: Sequence[Header], by_block: Mapping[int, _Held]) -> None:
         """Compare the logs of a range with the receipts of every block that may hold any."""
-        pending: list[Header] = []
+        held = [(header, by_block.get(header.block.number, _NONE)) for header in headers]
+        touched = [(header, logs) for header, logs in held if logs.wire or self._may_hold(header)]
+        if not touched:
+            return
+        drawn = drawn_of(headers[-1].block, len(touched))
+        proven = self._proven_by_the_last(touched[:drawn] + touched[drawn + 1 :])
+        pending: list[tuple[Header, _Held]] = []
         weight = 0
-        for header in headers:
-            held = len(by_block.get(header.block.number, ()))
-            if not held and not self._may_hold(header):
+        for header, logs in touched:
+            if header.block.number in proven:
                 continue
-            if pending and (weight + held > _RECEIPT_LOGS or len(pending) == _RECEIPT_BLOCKS):
-                self._compare_receipts(pending, by_block, texts)
+            if pending and (weight + len(logs.wire) > _RECEIPT_LOGS or len(pending) == _RECEIPT_BLOCKS):
+                self._compare_receipts(pending)
                 pending, weight = [], 0
-            pending.append(header)
-            weight += held
+            pending.append((header, logs))
+            weight += len(logs.wire)
         if pending:
-            self._compare_receipts(pending, by_block, texts)
+            self._compare_receipts(pending)
 
-    def _compare_receipts(
-        self, headers: Sequence[Header], by_block: Mapping[int, list[WireLog]], texts: LogTexts
-    ) -> None:
-        calls = [Call("eth_getBlockReceipts", (_text(header),)) for header in headers]
-        for header, answer in zip(headers, self.providers.answers(calls), strict=True):
-            logs = by_block.get(header.block.number, [])
+    def _proven_by_the_last(self, held: Sequence[tuple[Header, _Held]]) -> set[int]:
+        """Return the blocks whose last receipt is enough to say that the logs are all there are."""
+        likely = [(header, logs.wire) for header, logs in held if may_be_complete(header, logs.raw)]
+        asked = [(header, header.last_transaction, logs) for header, logs in likely if header.last_transaction]
+        proven: set[int] = set()
+        for start in range(0, len(asked), HEADER_BATCH):
+            chunk = asked[start : start + HEADER_BATCH]
+            answers = self.providers.answers([Call("eth_getTransactionReceipt", (last,)) for _, last, _ in chunk])
+            for (header, _, logs), answer in zip(chunk, answers, strict=True):
+                if isinstance(answer, UnknownMethodError):
+                    continue
+                if isinstance(answer, ChainError):
+                    raise answer
+                if ends_with(logs, decode_transaction_logs(answer)):
+                    proven.add(header.block.number)
+        return proven
+
+    def _compare_receipts(self, held: Sequence[tuple[Header, _Held]]) -> None:
+        calls = [Call("eth_getBlockReceipts", (_text(header),)) for header, _ in held]
+        for (header, logs), answer in zip(held, self.providers.answers(calls), strict=True):
             if isinstance(answer, UnknownMethodError):
                 query = {"blockHash": _text(header), "address": self._hex_addresses}
-                if decode_logs(self.providers.call("eth_getLogs", query)) != logs:
+                if decode_logs(self.providers.call("eth_getLogs", query)) != list(logs.wire):
                     raise InconsistentNodeError(f"two answers differ on the logs of block {header.block.number}")
             elif isinstance(answer, ChainError):
                 raise answer
-            elif not texts.hold(answer, len(logs)):
-                check_receipts(header.block.number, logs, decode_receipt_logs(answer), self._hex_set)
+            else:
+                check_receipts(header.block.number, logs.wire, decode_receipt_logs(answer), self._hex_set)
+
+
+@dataclass(frozen=True, slots=True)
+class _Held:
+    """Our logs of one block, as told and as read."""
+
+    wire: Sequence[WireLog]
+    raw: Sequence[RawLog]
+
+
+_NONE: Final = _Held((), ())
 
 
 def _block(which: str | int) -> Call:
     return Call("eth_getBlockByNumber", (which if isinstance(which, str) else hex(which), False))
 
 
-def _by_block(wire: Sequence[WireLog], logs: Sequence[RawLog]) -> dict[int, list[WireLog]]:
+def _by_block(wire: Sequence[WireLog], logs: Sequence[RawLog]) -> dict[int, _Held]:
     """Return the logs of a range by block number; `logs` are the same ones, checked to be in the order of blocks."""
-    found: dict[int, list[WireLog]] = {}
+    found: dict[int, _Held] = {}
     at = 0
     for number, held in groupby(logs, key=attrgetter("block_number")):
         start, at = at, at + sum(1 for _ in held)
-        found[number] = list(wire[start:at])
+        found[number] = _Held(wire[start:at], logs[start:at])
     return found
 
 

@@ -69,7 +69,9 @@ class Provider:
         self.banned = False
         self._url = url
         self._longest_batch = _LONGEST_BATCH
-        self._http = httpx.Client(timeout=httpx.Timeout(timeout_seconds, connect=5.0), transport=transport)
+        limits = httpx.Timeout(timeout_seconds, connect=5.0)
+        secure = httpx.URL(url).scheme == "https"  # to read the list of authorities takes a while
+        self._http = httpx.Client(timeout=limits, transport=transport, verify=secure)
 
     def close(self) -> None:
         """Close the connections."""

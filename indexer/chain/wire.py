@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from binascii import unhexlify
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -39,6 +39,7 @@ class WireBlock(msgspec.Struct, rename="camel"):
     parent_hash: str
     timestamp: str
     logs_bloom: str
+    transactions: list[str] = []
 
 
 class WireLog(msgspec.Struct, rename="camel", gc=False):
@@ -60,25 +61,22 @@ class WireReceipt(msgspec.Struct):
     logs: list[WireLog]
 
 
-class WireReceiptText(msgspec.Struct):
-    """The same, its logs as the node spelled them."""
-
-    logs: list[msgspec.Raw]
-
-
 @dataclass(frozen=True, slots=True)
 class Header:
-    """A block header: its place in the chain and its log bloom."""
+    """A block header: its place in the chain, its log bloom, and its last transaction as the node spells its hash.
+
+    There is no last transaction in an empty block, nor where a node does not tell a block's transactions.
+    """
 
     block: Block
     bloom: int
+    last_transaction: str | None = None
 
 
 _block_decoder: Final = msgspec.json.Decoder(WireBlock | None)
-_log_decoder: Final = msgspec.json.Decoder(WireLog)
 _logs_decoder: Final = msgspec.json.Decoder(list[WireLog])
 _receipts_decoder: Final = msgspec.json.Decoder(list[WireReceipt] | None)
-_receipt_texts_decoder: Final = msgspec.json.Decoder(list[WireReceiptText])
+_receipt_decoder: Final = msgspec.json.Decoder(WireReceipt | None)
 
 
 def _bytes(text: str) -> bytes:
@@ -102,7 +100,8 @@ def decode_header(raw: bytes) -> Header | None:
             parent_hash=_bytes(wire.parent_hash),
             time=int(wire.timestamp, 16),
         )
-        return Header(block=block, bloom=int(wire.logs_bloom, 16))
+        last = wire.transactions[-1] if wire.transactions else None
+        return Header(block=block, bloom=int(wire.logs_bloom, 16), last_transaction=last)
     except (msgspec.MsgspecError, ValueError) as error:
         raise InconsistentNodeError(f"malformed block: {error}") from error
 
@@ -130,15 +129,16 @@ def decode_receipt_logs(raw: bytes) -> list[WireLog]:
     return _held([log for receipt in receipts for log in receipt.logs])
 
 
-def receipt_log_texts(raw: bytes) -> Iterator[msgspec.Raw]:
-    """Return every log of a block's receipts as the node spelled it, in order. Raises MsgspecError."""
-    receipts = _receipt_texts_decoder.decode(raw)
-    return (log for receipt in receipts for log in receipt.logs)
+def decode_transaction_logs(raw: bytes) -> list[WireLog]:
+    """Return every log of one transaction's receipt; none where the node has no such receipt.
 
-
-def decode_log(raw: msgspec.Raw) -> WireLog:
-    """Return one log. Raises MsgspecError."""
-    return _log_decoder.decode(raw)
+    Raises InconsistentNodeError for a malformed one.
+    """
+    try:
+        receipt = _receipt_decoder.decode(raw)
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise InconsistentNodeError(f"malformed receipt: {error}") from error
+    return [] if receipt is None else _held(receipt.logs)
 
 
 def _held(logs: list[WireLog]) -> list[WireLog]:

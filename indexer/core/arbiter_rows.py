@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from indexer.core.rows import EventRow, StateRow
 
 
-@dataclass(slots=True, kw_only=True)
-class ArbiterDispute(StateRow):
+class ArbiterDispute(StateRow, kw_only=True, gc=False):
     """A dispute at the arbiter. `period` is the newest one written down on chain; time may have passed it.
 
     `reference` is the first word of `extra_data`: the escrow id where Escrow asked. `delivered` is false after the
@@ -31,8 +29,7 @@ class ArbiterDispute(StateRow):
     delivered: bool = True
 
 
-@dataclass(slots=True, kw_only=True)
-class ArbiterRound(StateRow):
+class ArbiterRound(StateRow, kw_only=True, gc=False):
     """A round and the appeal against it. `round_id` is the dispute's id and the round's number in one byte.
 
     Votes are counted by seats. `pot_units` is what the round has to give out: its fee and lost stakes, less what was
@@ -60,8 +57,7 @@ class ArbiterRound(StateRow):
     appeal_left_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class ArbiterBallot(StateRow):
+class ArbiterBallot(StateRow, kw_only=True, gc=False):
     """A juror's seats in a round. `ballot_id` is the round's id and the juror's address."""
 
     TABLE = "arbiter_ballot"
@@ -80,8 +76,7 @@ class ArbiterBallot(StateRow):
     reward_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Juror(StateRow):
+class Juror(StateRow, kw_only=True, gc=False):
     """A juror's stake: free, at risk in rounds that are not settled, and what is drawn by."""
 
     TABLE = "juror"
@@ -95,8 +90,7 @@ class Juror(StateRow):
     unbond_at: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ArbiterSession(StateRow):
+class ArbiterSession(StateRow, kw_only=True, gc=False):
     """The session of drawings that all disputes share; `since` is when its phase began."""
 
     TABLE = "arbiter_session"
@@ -108,8 +102,7 @@ class ArbiterSession(StateRow):
     since: int
 
 
-@dataclass(slots=True, kw_only=True)
-class ArbiterEvent(EventRow):
+class ArbiterEvent(EventRow, kw_only=True, gc=False):
     """One event of a dispute at the arbiter; `account` is the juror, party or contributor it names."""
 
     TABLE = "arbiter_event"

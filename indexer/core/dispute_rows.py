@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 from indexer.core.rows import EventRow, StateRow
 
 
-@dataclass(slots=True, kw_only=True)
-class Dispute(StateRow):
+class Dispute(StateRow, kw_only=True, gc=False):
     """The dispute of an escrow. `bond_left_units` of the client's bond are still in the contract.
 
     `fee_units` is what the provider paid for the arbiter, `ruling` the arbiter's number: 1 the client, 2 the provider,
@@ -34,8 +32,7 @@ class Dispute(StateRow):
     fee_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class DisputeEvent(EventRow):
+class DisputeEvent(EventRow, kw_only=True, gc=False):
     """A dispute after one of its events."""
 
     TABLE = "dispute_event"
@@ -52,8 +49,7 @@ class DisputeEvent(EventRow):
     fee_units: int
 
 
-@dataclass(slots=True, kw_only=True)
-class DisputeNumber(StateRow):
+class DisputeNumber(StateRow, kw_only=True, gc=False):
     """Whose dispute an arbiter's number is. `number_id` is the arbiter's address and the number in 32 bytes."""
 
     TABLE = "dispute_number"
@@ -65,8 +61,7 @@ class DisputeNumber(StateRow):
     escrow_id: bytes
 
 
-@dataclass(slots=True, kw_only=True)
-class Rating(EventRow):
+class Rating(EventRow, kw_only=True, gc=False):
     """One side's rating of the other, 0 to 100, over an escrow in which `settled_units` were released."""
 
     TABLE = "rating"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from aicp.abi import escrow as abi
@@ -320,6 +321,8 @@ _SILENT: Final[tuple[type[Any], ...]] = (
     abi.InflowsPaused, abi.InflowsUnpaused, abi.OwnershipTransferStarted, abi.OwnershipTransferred,
     abi.EIP712DomainChanged, abi.RowSkipped, abi.TokenRescued, abi.MetaEvidence, abi.Dispute, abi.Evidence,
 )  # fmt: skip
+SUBJECTS: Final[dict[type[Any], Callable[[Any], bytes]]] = dict.fromkeys(_MOVES, attrgetter("id"))
+"""What alone tells the keys of an event: `_move_keys` looks at nothing else of it."""
 _KEYS: Final[dict[type[Any], _Keys]] = {
     **dict.fromkeys(_MOVES, _move_keys),
     **dict.fromkeys((abi.BondPosted, abi.BondReturned, abi.Ruling), _dispute_keys),

@@ -7,6 +7,7 @@ same amount once a group. A channel's balance is cumulative: claims do not lower
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import attrgetter
 from typing import Any, Final
 
 from aicp.abi import payment_channel as abi
@@ -250,6 +251,11 @@ _SILENT: Final[tuple[type[Any], ...]] = (
     abi.RowSkipped, abi.SettleSkipped, abi.InflowsPaused, abi.InflowsUnpaused, abi.EIP712DomainChanged,
     abi.TokenRescued,
 )  # fmt: skip
+SUBJECTS: Final[dict[type[Any], Callable[[Any], bytes]]] = {
+    **dict.fromkeys(_CHANNEL, attrgetter("channel_id")),
+    **dict.fromkeys((*_POOL, abi.PoolDeposited), attrgetter("pool_id")),
+}
+"""What alone tells the keys of an event: `_channel_keys` and `_pool_keys` look at nothing else of it."""
 _KEYS: Final[dict[type[Any], Callable[[Any, Workspace], list[Key]]]] = {
     **dict.fromkeys(_CHANNEL, _channel_keys),
     **dict.fromkeys((*_POOL, abi.PoolDeposited), _pool_keys),

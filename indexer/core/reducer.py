@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.runtime import AbiError
@@ -18,6 +20,7 @@ from indexer.core.workspace import ReducerError, Workspace
 _Decode = Callable[[Sequence[bytes], bytes], object]
 _Keys = Callable[[object, Workspace, Contracts], list[Key]]
 _Apply = Callable[[object, Place, Workspace, Contracts], None]
+_Subject = Callable[[Any], bytes]
 
 
 class UndecodableError(Exception):
@@ -29,9 +32,8 @@ class UndecodableError(Exception):
         self.reason = reason
 
 
-@dataclass(slots=True)
-class Decoded:
-    """A log we understand. Not frozen for speed alone."""
+class Decoded(msgspec.Struct, gc=False):
+    """A log we understand."""
 
     log: RawLog
     event: Any
@@ -47,10 +49,14 @@ class _Contract:
     decoders: Mapping[bytes, _Decode]
     keys: _Keys
     apply: _Apply
+    subjects: Mapping[type, _Subject]
+    """What alone, beside the rows there are, tells the keys of an event; one function for all events it is so for."""
 
 
-def _contract(events: Mapping[bytes, Any], keys: _Keys, apply: _Apply) -> _Contract:
-    return _Contract({topic: kind.decode for topic, kind in events.items()}, keys, apply)
+def _contract(
+    events: Mapping[bytes, Any], keys: _Keys, apply: _Apply, subjects: Mapping[type, _Subject] | None = None
+) -> _Contract:
+    return _Contract({topic: kind.decode for topic, kind in events.items()}, keys, apply, subjects or {})
 
 
 class Reducer:
@@ -59,8 +65,10 @@ class Reducer:
     def __init__(self, contracts: Contracts) -> None:
         self.contracts: Final = contracts
         self._by_address: Final[dict[bytes, _Contract]] = {
-            contracts.escrow: _contract(escrow_abi.EVENTS, escrow.keys, escrow.apply),
-            contracts.payment_channel: _contract(channel_abi.EVENTS, payment_channel.keys, payment_channel.apply),
+            contracts.escrow: _contract(escrow_abi.EVENTS, escrow.keys, escrow.apply, escrow.SUBJECTS),
+            contracts.payment_channel: _contract(
+                channel_abi.EVENTS, payment_channel.keys, payment_channel.apply, payment_channel.SUBJECTS
+            ),
             contracts.reputation: _contract(reputation.EVENTS, reputation.keys, reputation.apply),
         }
         if contracts.arbiter is not None:
@@ -91,15 +99,23 @@ class Reducer:
     def missing(self, decoded: Sequence[Decoded], workspace: Workspace) -> tuple[set[Key], list[Decoded]]:
         """Return the rows still to be loaded, and the events to ask about again after that.
 
-        An event all of whose rows are there names no others: what it names depends on nothing but those.
+        An event all of whose rows are there names no others: what it names depends on nothing but those. Of several
+        events that must name the same rows one is asked.
         """
         found: set[Key] = set()
         again: list[Decoded] = []
+        asked: set[tuple[_Subject, bytes]] = set()
         for item in decoded:
             contract = self._by_address[item.log.address]
+            subject = contract.subjects.get(type(item.event))
+            if subject is not None:
+                same = (subject, subject(item.event))
+                if same in asked:
+                    continue
+                asked.add(same)
             lacking = workspace.missing(contract.keys(item.event, workspace, self.contracts))
             if lacking:
-                found |= lacking
+                found.update(lacking)
                 again.append(item)
         return found, again
 

@@ -1,16 +1,22 @@
 """Rows the reducers make: state rows, one a key, and append-only rows, one a log (and account).
 
 The field names are the column names of the tables of the same name. State rows end with the log that changed them last.
+They are msgspec's structs, which take a fifth of the time of a dataclass to make, and a backfill makes two an event.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar
 
+import msgspec
 
-@dataclass(slots=True)
-class Place:
+
+def names_of(kind: type[msgspec.Struct]) -> tuple[str, ...]:
+    """Return the names of the fields of a kind of row, in their order."""
+    return kind.__struct_fields__
+
+
+class Place(msgspec.Struct, gc=False):
     """The log a change comes from, which is one (`RawLog`); `block_time` in unix seconds."""
 
     block_number: int
@@ -20,8 +26,7 @@ class Place:
     block_time: int
 
 
-@dataclass(slots=True, kw_only=True)
-class StateRow:
+class StateRow(msgspec.Struct, kw_only=True, gc=False):
     """A row that is replaced. `TABLE` is its table, `KEY` its key field, always bytes."""
 
     TABLE: ClassVar[str]
@@ -40,9 +45,8 @@ class StateRow:
         self.tx_hash = place.tx_hash
 
 
-@dataclass(slots=True, kw_only=True)
-class EventRow:
-    """A row that is only ever added. Not frozen for speed alone: a frozen one takes three times as long to make."""
+class EventRow(msgspec.Struct, kw_only=True, gc=False):
+    """A row that is only ever added."""
 
     TABLE: ClassVar[str]
 
@@ -53,8 +57,7 @@ Key = tuple[type[StateRow], bytes]
 S = TypeVar("S", bound=StateRow)
 
 
-@dataclass(slots=True, kw_only=True)
-class Escrow(StateRow):
+class Escrow(StateRow, kw_only=True, gc=False):
     """An escrow: its terms and its state word. `ending` becomes the outcome if the last movement closes it.
 
     `ruling` is the arbiter's number: 1 the client, 2 the provider, 0 neither. `stake_locked` as in the state word: from
@@ -96,8 +99,7 @@ class Escrow(StateRow):
     rated_by_provider: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class EscrowEvent(EventRow):
+class EscrowEvent(EventRow, kw_only=True, gc=False):
     """An escrow after one of its events, which moved `event_amount_units`, `event_fee_units` of them as the fee."""
 
     TABLE = "escrow_event"
@@ -123,8 +125,7 @@ class EscrowEvent(EventRow):
     stake_locked: bool
 
 
-@dataclass(slots=True, kw_only=True)
-class EscrowConfig(StateRow):
+class EscrowConfig(StateRow, kw_only=True, gc=False):
     """Fee and fee recipient in force."""
 
     TABLE = "escrow_config"
@@ -135,8 +136,7 @@ class EscrowConfig(StateRow):
     fee_bps: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Ledger(StateRow):
+class Ledger(StateRow, kw_only=True, gc=False):
     """What an account may take out of a contract."""
 
     TABLE = "ledger"
@@ -150,8 +150,7 @@ class Ledger(StateRow):
     withdrawn_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class LedgerEntry(EventRow):
+class LedgerEntry(EventRow, kw_only=True, gc=False):
     """One movement of a ledger balance; `delta_units` is signed."""
 
     TABLE = "ledger_entry"
@@ -163,8 +162,7 @@ class LedgerEntry(EventRow):
     balance_units: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Channel(StateRow):
+class Channel(StateRow, kw_only=True, gc=False):
     """A channel: its config and its totals. `drawn_units` is what it took from its pool."""
 
     TABLE = "channel"
@@ -186,8 +184,7 @@ class Channel(StateRow):
     withdraw_finalize_at: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ChannelEvent(EventRow):
+class ChannelEvent(EventRow, kw_only=True, gc=False):
     """A channel after one of its events, which is about `event_amount_units`."""
 
     TABLE = "channel_event"
@@ -204,8 +201,7 @@ class ChannelEvent(EventRow):
     withdraw_finalize_at: int | None
 
 
-@dataclass(slots=True, kw_only=True)
-class Pool(StateRow):
+class Pool(StateRow, kw_only=True, gc=False):
     """A pool: its key and its word. `drawn_units` is the total channels took from it."""
 
     TABLE = "pool"
@@ -222,8 +218,7 @@ class Pool(StateRow):
     nonce: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class PoolEvent(EventRow):
+class PoolEvent(EventRow, kw_only=True, gc=False):
     """A pool after one of its events, which is about `event_amount_units`."""
 
     TABLE = "pool_event"
@@ -239,8 +234,7 @@ class PoolEvent(EventRow):
     nonce: int
 
 
-@dataclass(slots=True, kw_only=True)
-class PoolWithdrawSeen(EventRow):
+class PoolWithdrawSeen(EventRow, kw_only=True, gc=False):
     """A withdrawal announced in a block, remembered even if that block is orphaned."""
 
     TABLE = "pool_withdraw_seen"
@@ -249,8 +243,7 @@ class PoolWithdrawSeen(EventRow):
     amount_units: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Receiver(StateRow):
+class Receiver(StateRow, kw_only=True, gc=False):
     """What was claimed for a receiver and what was paid to it."""
 
     TABLE = "receiver"
@@ -261,8 +254,7 @@ class Receiver(StateRow):
     settled_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class ReceiverEvent(EventRow):
+class ReceiverEvent(EventRow, kw_only=True, gc=False):
     """A receiver's totals after a claim or a payment."""
 
     TABLE = "receiver_event"
@@ -273,8 +265,7 @@ class ReceiverEvent(EventRow):
     settled_units: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Stake(StateRow):
+class Stake(StateRow, kw_only=True, gc=False):
     """An agent's stake; `unbonding_units` is what it asked back, still part of `staked_units`."""
 
     TABLE = "stake"
@@ -288,8 +279,7 @@ class Stake(StateRow):
     slashed_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class StakeEvent(EventRow):
+class StakeEvent(EventRow, kw_only=True, gc=False):
     """An agent's stake after one of its events."""
 
     TABLE = "stake_event"
@@ -304,8 +294,7 @@ class StakeEvent(EventRow):
     slashed_units: int
 
 
-@dataclass(slots=True, kw_only=True)
-class StakeLock(StateRow):
+class StakeLock(StateRow, kw_only=True, gc=False):
     """The stake one escrow binds."""
 
     TABLE = "stake_lock"
@@ -318,8 +307,7 @@ class StakeLock(StateRow):
     slashed_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class AgentRecord(StateRow):
+class AgentRecord(StateRow, kw_only=True, gc=False):
     """The contract's own record of an agent's outcomes."""
 
     TABLE = "agent_record"
@@ -334,8 +322,7 @@ class AgentRecord(StateRow):
     last_outcome_at: int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ScoreEpoch(StateRow):
+class ScoreEpoch(StateRow, kw_only=True, gc=False):
     """An anchored root of scores; counts from `active_at` unless vetoed. `epoch_id` is the number in 8 bytes."""
 
     TABLE = "score_epoch"
@@ -352,8 +339,7 @@ class ScoreEpoch(StateRow):
     vetoed: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
-class BonusPool(StateRow):
+class BonusPool(StateRow, kw_only=True, gc=False):
     """What Reputation may pay as success bonuses."""
 
     TABLE = "bonus_pool"
@@ -363,8 +349,7 @@ class BonusPool(StateRow):
     balance_units: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Activity(EventRow):
+class Activity(EventRow, kw_only=True, gc=False):
     """A log that concerns an account and has no event row that names it as a party."""
 
     TABLE = "activity"

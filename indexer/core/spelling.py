@@ -7,6 +7,8 @@ from dataclasses import fields, is_dataclass
 from functools import lru_cache
 from typing import Any, Final
 
+import msgspec
+
 from aicp.rules.primitives import checksum
 
 _checksum = lru_cache(maxsize=4_096)(checksum)
@@ -46,10 +48,12 @@ _SPELLINGS: Final[dict[type[Any], Callable[[Any], Any]]] = {
 
 
 def _spelling(kind: type[Any]) -> Callable[[Any], Any]:
-    """Return how a type that is not in the table is spelled; a dataclass by its fields, without its constants."""
+    """Return how a type that is not in the table is spelled; a struct by its fields, without its constants."""
     found = next((rule for known, rule in _SPELLINGS.items() if issubclass(kind, known)), _as_is)
-    if is_dataclass(kind):
-        names = tuple(field.name for field in fields(kind))
+    if is_dataclass(kind) or issubclass(kind, msgspec.Struct):
+        names = (
+            kind.__struct_fields__ if issubclass(kind, msgspec.Struct) else tuple(each.name for each in fields(kind))
+        )
 
         def struct_spelled(value: Any) -> dict[str, Any]:
             spelling: dict[str, Any] = {}

@@ -28,13 +28,11 @@ class Workspace:
         """Changed rows that were loaded as absent; a row put without having been loaded is not among them."""
         self.appended: list[EventRow] = []
 
-    def missing(self, keys: Iterable[Key]) -> set[Key]:
+    def missing(self, keys: Iterable[Key]) -> list[Key]:
         """Return the keys that were never loaded, or forgotten since."""
-        lacking: set[Key] = set()
-        for key in keys:
-            if key not in self._rows and not self._recall(key):
-                lacking.add(key)
-        return lacking
+        rows = self._rows
+        lacking = [key for key in keys if key not in rows]
+        return [key for key in lacking if not self._recall(key)] if lacking and self._older else lacking
 
     def load(self, key: Key, row: StateRow | None) -> None:
         """Note the stored row of a key, or that there is none."""
@@ -78,6 +76,8 @@ class Workspace:
         """Store a new or changed row."""
         row.moved(place)
         key: Key = (type(row), getattr(row, row.KEY))
+        if self.changed.get(key) is row:
+            return
         if self._rows.get(key, row) is None:
             self.created.add(key)
         self._rows[key] = self.changed[key] = row

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any, Final
 
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow
+from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow, names_of
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.store.copying import Arrays, Lines
@@ -23,17 +23,17 @@ from indexer.store.tables import log
 
 _KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
 FIELDS: Final[Mapping[type[Any], tuple[str, ...]]] = {
-    kind: tuple(field.name for field in fields(kind) if field.name != "place") for kind in _KINDS
+    kind: tuple(name for name in names_of(kind) if name != "place") for kind in _KINDS
 }
 """The columns of each kind of row, without the place of an append-only one."""
 ARRAYS: Final[Mapping[type[Any], Arrays]] = {kind: Arrays(table_of(kind), FIELDS[kind]) for kind in STATE_ROWS}
 
-PLACE: Final = tuple(field.name for field in fields(Place))
+PLACE: Final = names_of(Place)
 SEEN: Final = (*PLACE, *FIELDS[PoolWithdrawSeen])
 SEEN_ARRAYS: Final = Arrays(table_of(PoolWithdrawSeen), SEEN)
 _SEEN_VALUES: Final = attrgetter(*(f"place.{name}" for name in PLACE), *FIELDS[PoolWithdrawSeen])
 
-_TOLD: Final = tuple(field.name for field in fields(RawLog) if field.name not in PLACE)
+_TOLD: Final = tuple(name for name in names_of(RawLog) if name not in PLACE)
 _PLACE_LINES: Final = Lines(log, PLACE)
 _TOLD_LINES: Final = Lines(log, _TOLD)
 _LINES: Final[Mapping[type[Any], Lines]] = {kind: Lines(table_of(kind), names) for kind, names in FIELDS.items()}
@@ -95,33 +95,20 @@ def _appended(
     logs: Sequence[RawLog], places: Sequence[str], rows: Iterable[EventRow]
 ) -> tuple[tuple[Copy, ...], list[EventRow]]:
     """Return the append-only rows, and apart from them the announced withdrawals, which may be there already."""
-    grouped: dict[type[EventRow], tuple[list[str], list[EventRow]]] = {}
-    at = -1
-    place: Place | None = None
-    start = ""
+    grouped: dict[type[EventRow], list[EventRow]] = defaultdict(list)
     for row in rows:
-        if row.place is not place:  # the rows of one log follow each other and share its place, in the logs' order
-            place = row.place
-            at += 1
-            while not _same(logs[at], place):
-                at += 1
-            start = places[at]
-        kind = type(row)
-        if kind not in grouped:
-            grouped[kind] = ([], [])
-        starts, held = grouped[kind]
-        starts.append(start)
-        held.append(row)
-    _, announced = grouped.pop(PoolWithdrawSeen, ([], []))
+        grouped[type(row)].append(row)
+    announced = grouped.pop(PoolWithdrawSeen, [])
+    start_of = dict(zip(map(id, logs), places, strict=True))  # the place of a row is the log itself, never a copy
     copies = tuple(
-        _copy(kind.TABLE, (*PLACE, *FIELDS[kind]), _LINES[kind].after(starts, held))
-        for kind, (starts, held) in grouped.items()
+        _copy(
+            kind.TABLE,
+            (*PLACE, *FIELDS[kind]),
+            _LINES[kind].after([start_of[id(row.place)] for row in held], held),
+        )
+        for kind, held in grouped.items()
     )
     return copies, announced
-
-
-def _same(raw: RawLog, place: Place) -> bool:
-    return raw.log_index == place.log_index and raw.block_number == place.block_number
 
 
 def _upsert(kind: type[StateRow], rows: Iterable[StateRow]) -> Upsert:

@@ -129,7 +129,7 @@ class Lines:
     """
 
     def __init__(self, table: Table, names: Sequence[str]) -> None:
-        cells = "\\t".join(f"{{{_cell(table.c[name])}}}" for name in names)
+        cells = "\\t".join(_cell(table.c[name]) for name in names)
         self.text: Final[Callable[[Iterable[Any]], list[str]]] = _compiled(f"lambda rows: [f'{cells}' for row in rows]")
         self.after: Final[Callable[[Iterable[str], Iterable[Any]], list[str]]] = _compiled(
             f"lambda starts, rows: [f'{{start}}\\t{cells}' for start, row in zip(starts, rows, strict=True)]"
@@ -137,9 +137,13 @@ class Lines:
 
 
 def _cell(column: Column[Any]) -> str:
-    value = f"row.{column.name}"
-    written = _LINE_RULES[_rule_name(column)].format(value=value)
-    return f"NULL if {value} is None else {written}" if column.nullable else written
+    """Return what stands for a column's cell in the literal that is compiled."""
+    value, rule = f"row.{column.name}", _rule_name(column)
+    if column.nullable:
+        return f"{{NULL if {value} is None else {_LINE_RULES[rule].format(value=value)}}}"
+    if rule == "bytes":  # the quickest way to put two texts together, and there are ten such cells an event
+        return f"\\\\\\\\x{{{value}.hex()}}"
+    return f"{{{_LINE_RULES[rule].format(value=value)}}}"
 
 
 def _compiled(source: str) -> Any:

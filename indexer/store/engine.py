@@ -25,4 +25,4 @@ def engine(url: str | URL) -> Engine:
     }
     options = " ".join(f"-c {name}={seconds * 1000}" for name, seconds in limits.items())
     arguments = {"options": options, "connect_timeout": CONNECT_SECONDS, "application_name": "aicp-indexer"}
-    return create_engine(url, pool_size=1, max_overflow=1, pool_pre_ping=True, connect_args=arguments)
+    return create_engine(url, pool_size=2, max_overflow=1, pool_pre_ping=True, connect_args=arguments)

@@ -20,13 +20,17 @@ from typing import Final
 from sqlalchemy import Connection, insert, select, text
 from sqlalchemy.schema import CreateIndex, CreateTable
 
+from indexer.core.registry import EVENT_ROWS
+from indexer.core.rows import PoolWithdrawSeen
 from indexer.store.columns import SCHEMA, metadata
 from indexer.store.errors import ForeignMirrorError
-from indexer.store.tables import meta
+from indexer.store.tables import log, meta
 
 VERSION: Final = 4
 PHYSICAL: Final = f"{SCHEMA}_v{VERSION}"
 TRANSLATE: Final[dict[str | None, str | None]] = {SCHEMA: PHYSICAL}
+ONLY_ADDED_TO: Final = frozenset({log.name, *(kind.TABLE for kind in EVENT_ROWS)} - {PoolWithdrawSeen.TABLE})
+"""Tables a backfill only adds rows to: nothing in them is dead, so vacuuming them meanwhile frees nothing."""
 _INSTALL_LOCK: Final = 0x61696370
 _SWAP_MILLISECONDS: Final = 800
 """Below `deadlock_timeout` (a second): a reader that waits for us is never picked as a deadlock's victim."""
@@ -56,7 +60,8 @@ def physical_of(connection: Connection) -> str:
 def install(connection: Connection, identity: Identity, *, defer_indexes: bool = False) -> None:
     """Create the tables of this connection's schema if they are not there; publish them if nothing is published yet.
 
-    With `defer_indexes` new tables get their keys only, which is all a writer needs; `finish_indexes` adds the rest.
+    With `defer_indexes` new tables get their keys only, which is all a writer needs, and nothing is vacuumed or counted
+    that is only ever added to while it fills; `finish_indexes` adds the rest.
     Raises ForeignMirrorError when they hold another chain or other contracts.
     """
     lock(connection)
@@ -68,6 +73,8 @@ def install(connection: Connection, identity: Identity, *, defer_indexes: bool =
             for index in table.indexes:
                 if index.unique or not defer_indexes:
                     connection.execute(CreateIndex(index))
+            if defer_indexes and table.name in ONLY_ADDED_TO:
+                connection.execute(text(f"ALTER TABLE {physical}.{table.name} SET (autovacuum_enabled = false)"))
         connection.execute(
             insert(meta).values(
                 id=1,
@@ -90,7 +97,8 @@ def install(connection: Connection, identity: Identity, *, defer_indexes: bool =
 def finish_indexes(connection: Connection) -> int:
     """Create every index of this connection's schema that is not there yet; return how many were missing.
 
-    Readers go on meanwhile, writers wait. Also counts the rows anew for the planner when something was missing.
+    Readers go on meanwhile, writers wait. Every table is vacuumed from now on, and the rows are counted for the planner
+    when something was missing.
     """
     physical = physical_of(connection)
     found = connection.execute(text("SELECT indexname FROM pg_indexes WHERE schemaname = :name"), {"name": physical})
@@ -99,6 +107,12 @@ def finish_indexes(connection: Connection) -> int:
     missing = [index for table in metadata.sorted_tables for index in table.indexes if index.name not in there]
     for index in missing:
         connection.execute(CreateIndex(index))
+    unattended = text(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:name) AND reloptions IS NOT NULL "
+        "AND 'autovacuum_enabled=false' = ANY(reloptions)"
+    )
+    for name in ONLY_ADDED_TO.intersection(connection.execute(unattended, {"name": physical}).scalars()):
+        connection.execute(text(f"ALTER TABLE {physical}.{name} RESET (autovacuum_enabled)"))
     if missing:
         for table in metadata.sorted_tables:
             connection.execute(text(f"ANALYZE {physical}.{table.name}"))

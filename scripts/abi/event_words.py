@@ -113,7 +113,7 @@ def _taken(name: str, words: _Words, source: str) -> tuple[list[str], list[str]]
         lines.append(f"if not big_endian({source}) & _{name}_padding:")
         margin = "    "
     if words.names:
-        constants.append(f'_{name}_values = Struct(">{"".join(words.formats)}").unpack')
+        constants.append(f'_{name}_values = Words(">{"".join(words.formats)}").unpack')
         names = ", ".join(words.names) if len(words.names) > 1 else f"({words.names[0]},)"
         lines.append(f"{margin}{names} = _{name}_values({source})")
     return [*constants, "", ""], lines

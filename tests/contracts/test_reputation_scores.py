@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import ape
 import pytest
+from msgspec.structs import replace
 
 from aicp.abi.reputation import ScoreLeaf
 from aicp.rules.scores import epoch_root, score_hash, score_proof

@@ -25,7 +25,7 @@ REFUSALS: Final = (
 """The answer does not come, or is an error."""
 LIES: Final = ("empty", "missing", "truncated", "duplicated", "foreign", "removed", "unordered")
 HARMLESS: Final = ("reordered", "stale_head")
-HEADERS: Final = ("no_block", "wrong_block", "no_tags", "no_receipts")
+HEADERS: Final = ("no_block", "wrong_block", "no_tags", "no_receipts", "no_receipt", "wrong_receipt")
 KINDS: Final = (
     *REFUSALS, *HARMLESS, *HEADERS, *(f"{lie}_{where}" for where in ("of_block", "in_range") for lie in LIES),
 )  # fmt: skip
@@ -163,15 +163,15 @@ class Faulty(httpx.BaseTransport):
             lie = kind.removesuffix("_of_block").removesuffix("_in_range")
             asked = _is_range if kind.endswith("_in_range") else _is_block
             return sum(self._lie(lie, answers[at]) for at, call in enumerate(calls) if asked(call)) > 0
-        methods = {"no_receipts": "eth_getBlockReceipts"}
-        method = methods.get(kind, "eth_getBlockByNumber")
-        places = [at for at, call in enumerate(calls) if call["method"] == method]
+        places = [at for at, call in enumerate(calls) if call["method"] in _SPOILT.get(kind, ("eth_getBlockByNumber",))]
         if kind == "no_tags":
             places = [at for at in places if calls[at]["params"][0] in {"safe", "finalized"}]
         at = self.random.choice(places)
         answer = answers[at]
-        if kind == "no_block":
+        if kind in {"no_block", "no_receipt"}:
             answer["result"] = None
+        elif kind == "wrong_receipt":
+            return self._lie(self.random.choice(("empty", "missing", "foreign")), {"result": _logs_of(answer)})
         elif kind == "wrong_block":
             result = answer.get("result")
             number = int(result["number"], 16) if result else 0
@@ -206,14 +206,27 @@ class Faulty(httpx.BaseTransport):
         return True
 
 
+_SPOILT: Final = {
+    "no_receipts": ("eth_getBlockReceipts", "eth_getTransactionReceipt"),
+    "no_receipt": ("eth_getTransactionReceipt",),
+    "wrong_receipt": ("eth_getTransactionReceipt",),
+}
+
+
+def _logs_of(answer: Answer) -> list[dict[str, Any]]:
+    receipt: dict[str, Any] = answer.get("result") or {"logs": []}
+    logs: list[dict[str, Any]] = receipt["logs"]
+    return logs
+
+
 def _fits(kind: str, calls: list[Call]) -> bool:
     """Return whether a request holds what a kind of fault spoils."""
     if kind == "range_too_large" or kind.endswith("_in_range"):
         return any(_is_range(call) for call in calls)
     if kind.endswith("_of_block"):
         return any(_is_block(call) for call in calls)
-    if kind == "no_receipts":
-        return any(call["method"] == "eth_getBlockReceipts" for call in calls)
+    if kind in _SPOILT:
+        return any(call["method"] in _SPOILT[kind] for call in calls)
     named = [call["params"][0] for call in calls if call["method"] == "eth_getBlockByNumber"]
     if kind == "no_tags":
         return any(name in {"safe", "finalized"} for name in named)

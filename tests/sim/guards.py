@@ -17,7 +17,7 @@ from indexer.core.chain_view import TooDeepError
 from indexer.core.plan import Examine, Idle
 from indexer.core.reducer import UndecodableError
 from indexer.store.errors import LostRaceError
-from tests.sim import large, rebuilds, scenarios, written
+from tests.sim import counted, large, rebuilds, scenarios, shorter, written
 from tests.sim.scene import Scene
 
 Scenario = Callable[[Scene], None]
@@ -199,6 +199,13 @@ def _logs_by_themselves(self: Any, first: int, last: int) -> Any:
     return node.Range(start=headers[first], end=headers[last], logs=node.raw_logs(logs, headers))
 
 
+def _believe_what_ends(patch: pytest.MonkeyPatch) -> None:
+    """Believe logs that are numbered from 0 on, whether others come after them or not."""
+    node = importlib.import_module(_NODE)
+    patch.setattr(node, "may_be_complete", lambda _header, logs: bool(logs) and logs[-1].log_index == len(logs) - 1)
+    patch.setattr(node, "ends_with", lambda *_: True)
+
+
 def _believe_headers(patch: pytest.MonkeyPatch) -> None:
     node = importlib.import_module(_NODE)
     patch.setattr(node, "_at", lambda _number, header: header)
@@ -259,8 +266,12 @@ GUARDS: Final = (
     Guard("I6", "nothing final is undone", scenarios.below_final, _follow_below_final),
     Guard("I7", "a lower head is no reorg", scenarios.far_behind, _trust_a_lower_head),
     Guard(
-        *("I7", "another node is asked about a branch", scenarios.shorter_branch_of_one),
+        *("I7", "another node is asked about a branch", shorter.branch_of_one),
         away("indexer.forks:Forks._confirmed", instead=lambda *_: True),
+    ),
+    Guard(
+        *("I7", "a shorter branch must be shown several times", shorter.branch_for_a_moment),
+        away("indexer.forks:EVIDENCE", instead=1),
     ),
     Guard("I8", "receipts tell an empty answer", scenarios.empty_of_block, _UNCOMPARED),
     Guard("I8", "receipts tell an empty range", scenarios.empty_in_range, _UNCOMPARED),
@@ -269,6 +280,11 @@ GUARDS: Final = (
         away(f"{_NODE}:Node.logs_between", instead=_logs_by_themselves),
     ),
     Guard("I9", "receipts tell a missing log", scenarios.one_missing, _UNCOMPARED),
+    Guard(
+        *("I9", "numbers and bloom tell a missing log", counted.first_missing),
+        away(f"{_NODE}:may_be_complete", instead=lambda _header, logs: bool(logs)),
+    ),
+    Guard("I9", "the last receipt tells a log missing at the end", counted.last_missing, _believe_what_ends),
     Guard(
         "I9",
         "logs of a block fit its header",

@@ -52,6 +52,7 @@ class SimNode(httpx.BaseTransport):
             "eth_getBlockByHash": lambda wanted, _full=False: self._header(self._by_hash(wanted)),
             "eth_getLogs": self._logs,
             "eth_getBlockReceipts": self._receipts,
+            "eth_getTransactionReceipt": self._receipt,
         }
 
     @property
@@ -129,8 +130,15 @@ class SimNode(httpx.BaseTransport):
 
     def _receipts(self, at: str) -> list[dict[str, Any]] | None:
         block = self._by_hash(at) if len(at) == 66 else self._at(at)
-        if block is None:
-            return None
+        return None if block is None else self._receipts_of(block)
+
+    def _receipt(self, wanted: str) -> dict[str, Any] | None:
+        """A transaction counts in the block the node's own branch has it in."""
+        blocks = (block for block in self.seen.path if any(hex0(each.hash) == wanted for each in block.transactions))
+        receipts = (receipt for block in blocks for receipt in self._receipts_of(block))
+        return next((receipt for receipt in receipts if receipt["transactionHash"] == wanted), None)
+
+    def _receipts_of(self, block: Mined) -> list[dict[str, Any]]:
         return [
             {
                 "transactionHash": hex0(transaction.hash),

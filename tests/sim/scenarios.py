@@ -15,9 +15,8 @@ from tests.sim.check import Wrong
 from tests.sim.db import Crash
 from tests.sim.faults import Faulty
 from tests.sim.machine import Machine
-from tests.sim.node import SimNode
 from tests.sim.scene import Scene
-from tests.sim.turn import CHAIN_ID, CONTRACTS
+from tests.sim.turn import CONTRACTS
 
 
 def nothing() -> None:
@@ -128,23 +127,6 @@ def far_behind(scene: Scene) -> None:
     scene.arrive(machine)
     scene.node.behind(15)
     for _ in range(300):  # more than a minute of the clock
-        machine.run(1)
-        assert scene.value("number", "cursor") == scene.chain.head.number
-    scene.node.look = None
-    scene.arrive(machine)
-
-
-def shorter_branch_of_one(scene: Scene) -> None:
-    """I7: one of two nodes stands on a shorter branch that was left; the other one has ours. No going back."""
-    other = SimNode(scene.chain, CONTRACTS.addresses, chain_id=CHAIN_ID)
-    scene.mine(6)
-    scene.chain.finalise(2, 2)
-    orphan = scene.mine(3)
-    scene.branch(3, 6)
-    machine = scene.machine(other)
-    scene.arrive(machine)
-    scene.node.on_branch(orphan)
-    for _ in range(20):
         machine.run(1)
         assert scene.value("number", "cursor") == scene.chain.head.number
     scene.node.look = None

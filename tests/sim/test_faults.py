@@ -23,6 +23,7 @@ def _ask(transport: httpx.BaseTransport, world: World) -> object:
         {"method": "eth_getLogs", "params": [by_hash]},
         {"method": "eth_getLogs", "params": [by_range]},
         {"method": "eth_getBlockReceipts", "params": [by_hash["blockHash"]]},
+        {"method": "eth_getTransactionReceipt", "params": ["0x" + head.transactions[-1].hash.hex()]},
     ]
     body = [{"jsonrpc": "2.0", "id": number, **call} for number, call in enumerate(calls)]
     with httpx.Client(transport=transport) as client:

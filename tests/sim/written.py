@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 
 import httpx
 
@@ -14,6 +13,7 @@ from indexer.background import Deferred
 from indexer.core.chain_view import Block
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded
+from indexer.core.rows import names_of
 from indexer.store.store import Store
 from tests.sim.chain import Mined
 from tests.sim.check import Wrong
@@ -155,6 +155,6 @@ def _block(block: Mined) -> Block:
 
 
 def _decoded(blocks: Sequence[Mined]) -> list[Decoded]:
-    names = [field.name for field in fields(RawLog)]
+    names = names_of(RawLog)
     ours = [log for block in blocks for log in block.logs if log.address in CONTRACTS.addresses]
     return list(REDUCER.decode([RawLog(**{name: getattr(log, name) for name in names}) for log in ours]))

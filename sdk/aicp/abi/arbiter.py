@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
+from struct import Struct as Words
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from aicp.abi.runtime import (
     BUILTIN_ERRORS,
@@ -31,8 +32,7 @@ from aicp.abi.runtime import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterConfig:
+class ArbiterConfig(Struct, frozen=True, gc=False):
     """`ArbiterConfig(address token, address admin, address guardian, address sink, address randomness, address seeder, uint96 feePerSeat, uint96 stakePerSeat, uint96 minStake, uint16 incoherenceBps, uint16 leakBps, uint32 evidencePeriod, uint32 commitPeriod, uint32 revealPeriod, uint32 appealPeriod, uint32 unbondingPeriod, uint32 stakingPeriod, uint32 randomnessTimeout, uint32 drawingPeriod)`."""
 
     token: bytes
@@ -130,8 +130,7 @@ class ArbiterConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeState:
+class DisputeState(Struct, frozen=True, gc=False):
     """`DisputeState(address arbitrable, uint40 endsAt, uint8 period, uint8 round, uint8 verdict, uint8 ruling, bool executed)`."""
 
     arbitrable: bytes
@@ -181,8 +180,7 @@ class DisputeState:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class RoundState:
+class RoundState(Struct, frozen=True, gc=False):
     """`RoundState(uint32 session, uint8 seats, uint8 drawn, uint8 committed, uint8 refused, uint8 first, uint8 second, uint8 leaked, bool swept)`."""
 
     session: int
@@ -241,11 +239,10 @@ class RoundState:
 
 
 _appeal_contributed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_appeal_contributed_values = Struct(">32s24xQ12x20s24xQ20x12s").unpack
+_appeal_contributed_values = Words(">32s24xQ12x20s24xQ20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AppealContributed:
+class AppealContributed(Struct, frozen=True, gc=False):
     """`AppealContributed(uint256 indexed disputeID, uint8 indexed round, address indexed account, uint8 side, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("c01b3fbe92964429dbe1ed9320a1cdc9519dcee64c840dbae34fef292371dc93")
@@ -278,11 +275,10 @@ class AppealContributed:
 
 
 _appeal_decision_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_appeal_decision_values = Struct(">32s12x20s").unpack
+_appeal_decision_values = Words(">32s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AppealDecision:
+class AppealDecision(Struct, frozen=True, gc=False):
     """`AppealDecision(uint256 indexed disputeID, address indexed arbitrable)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("9c9b64db9e130f48381bf697abf638e73117dbfbfd7a4484f2da3ba188f4187d")
@@ -306,11 +302,10 @@ class AppealDecision:
 
 
 _appeal_possible_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_appeal_possible_values = Struct(">32s12x20s").unpack
+_appeal_possible_values = Words(">32s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AppealPossible:
+class AppealPossible(Struct, frozen=True, gc=False):
     """`AppealPossible(uint256 indexed disputeID, address indexed arbitrable)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("a5d41b970d849372be1da1481ffd78d162bfe57a7aa2fe4e5fb73481fa5ac24f")
@@ -334,11 +329,10 @@ class AppealPossible:
 
 
 _ballot_settled_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_ballot_settled_values = Struct(">32s24xQ12x20s20x12s20x12s").unpack
+_ballot_settled_values = Words(">32s24xQ12x20s20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BallotSettled:
+class BallotSettled(Struct, frozen=True, gc=False):
     """`BallotSettled(uint256 indexed disputeID, uint8 indexed round, address indexed juror, uint96 returned, uint96 reward)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("ae7ae448a362c0593d2950c4445cbebdde82bf48337bad01e0167b323e6669f5")
@@ -371,11 +365,10 @@ class BallotSettled:
 
 
 _commit_cast_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_commit_cast_values = Struct(">32s12x20s32s").unpack
+_commit_cast_values = Words(">32s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class CommitCast:
+class CommitCast(Struct, frozen=True, gc=False):
     """`CommitCast(uint256 indexed disputeID, address indexed juror, bytes32 commitment)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6a209269907f4681ac0bcf88943e8f9c82f2e5782ea0dbbd1f7787c24e3bf566")
@@ -404,11 +397,10 @@ class CommitCast:
 
 
 _contribution_returned_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_contribution_returned_values = Struct(">32s24xQ12x20s20x12s").unpack
+_contribution_returned_values = Words(">32s24xQ12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ContributionReturned:
+class ContributionReturned(Struct, frozen=True, gc=False):
     """`ContributionReturned(uint256 indexed disputeID, uint8 indexed round, address indexed account, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("a14d169d3f3396a8ba75411ec09bf4cdbf13913b15ed419f8c645693ee404a02")
@@ -439,11 +431,10 @@ class ContributionReturned:
 
 
 _dispute_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_dispute_values = Struct(">12x20s32s32s32s").unpack
+_dispute_values = Words(">12x20s32s32s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Dispute:
+class Dispute(Struct, frozen=True, gc=False):
     """`Dispute(address indexed arbitrator, uint256 indexed disputeID, uint256 metaEvidenceID, uint256 evidenceGroupID)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("74baab670a4015ab2f1b467c5252a96141a2573f2908e58a92081e80d3cfde3d")
@@ -474,11 +465,10 @@ class Dispute:
 
 
 _dispute_creation_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_dispute_creation_values = Struct(">32s12x20s").unpack
+_dispute_creation_values = Words(">32s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class DisputeCreation:
+class DisputeCreation(Struct, frozen=True, gc=False):
     """`DisputeCreation(uint256 indexed disputeID, address indexed arbitrable)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("141dfc18aa6a56fc816f44f0e9e2f1ebc92b15ab167770e17db5b084c10ed995")
@@ -501,8 +491,7 @@ class DisputeCreation:
         return cls(dispute_id=read_uint(topics[1], 0, 256), arbitrable=read_address(topics[2], 0))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class DisputeParties:
+class DisputeParties(Struct, frozen=True, gc=False):
     """`DisputeParties(uint256 indexed disputeID, bytes extraData)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("157efb395ea0d7ab3131384793fc08465a924f8ff62c4656d046497da859daa2")
@@ -518,8 +507,7 @@ class DisputeParties:
         return cls(dispute_id=read_uint(topics[1], 0, 256), extra_data=values[0])
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EIP712DomainChanged:
+class EIP712DomainChanged(Struct, frozen=True, gc=False):
     """`EIP712DomainChanged()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
@@ -535,8 +523,7 @@ class EIP712DomainChanged:
         return cls()
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """`Evidence(address indexed arbitrator, uint256 indexed evidenceGroupID, address indexed party, string evidence)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("dccf2f8b2cc26eafcd61905cba744cff4b81d14740725f6376390dc6298a6a3c")
@@ -560,11 +547,10 @@ class Evidence:
 
 
 _excess_credited_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_excess_credited_values = Struct(">32s12x20s20x12s").unpack
+_excess_credited_values = Words(">32s12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ExcessCredited:
+class ExcessCredited(Struct, frozen=True, gc=False):
     """`ExcessCredited(uint256 indexed disputeID, address indexed account, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("5e714048f968f8d16be1350b2eb38fb0444a4af604f5981b4645693e7e638633")
@@ -591,11 +577,10 @@ class ExcessCredited:
 
 
 _inflows_paused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_paused_values = Struct(">12x20s").unpack
+_inflows_paused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsPaused:
+class InflowsPaused(Struct, frozen=True, gc=False):
     """`InflowsPaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2df3ab3d3507a43ac3d7007fafa8373284bf6f418ced181a999971aa31e9e781")
@@ -617,11 +602,10 @@ class InflowsPaused:
 
 
 _inflows_unpaused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_unpaused_values = Struct(">12x20s").unpack
+_inflows_unpaused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsUnpaused:
+class InflowsUnpaused(Struct, frozen=True, gc=False):
     """`InflowsUnpaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2b48f5c305b7f157b13720734344d5e437e4e55d580f99f64e21853ebbb0e281")
@@ -643,11 +627,10 @@ class InflowsUnpaused:
 
 
 _juror_drawn_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00
-_juror_drawn_values = Struct(">32s24xQ12x20s24xQ").unpack
+_juror_drawn_values = Words(">32s24xQ12x20s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class JurorDrawn:
+class JurorDrawn(Struct, frozen=True, gc=False):
     """`JurorDrawn(uint256 indexed disputeID, uint8 indexed round, address indexed juror, uint8 seat)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("9dca87d2f29aa4f5c6d85ef95f41d8167b1f793c7bd9bbd69f25b304e0b257c1")
@@ -678,11 +661,10 @@ class JurorDrawn:
 
 
 _juror_staked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_juror_staked_values = Struct(">12x20s20x12s20x12s").unpack
+_juror_staked_values = Words(">12x20s20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class JurorStaked:
+class JurorStaked(Struct, frozen=True, gc=False):
     """`JurorStaked(address indexed juror, uint96 amount, uint96 staked)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("90618504e252cf74e529b46358391e4b508dec91ad2997a41a89ea05ec72594f")
@@ -707,11 +689,10 @@ class JurorStaked:
 
 
 _juror_unstake_requested_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_juror_unstake_requested_values = Struct(">12x20s20x12s24xQ").unpack
+_juror_unstake_requested_values = Words(">12x20s20x12s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class JurorUnstakeRequested:
+class JurorUnstakeRequested(Struct, frozen=True, gc=False):
     """`JurorUnstakeRequested(address indexed juror, uint96 amount, uint40 unbondAt)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4682b70046377fef96481204001e95dc105058323bc51a25413ea5cbc342671c")
@@ -736,11 +717,10 @@ class JurorUnstakeRequested:
 
 
 _juror_unstaked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_juror_unstaked_values = Struct(">12x20s20x12s").unpack
+_juror_unstaked_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class JurorUnstaked:
+class JurorUnstaked(Struct, frozen=True, gc=False):
     """`JurorUnstaked(address indexed juror, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("457be9731d620ca4c755a76cf461b1766754be173473fee308db2b61c32fe185")
@@ -764,11 +744,10 @@ class JurorUnstaked:
 
 
 _juror_weighted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_juror_weighted_values = Struct(">12x20s20x12s").unpack
+_juror_weighted_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class JurorWeighted:
+class JurorWeighted(Struct, frozen=True, gc=False):
     """`JurorWeighted(address indexed juror, uint96 weight)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("8d8931cb2956e1bf598f1709e6b57de709e8bd7d9292ef472db37027eed4dfb4")
@@ -792,11 +771,10 @@ class JurorWeighted:
 
 
 _leak_reported_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_leak_reported_values = Struct(">32s12x20s12x20s20x12s").unpack
+_leak_reported_values = Words(">32s12x20s12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class LeakReported:
+class LeakReported(Struct, frozen=True, gc=False):
     """`LeakReported(uint256 indexed disputeID, address indexed juror, address indexed reporter, uint96 share)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("8f62649f307f1a77cd79b87e1df626573bec51607626bf38d0724756d496f8e4")
@@ -826,8 +804,7 @@ class LeakReported:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class MetaEvidence:
+class MetaEvidence(Struct, frozen=True, gc=False):
     """`MetaEvidence(uint256 indexed metaEvidenceID, string evidence)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("61606860eb6c87306811e2695215385101daab53bd6ab4e9f9049aead9363c7d")
@@ -844,11 +821,10 @@ class MetaEvidence:
 
 
 _new_period_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00
-_new_period_values = Struct(">32s24xQ").unpack
+_new_period_values = Words(">32s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class NewPeriod:
+class NewPeriod(Struct, frozen=True, gc=False):
     """`NewPeriod(uint256 indexed disputeID, uint8 period)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4e6f5cf43b95303e86aee81683df63992061723a829ee012db21dad388756b91")
@@ -872,11 +848,10 @@ class NewPeriod:
 
 
 _related_disclosed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_related_disclosed_values = Struct(">32s12x20s12x20s").unpack
+_related_disclosed_values = Words(">32s12x20s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RelatedDisclosed:
+class RelatedDisclosed(Struct, frozen=True, gc=False):
     """`RelatedDisclosed(uint256 indexed disputeID, address indexed party, address account)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("e263999e76daba43afc41738ef43bd269ac83cd0cd27862ad07f5e0cbdea91ab")
@@ -903,11 +878,10 @@ class RelatedDisclosed:
 
 
 _round_swept_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_round_swept_values = Struct(">32s24xQ20x12s").unpack
+_round_swept_values = Words(">32s24xQ20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RoundSwept:
+class RoundSwept(Struct, frozen=True, gc=False):
     """`RoundSwept(uint256 indexed disputeID, uint8 indexed round, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("f31c677672921cf27336bd4cd54c7eb1abd2922eea7e488c6afe76bc22ed5974")
@@ -934,11 +908,10 @@ class RoundSwept:
 
 
 _ruling_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_ruling_values = Struct(">12x20s32s32s").unpack
+_ruling_values = Words(">12x20s32s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Ruling:
+class Ruling(Struct, frozen=True, gc=False):
     """`Ruling(address indexed arbitrable, uint256 indexed disputeID, uint256 ruling)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("394027a5fa6e098a1191094d1719d6929b9abc535fcc0c8f448d6a4e75622276")
@@ -966,11 +939,10 @@ class Ruling:
         )
 
 
-_ruling_undelivered_values = Struct(">32s").unpack
+_ruling_undelivered_values = Words(">32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RulingUndelivered:
+class RulingUndelivered(Struct, frozen=True, gc=False):
     """`RulingUndelivered(uint256 indexed disputeID)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("1fa65b578c6dbdc2ad22e9b4dfe17b1099dd84c3ade2c09b7cd01bcbb6b81d2d")
@@ -991,11 +963,10 @@ class RulingUndelivered:
 
 
 _session_advanced_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00
-_session_advanced_values = Struct(">24xQ24xQ").unpack
+_session_advanced_values = Words(">24xQ24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class SessionAdvanced:
+class SessionAdvanced(Struct, frozen=True, gc=False):
     """`SessionAdvanced(uint32 indexed number, uint8 phase)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("09b4a9fea679b47e2dd949fc412abb3a9a015d6a25351d0ed7fef99691b949ff")
@@ -1019,11 +990,10 @@ class SessionAdvanced:
 
 
 _token_rescued_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_token_rescued_values = Struct(">12x20s12x20s32s").unpack
+_token_rescued_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TokenRescued:
+class TokenRescued(Struct, frozen=True, gc=False):
     """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
@@ -1048,11 +1018,10 @@ class TokenRescued:
 
 
 _vote_cast_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00
-_vote_cast_values = Struct(">32s12x20s24xQ24xQ").unpack
+_vote_cast_values = Words(">32s12x20s24xQ24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class VoteCast:
+class VoteCast(Struct, frozen=True, gc=False):
     """`VoteCast(uint256 indexed disputeID, address indexed juror, uint8 choice, uint8 seats)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("e831c120ba185bbcf744719da5213fe197972dc405fcaa3e440348ce57f65554")
@@ -1083,11 +1052,10 @@ class VoteCast:
 
 
 _withdrawn_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_withdrawn_values = Struct(">12x20s12x20s20x12s").unpack
+_withdrawn_values = Words(">12x20s12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Withdrawn:
+class Withdrawn(Struct, frozen=True, gc=False):
     """`Withdrawn(address indexed account, address indexed to, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6e6e54d2933c54e86384932153b0244ddd09a166888407646f12cb83392e4bc1")
@@ -1111,8 +1079,7 @@ class Withdrawn:
         return cls(account=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterAlreadyExecuted(ContractError):
+class ArbiterAlreadyExecuted(ContractError, frozen=True, gc=False):
     """`Arbiter_AlreadyExecuted(uint256 disputeID)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_AlreadyExecuted(uint256)"
@@ -1126,8 +1093,7 @@ class ArbiterAlreadyExecuted(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterAlreadyExists(ContractError):
+class ArbiterAlreadyExists(ContractError, frozen=True, gc=False):
     """`Arbiter_AlreadyExists(uint256 disputeID)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_AlreadyExists(uint256)"
@@ -1141,8 +1107,7 @@ class ArbiterAlreadyExists(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterAmountZero(ContractError):
+class ArbiterAmountZero(ContractError, frozen=True, gc=False):
     """`Arbiter_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_AmountZero()"
@@ -1155,8 +1120,7 @@ class ArbiterAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterCannotDisclose(ContractError):
+class ArbiterCannotDisclose(ContractError, frozen=True, gc=False):
     """`Arbiter_CannotDisclose(uint256 disputeID, address account)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_CannotDisclose(uint256,address)"
@@ -1171,8 +1135,7 @@ class ArbiterCannotDisclose(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), account=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterChoicesNotSupported(ContractError):
+class ArbiterChoicesNotSupported(ContractError, frozen=True, gc=False):
     """`Arbiter_ChoicesNotSupported(uint256 choices)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_ChoicesNotSupported(uint256)"
@@ -1186,8 +1149,7 @@ class ArbiterChoicesNotSupported(ContractError):
         return cls(choices=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterFeeMismatch(ContractError):
+class ArbiterFeeMismatch(ContractError, frozen=True, gc=False):
     """`Arbiter_FeeMismatch(uint256 given, uint256 cost)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_FeeMismatch(uint256,uint256)"
@@ -1202,8 +1164,7 @@ class ArbiterFeeMismatch(ContractError):
         return cls(given=read_uint(body, 0, 256), cost=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInsufficientGas(ContractError):
+class ArbiterInsufficientGas(ContractError, frozen=True, gc=False):
     """`Arbiter_InsufficientGas(uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InsufficientGas(uint256,uint256)"
@@ -1218,8 +1179,7 @@ class ArbiterInsufficientGas(ContractError):
         return cls(have=read_uint(body, 0, 256), need=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInsufficientStake(ContractError):
+class ArbiterInsufficientStake(ContractError, frozen=True, gc=False):
     """`Arbiter_InsufficientStake(address juror, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InsufficientStake(address,uint256,uint256)"
@@ -1235,8 +1195,7 @@ class ArbiterInsufficientStake(ContractError):
         return cls(juror=read_address(body, 0), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInvalidConfig(ContractError):
+class ArbiterInvalidConfig(ContractError, frozen=True, gc=False):
     """`Arbiter_InvalidConfig()`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InvalidConfig()"
@@ -1249,8 +1208,7 @@ class ArbiterInvalidConfig(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInvalidExtraData(ContractError):
+class ArbiterInvalidExtraData(ContractError, frozen=True, gc=False):
     """`Arbiter_InvalidExtraData()`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InvalidExtraData()"
@@ -1263,8 +1221,7 @@ class ArbiterInvalidExtraData(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInvalidSignature(ContractError):
+class ArbiterInvalidSignature(ContractError, frozen=True, gc=False):
     """`Arbiter_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InvalidSignature(address)"
@@ -1278,8 +1235,7 @@ class ArbiterInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterInvalidVote(ContractError):
+class ArbiterInvalidVote(ContractError, frozen=True, gc=False):
     """`Arbiter_InvalidVote(uint256 disputeID, address juror)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_InvalidVote(uint256,address)"
@@ -1294,8 +1250,7 @@ class ArbiterInvalidVote(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), juror=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterNativeTokenNotTaken(ContractError):
+class ArbiterNativeTokenNotTaken(ContractError, frozen=True, gc=False):
     """`Arbiter_NativeTokenNotTaken()`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_NativeTokenNotTaken()"
@@ -1308,8 +1263,7 @@ class ArbiterNativeTokenNotTaken(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterNoBallot(ContractError):
+class ArbiterNoBallot(ContractError, frozen=True, gc=False):
     """`Arbiter_NoBallot(uint256 disputeID, address juror)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_NoBallot(uint256,address)"
@@ -1324,8 +1278,7 @@ class ArbiterNoBallot(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), juror=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterNotFundable(ContractError):
+class ArbiterNotFundable(ContractError, frozen=True, gc=False):
     """`Arbiter_NotFundable(uint256 disputeID, uint8 side)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_NotFundable(uint256,uint8)"
@@ -1340,8 +1293,7 @@ class ArbiterNotFundable(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), side=read_uint(body, 32, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterNotParty(ContractError):
+class ArbiterNotParty(ContractError, frozen=True, gc=False):
     """`Arbiter_NotParty(uint256 disputeID, address account)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_NotParty(uint256,address)"
@@ -1356,8 +1308,7 @@ class ArbiterNotParty(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), account=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterNothingDue(ContractError):
+class ArbiterNothingDue(ContractError, frozen=True, gc=False):
     """`Arbiter_NothingDue(uint256 disputeID)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_NothingDue(uint256)"
@@ -1371,8 +1322,7 @@ class ArbiterNothingDue(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterSessionNotReady(ContractError):
+class ArbiterSessionNotReady(ContractError, frozen=True, gc=False):
     """`Arbiter_SessionNotReady(uint8 phase)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_SessionNotReady(uint8)"
@@ -1386,8 +1336,7 @@ class ArbiterSessionNotReady(ContractError):
         return cls(phase=read_uint(body, 0, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterSignatureExpired(ContractError):
+class ArbiterSignatureExpired(ContractError, frozen=True, gc=False):
     """`Arbiter_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_SignatureExpired(uint40)"
@@ -1401,8 +1350,7 @@ class ArbiterSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterUnbonding(ContractError):
+class ArbiterUnbonding(ContractError, frozen=True, gc=False):
     """`Arbiter_Unbonding(address juror, uint40 until)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_Unbonding(address,uint40)"
@@ -1417,8 +1365,7 @@ class ArbiterUnbonding(ContractError):
         return cls(juror=read_address(body, 0), until=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class ArbiterWrongPeriod(ContractError):
+class ArbiterWrongPeriod(ContractError, frozen=True, gc=False):
     """`Arbiter_WrongPeriod(uint256 disputeID, uint8 actual)`."""
 
     SIGNATURE: ClassVar[str] = "Arbiter_WrongPeriod(uint256,uint8)"
@@ -1433,8 +1380,7 @@ class ArbiterWrongPeriod(ContractError):
         return cls(dispute_id=read_uint(body, 0, 256), actual=read_uint(body, 32, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedCallerNotGuardian(ContractError):
+class GuardedCallerNotGuardian(ContractError, frozen=True, gc=False):
     """`Guarded_CallerNotGuardian(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_CallerNotGuardian(address)"
@@ -1448,8 +1394,7 @@ class GuardedCallerNotGuardian(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedInflowsPaused(ContractError):
+class GuardedInflowsPaused(ContractError, frozen=True, gc=False):
     """`Guarded_InflowsPaused()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_InflowsPaused()"
@@ -1462,8 +1407,7 @@ class GuardedInflowsPaused(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedZeroAddress(ContractError):
+class GuardedZeroAddress(ContractError, frozen=True, gc=False):
     """`Guarded_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_ZeroAddress()"
@@ -1476,8 +1420,7 @@ class GuardedZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerAmountZero(ContractError):
+class LedgerAmountZero(ContractError, frozen=True, gc=False):
     """`Ledger_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_AmountZero()"
@@ -1490,8 +1433,7 @@ class LedgerAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInsufficientBalance(ContractError):
+class LedgerInsufficientBalance(ContractError, frozen=True, gc=False):
     """`Ledger_InsufficientBalance(address account, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InsufficientBalance(address,uint256,uint256)"
@@ -1507,8 +1449,7 @@ class LedgerInsufficientBalance(ContractError):
         return cls(account=read_address(body, 0), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInvalidSignature(ContractError):
+class LedgerInvalidSignature(ContractError, frozen=True, gc=False):
     """`Ledger_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InvalidSignature(address)"
@@ -1522,8 +1463,7 @@ class LedgerInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerSignatureExpired(ContractError):
+class LedgerSignatureExpired(ContractError, frozen=True, gc=False):
     """`Ledger_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_SignatureExpired(uint40)"
@@ -1537,8 +1477,7 @@ class LedgerSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerZeroAddress(ContractError):
+class LedgerZeroAddress(ContractError, frozen=True, gc=False):
     """`Ledger_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_ZeroAddress()"
@@ -1551,8 +1490,7 @@ class LedgerZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class Reentrancy(ContractError):
+class Reentrancy(ContractError, frozen=True, gc=False):
     """`Reentrancy()`."""
 
     SIGNATURE: ClassVar[str] = "Reentrancy()"
@@ -1565,8 +1503,7 @@ class Reentrancy(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class RescueTokenInUse(ContractError):
+class RescueTokenInUse(ContractError, frozen=True, gc=False):
     """`Rescue_TokenInUse(address token)`."""
 
     SIGNATURE: ClassVar[str] = "Rescue_TokenInUse(address)"
@@ -1580,8 +1517,7 @@ class RescueTokenInUse(ContractError):
         return cls(token=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class StringTooLong(ContractError):
+class StringTooLong(ContractError, frozen=True, gc=False):
     """`StringTooLong(string str)`."""
 
     SIGNATURE: ClassVar[str] = "StringTooLong(string)"
@@ -1660,8 +1596,7 @@ def encode_appeal_of(dispute_id: int, round: int) -> bytes:
     return bytes.fromhex("dacfbdeb") + word_uint(dispute_id, 256) + word_uint(round, 8)
 
 
-@dataclass(frozen=True, slots=True)
-class AppealOfResult:
+class AppealOfResult(Struct, frozen=True, gc=False):
     """What `appealOf` answers."""
 
     first: int
@@ -1679,8 +1614,7 @@ def encode_appeal_period(dispute_id: int) -> bytes:
     return bytes.fromhex("afe15cfb") + word_uint(dispute_id, 256)
 
 
-@dataclass(frozen=True, slots=True)
-class AppealPeriodResult:
+class AppealPeriodResult(Struct, frozen=True, gc=False):
     """What `appealPeriod` answers."""
 
     start: int
@@ -1740,8 +1674,7 @@ def encode_ballot_of(dispute_id: int, round: int, juror: bytes) -> bytes:
     return bytes.fromhex("b0f4f7ba") + word_uint(dispute_id, 256) + word_uint(round, 8) + word_address(juror)
 
 
-@dataclass(frozen=True, slots=True)
-class BallotOfResult:
+class BallotOfResult(Struct, frozen=True, gc=False):
     """What `ballotOf` answers."""
 
     commitment: bytes
@@ -1817,8 +1750,7 @@ def encode_contribution_of(dispute_id: int, round: int, account: bytes) -> bytes
     return bytes.fromhex("0991255a") + word_uint(dispute_id, 256) + word_uint(round, 8) + word_address(account)
 
 
-@dataclass(frozen=True, slots=True)
-class ContributionOfResult:
+class ContributionOfResult(Struct, frozen=True, gc=False):
     """What `contributionOf` answers."""
 
     first: int
@@ -1982,8 +1914,7 @@ def encode_eip712_domain() -> bytes:
     return bytes.fromhex("84b0196e")
 
 
-@dataclass(frozen=True, slots=True)
-class Eip712DomainResult:
+class Eip712DomainResult(Struct, frozen=True, gc=False):
     """What `eip712Domain` answers."""
 
     fields: bytes
@@ -2114,8 +2045,7 @@ def encode_juror_of(juror: bytes) -> bytes:
     return bytes.fromhex("44345d5a") + word_address(juror)
 
 
-@dataclass(frozen=True, slots=True)
-class JurorOfResult:
+class JurorOfResult(Struct, frozen=True, gc=False):
     """What `jurorOf` answers."""
 
     free: int
@@ -2265,8 +2195,7 @@ def encode_session() -> bytes:
     return bytes.fromhex("5e3568b8")
 
 
-@dataclass(frozen=True, slots=True)
-class SessionResult:
+class SessionResult(Struct, frozen=True, gc=False):
     """What `session` answers."""
 
     number: int

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
+from struct import Struct as Words
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from aicp.abi.runtime import (
     BUILTIN_ERRORS,
@@ -31,8 +32,7 @@ from aicp.abi.runtime import (
 from aicp.abi.typed_data import EscrowTerms as Terms
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowConfig:
+class EscrowConfig(Struct, frozen=True, gc=False):
     """`EscrowConfig(address token, address admin, address guardian, address feeRecipient, uint16 feeBps, uint16 maxFeeBps, uint32 minChallengePeriod, uint32 maxChallengePeriod, uint32 maxAcceptWindow, uint32 maxDeliverWindow, uint32 maxDisputeTimeout, uint32 unbondingPeriod)`."""
 
     token: bytes
@@ -102,8 +102,7 @@ class EscrowConfig:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance:
+class Acceptance(Struct, frozen=True, gc=False):
     """`Acceptance(uint40 validUntil, bytes signature)`."""
 
     valid_until: int
@@ -115,8 +114,7 @@ class Acceptance:
         return cls(valid_until=values[0], signature=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class RoleSignature:
+class RoleSignature(Struct, frozen=True, gc=False):
     """`RoleSignature(uint8 role, bytes signature)`."""
 
     role: int
@@ -128,8 +126,7 @@ class RoleSignature:
         return cls(role=values[0], signature=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class BondAuthorization:
+class BondAuthorization(Struct, frozen=True, gc=False):
     """`BondAuthorization(uint256 validBefore, bytes signature)`."""
 
     valid_before: int
@@ -141,8 +138,7 @@ class BondAuthorization:
         return cls(valid_before=values[0], signature=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class DisputeState:
+class DisputeState(Struct, frozen=True, gc=False):
     """`DisputeState(uint96 clientBond, uint160 disputeId)`."""
 
     client_bond: int
@@ -163,8 +159,7 @@ class DisputeState:
         return cls(client_bond=values[0], dispute_id=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowState:
+class EscrowState(Struct, frozen=True, gc=False):
     """`EscrowState(uint96 released, uint96 refunded, uint40 clock, uint8 status, uint8 ruling, uint8 flags, bytes32 word)`."""
 
     released: int
@@ -215,11 +210,10 @@ class EscrowState:
 
 
 _balance_spent_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_balance_spent_values = Struct(">12x20s20x12s").unpack
+_balance_spent_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BalanceSpent:
+class BalanceSpent(Struct, frozen=True, gc=False):
     """`BalanceSpent(address indexed account, bytes32 indexed id, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6caa9ba2c0a8c3283a108487a9ec01ac5e1e6d67f20d879038d4618c01596907")
@@ -244,11 +238,10 @@ class BalanceSpent:
 
 
 _bond_posted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_bond_posted_values = Struct(">12x20s20x12s").unpack
+_bond_posted_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BondPosted:
+class BondPosted(Struct, frozen=True, gc=False):
     """`BondPosted(bytes32 indexed id, address indexed party, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("bd165fe0ad21b29c678dccdd5b7dced95718a33364b9f325f7bcf0c140445583")
@@ -273,11 +266,10 @@ class BondPosted:
 
 
 _bond_returned_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_bond_returned_values = Struct(">12x20s20x12s").unpack
+_bond_returned_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BondReturned:
+class BondReturned(Struct, frozen=True, gc=False):
     """`BondReturned(bytes32 indexed id, address indexed account, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("35c19e15831891daea89f90f31a8567ae69c9fb59e36a353e5c95d3a802413e3")
@@ -302,11 +294,10 @@ class BondReturned:
 
 
 _dispute_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_dispute_values = Struct(">12x20s32s32s32s").unpack
+_dispute_values = Words(">12x20s32s32s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Dispute:
+class Dispute(Struct, frozen=True, gc=False):
     """`Dispute(address indexed arbitrator, uint256 indexed disputeID, uint256 metaEvidenceID, uint256 evidenceGroupID)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("74baab670a4015ab2f1b467c5252a96141a2573f2908e58a92081e80d3cfde3d")
@@ -337,11 +328,10 @@ class Dispute:
 
 
 _dispute_defaulted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_dispute_defaulted_values = Struct(">12x20s").unpack
+_dispute_defaulted_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class DisputeDefaulted:
+class DisputeDefaulted(Struct, frozen=True, gc=False):
     """`DisputeDefaulted(bytes32 indexed id, address indexed winner)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("3de9daec783a146b87e62e0a72870c79395d93cff0e5bac8d3451f7208e28068")
@@ -364,11 +354,10 @@ class DisputeDefaulted:
 
 
 _dispute_joined_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_dispute_joined_values = Struct(">32s24xQ").unpack
+_dispute_joined_values = Words(">32s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class DisputeJoined:
+class DisputeJoined(Struct, frozen=True, gc=False):
     """`DisputeJoined(bytes32 indexed id, uint256 disputeId, uint40 decideBy)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("36f17f5c2e27b1aac58e4cc6116d07d9f2b5d8aa63b8196651c471e6f46546f8")
@@ -394,11 +383,10 @@ class DisputeJoined:
 
 
 _dispute_raised_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_dispute_raised_values = Struct(">12x20s32s24xQ").unpack
+_dispute_raised_values = Words(">12x20s32s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class DisputeRaised:
+class DisputeRaised(Struct, frozen=True, gc=False):
     """`DisputeRaised(bytes32 indexed id, address indexed by, bytes32 evidenceHash, uint40 respondBy)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("c56d133fd035303c7b32882f42844765de3fabbb7edf8aa71e6ee4111a82c676")
@@ -428,8 +416,7 @@ class DisputeRaised:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EIP712DomainChanged:
+class EIP712DomainChanged(Struct, frozen=True, gc=False):
     """`EIP712DomainChanged()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
@@ -446,11 +433,10 @@ class EIP712DomainChanged:
 
 
 _escrow_accepted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_escrow_accepted_values = Struct(">20x12s").unpack
+_escrow_accepted_values = Words(">20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowAccepted:
+class EscrowAccepted(Struct, frozen=True, gc=False):
     """`EscrowAccepted(bytes32 indexed id, uint96 stake)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4f32b9c09e89899dd579f845cca04442d1ce8bb11b07baf427d8802f78c380ec")
@@ -472,8 +458,7 @@ class EscrowAccepted:
         return cls(id=read_bytes(topics[1], 0, 32), stake=read_uint(data, 0, 96))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowClosed:
+class EscrowClosed(Struct, frozen=True, gc=False):
     """`EscrowClosed(bytes32 indexed id)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("102f8c9f898d3cdb470eb2877408b3bca2c803c9b6d87dcac023834abd4d43a9")
@@ -493,11 +478,10 @@ class EscrowClosed:
 
 
 _escrow_funded_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_escrow_funded_values = Struct(">12x20s12x20s12x20s12x20s12x20s12x20s20x12s24xQ24xQ24xQ24xQ24xQ24xQ32s32s").unpack
+_escrow_funded_values = Words(">12x20s12x20s12x20s12x20s12x20s12x20s20x12s24xQ24xQ24xQ24xQ24xQ24xQ32s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowFunded:
+class EscrowFunded(Struct, frozen=True, gc=False):
     """`EscrowFunded(bytes32 indexed id, address indexed client, address indexed provider, tuple terms)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0115d80907a5a13f091873ba33dc994a5d56ccd01e1a638dfceeecf97b4a6bd0")
@@ -533,11 +517,10 @@ class EscrowFunded:
 
 
 _escrow_refunded_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_escrow_refunded_values = Struct(">20x12s").unpack
+_escrow_refunded_values = Words(">20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowRefunded:
+class EscrowRefunded(Struct, frozen=True, gc=False):
     """`EscrowRefunded(bytes32 indexed id, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("d55cd2d2e8328a8b7304c1d8157c0cc83aba001f01957423dcc2ca8b9e3b3d4d")
@@ -560,11 +543,10 @@ class EscrowRefunded:
 
 
 _escrow_released_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_escrow_released_values = Struct(">20x12s20x12s").unpack
+_escrow_released_values = Words(">20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowReleased:
+class EscrowReleased(Struct, frozen=True, gc=False):
     """`EscrowReleased(bytes32 indexed id, uint96 amount, uint96 fee)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("251fdcfcab153ec5c6e23731b2266cbda084e646b7303e67d56d84cef2e11df8")
@@ -588,11 +570,10 @@ class EscrowReleased:
 
 
 _escrow_split_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_escrow_split_values = Struct(">20x12s20x12s").unpack
+_escrow_split_values = Words(">20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EscrowSplit:
+class EscrowSplit(Struct, frozen=True, gc=False):
     """`EscrowSplit(bytes32 indexed id, uint96 toProvider, uint96 toClient)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("95a56f03a68cc21273297415c3acce6d6d23718413fcbf91162be965df870357")
@@ -617,8 +598,7 @@ class EscrowSplit:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Evidence:
+class Evidence(Struct, frozen=True, gc=False):
     """`Evidence(address indexed arbitrator, uint256 indexed evidenceGroupID, address indexed party, string evidence)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("dccf2f8b2cc26eafcd61905cba744cff4b81d14740725f6376390dc6298a6a3c")
@@ -642,11 +622,10 @@ class Evidence:
 
 
 _fee_changed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000
-_fee_changed_values = Struct(">24xQ").unpack
+_fee_changed_values = Words(">24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class FeeChanged:
+class FeeChanged(Struct, frozen=True, gc=False):
     """`FeeChanged(uint16 feeBps)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("931a978d852c1b6fa9dd97300fd89c773ff625b91f697b0911e943ba15f9e243")
@@ -666,11 +645,10 @@ class FeeChanged:
 
 
 _fee_recipient_changed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_fee_recipient_changed_values = Struct(">12x20s").unpack
+_fee_recipient_changed_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class FeeRecipientChanged:
+class FeeRecipientChanged(Struct, frozen=True, gc=False):
     """`FeeRecipientChanged(address indexed feeRecipient)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("167cccccc6e9b2892a740ec13fc1e51d3de8ea384f25bd87fee7412d588637e2")
@@ -692,11 +670,10 @@ class FeeRecipientChanged:
 
 
 _inflows_paused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_paused_values = Struct(">12x20s").unpack
+_inflows_paused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsPaused:
+class InflowsPaused(Struct, frozen=True, gc=False):
     """`InflowsPaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2df3ab3d3507a43ac3d7007fafa8373284bf6f418ced181a999971aa31e9e781")
@@ -718,11 +695,10 @@ class InflowsPaused:
 
 
 _inflows_unpaused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_unpaused_values = Struct(">12x20s").unpack
+_inflows_unpaused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsUnpaused:
+class InflowsUnpaused(Struct, frozen=True, gc=False):
     """`InflowsUnpaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2b48f5c305b7f157b13720734344d5e437e4e55d580f99f64e21853ebbb0e281")
@@ -743,8 +719,7 @@ class InflowsUnpaused:
         return cls(by=read_address(topics[1], 0))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class MetaEvidence:
+class MetaEvidence(Struct, frozen=True, gc=False):
     """`MetaEvidence(uint256 indexed metaEvidenceID, string evidence)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("61606860eb6c87306811e2695215385101daab53bd6ab4e9f9049aead9363c7d")
@@ -761,11 +736,10 @@ class MetaEvidence:
 
 
 _ownership_transfer_started_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_ownership_transfer_started_values = Struct(">12x20s12x20s").unpack
+_ownership_transfer_started_values = Words(">12x20s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class OwnershipTransferStarted:
+class OwnershipTransferStarted(Struct, frozen=True, gc=False):
     """`OwnershipTransferStarted(address indexed previousOwner, address indexed newOwner)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("38d16b8cac22d99fc7c124b9cd0de2d3fa1faef420bfe791d8c362d765e22700")
@@ -789,11 +763,10 @@ class OwnershipTransferStarted:
 
 
 _ownership_transferred_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_ownership_transferred_values = Struct(">12x20s12x20s").unpack
+_ownership_transferred_values = Words(">12x20s12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class OwnershipTransferred:
+class OwnershipTransferred(Struct, frozen=True, gc=False):
     """`OwnershipTransferred(address indexed previousOwner, address indexed newOwner)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("8be0079c531659141344cd1fd0a4f28419497f9722a3daafe3b4186f6b6457e0")
@@ -817,11 +790,10 @@ class OwnershipTransferred:
 
 
 _rated_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000000000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_rated_values = Struct(">12x20s12x20s24xQ32s20x12s").unpack
+_rated_values = Words(">12x20s12x20s24xQ32s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Rated:
+class Rated(Struct, frozen=True, gc=False):
     """`Rated(bytes32 indexed id, address indexed rater, address indexed ratee, uint8 score, bytes32 commentHash, uint96 settledValue)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("b20c80f4988f11aeb68e351672c76ea1133fb91dbf1023d7f7797ed50cf00b07")
@@ -856,11 +828,10 @@ class Rated:
 
 
 _row_skipped_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF
-_row_skipped_values = Struct(">32s4s28x").unpack
+_row_skipped_values = Words(">32s4s28x").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RowSkipped:
+class RowSkipped(Struct, frozen=True, gc=False):
     """`RowSkipped(uint256 indexed index, bytes4 reason)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("1b0499b7b26488b35b3bef737469af0235af83eb9231f603b706a6d613520260")
@@ -884,11 +855,10 @@ class RowSkipped:
 
 
 _ruling_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_ruling_values = Struct(">12x20s32s32s").unpack
+_ruling_values = Words(">12x20s32s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Ruling:
+class Ruling(Struct, frozen=True, gc=False):
     """`Ruling(address indexed arbitrator, uint256 indexed disputeID, uint256 ruling)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("394027a5fa6e098a1191094d1719d6929b9abc535fcc0c8f448d6a4e75622276")
@@ -916,8 +886,7 @@ class Ruling:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class StakeSettlementFailed:
+class StakeSettlementFailed(Struct, frozen=True, gc=False):
     """`StakeSettlementFailed(bytes32 indexed id)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4d799fdf8d999c40b35155ce4b369a66102be5d8375dbfc62fc39877543a37c5")
@@ -937,11 +906,10 @@ class StakeSettlementFailed:
 
 
 _token_rescued_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_token_rescued_values = Struct(">12x20s12x20s32s").unpack
+_token_rescued_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TokenRescued:
+class TokenRescued(Struct, frozen=True, gc=False):
     """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
@@ -966,11 +934,10 @@ class TokenRescued:
 
 
 _withdrawn_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_withdrawn_values = Struct(">12x20s12x20s20x12s").unpack
+_withdrawn_values = Words(">12x20s12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Withdrawn:
+class Withdrawn(Struct, frozen=True, gc=False):
     """`Withdrawn(address indexed account, address indexed to, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6e6e54d2933c54e86384932153b0244ddd09a166888407646f12cb83392e4bc1")
@@ -995,11 +962,10 @@ class Withdrawn:
 
 
 _work_submitted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_work_submitted_values = Struct(">32s24xQ").unpack
+_work_submitted_values = Words(">32s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class WorkSubmitted:
+class WorkSubmitted(Struct, frozen=True, gc=False):
     """`WorkSubmitted(bytes32 indexed id, bytes32 deliverableHash, uint40 challengeEndsAt)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("eafbefba948ca902d7e7eaaacb6738023e99cda30aa4de4ae77bf13a8438290f")
@@ -1026,8 +992,7 @@ class WorkSubmitted:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AddressEmptyCode(ContractError):
+class AddressEmptyCode(ContractError, frozen=True, gc=False):
     """`AddressEmptyCode(address target)`."""
 
     SIGNATURE: ClassVar[str] = "AddressEmptyCode(address)"
@@ -1041,8 +1006,7 @@ class AddressEmptyCode(ContractError):
         return cls(target=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowAlreadyExists(ContractError):
+class EscrowAlreadyExists(ContractError, frozen=True, gc=False):
     """`Escrow_AlreadyExists(bytes32 id)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_AlreadyExists(bytes32)"
@@ -1056,8 +1020,7 @@ class EscrowAlreadyExists(ContractError):
         return cls(id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowAlreadyRated(ContractError):
+class EscrowAlreadyRated(ContractError, frozen=True, gc=False):
     """`Escrow_AlreadyRated(bytes32 id, address by)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_AlreadyRated(bytes32,address)"
@@ -1072,8 +1035,7 @@ class EscrowAlreadyRated(ContractError):
         return cls(id=read_bytes(body, 0, 32), by=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowAmountZero(ContractError):
+class EscrowAmountZero(ContractError, frozen=True, gc=False):
     """`Escrow_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_AmountZero()"
@@ -1086,8 +1048,7 @@ class EscrowAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowArbiterFailed(ContractError):
+class EscrowArbiterFailed(ContractError, frozen=True, gc=False):
     """`Escrow_ArbiterFailed(address arbiter)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ArbiterFailed(address)"
@@ -1101,8 +1062,7 @@ class EscrowArbiterFailed(ContractError):
         return cls(arbiter=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowArbiterFeeMismatch(ContractError):
+class EscrowArbiterFeeMismatch(ContractError, frozen=True, gc=False):
     """`Escrow_ArbiterFeeMismatch(bytes32 id, uint256 balance, uint256 expected)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ArbiterFeeMismatch(bytes32,uint256,uint256)"
@@ -1118,8 +1078,7 @@ class EscrowArbiterFeeMismatch(ContractError):
         return cls(id=read_bytes(body, 0, 32), balance=read_uint(body, 32, 256), expected=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowBondAboveAmount(ContractError):
+class EscrowBondAboveAmount(ContractError, frozen=True, gc=False):
     """`Escrow_BondAboveAmount(bytes32 id, uint96 bond, uint96 amount)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_BondAboveAmount(bytes32,uint96,uint96)"
@@ -1135,8 +1094,7 @@ class EscrowBondAboveAmount(ContractError):
         return cls(id=read_bytes(body, 0, 32), bond=read_uint(body, 32, 96), amount=read_uint(body, 64, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowCallerNotArbiter(ContractError):
+class EscrowCallerNotArbiter(ContractError, frozen=True, gc=False):
     """`Escrow_CallerNotArbiter(bytes32 id, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_CallerNotArbiter(bytes32,address)"
@@ -1151,8 +1109,7 @@ class EscrowCallerNotArbiter(ContractError):
         return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowCallerNotClient(ContractError):
+class EscrowCallerNotClient(ContractError, frozen=True, gc=False):
     """`Escrow_CallerNotClient(bytes32 id, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_CallerNotClient(bytes32,address)"
@@ -1167,8 +1124,7 @@ class EscrowCallerNotClient(ContractError):
         return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowCallerNotParty(ContractError):
+class EscrowCallerNotParty(ContractError, frozen=True, gc=False):
     """`Escrow_CallerNotParty(bytes32 id, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_CallerNotParty(bytes32,address)"
@@ -1183,8 +1139,7 @@ class EscrowCallerNotParty(ContractError):
         return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowCallerNotProvider(ContractError):
+class EscrowCallerNotProvider(ContractError, frozen=True, gc=False):
     """`Escrow_CallerNotProvider(bytes32 id, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_CallerNotProvider(bytes32,address)"
@@ -1199,8 +1154,7 @@ class EscrowCallerNotProvider(ContractError):
         return cls(id=read_bytes(body, 0, 32), caller=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowChallengeActive(ContractError):
+class EscrowChallengeActive(ContractError, frozen=True, gc=False):
     """`Escrow_ChallengeActive(bytes32 id, uint40 endsAt)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ChallengeActive(bytes32,uint40)"
@@ -1215,8 +1169,7 @@ class EscrowChallengeActive(ContractError):
         return cls(id=read_bytes(body, 0, 32), ends_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowChallengeOver(ContractError):
+class EscrowChallengeOver(ContractError, frozen=True, gc=False):
     """`Escrow_ChallengeOver(bytes32 id, uint40 endedAt)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ChallengeOver(bytes32,uint40)"
@@ -1231,8 +1184,7 @@ class EscrowChallengeOver(ContractError):
         return cls(id=read_bytes(body, 0, 32), ended_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowDeadlineNotReached(ContractError):
+class EscrowDeadlineNotReached(ContractError, frozen=True, gc=False):
     """`Escrow_DeadlineNotReached(bytes32 id, uint40 deadline)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_DeadlineNotReached(bytes32,uint40)"
@@ -1247,8 +1199,7 @@ class EscrowDeadlineNotReached(ContractError):
         return cls(id=read_bytes(body, 0, 32), deadline=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowDeadlinePassed(ContractError):
+class EscrowDeadlinePassed(ContractError, frozen=True, gc=False):
     """`Escrow_DeadlinePassed(bytes32 id, uint40 deadline)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_DeadlinePassed(bytes32,uint40)"
@@ -1263,8 +1214,7 @@ class EscrowDeadlinePassed(ContractError):
         return cls(id=read_bytes(body, 0, 32), deadline=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowDirectCall(ContractError):
+class EscrowDirectCall(ContractError, frozen=True, gc=False):
     """`Escrow_DirectCall()`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_DirectCall()"
@@ -1277,8 +1227,7 @@ class EscrowDirectCall(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowDisputeIdTaken(ContractError):
+class EscrowDisputeIdTaken(ContractError, frozen=True, gc=False):
     """`Escrow_DisputeIdTaken(address arbiter, uint256 disputeId)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_DisputeIdTaken(address,uint256)"
@@ -1293,8 +1242,7 @@ class EscrowDisputeIdTaken(ContractError):
         return cls(arbiter=read_address(body, 0), dispute_id=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowDuplicateSigner(ContractError):
+class EscrowDuplicateSigner(ContractError, frozen=True, gc=False):
     """`Escrow_DuplicateSigner(bytes32 id, address signer)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_DuplicateSigner(bytes32,address)"
@@ -1309,8 +1257,7 @@ class EscrowDuplicateSigner(ContractError):
         return cls(id=read_bytes(body, 0, 32), signer=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowFeeAboveCap(ContractError):
+class EscrowFeeAboveCap(ContractError, frozen=True, gc=False):
     """`Escrow_FeeAboveCap(uint16 feeBps, uint16 cap)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_FeeAboveCap(uint16,uint16)"
@@ -1325,8 +1272,7 @@ class EscrowFeeAboveCap(ContractError):
         return cls(fee_bps=read_uint(body, 0, 16), cap=read_uint(body, 32, 16))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowFeeMismatch(ContractError):
+class EscrowFeeMismatch(ContractError, frozen=True, gc=False):
     """`Escrow_FeeMismatch(uint16 terms, uint16 current)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_FeeMismatch(uint16,uint16)"
@@ -1341,8 +1287,7 @@ class EscrowFeeMismatch(ContractError):
         return cls(terms=read_uint(body, 0, 16), current=read_uint(body, 32, 16))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowInsufficientGas(ContractError):
+class EscrowInsufficientGas(ContractError, frozen=True, gc=False):
     """`Escrow_InsufficientGas(uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_InsufficientGas(uint256,uint256)"
@@ -1357,8 +1302,7 @@ class EscrowInsufficientGas(ContractError):
         return cls(have=read_uint(body, 0, 256), need=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowInvalidRuling(ContractError):
+class EscrowInvalidRuling(ContractError, frozen=True, gc=False):
     """`Escrow_InvalidRuling(uint256 ruling)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_InvalidRuling(uint256)"
@@ -1372,8 +1316,7 @@ class EscrowInvalidRuling(ContractError):
         return cls(ruling=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowInvalidSignature(ContractError):
+class EscrowInvalidSignature(ContractError, frozen=True, gc=False):
     """`Escrow_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_InvalidSignature(address)"
@@ -1387,8 +1330,7 @@ class EscrowInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowInvalidWindow(ContractError):
+class EscrowInvalidWindow(ContractError, frozen=True, gc=False):
     """`Escrow_InvalidWindow()`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_InvalidWindow()"
@@ -1401,8 +1343,7 @@ class EscrowInvalidWindow(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowNoArbiter(ContractError):
+class EscrowNoArbiter(ContractError, frozen=True, gc=False):
     """`Escrow_NoArbiter(bytes32 id)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_NoArbiter(bytes32)"
@@ -1416,8 +1357,7 @@ class EscrowNoArbiter(ContractError):
         return cls(id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowNotAccepted(ContractError):
+class EscrowNotAccepted(ContractError, frozen=True, gc=False):
     """`Escrow_NotAccepted(bytes32 id)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_NotAccepted(bytes32)"
@@ -1431,8 +1371,7 @@ class EscrowNotAccepted(ContractError):
         return cls(id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowNotIncreasing(ContractError):
+class EscrowNotIncreasing(ContractError, frozen=True, gc=False):
     """`Escrow_NotIncreasing(bytes32 id, uint96 current, uint96 requested)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_NotIncreasing(bytes32,uint96,uint96)"
@@ -1448,8 +1387,7 @@ class EscrowNotIncreasing(ContractError):
         return cls(id=read_bytes(body, 0, 32), current=read_uint(body, 32, 96), requested=read_uint(body, 64, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowNotRuled(ContractError):
+class EscrowNotRuled(ContractError, frozen=True, gc=False):
     """`Escrow_NotRuled(bytes32 id)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_NotRuled(bytes32)"
@@ -1463,8 +1401,7 @@ class EscrowNotRuled(ContractError):
         return cls(id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowQuorumNotMet(ContractError):
+class EscrowQuorumNotMet(ContractError, frozen=True, gc=False):
     """`Escrow_QuorumNotMet(bytes32 id, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_QuorumNotMet(bytes32,uint256,uint256)"
@@ -1480,8 +1417,7 @@ class EscrowQuorumNotMet(ContractError):
         return cls(id=read_bytes(body, 0, 32), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowQuorumOutOfRange(ContractError):
+class EscrowQuorumOutOfRange(ContractError, frozen=True, gc=False):
     """`Escrow_QuorumOutOfRange(uint8 quorum, uint8 max)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_QuorumOutOfRange(uint8,uint8)"
@@ -1496,8 +1432,7 @@ class EscrowQuorumOutOfRange(ContractError):
         return cls(quorum=read_uint(body, 0, 8), max=read_uint(body, 32, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowReleaseExceedsAmount(ContractError):
+class EscrowReleaseExceedsAmount(ContractError, frozen=True, gc=False):
     """`Escrow_ReleaseExceedsAmount(bytes32 id, uint96 requested, uint96 available)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ReleaseExceedsAmount(bytes32,uint96,uint96)"
@@ -1513,8 +1448,7 @@ class EscrowReleaseExceedsAmount(ContractError):
         return cls(id=read_bytes(body, 0, 32), requested=read_uint(body, 32, 96), available=read_uint(body, 64, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowScoreOutOfRange(ContractError):
+class EscrowScoreOutOfRange(ContractError, frozen=True, gc=False):
     """`Escrow_ScoreOutOfRange(uint8 score)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ScoreOutOfRange(uint8)"
@@ -1528,8 +1462,7 @@ class EscrowScoreOutOfRange(ContractError):
         return cls(score=read_uint(body, 0, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowSelfDeal(ContractError):
+class EscrowSelfDeal(ContractError, frozen=True, gc=False):
     """`Escrow_SelfDeal(address party)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_SelfDeal(address)"
@@ -1543,8 +1476,7 @@ class EscrowSelfDeal(ContractError):
         return cls(party=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowSignatureExpired(ContractError):
+class EscrowSignatureExpired(ContractError, frozen=True, gc=False):
     """`Escrow_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_SignatureExpired(uint40)"
@@ -1558,8 +1490,7 @@ class EscrowSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowSplitMismatch(ContractError):
+class EscrowSplitMismatch(ContractError, frozen=True, gc=False):
     """`Escrow_SplitMismatch(bytes32 id, uint256 requested, uint96 available)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_SplitMismatch(bytes32,uint256,uint96)"
@@ -1575,8 +1506,7 @@ class EscrowSplitMismatch(ContractError):
         return cls(id=read_bytes(body, 0, 32), requested=read_uint(body, 32, 256), available=read_uint(body, 64, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowStakeNotPending(ContractError):
+class EscrowStakeNotPending(ContractError, frozen=True, gc=False):
     """`Escrow_StakeNotPending(bytes32 id)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_StakeNotPending(bytes32)"
@@ -1590,8 +1520,7 @@ class EscrowStakeNotPending(ContractError):
         return cls(id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowTokenNotRescuable(ContractError):
+class EscrowTokenNotRescuable(ContractError, frozen=True, gc=False):
     """`Escrow_TokenNotRescuable(address token)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_TokenNotRescuable(address)"
@@ -1605,8 +1534,7 @@ class EscrowTokenNotRescuable(ContractError):
         return cls(token=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowWrongExtension(ContractError):
+class EscrowWrongExtension(ContractError, frozen=True, gc=False):
     """`Escrow_WrongExtension(address extension)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_WrongExtension(address)"
@@ -1620,8 +1548,7 @@ class EscrowWrongExtension(ContractError):
         return cls(extension=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowWrongStatus(ContractError):
+class EscrowWrongStatus(ContractError, frozen=True, gc=False):
     """`Escrow_WrongStatus(bytes32 id, uint8 actual)`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_WrongStatus(bytes32,uint8)"
@@ -1636,8 +1563,7 @@ class EscrowWrongStatus(ContractError):
         return cls(id=read_bytes(body, 0, 32), actual=read_uint(body, 32, 8))
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowZeroAddress(ContractError):
+class EscrowZeroAddress(ContractError, frozen=True, gc=False):
     """`Escrow_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Escrow_ZeroAddress()"
@@ -1650,8 +1576,7 @@ class EscrowZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class FailedCall(ContractError):
+class FailedCall(ContractError, frozen=True, gc=False):
     """`FailedCall()`."""
 
     SIGNATURE: ClassVar[str] = "FailedCall()"
@@ -1664,8 +1589,7 @@ class FailedCall(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedCallerNotGuardian(ContractError):
+class GuardedCallerNotGuardian(ContractError, frozen=True, gc=False):
     """`Guarded_CallerNotGuardian(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_CallerNotGuardian(address)"
@@ -1679,8 +1603,7 @@ class GuardedCallerNotGuardian(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedInflowsPaused(ContractError):
+class GuardedInflowsPaused(ContractError, frozen=True, gc=False):
     """`Guarded_InflowsPaused()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_InflowsPaused()"
@@ -1693,8 +1616,7 @@ class GuardedInflowsPaused(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedZeroAddress(ContractError):
+class GuardedZeroAddress(ContractError, frozen=True, gc=False):
     """`Guarded_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_ZeroAddress()"
@@ -1707,8 +1629,7 @@ class GuardedZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InsufficientBalance(ContractError):
+class InsufficientBalance(ContractError, frozen=True, gc=False):
     """`InsufficientBalance(uint256 balance, uint256 needed)`."""
 
     SIGNATURE: ClassVar[str] = "InsufficientBalance(uint256,uint256)"
@@ -1723,8 +1644,7 @@ class InsufficientBalance(ContractError):
         return cls(balance=read_uint(body, 0, 256), needed=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidShortString(ContractError):
+class InvalidShortString(ContractError, frozen=True, gc=False):
     """`InvalidShortString()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidShortString()"
@@ -1737,8 +1657,7 @@ class InvalidShortString(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerAmountZero(ContractError):
+class LedgerAmountZero(ContractError, frozen=True, gc=False):
     """`Ledger_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_AmountZero()"
@@ -1751,8 +1670,7 @@ class LedgerAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInsufficientBalance(ContractError):
+class LedgerInsufficientBalance(ContractError, frozen=True, gc=False):
     """`Ledger_InsufficientBalance(address account, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InsufficientBalance(address,uint256,uint256)"
@@ -1768,8 +1686,7 @@ class LedgerInsufficientBalance(ContractError):
         return cls(account=read_address(body, 0), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInvalidSignature(ContractError):
+class LedgerInvalidSignature(ContractError, frozen=True, gc=False):
     """`Ledger_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InvalidSignature(address)"
@@ -1783,8 +1700,7 @@ class LedgerInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerSignatureExpired(ContractError):
+class LedgerSignatureExpired(ContractError, frozen=True, gc=False):
     """`Ledger_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_SignatureExpired(uint40)"
@@ -1798,8 +1714,7 @@ class LedgerSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerZeroAddress(ContractError):
+class LedgerZeroAddress(ContractError, frozen=True, gc=False):
     """`Ledger_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_ZeroAddress()"
@@ -1812,8 +1727,7 @@ class LedgerZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class OwnableInvalidOwner(ContractError):
+class OwnableInvalidOwner(ContractError, frozen=True, gc=False):
     """`OwnableInvalidOwner(address owner)`."""
 
     SIGNATURE: ClassVar[str] = "OwnableInvalidOwner(address)"
@@ -1827,8 +1741,7 @@ class OwnableInvalidOwner(ContractError):
         return cls(owner=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class OwnableUnauthorizedAccount(ContractError):
+class OwnableUnauthorizedAccount(ContractError, frozen=True, gc=False):
     """`OwnableUnauthorizedAccount(address account)`."""
 
     SIGNATURE: ClassVar[str] = "OwnableUnauthorizedAccount(address)"
@@ -1842,8 +1755,7 @@ class OwnableUnauthorizedAccount(ContractError):
         return cls(account=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class Reentrancy(ContractError):
+class Reentrancy(ContractError, frozen=True, gc=False):
     """`Reentrancy()`."""
 
     SIGNATURE: ClassVar[str] = "Reentrancy()"
@@ -1856,8 +1768,7 @@ class Reentrancy(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class SafeCastOverflowedUintDowncast(ContractError):
+class SafeCastOverflowedUintDowncast(ContractError, frozen=True, gc=False):
     """`SafeCastOverflowedUintDowncast(uint8 bits, uint256 value)`."""
 
     SIGNATURE: ClassVar[str] = "SafeCastOverflowedUintDowncast(uint8,uint256)"
@@ -1872,8 +1783,7 @@ class SafeCastOverflowedUintDowncast(ContractError):
         return cls(bits=read_uint(body, 0, 8), value=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class StringTooLong(ContractError):
+class StringTooLong(ContractError, frozen=True, gc=False):
     """`StringTooLong(string str)`."""
 
     SIGNATURE: ClassVar[str] = "StringTooLong(string)"
@@ -2066,8 +1976,7 @@ def encode_eip712_domain() -> bytes:
     return bytes.fromhex("84b0196e")
 
 
-@dataclass(frozen=True, slots=True)
-class Eip712DomainResult:
+class Eip712DomainResult(Struct, frozen=True, gc=False):
     """What `eip712Domain` answers."""
 
     fields: bytes

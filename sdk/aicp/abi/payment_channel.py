@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
+from struct import Struct as Words
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from aicp.abi.runtime import (
     BUILTIN_ERRORS,
@@ -32,8 +33,7 @@ from aicp.abi.runtime import (
 from aicp.abi.typed_data import ChannelConfig
 
 
-@dataclass(frozen=True, slots=True)
-class Voucher:
+class Voucher(Struct, frozen=True, gc=False):
     """`Voucher(tuple channel, uint128 maxClaimableAmount)`."""
 
     channel: ChannelConfig
@@ -54,8 +54,7 @@ class Voucher:
         return cls(channel=ChannelConfig.from_abi(values[0]), max_claimable_amount=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class VoucherClaim:
+class VoucherClaim(Struct, frozen=True, gc=False):
     """`VoucherClaim(tuple voucher, bytes signature, uint128 totalClaimed)`."""
 
     voucher: Voucher
@@ -68,8 +67,7 @@ class VoucherClaim:
         return cls(voucher=Voucher.from_abi(values[0]), signature=values[1], total_claimed=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True, gc=False):
     """`Group(address payer, address payerAuthorizer, uint40 withdrawDelay, bytes32 salt, bytes rows)`."""
 
     payer: bytes
@@ -91,11 +89,10 @@ class Group:
 
 
 _channel_closed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000
-_channel_closed_values = Struct(">12x20s12x20s12x20s12x20s12x20s24xQ32s").unpack
+_channel_closed_values = Words(">12x20s12x20s12x20s12x20s12x20s24xQ32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ChannelClosed:
+class ChannelClosed(Struct, frozen=True, gc=False):
     """`ChannelClosed(bytes32 indexed channelId, tuple config)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("8d5942f197f362dfd44dfdc1b0b7a9721c9151b67f55817c83349271d3c08d37")
@@ -118,11 +115,10 @@ class ChannelClosed:
 
 
 _channel_created_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000
-_channel_created_values = Struct(">12x20s12x20s12x20s12x20s12x20s24xQ32s").unpack
+_channel_created_values = Words(">12x20s12x20s12x20s12x20s12x20s24xQ32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ChannelCreated:
+class ChannelCreated(Struct, frozen=True, gc=False):
     """`ChannelCreated(bytes32 indexed channelId, tuple config)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("69d8248d5566bdb2ebc4d218970710d8378a2ff9b709a999e052b71970f808fa")
@@ -145,11 +141,10 @@ class ChannelCreated:
 
 
 _claimed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_claimed_values = Struct(">12x20s16x16s16x16s").unpack
+_claimed_values = Words(">12x20s16x16s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Claimed:
+class Claimed(Struct, frozen=True, gc=False):
     """`Claimed(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("36bd546bb573e8921fdbfd934bbed62d872796b01792cd240cce27f79dd3eddd")
@@ -180,11 +175,10 @@ class Claimed:
 
 
 _claimed_and_paid_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_claimed_and_paid_values = Struct(">12x20s16x16s16x16s").unpack
+_claimed_and_paid_values = Words(">12x20s16x16s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class ClaimedAndPaid:
+class ClaimedAndPaid(Struct, frozen=True, gc=False):
     """`ClaimedAndPaid(bytes32 indexed channelId, address indexed sender, uint128 claimAmount, uint128 newTotalClaimed)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("66ead8d35f5a41d94c458f46c3ff5ed9f7f1ef2259e77da48d7ddc0db19e1a1b")
@@ -215,11 +209,10 @@ class ClaimedAndPaid:
 
 
 _deposited_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_deposited_values = Struct(">12x20s16x16s16x16s").unpack
+_deposited_values = Words(">12x20s16x16s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Deposited:
+class Deposited(Struct, frozen=True, gc=False):
     """`Deposited(bytes32 indexed channelId, address indexed sender, uint128 amount, uint128 newBalance)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6c2a09353b5e75e70d0b9778b80a413809bb235d46c211811c474b3346791d89")
@@ -249,8 +242,7 @@ class Deposited:
         )
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EIP712DomainChanged:
+class EIP712DomainChanged(Struct, frozen=True, gc=False):
     """`EIP712DomainChanged()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
@@ -267,11 +259,10 @@ class EIP712DomainChanged:
 
 
 _inflows_paused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_paused_values = Struct(">12x20s").unpack
+_inflows_paused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsPaused:
+class InflowsPaused(Struct, frozen=True, gc=False):
     """`InflowsPaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2df3ab3d3507a43ac3d7007fafa8373284bf6f418ced181a999971aa31e9e781")
@@ -293,11 +284,10 @@ class InflowsPaused:
 
 
 _inflows_unpaused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_unpaused_values = Struct(">12x20s").unpack
+_inflows_unpaused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsUnpaused:
+class InflowsUnpaused(Struct, frozen=True, gc=False):
     """`InflowsUnpaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2b48f5c305b7f157b13720734344d5e437e4e55d580f99f64e21853ebbb0e281")
@@ -319,11 +309,10 @@ class InflowsUnpaused:
 
 
 _pool_deposited_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_pool_deposited_values = Struct(">12x20s12x20s12x20s20x12s20x12s").unpack
+_pool_deposited_values = Words(">12x20s12x20s12x20s20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolDeposited:
+class PoolDeposited(Struct, frozen=True, gc=False):
     """`PoolDeposited(bytes32 indexed poolId, address indexed payer, address payerAuthorizer, address indexed operator, uint96 amount, uint96 balance)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("b9ac444597a7f53140b18cbc1ea5bc67262e4f5a1c836e6a79d3d3c470a83b27")
@@ -358,11 +347,10 @@ class PoolDeposited:
 
 
 _pool_drawn_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_pool_drawn_values = Struct(">20x12s").unpack
+_pool_drawn_values = Words(">20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolDrawn:
+class PoolDrawn(Struct, frozen=True, gc=False):
     """`PoolDrawn(bytes32 indexed poolId, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2aa11fd693205ad1842d8d97ae9743e0313c9a4ee3f8b7c6f89788e8519c0b27")
@@ -385,11 +373,10 @@ class PoolDrawn:
 
 
 _pool_released_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000
-_pool_released_values = Struct(">24xQ24xQ").unpack
+_pool_released_values = Words(">24xQ24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolReleased:
+class PoolReleased(Struct, frozen=True, gc=False):
     """`PoolReleased(bytes32 indexed poolId, uint40 finalizeAt, uint24 nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("619b1ec1bfcd937b25ed19034406e8578ba7b59f655db61928ff8f0466e4d1f1")
@@ -415,11 +402,10 @@ class PoolReleased:
 
 
 _pool_withdraw_cancelled_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000
-_pool_withdraw_cancelled_values = Struct(">20x12s24xQ").unpack
+_pool_withdraw_cancelled_values = Words(">20x12s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolWithdrawCancelled:
+class PoolWithdrawCancelled(Struct, frozen=True, gc=False):
     """`PoolWithdrawCancelled(bytes32 indexed poolId, uint96 amount, uint24 nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2c6b729d9774f438fd199d08cc2b27fa478457372d7f5c3e7d3b15db0711df8a")
@@ -443,11 +429,10 @@ class PoolWithdrawCancelled:
 
 
 _pool_withdraw_finalized_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000
-_pool_withdraw_finalized_values = Struct(">20x12s20x12s24xQ").unpack
+_pool_withdraw_finalized_values = Words(">20x12s20x12s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolWithdrawFinalized:
+class PoolWithdrawFinalized(Struct, frozen=True, gc=False):
     """`PoolWithdrawFinalized(bytes32 indexed poolId, uint96 amount, uint96 balance, uint24 nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("ecb0b92b6e5664d4c0ce39439148d48a176588a13ee5d68e0fc4b421a3dfb3f4")
@@ -477,11 +462,10 @@ class PoolWithdrawFinalized:
 
 
 _pool_withdraw_initiated_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000
-_pool_withdraw_initiated_values = Struct(">20x12s24xQ24xQ").unpack
+_pool_withdraw_initiated_values = Words(">20x12s24xQ24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class PoolWithdrawInitiated:
+class PoolWithdrawInitiated(Struct, frozen=True, gc=False):
     """`PoolWithdrawInitiated(bytes32 indexed poolId, uint96 amount, uint40 finalizeAt, uint24 nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4add9a9be7cb76fc299b5a4dd450ccb9f631472f31fa7f17b6fd8ef85790a2a8")
@@ -511,11 +495,10 @@ class PoolWithdrawInitiated:
 
 
 _refunded_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_refunded_values = Struct(">12x20s16x16s").unpack
+_refunded_values = Words(">12x20s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Refunded:
+class Refunded(Struct, frozen=True, gc=False):
     """`Refunded(bytes32 indexed channelId, address indexed sender, uint128 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("a84286cf8ebc7903a663c77c8d99aa92b600d4c2fcca872a5d4a663db4eb394b")
@@ -542,11 +525,10 @@ class Refunded:
 
 
 _row_skipped_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00
-_row_skipped_values = Struct(">32s32s24xQ").unpack
+_row_skipped_values = Words(">32s32s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class RowSkipped:
+class RowSkipped(Struct, frozen=True, gc=False):
     """`RowSkipped(uint256 indexed group, uint256 indexed row, uint8 reason)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("f06ad5361072fc24f5231701a3fbcb67447b8c69615e07c6de86ab4e2fb2a305")
@@ -571,11 +553,10 @@ class RowSkipped:
 
 
 _settle_skipped_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_settle_skipped_values = Struct(">12x20s").unpack
+_settle_skipped_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class SettleSkipped:
+class SettleSkipped(Struct, frozen=True, gc=False):
     """`SettleSkipped(address indexed receiver)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("c87f2e4d224a20091159a5e3751dd49591190216efbac81f62153039051cde1b")
@@ -597,11 +578,10 @@ class SettleSkipped:
 
 
 _settled_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_settled_values = Struct(">12x20s12x20s12x20s16x16s").unpack
+_settled_values = Words(">12x20s12x20s12x20s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Settled:
+class Settled(Struct, frozen=True, gc=False):
     """`Settled(address indexed receiver, address indexed token, address indexed sender, uint128 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("7337b4386b690fdb8ba66905b92b9d45d33bc6626ee2620c905fb150ec0cc47d")
@@ -632,11 +612,10 @@ class Settled:
 
 
 _token_rescued_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_token_rescued_values = Struct(">12x20s12x20s32s").unpack
+_token_rescued_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TokenRescued:
+class TokenRescued(Struct, frozen=True, gc=False):
     """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
@@ -661,11 +640,10 @@ class TokenRescued:
 
 
 _withdraw_finalized_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000
-_withdraw_finalized_values = Struct(">12x20s16x16s").unpack
+_withdraw_finalized_values = Words(">12x20s16x16s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class WithdrawFinalized:
+class WithdrawFinalized(Struct, frozen=True, gc=False):
     """`WithdrawFinalized(bytes32 indexed channelId, address indexed sender, uint128 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("546ce1e2242cd930c196bd08b894443562d709b4fffe4f028a75a6d233efc6e3")
@@ -692,11 +670,10 @@ class WithdrawFinalized:
 
 
 _withdraw_initiated_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_withdraw_initiated_values = Struct(">16x16s24xQ").unpack
+_withdraw_initiated_values = Words(">16x16s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class WithdrawInitiated:
+class WithdrawInitiated(Struct, frozen=True, gc=False):
     """`WithdrawInitiated(bytes32 indexed channelId, uint128 amount, uint40 finalizeAfter)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("e4280d0d903c7f258f62b07c62f262377cbaa23f7791d78126e6446e0f0e3c23")
@@ -723,8 +700,7 @@ class WithdrawInitiated:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class AddressEmptyCode(ContractError):
+class AddressEmptyCode(ContractError, frozen=True, gc=False):
     """`AddressEmptyCode(address target)`."""
 
     SIGNATURE: ClassVar[str] = "AddressEmptyCode(address)"
@@ -738,8 +714,7 @@ class AddressEmptyCode(ContractError):
         return cls(target=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationExpired(ContractError):
+class AuthorizationExpired(ContractError, frozen=True, gc=False):
     """`AuthorizationExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "AuthorizationExpired(uint40)"
@@ -753,8 +728,7 @@ class AuthorizationExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimExceedsBalance(ContractError):
+class ClaimExceedsBalance(ContractError, frozen=True, gc=False):
     """`ClaimExceedsBalance()`."""
 
     SIGNATURE: ClassVar[str] = "ClaimExceedsBalance()"
@@ -767,8 +741,7 @@ class ClaimExceedsBalance(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimExceedsCeiling(ContractError):
+class ClaimExceedsCeiling(ContractError, frozen=True, gc=False):
     """`ClaimExceedsCeiling()`."""
 
     SIGNATURE: ClassVar[str] = "ClaimExceedsCeiling()"
@@ -781,8 +754,7 @@ class ClaimExceedsCeiling(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class DepositOverflow(ContractError):
+class DepositOverflow(ContractError, frozen=True, gc=False):
     """`DepositOverflow()`."""
 
     SIGNATURE: ClassVar[str] = "DepositOverflow()"
@@ -795,8 +767,7 @@ class DepositOverflow(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class EmptyBatch(ContractError):
+class EmptyBatch(ContractError, frozen=True, gc=False):
     """`EmptyBatch()`."""
 
     SIGNATURE: ClassVar[str] = "EmptyBatch()"
@@ -809,8 +780,7 @@ class EmptyBatch(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class FailedCall(ContractError):
+class FailedCall(ContractError, frozen=True, gc=False):
     """`FailedCall()`."""
 
     SIGNATURE: ClassVar[str] = "FailedCall()"
@@ -823,8 +793,7 @@ class FailedCall(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedCallerNotGuardian(ContractError):
+class GuardedCallerNotGuardian(ContractError, frozen=True, gc=False):
     """`Guarded_CallerNotGuardian(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_CallerNotGuardian(address)"
@@ -838,8 +807,7 @@ class GuardedCallerNotGuardian(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedInflowsPaused(ContractError):
+class GuardedInflowsPaused(ContractError, frozen=True, gc=False):
     """`Guarded_InflowsPaused()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_InflowsPaused()"
@@ -852,8 +820,7 @@ class GuardedInflowsPaused(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedZeroAddress(ContractError):
+class GuardedZeroAddress(ContractError, frozen=True, gc=False):
     """`Guarded_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_ZeroAddress()"
@@ -866,8 +833,7 @@ class GuardedZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidChannel(ContractError):
+class InvalidChannel(ContractError, frozen=True, gc=False):
     """`InvalidChannel()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidChannel()"
@@ -880,8 +846,7 @@ class InvalidChannel(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidCollector(ContractError):
+class InvalidCollector(ContractError, frozen=True, gc=False):
     """`InvalidCollector()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidCollector()"
@@ -894,8 +859,7 @@ class InvalidCollector(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidRefundNonce(ContractError):
+class InvalidRefundNonce(ContractError, frozen=True, gc=False):
     """`InvalidRefundNonce()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidRefundNonce()"
@@ -908,8 +872,7 @@ class InvalidRefundNonce(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidShortString(ContractError):
+class InvalidShortString(ContractError, frozen=True, gc=False):
     """`InvalidShortString()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidShortString()"
@@ -922,8 +885,7 @@ class InvalidShortString(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidSignature(ContractError):
+class InvalidSignature(ContractError, frozen=True, gc=False):
     """`InvalidSignature()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidSignature()"
@@ -936,8 +898,7 @@ class InvalidSignature(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerZeroAddress(ContractError):
+class LedgerZeroAddress(ContractError, frozen=True, gc=False):
     """`Ledger_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_ZeroAddress()"
@@ -950,8 +911,7 @@ class LedgerZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class NotAuthorizedToClaim(ContractError):
+class NotAuthorizedToClaim(ContractError, frozen=True, gc=False):
     """`NotAuthorizedToClaim()`."""
 
     SIGNATURE: ClassVar[str] = "NotAuthorizedToClaim()"
@@ -964,8 +924,7 @@ class NotAuthorizedToClaim(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class NotAuthorizedToFinalizeWithdraw(ContractError):
+class NotAuthorizedToFinalizeWithdraw(ContractError, frozen=True, gc=False):
     """`NotAuthorizedToFinalizeWithdraw()`."""
 
     SIGNATURE: ClassVar[str] = "NotAuthorizedToFinalizeWithdraw()"
@@ -978,8 +937,7 @@ class NotAuthorizedToFinalizeWithdraw(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class NotAuthorizedToRefund(ContractError):
+class NotAuthorizedToRefund(ContractError, frozen=True, gc=False):
     """`NotAuthorizedToRefund()`."""
 
     SIGNATURE: ClassVar[str] = "NotAuthorizedToRefund()"
@@ -992,8 +950,7 @@ class NotAuthorizedToRefund(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class NotPoolOperator(ContractError):
+class NotPoolOperator(ContractError, frozen=True, gc=False):
     """`NotPoolOperator(bytes32 poolId, address caller)`."""
 
     SIGNATURE: ClassVar[str] = "NotPoolOperator(bytes32,address)"
@@ -1008,8 +965,7 @@ class NotPoolOperator(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32), caller=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class NotReceiverAuthorizer(ContractError):
+class NotReceiverAuthorizer(ContractError, frozen=True, gc=False):
     """`NotReceiverAuthorizer()`."""
 
     SIGNATURE: ClassVar[str] = "NotReceiverAuthorizer()"
@@ -1022,8 +978,7 @@ class NotReceiverAuthorizer(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class NothingToWithdraw(ContractError):
+class NothingToWithdraw(ContractError, frozen=True, gc=False):
     """`NothingToWithdraw()`."""
 
     SIGNATURE: ClassVar[str] = "NothingToWithdraw()"
@@ -1036,8 +991,7 @@ class NothingToWithdraw(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class PoolAmountZero(ContractError):
+class PoolAmountZero(ContractError, frozen=True, gc=False):
     """`PoolAmountZero(bytes32 poolId)`."""
 
     SIGNATURE: ClassVar[str] = "PoolAmountZero(bytes32)"
@@ -1051,8 +1005,7 @@ class PoolAmountZero(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolInsufficient(ContractError):
+class PoolInsufficient(ContractError, frozen=True, gc=False):
     """`PoolInsufficient(bytes32 poolId, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "PoolInsufficient(bytes32,uint256,uint256)"
@@ -1068,8 +1021,7 @@ class PoolInsufficient(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolNonceMismatch(ContractError):
+class PoolNonceMismatch(ContractError, frozen=True, gc=False):
     """`PoolNonceMismatch(bytes32 poolId, uint24 current, uint24 given)`."""
 
     SIGNATURE: ClassVar[str] = "PoolNonceMismatch(bytes32,uint24,uint24)"
@@ -1085,8 +1037,7 @@ class PoolNonceMismatch(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32), current=read_uint(body, 32, 24), given=read_uint(body, 64, 24))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolWithdrawDelayNotElapsed(ContractError):
+class PoolWithdrawDelayNotElapsed(ContractError, frozen=True, gc=False):
     """`PoolWithdrawDelayNotElapsed(bytes32 poolId, uint40 finalizeAt)`."""
 
     SIGNATURE: ClassVar[str] = "PoolWithdrawDelayNotElapsed(bytes32,uint40)"
@@ -1101,8 +1052,7 @@ class PoolWithdrawDelayNotElapsed(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32), finalize_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolWithdrawalAlreadyPending(ContractError):
+class PoolWithdrawalAlreadyPending(ContractError, frozen=True, gc=False):
     """`PoolWithdrawalAlreadyPending(bytes32 poolId, uint40 finalizeAt)`."""
 
     SIGNATURE: ClassVar[str] = "PoolWithdrawalAlreadyPending(bytes32,uint40)"
@@ -1117,8 +1067,7 @@ class PoolWithdrawalAlreadyPending(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32), finalize_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class PoolWithdrawalNotPending(ContractError):
+class PoolWithdrawalNotPending(ContractError, frozen=True, gc=False):
     """`PoolWithdrawalNotPending(bytes32 poolId)`."""
 
     SIGNATURE: ClassVar[str] = "PoolWithdrawalNotPending(bytes32)"
@@ -1132,8 +1081,7 @@ class PoolWithdrawalNotPending(ContractError):
         return cls(pool_id=read_bytes(body, 0, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class Reentrancy(ContractError):
+class Reentrancy(ContractError, frozen=True, gc=False):
     """`Reentrancy()`."""
 
     SIGNATURE: ClassVar[str] = "Reentrancy()"
@@ -1146,8 +1094,7 @@ class Reentrancy(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class StringTooLong(ContractError):
+class StringTooLong(ContractError, frozen=True, gc=False):
     """`StringTooLong(string str)`."""
 
     SIGNATURE: ClassVar[str] = "StringTooLong(string)"
@@ -1161,8 +1108,7 @@ class StringTooLong(ContractError):
         return cls(str=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class UnsupportedCollector(ContractError):
+class UnsupportedCollector(ContractError, frozen=True, gc=False):
     """`UnsupportedCollector(address collector)`."""
 
     SIGNATURE: ClassVar[str] = "UnsupportedCollector(address)"
@@ -1176,8 +1122,7 @@ class UnsupportedCollector(ContractError):
         return cls(collector=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class UnsupportedToken(ContractError):
+class UnsupportedToken(ContractError, frozen=True, gc=False):
     """`UnsupportedToken(address token)`."""
 
     SIGNATURE: ClassVar[str] = "UnsupportedToken(address)"
@@ -1191,8 +1136,7 @@ class UnsupportedToken(ContractError):
         return cls(token=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawAmountExceedsAvailable(ContractError):
+class WithdrawAmountExceedsAvailable(ContractError, frozen=True, gc=False):
     """`WithdrawAmountExceedsAvailable()`."""
 
     SIGNATURE: ClassVar[str] = "WithdrawAmountExceedsAvailable()"
@@ -1205,8 +1149,7 @@ class WithdrawAmountExceedsAvailable(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawDelayNotElapsed(ContractError):
+class WithdrawDelayNotElapsed(ContractError, frozen=True, gc=False):
     """`WithdrawDelayNotElapsed()`."""
 
     SIGNATURE: ClassVar[str] = "WithdrawDelayNotElapsed()"
@@ -1219,8 +1162,7 @@ class WithdrawDelayNotElapsed(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawDelayOutOfRange(ContractError):
+class WithdrawDelayOutOfRange(ContractError, frozen=True, gc=False):
     """`WithdrawDelayOutOfRange()`."""
 
     SIGNATURE: ClassVar[str] = "WithdrawDelayOutOfRange()"
@@ -1233,8 +1175,7 @@ class WithdrawDelayOutOfRange(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalAlreadyPending(ContractError):
+class WithdrawalAlreadyPending(ContractError, frozen=True, gc=False):
     """`WithdrawalAlreadyPending()`."""
 
     SIGNATURE: ClassVar[str] = "WithdrawalAlreadyPending()"
@@ -1247,8 +1188,7 @@ class WithdrawalAlreadyPending(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class WithdrawalNotPending(ContractError):
+class WithdrawalNotPending(ContractError, frozen=True, gc=False):
     """`WithdrawalNotPending()`."""
 
     SIGNATURE: ClassVar[str] = "WithdrawalNotPending()"
@@ -1261,8 +1201,7 @@ class WithdrawalNotPending(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroDeposit(ContractError):
+class ZeroDeposit(ContractError, frozen=True, gc=False):
     """`ZeroDeposit()`."""
 
     SIGNATURE: ClassVar[str] = "ZeroDeposit()"
@@ -1275,8 +1214,7 @@ class ZeroDeposit(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroRefund(ContractError):
+class ZeroRefund(ContractError, frozen=True, gc=False):
     """`ZeroRefund()`."""
 
     SIGNATURE: ClassVar[str] = "ZeroRefund()"
@@ -1374,8 +1312,7 @@ def encode_channels(channel_id: bytes) -> bytes:
     return bytes.fromhex("7a7ebd7b") + word_bytes(channel_id, 32)
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelsResult:
+class ChannelsResult(Struct, frozen=True, gc=False):
     """What `channels` answers."""
 
     balance: int
@@ -1632,8 +1569,7 @@ def encode_eip712_domain() -> bytes:
     return bytes.fromhex("84b0196e")
 
 
-@dataclass(frozen=True, slots=True)
-class Eip712DomainResult:
+class Eip712DomainResult(Struct, frozen=True, gc=False):
     """What `eip712Domain` answers."""
 
     fields: bytes
@@ -1906,8 +1842,7 @@ def encode_pending_withdrawals(channel_id: bytes) -> bytes:
     return bytes.fromhex("b7f06ebe") + word_bytes(channel_id, 32)
 
 
-@dataclass(frozen=True, slots=True)
-class PendingWithdrawalsResult:
+class PendingWithdrawalsResult(Struct, frozen=True, gc=False):
     """What `pendingWithdrawals` answers."""
 
     amount: int
@@ -1936,8 +1871,7 @@ def encode_pools(pool_id: bytes) -> bytes:
     return bytes.fromhex("b5217bb4") + word_bytes(pool_id, 32)
 
 
-@dataclass(frozen=True, slots=True)
-class PoolsResult:
+class PoolsResult(Struct, frozen=True, gc=False):
     """What `pools` answers."""
 
     balance: int
@@ -1962,8 +1896,7 @@ def encode_receivers(receiver: bytes, token: bytes) -> bytes:
     return bytes.fromhex("21ff6389") + word_address(receiver) + word_address(token)
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiversResult:
+class ReceiversResult(Struct, frozen=True, gc=False):
     """What `receivers` answers."""
 
     total_claimed: int

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
+from struct import Struct as Words
 from typing import Any, ClassVar, Final, Self
+
+from msgspec import Struct
 
 from aicp.abi.runtime import (
     BUILTIN_ERRORS,
@@ -30,8 +31,7 @@ from aicp.abi.runtime import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(Struct, frozen=True, gc=False):
     """`Record(uint32 completed, uint32 failed, uint32 disputed, uint32 lost, uint88 settledValue, uint40 lastOutcomeAt)`."""
 
     completed: int
@@ -77,8 +77,7 @@ class Record:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Stake:
+class Stake(Struct, frozen=True, gc=False):
     """`Stake(uint96 staked, uint96 locked, uint40 unbondAt, uint24 flags)`."""
 
     staked: int
@@ -111,8 +110,7 @@ class Stake:
         return cls(staked=values[0], locked=values[1], unbond_at=values[2], flags=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class ScoreLeaf:
+class ScoreLeaf(Struct, frozen=True, gc=False):
     """`ScoreLeaf(address agent, uint16 score, uint96 settledValue, uint32 jobs, uint64 epoch)`."""
 
     agent: bytes
@@ -151,11 +149,10 @@ class ScoreLeaf:
 
 
 _anchorer_changed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_anchorer_changed_values = Struct(">12x20s").unpack
+_anchorer_changed_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AnchorerChanged:
+class AnchorerChanged(Struct, frozen=True, gc=False):
     """`AnchorerChanged(address anchorer)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("9b9f3ea33be1bbd40b68669e92f2ef683cc29f4e68991cbab9c9bc19a3468756")
@@ -175,11 +172,10 @@ class AnchorerChanged:
 
 
 _bonus_paid_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_bonus_paid_values = Struct(">12x20s20x12s").unpack
+_bonus_paid_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BonusPaid:
+class BonusPaid(Struct, frozen=True, gc=False):
     """`BonusPaid(address indexed agent, bytes32 indexed escrowId, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("b60ce02de6995b517e9b8dfe81f6448e4d578157cd58a8cdb1a1c7168bead5a2")
@@ -206,11 +202,10 @@ class BonusPaid:
 
 
 _bonus_pool_funded_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_bonus_pool_funded_values = Struct(">12x20s20x12s").unpack
+_bonus_pool_funded_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class BonusPoolFunded:
+class BonusPoolFunded(Struct, frozen=True, gc=False):
     """`BonusPoolFunded(address indexed from, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0f9727be45e226b6515da572b5070d6a02f2eb395f8ac9f8c787556be1618d1f")
@@ -233,8 +228,7 @@ class BonusPoolFunded:
         return cls(from_=read_address(topics[1], 0), amount=read_uint(data, 0, 96))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EIP712DomainChanged:
+class EIP712DomainChanged(Struct, frozen=True, gc=False):
     """`EIP712DomainChanged()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
@@ -250,8 +244,7 @@ class EIP712DomainChanged:
         return cls()
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EpochAnchored:
+class EpochAnchored(Struct, frozen=True, gc=False):
     """`EpochAnchored(uint64 indexed epoch, bytes32 root, uint32 leafCount, bytes32 manifestHash, uint40 activeAt, string uri)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("dd1bb5a93fd48beac1b4bb82cdaf34843664f8bef68bef693ecbd3ba33a42dfe")
@@ -288,11 +281,10 @@ class EpochAnchored:
 
 
 _epoch_vetoed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000
-_epoch_vetoed_values = Struct(">24xQ").unpack
+_epoch_vetoed_values = Words(">24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EpochVetoed:
+class EpochVetoed(Struct, frozen=True, gc=False):
     """`EpochVetoed(uint64 indexed epoch)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6aefe0d475811dcbd3029581632b4b4b029a090d86c0002f85140bdfdc0ec787")
@@ -314,11 +306,10 @@ class EpochVetoed:
 
 
 _inflows_paused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_paused_values = Struct(">12x20s").unpack
+_inflows_paused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsPaused:
+class InflowsPaused(Struct, frozen=True, gc=False):
     """`InflowsPaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2df3ab3d3507a43ac3d7007fafa8373284bf6f418ced181a999971aa31e9e781")
@@ -340,11 +331,10 @@ class InflowsPaused:
 
 
 _inflows_unpaused_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_inflows_unpaused_values = Struct(">12x20s").unpack
+_inflows_unpaused_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class InflowsUnpaused:
+class InflowsUnpaused(Struct, frozen=True, gc=False):
     """`InflowsUnpaused(address indexed by)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("2b48f5c305b7f157b13720734344d5e437e4e55d580f99f64e21853ebbb0e281")
@@ -366,11 +356,10 @@ class InflowsUnpaused:
 
 
 _outcome_recorded_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF00FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_outcome_recorded_values = Struct(">12x20s24xQ20x12s").unpack
+_outcome_recorded_values = Words(">12x20s24xQ20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class OutcomeRecorded:
+class OutcomeRecorded(Struct, frozen=True, gc=False):
     """`OutcomeRecorded(address indexed agent, bytes32 indexed escrowId, uint8 outcome, uint96 settledValue)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("44264634dc0d3f4fb8066d2876a2d901f2a4c9ae6fba23bb3896877b55591c1f")
@@ -401,11 +390,10 @@ class OutcomeRecorded:
 
 
 _stake_locked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_stake_locked_values = Struct(">12x20s20x12s").unpack
+_stake_locked_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class StakeLocked:
+class StakeLocked(Struct, frozen=True, gc=False):
     """`StakeLocked(address indexed agent, bytes32 indexed escrowId, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("73d8478fe810ee1df6832950731be14ef8d23bc50438fa1ebf62c9526fda227d")
@@ -432,11 +420,10 @@ class StakeLocked:
 
 
 _stake_slashed_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_stake_slashed_values = Struct(">12x20s20x12s20x12s20x12s").unpack
+_stake_slashed_values = Words(">12x20s20x12s20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class StakeSlashed:
+class StakeSlashed(Struct, frozen=True, gc=False):
     """`StakeSlashed(address indexed agent, bytes32 indexed escrowId, uint96 amount, uint96 toClient, uint96 toPool)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("73fb92fba083c94154f7b61a654f8adf3d02eb81e81c78f76825812e0af3ac86")
@@ -469,11 +456,10 @@ class StakeSlashed:
 
 
 _stake_unlocked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_stake_unlocked_values = Struct(">12x20s20x12s").unpack
+_stake_unlocked_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class StakeUnlocked:
+class StakeUnlocked(Struct, frozen=True, gc=False):
     """`StakeUnlocked(address indexed agent, bytes32 indexed escrowId, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("86ce1a995190add870909b9dec00e37bae4934fea6b55adc9488df0d4a610a33")
@@ -500,11 +486,10 @@ class StakeUnlocked:
 
 
 _staked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_staked_values = Struct(">12x20s20x12s20x12s").unpack
+_staked_values = Words(">12x20s20x12s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Staked:
+class Staked(Struct, frozen=True, gc=False):
     """`Staked(address indexed agent, uint96 amount, uint96 staked)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("71731867380c05632ec797237fd4d11da5b8d161a4504ce9dc7c5970ced18681")
@@ -529,11 +514,10 @@ class Staked:
 
 
 _token_rescued_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_token_rescued_values = Struct(">12x20s12x20s32s").unpack
+_token_rescued_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class TokenRescued:
+class TokenRescued(Struct, frozen=True, gc=False):
     """`TokenRescued(address indexed token, address indexed to, uint256 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("4143f7b5cb6ea007914c32b8a3e64cebc051d7f493fa0755454da1e47701e125")
@@ -558,11 +542,10 @@ class TokenRescued:
 
 
 _unstake_requested_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF0000000000
-_unstake_requested_values = Struct(">12x20s20x12s24xQ").unpack
+_unstake_requested_values = Words(">12x20s20x12s24xQ").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class UnstakeRequested:
+class UnstakeRequested(Struct, frozen=True, gc=False):
     """`UnstakeRequested(address indexed agent, uint96 amount, uint40 unbondAt)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("b50a70f2a7b8db9610e95718538463efad8c6992bc0e46e37d307e10099661fb")
@@ -587,11 +570,10 @@ class UnstakeRequested:
 
 
 _unstaked_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_unstaked_values = Struct(">12x20s20x12s").unpack
+_unstaked_values = Words(">12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Unstaked:
+class Unstaked(Struct, frozen=True, gc=False):
     """`Unstaked(address indexed agent, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("1221739f34decc066e1d68b15c5fc76b65e7ebe2f08c9f38b3ea3092f9912353")
@@ -615,11 +597,10 @@ class Unstaked:
 
 
 _withdrawn_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFF000000000000000000000000
-_withdrawn_values = Struct(">12x20s12x20s20x12s").unpack
+_withdrawn_values = Words(">12x20s12x20s20x12s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Withdrawn:
+class Withdrawn(Struct, frozen=True, gc=False):
     """`Withdrawn(address indexed account, address indexed to, uint96 amount)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6e6e54d2933c54e86384932153b0244ddd09a166888407646f12cb83392e4bc1")
@@ -643,8 +624,7 @@ class Withdrawn:
         return cls(account=read_address(topics[1], 0), to=read_address(topics[2], 0), amount=read_uint(data, 0, 96))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorCallerNotAdmin(ContractError):
+class AnchorCallerNotAdmin(ContractError, frozen=True, gc=False):
     """`Anchor_CallerNotAdmin(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_CallerNotAdmin(address)"
@@ -658,8 +638,7 @@ class AnchorCallerNotAdmin(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorCallerNotAnchorer(ContractError):
+class AnchorCallerNotAnchorer(ContractError, frozen=True, gc=False):
     """`Anchor_CallerNotAnchorer(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_CallerNotAnchorer(address)"
@@ -673,8 +652,7 @@ class AnchorCallerNotAnchorer(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorEmpty(ContractError):
+class AnchorEmpty(ContractError, frozen=True, gc=False):
     """`Anchor_Empty()`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_Empty()"
@@ -687,8 +665,7 @@ class AnchorEmpty(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorEpochNotNext(ContractError):
+class AnchorEpochNotNext(ContractError, frozen=True, gc=False):
     """`Anchor_EpochNotNext(uint64 pending, uint40 activeAt)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_EpochNotNext(uint64,uint40)"
@@ -703,8 +680,7 @@ class AnchorEpochNotNext(ContractError):
         return cls(pending=read_uint(body, 0, 64), active_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorInvalidProof(ContractError):
+class AnchorInvalidProof(ContractError, frozen=True, gc=False):
     """`Anchor_InvalidProof(uint64 epoch, address agent)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_InvalidProof(uint64,address)"
@@ -719,8 +695,7 @@ class AnchorInvalidProof(ContractError):
         return cls(epoch=read_uint(body, 0, 64), agent=read_address(body, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorNotActive(ContractError):
+class AnchorNotActive(ContractError, frozen=True, gc=False):
     """`Anchor_NotActive(uint64 epoch, uint40 activeAt)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_NotActive(uint64,uint40)"
@@ -735,8 +710,7 @@ class AnchorNotActive(ContractError):
         return cls(epoch=read_uint(body, 0, 64), active_at=read_uint(body, 32, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class AnchorNotPending(ContractError):
+class AnchorNotPending(ContractError, frozen=True, gc=False):
     """`Anchor_NotPending(uint64 epoch)`."""
 
     SIGNATURE: ClassVar[str] = "Anchor_NotPending(uint64)"
@@ -750,8 +724,7 @@ class AnchorNotPending(ContractError):
         return cls(epoch=read_uint(body, 0, 64))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedCallerNotGuardian(ContractError):
+class GuardedCallerNotGuardian(ContractError, frozen=True, gc=False):
     """`Guarded_CallerNotGuardian(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_CallerNotGuardian(address)"
@@ -765,8 +738,7 @@ class GuardedCallerNotGuardian(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedInflowsPaused(ContractError):
+class GuardedInflowsPaused(ContractError, frozen=True, gc=False):
     """`Guarded_InflowsPaused()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_InflowsPaused()"
@@ -779,8 +751,7 @@ class GuardedInflowsPaused(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class GuardedZeroAddress(ContractError):
+class GuardedZeroAddress(ContractError, frozen=True, gc=False):
     """`Guarded_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Guarded_ZeroAddress()"
@@ -793,8 +764,7 @@ class GuardedZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidShortString(ContractError):
+class InvalidShortString(ContractError, frozen=True, gc=False):
     """`InvalidShortString()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidShortString()"
@@ -807,8 +777,7 @@ class InvalidShortString(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerAmountZero(ContractError):
+class LedgerAmountZero(ContractError, frozen=True, gc=False):
     """`Ledger_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_AmountZero()"
@@ -821,8 +790,7 @@ class LedgerAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInsufficientBalance(ContractError):
+class LedgerInsufficientBalance(ContractError, frozen=True, gc=False):
     """`Ledger_InsufficientBalance(address account, uint256 have, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InsufficientBalance(address,uint256,uint256)"
@@ -838,8 +806,7 @@ class LedgerInsufficientBalance(ContractError):
         return cls(account=read_address(body, 0), have=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerInvalidSignature(ContractError):
+class LedgerInvalidSignature(ContractError, frozen=True, gc=False):
     """`Ledger_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_InvalidSignature(address)"
@@ -853,8 +820,7 @@ class LedgerInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerSignatureExpired(ContractError):
+class LedgerSignatureExpired(ContractError, frozen=True, gc=False):
     """`Ledger_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_SignatureExpired(uint40)"
@@ -868,8 +834,7 @@ class LedgerSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class LedgerZeroAddress(ContractError):
+class LedgerZeroAddress(ContractError, frozen=True, gc=False):
     """`Ledger_ZeroAddress()`."""
 
     SIGNATURE: ClassVar[str] = "Ledger_ZeroAddress()"
@@ -882,8 +847,7 @@ class LedgerZeroAddress(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class Reentrancy(ContractError):
+class Reentrancy(ContractError, frozen=True, gc=False):
     """`Reentrancy()`."""
 
     SIGNATURE: ClassVar[str] = "Reentrancy()"
@@ -896,8 +860,7 @@ class Reentrancy(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class RescueCallerNotAdmin(ContractError):
+class RescueCallerNotAdmin(ContractError, frozen=True, gc=False):
     """`Rescue_CallerNotAdmin(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Rescue_CallerNotAdmin(address)"
@@ -911,8 +874,7 @@ class RescueCallerNotAdmin(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class RescueTokenInUse(ContractError):
+class RescueTokenInUse(ContractError, frozen=True, gc=False):
     """`Rescue_TokenInUse(address token)`."""
 
     SIGNATURE: ClassVar[str] = "Rescue_TokenInUse(address)"
@@ -926,8 +888,7 @@ class RescueTokenInUse(ContractError):
         return cls(token=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeAboveMaximum(ContractError):
+class StakeAboveMaximum(ContractError, frozen=True, gc=False):
     """`Stake_AboveMaximum(address agent, uint256 staked, uint256 maximum)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_AboveMaximum(address,uint256,uint256)"
@@ -943,8 +904,7 @@ class StakeAboveMaximum(ContractError):
         return cls(agent=read_address(body, 0), staked=read_uint(body, 32, 256), maximum=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeAmountZero(ContractError):
+class StakeAmountZero(ContractError, frozen=True, gc=False):
     """`Stake_AmountZero()`."""
 
     SIGNATURE: ClassVar[str] = "Stake_AmountZero()"
@@ -957,8 +917,7 @@ class StakeAmountZero(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class StakeCallerNotEscrow(ContractError):
+class StakeCallerNotEscrow(ContractError, frozen=True, gc=False):
     """`Stake_CallerNotEscrow(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_CallerNotEscrow(address)"
@@ -972,8 +931,7 @@ class StakeCallerNotEscrow(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeInsufficient(ContractError):
+class StakeInsufficient(ContractError, frozen=True, gc=False):
     """`Stake_Insufficient(address agent, uint256 free, uint256 need)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_Insufficient(address,uint256,uint256)"
@@ -989,8 +947,7 @@ class StakeInsufficient(ContractError):
         return cls(agent=read_address(body, 0), free=read_uint(body, 32, 256), need=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeInvalidSignature(ContractError):
+class StakeInvalidSignature(ContractError, frozen=True, gc=False):
     """`Stake_InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_InvalidSignature(address)"
@@ -1004,8 +961,7 @@ class StakeInvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeNotRequested(ContractError):
+class StakeNotRequested(ContractError, frozen=True, gc=False):
     """`Stake_NotRequested(address agent)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_NotRequested(address)"
@@ -1019,8 +975,7 @@ class StakeNotRequested(ContractError):
         return cls(agent=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeSignatureExpired(ContractError):
+class StakeSignatureExpired(ContractError, frozen=True, gc=False):
     """`Stake_SignatureExpired(uint40 validUntil)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_SignatureExpired(uint40)"
@@ -1034,8 +989,7 @@ class StakeSignatureExpired(ContractError):
         return cls(valid_until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeSlashExceedsLock(ContractError):
+class StakeSlashExceedsLock(ContractError, frozen=True, gc=False):
     """`Stake_SlashExceedsLock(bytes32 escrowId, uint256 requested, uint256 lock)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_SlashExceedsLock(bytes32,uint256,uint256)"
@@ -1051,8 +1005,7 @@ class StakeSlashExceedsLock(ContractError):
         return cls(escrow_id=read_bytes(body, 0, 32), requested=read_uint(body, 32, 256), lock=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class StakeUnbonding(ContractError):
+class StakeUnbonding(ContractError, frozen=True, gc=False):
     """`Stake_Unbonding(uint40 until)`."""
 
     SIGNATURE: ClassVar[str] = "Stake_Unbonding(uint40)"
@@ -1066,8 +1019,7 @@ class StakeUnbonding(ContractError):
         return cls(until=read_uint(body, 0, 40))
 
 
-@dataclass(frozen=True, slots=True)
-class StringTooLong(ContractError):
+class StringTooLong(ContractError, frozen=True, gc=False):
     """`StringTooLong(string str)`."""
 
     SIGNATURE: ClassVar[str] = "StringTooLong(string)"
@@ -1175,8 +1127,7 @@ def encode_eip712_domain() -> bytes:
     return bytes.fromhex("84b0196e")
 
 
-@dataclass(frozen=True, slots=True)
-class Eip712DomainResult:
+class Eip712DomainResult(Struct, frozen=True, gc=False):
     """What `eip712Domain` answers."""
 
     fields: bytes

@@ -3,18 +3,19 @@
 
 Words are 32 bytes, big endian, exactly as a contract sees them. Readers refuse what no contract would write (a dirty
 padding byte, a bool of 2, a missing word), so two different byte strings never decode to one value.
+
+Only dynamic values and the JSON of a typed message need eth_abi and eth_utils, which take longer to import than all of
+our own modules: they are imported where they are used.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final, Self
 
-from eth_abi import abi as eth_abi
-from eth_abi.exceptions import DecodingError, EncodingError
+import msgspec
 from eth_hash.backends.pysha3 import keccak256
-from eth_utils.address import to_checksum_address
 
 _PADDING: Final = bytes(32)
 _ADDRESS_PADDING: Final = bytes(12)
@@ -155,6 +156,9 @@ def expect_selector(data: bytes, selector: bytes) -> bytes:
 
 def encode_dynamic(types: Sequence[str], values: Sequence[Any]) -> bytes:
     """Encode values of which at least one is dynamic. Raises EncodeError."""
+    from eth_abi import abi as eth_abi
+    from eth_abi.exceptions import EncodingError
+
     try:
         return eth_abi.encode(types, values)
     except (EncodingError, TypeError) as error:
@@ -163,6 +167,9 @@ def encode_dynamic(types: Sequence[str], values: Sequence[Any]) -> bytes:
 
 def decode_dynamic(types: Sequence[str], data: bytes) -> tuple[Any, ...]:
     """Decode values of which at least one is dynamic. Raises DecodeError, also when `data` is not canonical."""
+    from eth_abi import abi as eth_abi
+    from eth_abi.exceptions import DecodingError, EncodingError
+
     try:
         values = eth_abi.decode(types, data)
         canonical = eth_abi.encode(types, values)
@@ -229,13 +236,19 @@ class TypedMessage:
         return keccak(b"\x19\x01" + domain.separator() + self.struct_hash())
 
 
+def _checksum(address: bytes) -> str:
+    from eth_utils.address import to_checksum_address
+
+    return to_checksum_address(address)
+
+
 def _json_value(value: Any, solidity_type: str) -> Any:
     if isinstance(value, TypedMessage):
         return _json_message(value)
     if isinstance(value, tuple):
         return [_json_value(item, solidity_type) for item in value]
     if solidity_type == "address":
-        return to_checksum_address(value)
+        return _checksum(value)
     if isinstance(value, bytes):
         return "0x" + value.hex()
     if isinstance(value, bool) or not isinstance(value, int):
@@ -271,14 +284,13 @@ def to_eip712(message: TypedMessage, domain: Domain) -> dict[str, Any]:
             "name": domain.name,
             **({} if domain.version is None else {"version": domain.version}),
             "chainId": domain.chain_id,
-            "verifyingContract": to_checksum_address(domain.verifying_contract),
+            "verifyingContract": _checksum(domain.verifying_contract),
         },
         "message": _json_message(message),
     }
 
 
-@dataclass(frozen=True, slots=True)
-class ContractError:
+class ContractError(msgspec.Struct, frozen=True, gc=False):
     """A decoded revert. `SIGNATURE` is its Solidity form, for instance `Stake_Unbonding(uint40)`."""
 
     SIGNATURE: ClassVar[str]
@@ -295,12 +307,11 @@ class ContractError:
         return self.SIGNATURE.partition("(")[0]
 
     def __str__(self) -> str:
-        values = (getattr(self, part.name) for part in fields(self))
+        values = (getattr(self, name) for name in self.__struct_fields__)
         return f"{self.name}({', '.join('0x' + v.hex() if isinstance(v, bytes) else str(v) for v in values)})"
 
 
-@dataclass(frozen=True, slots=True)
-class RevertReason(ContractError):
+class RevertReason(ContractError, frozen=True, gc=False):
     """`Error(string)`: a revert with a sentence."""
 
     SIGNATURE: ClassVar[str] = "Error(string)"
@@ -312,8 +323,7 @@ class RevertReason(ContractError):
         return cls(*decode_dynamic(("string",), expect_selector(data, cls.SELECTOR)))
 
 
-@dataclass(frozen=True, slots=True)
-class Panic(ContractError):
+class Panic(ContractError, frozen=True, gc=False):
     """`Panic(uint256)`: an assertion of the compiler, for instance 0x11 for an overflow."""
 
     SIGNATURE: ClassVar[str] = "Panic(uint256)"

@@ -5,9 +5,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from struct import Struct
+from struct import Struct as Words
 from typing import ClassVar, Final, Self
+
+from msgspec import Struct
 
 from aicp.abi.runtime import (
     BUILTIN_ERRORS,
@@ -30,11 +31,10 @@ from aicp.abi.runtime import (
 )
 
 _approval_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_approval_values = Struct(">12x20s12x20s32s").unpack
+_approval_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Approval:
+class Approval(Struct, frozen=True, gc=False):
     """`Approval(address indexed owner, address indexed spender, uint256 value)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("8c5be1e5ebec7d5bd14f71427d1e84f3dd0314c0f7b2291e5b200ac8c7c3b925")
@@ -59,11 +59,10 @@ class Approval:
 
 
 _authorization_canceled_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_authorization_canceled_values = Struct(">12x20s").unpack
+_authorization_canceled_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AuthorizationCanceled:
+class AuthorizationCanceled(Struct, frozen=True, gc=False):
     """`AuthorizationCanceled(address indexed authorizer, bytes32 indexed nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("1cdd46ff242716cdaa72d159d339a485b3438398348d68f09d7c8c0a59353d81")
@@ -86,11 +85,10 @@ class AuthorizationCanceled:
 
 
 _authorization_used_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_authorization_used_values = Struct(">12x20s").unpack
+_authorization_used_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class AuthorizationUsed:
+class AuthorizationUsed(Struct, frozen=True, gc=False):
     """`AuthorizationUsed(address indexed authorizer, bytes32 indexed nonce)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("98de503528ee59b575ef0c0a2576a82497bfc029a5685b209e9ec333479b10a5")
@@ -113,11 +111,10 @@ class AuthorizationUsed:
 
 
 _blacklisted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_blacklisted_values = Struct(">12x20s").unpack
+_blacklisted_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Blacklisted:
+class Blacklisted(Struct, frozen=True, gc=False):
     """`Blacklisted(address indexed account)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("ffa4e6181777692565cf28528fc88fd1516ea86b56da075235fa575af6a4b855")
@@ -138,8 +135,7 @@ class Blacklisted:
         return cls(account=read_address(topics[1], 0))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class EIP712DomainChanged:
+class EIP712DomainChanged(Struct, frozen=True, gc=False):
     """`EIP712DomainChanged()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("0a6387c9ea3628b88a633bb4f3b151770f70085117a15f9bf3787cda53f13d31")
@@ -155,8 +151,7 @@ class EIP712DomainChanged:
         return cls()
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Pause:
+class Pause(Struct, frozen=True, gc=False):
     """`Pause()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("6985a02210a168e66602d3235cb6db0e70f92b3ba4d376a33c0f3d9434bff625")
@@ -173,11 +168,10 @@ class Pause:
 
 
 _transfer_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000FFFFFFFFFFFFFFFFFFFFFFFF00000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000
-_transfer_values = Struct(">12x20s12x20s32s").unpack
+_transfer_values = Words(">12x20s12x20s32s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Transfer:
+class Transfer(Struct, frozen=True, gc=False):
     """`Transfer(address indexed from, address indexed to, uint256 value)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("ddf252ad1be2c89b69c2b068fc378daa952ba7f163c4a11628f55a4df523b3ef")
@@ -202,11 +196,10 @@ class Transfer:
 
 
 _un_blacklisted_padding = 0xFFFFFFFFFFFFFFFFFFFFFFFF0000000000000000000000000000000000000000
-_un_blacklisted_values = Struct(">12x20s").unpack
+_un_blacklisted_values = Words(">12x20s").unpack
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class UnBlacklisted:
+class UnBlacklisted(Struct, frozen=True, gc=False):
     """`UnBlacklisted(address indexed account)`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("117e3210bb9aa7d9baff172026820255c6f6c30ba8999d1c2fd88e2848137c4e")
@@ -227,8 +220,7 @@ class UnBlacklisted:
         return cls(account=read_address(topics[1], 0))
 
 
-@dataclass(slots=True, unsafe_hash=True)
-class Unpause:
+class Unpause(Struct, frozen=True, gc=False):
     """`Unpause()`."""
 
     TOPIC: ClassVar[bytes] = bytes.fromhex("7805862f689e2f13df9f062ff482ad3ad112aca9e0847911ed832e158c525b33")
@@ -244,8 +236,7 @@ class Unpause:
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class AccountBlacklisted(ContractError):
+class AccountBlacklisted(ContractError, frozen=True, gc=False):
     """`AccountBlacklisted(address account)`."""
 
     SIGNATURE: ClassVar[str] = "AccountBlacklisted(address)"
@@ -259,8 +250,7 @@ class AccountBlacklisted(ContractError):
         return cls(account=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationExpired(ContractError):
+class AuthorizationExpired(ContractError, frozen=True, gc=False):
     """`AuthorizationExpired(uint256 validBefore)`."""
 
     SIGNATURE: ClassVar[str] = "AuthorizationExpired(uint256)"
@@ -274,8 +264,7 @@ class AuthorizationExpired(ContractError):
         return cls(valid_before=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationNotYetValid(ContractError):
+class AuthorizationNotYetValid(ContractError, frozen=True, gc=False):
     """`AuthorizationNotYetValid(uint256 validAfter)`."""
 
     SIGNATURE: ClassVar[str] = "AuthorizationNotYetValid(uint256)"
@@ -289,8 +278,7 @@ class AuthorizationNotYetValid(ContractError):
         return cls(valid_after=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class AuthorizationUsedOrCanceled(ContractError):
+class AuthorizationUsedOrCanceled(ContractError, frozen=True, gc=False):
     """`AuthorizationUsedOrCanceled(address authorizer, bytes32 nonce)`."""
 
     SIGNATURE: ClassVar[str] = "AuthorizationUsedOrCanceled(address,bytes32)"
@@ -305,8 +293,7 @@ class AuthorizationUsedOrCanceled(ContractError):
         return cls(authorizer=read_address(body, 0), nonce=read_bytes(body, 32, 32))
 
 
-@dataclass(frozen=True, slots=True)
-class CallerNotOwner(ContractError):
+class CallerNotOwner(ContractError, frozen=True, gc=False):
     """`CallerNotOwner(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "CallerNotOwner(address)"
@@ -320,8 +307,7 @@ class CallerNotOwner(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class CallerNotPayee(ContractError):
+class CallerNotPayee(ContractError, frozen=True, gc=False):
     """`CallerNotPayee(address caller)`."""
 
     SIGNATURE: ClassVar[str] = "CallerNotPayee(address)"
@@ -335,8 +321,7 @@ class CallerNotPayee(ContractError):
         return cls(caller=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InsufficientAllowance(ContractError):
+class ERC20InsufficientAllowance(ContractError, frozen=True, gc=False):
     """`ERC20InsufficientAllowance(address spender, uint256 allowance, uint256 needed)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InsufficientAllowance(address,uint256,uint256)"
@@ -352,8 +337,7 @@ class ERC20InsufficientAllowance(ContractError):
         return cls(spender=read_address(body, 0), allowance=read_uint(body, 32, 256), needed=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InsufficientBalance(ContractError):
+class ERC20InsufficientBalance(ContractError, frozen=True, gc=False):
     """`ERC20InsufficientBalance(address sender, uint256 balance, uint256 needed)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InsufficientBalance(address,uint256,uint256)"
@@ -369,8 +353,7 @@ class ERC20InsufficientBalance(ContractError):
         return cls(sender=read_address(body, 0), balance=read_uint(body, 32, 256), needed=read_uint(body, 64, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InvalidApprover(ContractError):
+class ERC20InvalidApprover(ContractError, frozen=True, gc=False):
     """`ERC20InvalidApprover(address approver)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InvalidApprover(address)"
@@ -384,8 +367,7 @@ class ERC20InvalidApprover(ContractError):
         return cls(approver=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InvalidReceiver(ContractError):
+class ERC20InvalidReceiver(ContractError, frozen=True, gc=False):
     """`ERC20InvalidReceiver(address receiver)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InvalidReceiver(address)"
@@ -399,8 +381,7 @@ class ERC20InvalidReceiver(ContractError):
         return cls(receiver=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InvalidSender(ContractError):
+class ERC20InvalidSender(ContractError, frozen=True, gc=False):
     """`ERC20InvalidSender(address sender)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InvalidSender(address)"
@@ -414,8 +395,7 @@ class ERC20InvalidSender(ContractError):
         return cls(sender=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class ERC20InvalidSpender(ContractError):
+class ERC20InvalidSpender(ContractError, frozen=True, gc=False):
     """`ERC20InvalidSpender(address spender)`."""
 
     SIGNATURE: ClassVar[str] = "ERC20InvalidSpender(address)"
@@ -429,8 +409,7 @@ class ERC20InvalidSpender(ContractError):
         return cls(spender=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class EnforcedPause(ContractError):
+class EnforcedPause(ContractError, frozen=True, gc=False):
     """`EnforcedPause()`."""
 
     SIGNATURE: ClassVar[str] = "EnforcedPause()"
@@ -443,8 +422,7 @@ class EnforcedPause(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class FaucetCapExceeded(ContractError):
+class FaucetCapExceeded(ContractError, frozen=True, gc=False):
     """`FaucetCapExceeded(uint256 amount, uint256 cap)`."""
 
     SIGNATURE: ClassVar[str] = "FaucetCapExceeded(uint256,uint256)"
@@ -459,8 +437,7 @@ class FaucetCapExceeded(ContractError):
         return cls(amount=read_uint(body, 0, 256), cap=read_uint(body, 32, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidShortString(ContractError):
+class InvalidShortString(ContractError, frozen=True, gc=False):
     """`InvalidShortString()`."""
 
     SIGNATURE: ClassVar[str] = "InvalidShortString()"
@@ -473,8 +450,7 @@ class InvalidShortString(ContractError):
         return cls()
 
 
-@dataclass(frozen=True, slots=True)
-class InvalidSignature(ContractError):
+class InvalidSignature(ContractError, frozen=True, gc=False):
     """`InvalidSignature(address expected)`."""
 
     SIGNATURE: ClassVar[str] = "InvalidSignature(address)"
@@ -488,8 +464,7 @@ class InvalidSignature(ContractError):
         return cls(expected=read_address(body, 0))
 
 
-@dataclass(frozen=True, slots=True)
-class PermitExpired(ContractError):
+class PermitExpired(ContractError, frozen=True, gc=False):
     """`PermitExpired(uint256 deadline)`."""
 
     SIGNATURE: ClassVar[str] = "PermitExpired(uint256)"
@@ -503,8 +478,7 @@ class PermitExpired(ContractError):
         return cls(deadline=read_uint(body, 0, 256))
 
 
-@dataclass(frozen=True, slots=True)
-class StringTooLong(ContractError):
+class StringTooLong(ContractError, frozen=True, gc=False):
     """`StringTooLong(string str)`."""
 
     SIGNATURE: ClassVar[str] = "StringTooLong(string)"
@@ -682,8 +656,7 @@ def encode_eip712_domain() -> bytes:
     return bytes.fromhex("84b0196e")
 
 
-@dataclass(frozen=True, slots=True)
-class Eip712DomainResult:
+class Eip712DomainResult(Struct, frozen=True, gc=False):
     """What `eip712Domain` answers."""
 
     fields: bytes

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -15,8 +14,9 @@ from aicp.abi import escrow as abi
 from aicp.abi.typed_data import EscrowTerms
 from indexer.core.chain_view import Block, ChainView
 from indexer.core.dispute_rows import DisputeNumber
+from indexer.core.logs import RawLog
 from indexer.core.reducer import Decoded
-from indexer.core.rows import Escrow, EventRow, Place, PoolWithdrawSeen, StateRow
+from indexer.core.rows import Escrow, EventRow, Place, PoolWithdrawSeen, StateRow, names_of
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
 from indexer.store import rows
@@ -46,7 +46,7 @@ class PlainStore(Store):
         while missing := workspace.missing(self._reducer.keys(decoded, workspace)):
             rows.load(connection, workspace, missing)
         self._reducer.apply(decoded, workspace)
-        logs = [{f.name: getattr(item.log, f.name) for f in fields(item.log)} for item in decoded]
+        logs = [{name: getattr(item.log, name) for name in names_of(RawLog)} for item in decoded]
         connection.execute(insert(log), [{**values, "topics": list(values["topics"])} for values in logs])
         changed: dict[type[StateRow], list[StateRow]] = defaultdict(list)
         for (kind, _), row in workspace.changed.items():
@@ -55,13 +55,13 @@ class PlainStore(Store):
             if journal is not None:
                 self._journal(connection, kind, [getattr(row, kind.KEY) for row in held], journal)
             statement = pg_insert(table_of(kind))
-            sets = {f.name: statement.excluded[f.name] for f in fields(kind) if f.name != kind.KEY}
-            values = [{f.name: getattr(row, f.name) for f in fields(kind)} for row in held]
+            sets = {name: statement.excluded[name] for name in names_of(kind) if name != kind.KEY}
+            values = [{name: getattr(row, name) for name in names_of(kind)} for row in held]
             connection.execute(statement.on_conflict_do_update(index_elements=[kind.KEY], set_=sets), values)
         added: dict[type[EventRow], list[dict[str, Any]]] = defaultdict(list)
         for event in workspace.appended:
-            values_of = {f.name: getattr(event, f.name) for f in fields(event) if f.name != "place"}
-            added[type(event)].append(values_of | {f.name: getattr(event.place, f.name) for f in fields(Place)})
+            values_of = {name: getattr(event, name) for name in names_of(type(event)) if name != "place"}
+            added[type(event)].append(values_of | {name: getattr(event.place, name) for name in names_of(Place)})
         for event_kind, values in added.items():
             addition = pg_insert(table_of(event_kind))
             connection.execute(

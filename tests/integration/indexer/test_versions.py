@@ -127,21 +127,27 @@ def test_indexes_wait_until_the_mirror_is_filled(lab: Lab, engine: Engine, new_r
     runner = new_runner()
     publish = runner._store.publish
     held: list[set[str]] = []
+    left_alone: list[set[str]] = []
 
     def look_and_publish() -> None:
         held.append(indexes(engine))
+        left_alone.append(unattended(engine))
         publish()
 
     runner._store.publish = look_and_publish  # type: ignore[method-assign]
     settle(runner)
     assert held[0] & wanted == {"dead_letter_log"}, "keys only while it fills"
+    assert left_alone[0] == schema.ONLY_ADDED_TO, "what is updated is vacuumed all the time"
     assert indexes(engine) >= wanted
+    assert unattended(engine) == set()
     with Session(engine) as session:
         assert views.escrow(session, escrow_id, Finality.SEEN) is not None
     with engine.begin() as connection:
         connection.execute(text(f"DROP INDEX {schema.PHYSICAL}.escrow_client"))
+        connection.execute(text(f"ALTER TABLE {schema.PHYSICAL}.log SET (autovacuum_enabled = false)"))
     settle(new_runner())  # a start after a crash between filling and indexing
     assert indexes(engine) >= wanted
+    assert unattended(engine) == set()
 
 
 def test_a_store_without_its_own_schema_writes_beside_the_published_one(lab: Lab, engine: Engine) -> None:
@@ -156,5 +162,18 @@ def indexes(engine: Engine) -> set[str]:
     with engine.connect() as connection:
         names = connection.execute(
             text("SELECT indexname FROM pg_indexes WHERE schemaname = :name"), {"name": schema.PHYSICAL}
+        )
+        return set(names.scalars())
+
+
+def unattended(engine: Engine) -> set[str]:
+    """Return the tables that are not vacuumed by themselves."""
+    with engine.connect() as connection:
+        names = connection.execute(
+            text(
+                "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(:name) "
+                "AND 'autovacuum_enabled=false' = ANY(reloptions)"
+            ),
+            {"name": schema.PHYSICAL},
         )
         return set(names.scalars())

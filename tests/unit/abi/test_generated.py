@@ -6,7 +6,6 @@ import importlib
 import json
 import random
 import sys
-from dataclasses import fields
 from importlib import resources
 from types import ModuleType
 from typing import Any
@@ -95,7 +94,7 @@ def test_events_agree_with_eth_abi(module: str, entry: dict[str, Any]) -> None:
         data = encoded(*map(list, zip(*[pair for pair in pairs if not pair[0]["indexed"]], strict=True))) if any(
             not part["indexed"] for part in entry["inputs"]
         ) else b""  # fmt: skip
-        attributes = [part.name for part in fields(event)]
+        attributes = event.__struct_fields__
         expected = event(*(typed(v, hints[a]) for a, v in zip(attributes, values, strict=True)))
         assert event.decode(topics, data) == expected
         for bad_topics, bad_data in (
@@ -177,7 +176,7 @@ def test_errors_agree_with_eth_abi(module: str, entry: dict[str, Any]) -> None:
     data = keccak(_signature(entry).encode())[:4] + encoded(entry["inputs"], values)
     found = generated.decode_error(data)
     hints = hints_of(generated, error.__name__)
-    attributes = [part.name for part in fields(error)]
+    attributes = error.__struct_fields__
     assert found == error(*(typed(v, hints[a]) for a, v in zip(attributes, values, strict=True)))
     assert found.name == entry["name"]
     assert str(found).startswith(f"{entry['name']}(")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import random
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -153,7 +152,7 @@ def test_every_static_type_of_an_event_is_read_strictly(tmp_path: Path, monkeypa
                 seen.decode([seen.TOPIC, *words[:3]], b"".join(words[3:]))
             continue
         found = seen.decode([seen.TOPIC, *words[:3]], b"".join(words[3:]))
-        values = [getattr(found, field.name) for field in fields(seen)]
+        values = [getattr(found, name) for name in seen.__struct_fields__]
         assert values == [bytes.fromhex(v[2:]) if isinstance(v, str) else v for v in expected]
         assert isinstance(found.bool, bool)
     assert 1_000 < refused < 4_000

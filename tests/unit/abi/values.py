@@ -40,11 +40,19 @@ def plain(rng: random.Random, part: dict[str, Any]) -> Any:
     return rng.choice((0, 1, 2**bits - 1, rng.getrandbits(bits)))
 
 
+def names_of(annotation: Any) -> tuple[str, ...] | None:
+    """Return the names of the fields of a struct or a typed message; None for any other type."""
+    if is_dataclass(annotation):
+        return tuple(field.name for field in fields(annotation))
+    return getattr(annotation, "__struct_fields__", None)
+
+
 def typed(value: Any, annotation: Any) -> Any:
     """Return a plain value as the annotation of a generated module wants it."""
-    if is_dataclass(annotation):
+    names = names_of(annotation)
+    if names is not None:
         hints = get_type_hints(annotation, vars(sys.modules[annotation.__module__]))
-        return annotation(*(typed(v, hints[f.name]) for v, f in zip(value, fields(annotation), strict=True)))
+        return annotation(*(typed(v, hints[name]) for v, name in zip(value, names, strict=True)))
     if isinstance(value, list):
         return tuple(typed(item, get_args(annotation)[0]) for item in value)
     return value

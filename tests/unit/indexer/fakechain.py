@@ -29,14 +29,17 @@ class Chain:
     logs: dict[bytes, list[dict[str, Any]]] = field(default_factory=dict)
     name: str = "a"
 
-    def mine(self, *logs: int) -> Chain:
-        """Add blocks, each with so many logs of ours and one of somebody else where there is any."""
+    def mine(self, *logs: int, alone: bool = False) -> Chain:
+        """Add blocks, each with so many logs of ours, and one of somebody else where there is any unless `alone`.
+
+        Every log has a transaction of its own.
+        """
         for count in logs:
             number = len(self.blocks)
             block_hash = keccak(f"{self.name} {number}".encode())
             parent = self.blocks[-1].hash if self.blocks else bytes(32)
             self.blocks.append(Block(number=number, hash=block_hash, parent_hash=parent, time=1_000 + number))
-            addresses = [*[OURS] * count, OTHER] if count else []
+            addresses = [*[OURS] * count, *[OTHER] * (not alone)] if count else []
             self.logs[block_hash] = [
                 {
                     "address": "0x" + address.hex(), "topics": ["0x" + TOPIC.hex()], "data": "0x" + f"{index:02x}",
@@ -61,6 +64,7 @@ class Chain:
         return {
             "number": hex(block.number), "hash": "0x" + block.hash.hex(), "parentHash": "0x" + block.parent_hash.hex(),
             "timestamp": hex(block.time), "logsBloom": f"0x{bloom:0512x}",
+            "transactions": [log["transactionHash"] for log in held],
         }  # fmt: skip
 
 
@@ -136,6 +140,10 @@ class FakeNode(httpx.BaseTransport):
     def _eth_getBlockReceipts(self, block_hash: str) -> list[dict[str, Any]] | None:  # noqa: N802
         held = self.chain.logs.get(bytes.fromhex(block_hash[2:]))
         return None if held is None else [{"logs": [dict(log) for log in held]}]
+
+    def _eth_getTransactionReceipt(self, wanted: str) -> dict[str, Any] | None:  # noqa: N802
+        held = [log for logs in self.chain.logs.values() for log in logs if log["transactionHash"] == wanted]
+        return {"logs": [dict(log) for log in held]} if held else None
 
 
 def provider_of(node: httpx.BaseTransport, name: str = "node") -> Provider:

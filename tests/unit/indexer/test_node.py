@@ -165,17 +165,6 @@ def test_a_range_of_no_logs_is_compared_with_the_receipts_of_a_block_that_may_ha
         node_of(liar).logs_between(1, 8)
 
 
-def test_logs_are_compared_by_value_only_where_receipts_spell_them_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
-    compared: list[int] = []
-    monkeypatch.setattr("indexer.chain.node.check_receipts", lambda number, *_: compared.append(number))
-    node = FakeNode(chain())
-    node_of(node).logs_between(1, 8)
-    assert compared == []
-    node.fault = receipts_of(6, SPELLINGS["members in another order"])
-    node_of(node).logs_between(1, 8)
-    assert compared == [6, 7]
-
-
 def test_a_node_that_has_not_reached_the_range_is_refused_even_if_it_answers_an_empty_list() -> None:
     behind = FakeNode(chain(), head=5)
     with pytest.raises(InconsistentNodeError, match="not reached block 8"):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import inspect
 import re
-from dataclasses import fields
 from types import ModuleType
+from typing import Any
 
 import pytest
 
@@ -18,7 +18,7 @@ from indexer.core import arbiter, escrow, jurors, payment_channel, reputation
 from indexer.core.logs import RawLog
 from indexer.core.reducer import Reducer, UndecodableError
 from indexer.core.registry import EVENT_ROWS, STATE_ROWS
-from indexer.core.rows import EventRow, Place, StateRow
+from indexer.core.rows import Channel, Escrow, EventRow, Place, StateRow, names_of
 from indexer.core.spelling import spelled
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
@@ -32,9 +32,9 @@ OWN = {"meta", "cursor", "block", "log", "undo", "missing_range", "health", "dea
 
 @pytest.mark.parametrize("kind", [*STATE_ROWS, *EVENT_ROWS], ids=lambda kind: kind.TABLE)
 def test_fields_are_columns(kind: type[StateRow | EventRow]) -> None:
-    names = {field.name for field in fields(kind) if field.name != "place"}
+    names = set(names_of(kind)) - {"place"}
     if issubclass(kind, EventRow):
-        names |= {field.name for field in fields(Place)}
+        names |= set(names_of(Place))
     assert names == {column.name for column in table_of(kind).columns}
 
 
@@ -93,6 +93,24 @@ def test_an_event_without_its_escrow_stops() -> None:
         workspace.load(key, None)
     with pytest.raises(UndecodableError, match="no escrow"):
         reducer.apply(decoded, workspace)
+
+
+@pytest.mark.parametrize("kind", [*escrow.SUBJECTS, *payment_channel.SUBJECTS], ids=lambda kind: kind.__name__)
+def test_nothing_but_its_subject_tells_the_keys_of_an_event(kind: Any) -> None:
+    module = escrow if kind in escrow.SUBJECTS else payment_channel
+    subject = module.SUBJECTS[kind]
+    twins = [other for other, by in module.SUBJECTS.items() if by is subject]
+    workspace = Workspace()
+    for row in (Escrow, Channel):
+        values: dict[str, Any] = dict.fromkeys(names_of(row), b"\2" * 32)
+        workspace.load((row, b"\1" * 32), row(**values))
+    told = set()
+    for number, twin in enumerate((*twins, kind)):
+        names = names_of(twin)
+        event = twin(**{name: b"\1" * 32 if name in {"id", "channel_id", "pool_id"} else number for name in names})
+        assert subject(event) == b"\1" * 32
+        told.add(tuple(module.keys(event, workspace, CONTRACTS)))
+    assert len(told) == 1
 
 
 def test_spelling() -> None:

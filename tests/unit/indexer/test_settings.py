@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from aicp.abi.arbiter import ArbiterConfig
@@ -11,7 +12,9 @@ from aicp.rules.deployment import Bounds, Deployment, DeploymentFileError
 from indexer.settings import contracts_of_deployment, deployment_digest
 
 BOUNDS = Bounds(**{field.name: 1 for field in dataclasses.fields(Bounds)})
-CONFIG = ArbiterConfig(**{f.name: b"\x0a" * 20 if f.type == "bytes" else 7 for f in dataclasses.fields(ArbiterConfig)})
+CONFIG = ArbiterConfig(
+    **{f.name: b"\x0a" * 20 if f.type is bytes else 7 for f in msgspec.structs.fields(ArbiterConfig)}
+)
 WITHOUT = Deployment(
     chain_id=31337, usdc=b"\1" * 20, escrow=b"\2" * 20, payment_channel=b"\3" * 20, reputation=b"\4" * 20,
     erc3009_collector=bytes(20), arbiter=bytes(20), deploy_block=1, token_name="", token_version="", fee_bps=0,

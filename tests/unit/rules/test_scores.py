@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aicp.abi.reputation import ScoreLeaf
 from aicp.rules.merkle import is_proven, proof_of, root_of
@@ -35,20 +35,20 @@ def test_roots_and_proofs_equal_those_of_the_npm_library(tree: dict[str, Any]) -
     for leaf, proof in zip(leaves, tree["proofs"], strict=True):
         assert ["0x" + node.hex() for node in score_proof(leaves, leaf)] == proof
         assert verify_score(root, leaf, score_proof(leaves, leaf))
-        assert not verify_score(root, dataclasses.replace(leaf, score=leaf.score ^ 1), score_proof(leaves, leaf))
-        assert not verify_score(root, dataclasses.replace(leaf, epoch=leaf.epoch + 1), score_proof(leaves, leaf))
+        assert not verify_score(root, replace(leaf, score=leaf.score ^ 1), score_proof(leaves, leaf))
+        assert not verify_score(root, replace(leaf, epoch=leaf.epoch + 1), score_proof(leaves, leaf))
 
 
 def test_an_epoch_is_refused_when_it_contradicts_itself() -> None:
     assert epoch_root([]) == ZERO_HASH
     with pytest.raises(ValueError, match="two epochs"):
-        epoch_root([LEAF, dataclasses.replace(LEAF, agent=b"\2" * 20, epoch=2)])
+        epoch_root([LEAF, replace(LEAF, agent=b"\2" * 20, epoch=2)])
     with pytest.raises(ValueError, match="two scores"):
-        epoch_root([LEAF, dataclasses.replace(LEAF, score=1)])
+        epoch_root([LEAF, replace(LEAF, score=1)])
     with pytest.raises(ValueError, match="at most"):
-        epoch_root([dataclasses.replace(LEAF, score=10_001)])
+        epoch_root([replace(LEAF, score=10_001)])
     with pytest.raises(ValueError, match="not in the tree"):
-        score_proof([LEAF], dataclasses.replace(LEAF, score=1))
+        score_proof([LEAF], replace(LEAF, score=1))
 
 
 @given(st.lists(st.binary(min_size=32, max_size=32), min_size=1, max_size=40, unique=True))
