@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     ARRAY,
@@ -29,9 +29,9 @@ NEW_EVENTS_CHANNEL: Final = "aicp_outbox"
 NUMBERED_CHANNEL: Final = "aicp_events"
 
 
-def insert_event(event_type: str, payload: dict[str, Any], audience: list[bytes] | None) -> Insert:
-    """Store one event without a number."""
-    return insert(OutboxEvent).values(type=event_type, payload=payload, audience=audience)
+def insert_events() -> Insert:
+    """Store events without a number; executed with a list of type, payload and audience."""
+    return insert(OutboxEvent)
 
 
 def notify(channel: str) -> TextClause:

@@ -5,14 +5,46 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
-from sqlalchemy import Insert, Select, Update, and_, exists, func, literal, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Insert,
+    Select,
+    Update,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import aliased
 
 from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
-from backend.txm.states import IN_FLIGHT, IntentState, TxState
+from backend.txm.states import IN_FLIGHT, IntentState, Priority, TxState
+
+NEAR_SECONDS: Final = 180
+"""What must be mined within so many seconds goes first."""
+URGENT: Final = int(Priority.URGENT)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Said:
+    """What the nodes said to one attempt: `refused` if none of them can have kept it."""
+
+    tx_id: uuid.UUID
+    seq: int
+    outcome: str
+    problem: str | None
+    accepted: bool
+    refused: bool
 
 
 def new_intent(values: dict[str, Any]) -> Insert:
@@ -33,6 +65,11 @@ def intents_like(prefix: str) -> Select[Intent]:
 def intent(intent_id: uuid.UUID) -> Select[Intent]:
     """One intent."""
     return select(Intent).where(Intent.id == intent_id)
+
+
+def intents(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Several intents."""
+    return select(Intent).where(Intent.id.in_(intent_ids))
 
 
 def intent_locked(intent_id: uuid.UUID) -> Select[Intent]:
@@ -65,12 +102,12 @@ def expired(now: dt.datetime, limit: int) -> Select[Intent]:
 
 
 def ready(now: dt.datetime, limit: int) -> Select[Intent]:
-    """Queued intents whose time has come, oldest first; of those with a fixed sender only the oldest."""
-    earlier = aliased(Intent)
+    """Queued intents whose time has come, urgent ones first, then the oldest; with a fixed sender only its first."""
+    first, other = _turn(Intent, now), aliased(Intent)
     behind = exists().where(
-        earlier.account == Intent.account,
-        earlier.state == IntentState.QUEUED.value,
-        tuple_(earlier.created_at, earlier.id) < tuple_(Intent.created_at, Intent.id),
+        other.account == Intent.account,
+        other.state == IntentState.QUEUED.value,
+        tuple_(*_turn(other, now)) < tuple_(*first),
     )
     return (
         select(Intent)
@@ -79,9 +116,27 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
             or_(Intent.not_before.is_(None), Intent.not_before <= now),
             or_(Intent.account.is_(None), ~behind),
         )
-        .order_by(Intent.created_at, Intent.id)
+        .order_by(*first)
         .limit(limit)
     )
+
+
+def _turn(row: Any, now: dt.datetime) -> tuple[Any, ...]:
+    """By what intents are ordered; a claim and its settlement share the first term and follow each other."""
+    near = now + dt.timedelta(seconds=NEAR_SECONDS)
+    return case((row.expires_at <= near, -URGENT), else_=-row.priority), row.created_at, row.id
+
+
+def intents_locked(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Intents with their rows locked, without those another worker holds."""
+    found = select(Intent).where(Intent.id.in_(intent_ids)).order_by(Intent.id).with_for_update(skip_locked=True)
+    return found.execution_options(populate_existing=True)
+
+
+def intents_waited(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Intents with their rows locked in one order, waiting for other holders."""
+    found = select(Intent).where(Intent.id.in_(intent_ids)).order_by(Intent.id).with_for_update()
+    return found.execution_options(populate_existing=True)
 
 
 def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
@@ -116,13 +171,18 @@ def in_flight(chain_id: int, addresses: Sequence[bytes]) -> Select[bytes, int]:
     )
 
 
-def take_nonce(chain_id: int, address: bytes) -> Any:
-    """Move an account's nonce on and return the nonce taken."""
+def take_nonces(chain_id: int, address: bytes, first: int, count: int) -> Any:
+    """Move an account's nonce on by `count`, if it still is `first` and the key in use; return the next one."""
     return (
         update(RelayAccount)
-        .where(RelayAccount.chain_id == chain_id, RelayAccount.address == address)
-        .values(next_nonce=RelayAccount.next_nonce + 1, updated_at=func.now())
-        .returning(RelayAccount.next_nonce - 1)
+        .where(
+            RelayAccount.chain_id == chain_id,
+            RelayAccount.address == address,
+            RelayAccount.next_nonce == first,
+            RelayAccount.quarantined_reason.is_(None),
+        )
+        .values(next_nonce=RelayAccount.next_nonce + count, updated_at=func.now())
+        .returning(RelayAccount.next_nonce)
     )
 
 
@@ -161,10 +221,69 @@ def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
     )
 
 
-def unmined_locked(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
-    """The same with their rows locked, without those another worker holds."""
+def unmined_locked(chain_id: int, addresses: Sequence[bytes]) -> Select[uuid.UUID, bytes, int]:
+    """Id, account and nonce of the same, with their rows locked, without those another worker holds."""
     locked = unmined(chain_id, addresses).with_for_update(skip_locked=True)
-    return locked.execution_options(populate_existing=True)
+    return locked.with_only_columns(Transaction.id, Transaction.account, Transaction.nonce)
+
+
+def attempt_hashes(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, bytes, bool]:
+    """Transaction, hash, and whether it spends nothing, of every attempt."""
+    return select(Attempt.tx_id, Attempt.hash, Attempt.spends_nothing).where(Attempt.tx_id.in_(tx_ids))
+
+
+def send_again(tx_id: uuid.UUID) -> Update:
+    """Let every attempt of a transaction be sent in the next round."""
+    return update(Attempt).where(Attempt.tx_id == tx_id).values(last_broadcast_at=None)
+
+
+def newest_attempts(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, int, bytes, Any]:
+    """Of each transaction the newest attempt: its number, bytes and when it was sent last."""
+    return (
+        select(Attempt.tx_id, Attempt.seq, Attempt.raw, Attempt.last_broadcast_at)
+        .where(Attempt.tx_id.in_(tx_ids))
+        .distinct(Attempt.tx_id)
+        .order_by(Attempt.tx_id, Attempt.seq.desc())
+    )
+
+
+def open_sends(attempts: Sequence[tuple[uuid.UUID, int]], now: dt.datetime) -> Update:
+    """Write down that attempts are about to be sent."""
+    return (
+        update(Attempt)
+        .where(tuple_(Attempt.tx_id, Attempt.seq).in_(attempts))
+        .values(last_broadcast_at=now, open_sends=Attempt.open_sends + 1)
+    )
+
+
+def record_answers(answers: Sequence[Said], now: dt.datetime) -> Any:
+    """Write down what was said to attempts that were sent."""
+    return text(
+        "UPDATE txm.attempt a SET outcome = v.outcome, last_error = v.problem, open_sends = a.open_sends - v.closed, "
+        "first_accepted_at = CASE WHEN v.accepted THEN coalesce(a.first_accepted_at, :now) "
+        "ELSE a.first_accepted_at END "
+        "FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS int[]), CAST(:outcomes AS text[]), CAST(:problems AS text[]), "
+        "CAST(:accepted AS bool[]), CAST(:closed AS int[])) AS v(tx_id, seq, outcome, problem, accepted, closed) "
+        "WHERE a.tx_id = v.tx_id AND a.seq = v.seq"
+    ).bindparams(
+        now=now,
+        ids=[one.tx_id for one in answers],
+        seqs=[one.seq for one in answers],
+        outcomes=[one.outcome for one in answers],
+        problems=[one.problem for one in answers],
+        accepted=[one.accepted for one in answers],
+        closed=[int(one.refused) for one in answers],
+    )
+
+
+def accept(tx_ids: Sequence[uuid.UUID], now: dt.datetime) -> Update:
+    """Write down that some node has taken transactions."""
+    return (
+        update(Transaction)
+        .where(Transaction.id.in_(tx_ids), Transaction.state == TxState.SIGNED.value)
+        .values(state=TxState.ACCEPTED.value, updated_at=now)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def mined(
@@ -187,6 +306,11 @@ def mined(
     return statement
 
 
+def transaction(tx_id: uuid.UUID) -> Select[Transaction]:
+    """One transaction."""
+    return select(Transaction).where(Transaction.id == tx_id)
+
+
 def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     """One transaction with its row locked, or nothing while another worker holds it."""
     return (
@@ -197,10 +321,16 @@ def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     )
 
 
-def transaction_waited(tx_id: uuid.UUID) -> Select[Transaction]:
-    """One transaction with its row locked, waiting for another holder."""
-    found = select(Transaction).where(Transaction.id == tx_id)
-    return found.with_for_update().execution_options(populate_existing=True)
+def transactions_locked(tx_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
+    """Transactions with their rows locked, without those another worker holds."""
+    found = select(Transaction).where(Transaction.id.in_(tx_ids)).order_by(Transaction.id)
+    return found.with_for_update(skip_locked=True).execution_options(populate_existing=True)
+
+
+def transactions_waited(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, str]:
+    """Ids and states of transactions with their rows locked in one order, waiting for other holders."""
+    found = select(Transaction.id, Transaction.state).where(Transaction.id.in_(tx_ids))
+    return found.order_by(Transaction.id).with_for_update()
 
 
 def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
@@ -208,15 +338,13 @@ def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
     return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
 
 
-def attempt(tx_id: uuid.UUID, seq: int) -> Select[Attempt]:
-    """One attempt."""
-    return select(Attempt).where(Attempt.tx_id == tx_id, Attempt.seq == seq)
-
-
-def close_send(tx_id: uuid.UUID, seq: int) -> Update:
-    """Take back one send of an attempt: every node has refused the bytes."""
-    this = (Attempt.tx_id == tx_id, Attempt.seq == seq)
-    return update(Attempt).where(*this).values(open_sends=Attempt.open_sends - 1)
+def never_mined(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID]:
+    """Those of signed transactions whose bytes no node may hold, or has held."""
+    held = exists().where(
+        Attempt.tx_id == Transaction.id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None))
+    )
+    signed = Transaction.state == TxState.SIGNED.value
+    return select(Transaction.id).where(Transaction.id.in_(tx_ids), signed, ~held)
 
 
 def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
@@ -224,6 +352,16 @@ def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
     return select(
         exists().where(Attempt.tx_id == tx_id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None)))
     )
+
+
+def new_transactions() -> Insert:
+    """Store transactions; executed with a list of their columns."""
+    return insert(Transaction)
+
+
+def new_attempts() -> Insert:
+    """Store signed attempts; executed with a list of their columns."""
+    return insert(Attempt)
 
 
 def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
