@@ -22,12 +22,12 @@ from backend.alarms import service as alarms
 from backend.alarms.service import AlarmKind
 from backend.db.times import moment
 from backend.failpoints import failpoint
-from backend.txm import repo
+from backend.txm import repo, repo_sends
 from backend.txm.classify import SendOutcome, classify, combined, refused_by_all
 from backend.txm.heal import replace_by_noop
 from backend.txm.machine import REBROADCAST_SECONDS, Machine
 from backend.txm.prepare import OUT_OF_FUNDS
-from backend.txm.repo import Said
+from backend.txm.repo_sends import Said
 from backend.txm.rpc import Answer
 
 _TAKEN: Final = frozenset({SendOutcome.ACCEPTED, SendOutcome.KNOWN})
@@ -63,11 +63,11 @@ def _claim(session: Session, *, now: dt.datetime, machine: Machine) -> list[Send
 
     A stamp from the future is a clock that went back, and counts as long ago.
     """
-    rows = session.execute(repo.unmined_locked(machine.keys.chain_id, machine.keys.addresses)).tuples().all()
+    rows = session.execute(repo_sends.unmined_locked(machine.keys.chain_id, machine.keys.addresses)).tuples().all()
     if not rows:
         return []
     # read after the rows are locked: another worker may have just sent them
-    newest = {row[0]: row for row in session.execute(repo.newest_attempts([row[0] for row in rows])).tuples()}
+    newest = {row[0]: row for row in session.execute(repo_sends.newest_attempts([row[0] for row in rows])).tuples()}
     lately = now - dt.timedelta(seconds=REBROADCAST_SECONDS)
     due: list[Sending] = []
     for tx_id, account, nonce in rows:
@@ -75,7 +75,7 @@ def _claim(session: Session, *, now: dt.datetime, machine: Machine) -> list[Send
         if sent_at is None or not lately < sent_at <= now:
             due.append(Sending(tx_id, account, nonce, seq, raw))
     if due:
-        session.execute(repo.open_sends([(one.tx_id, one.seq) for one in due], now))
+        session.execute(repo_sends.open_sends([(one.tx_id, one.seq) for one in due], now))
     return due
 
 
@@ -100,9 +100,9 @@ def _record(
             _log.warning("a broadcast is undecided", tx=str(one.tx_id), outcome=outcome.value, answer=problem)
         if outcome is SendOutcome.INSUFFICIENT_FUNDS:
             alarms.raise_alarm(session, AlarmKind.KEY_OUT_OF_FUNDS, hex0x(one.account), OUT_OF_FUNDS)
-    session.execute(repo.record_answers(said, now))
-    session.execute(repo.accept([one.tx_id for one in said if one.accepted], now))
+    session.execute(repo_sends.record_answers(said, now))
+    session.execute(repo_sends.accept([one.tx_id for one in said if one.accepted], now))
     rejected = {one.tx_id: one.problem or "" for one in said if one.outcome == SendOutcome.REJECTED.value}
     if not rejected:
         return []
-    return [(tx_id, rejected[tx_id]) for tx_id in session.execute(repo.never_mined(list(rejected))).scalars()]
+    return [(tx_id, rejected[tx_id]) for tx_id in session.execute(repo_sends.never_mined(list(rejected))).scalars()]

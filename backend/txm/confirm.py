@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from backend.db.times import moment
 from backend.failpoints import failpoint
-from backend.txm import repo, service
+from backend.txm import repo, repo_sends, service
 from backend.txm.machine import BATCH, Machine
 from backend.txm.models import Intent, Transaction
 from backend.txm.reverts import explain
@@ -110,7 +110,7 @@ def _in_doubt(rows: Sequence[Transaction], heights: _Heights) -> list[Transactio
 def _look_up(machine: Machine, rows: Sequence[Transaction], heights: _Heights) -> int:
     if not rows:
         return 0
-    attempts = machine.db.read(lambda s: s.execute(repo.attempt_hashes([row.id for row in rows])).tuples().all())
+    attempts = machine.db.read(lambda s: s.execute(repo_sends.attempt_hashes([row.id for row in rows])).tuples().all())
     found = machine.rpc.receipts([tx_hash for _, tx_hash, _ in attempts])
     mined = {tx_id: (found[tx_hash], empty) for tx_id, tx_hash, empty in attempts if tx_hash in found}
     heights.learn(r.block_number for r, _ in mined.values() if r.block_number <= (heights.finalized or -1))
@@ -197,7 +197,7 @@ def _write(session: Session, machine: Machine, row: Transaction, intent: Intent 
         _log.warning("a mined transaction is no longer in the chain", tx=str(row.id), nonce=row.nonce)
         row.state = TxState.ACCEPTED.value
         row.block_number = row.block_hash = row.mined_hash = None
-        session.execute(repo.send_again(row.id))
+        session.execute(repo_sends.send_again(row.id))
         return intent is not None and _back_to_sent(session, machine, intent)
     row.block_number, row.block_hash, row.mined_hash = receipt.block_number, receipt.block_hash, receipt.tx_hash
     if not finding.final:

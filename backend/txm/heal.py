@@ -12,7 +12,7 @@ from aicp.rules.primitives import hex0x
 from backend.alarms import service as alarms
 from backend.alarms.service import AlarmKind
 from backend.db.times import moment
-from backend.txm import repo, service
+from backend.txm import repo, repo_sends, service
 from backend.txm.eip1559 import Signed, nothing
 from backend.txm.fees import Fees
 from backend.txm.keys import SignerUnavailable
@@ -65,7 +65,7 @@ def replace_by_noop(machine: Machine, tx_id: uuid.UUID, reason: str) -> None:
         row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
         if row is None or row.state != TxState.SIGNED.value or row.intent_id is None:
             return
-        if session.execute(repo.may_be_mined(row.id)).scalar_one():
+        if session.execute(repo_sends.may_be_mined(row.id)).scalar_one():
             return
         intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
         attempts = session.execute(repo.attempts_of([row.id])).scalars().all()
@@ -122,7 +122,7 @@ def _fill(session: Session, *, machine: Machine, address: bytes, filler: NewTran
     around = repo.nonces_between(machine.keys.chain_id, address, filler.nonce, filler.nonce + 1)
     if session.execute(around).scalars().all():
         return 0
-    store_transactions(session, machine, address, [filler])
+    store_transactions(session, machine, {address: [filler]})
     return 1
 
 

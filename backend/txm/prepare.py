@@ -34,8 +34,10 @@ from backend.txm.models import Intent
 from backend.txm.simulate import Revert, simulate
 from backend.txm.states import IntentState
 from backend.txm.store import NewTransaction, store_transactions
-from backend.txm.tell import tell
+from backend.txm.tell import open_for, tell
 
+_FUNDS: Final = AlarmKind.KEY_OUT_OF_FUNDS
+_SIGNER: Final = AlarmKind.SIGNER_FAILED
 OUT_OF_FUNDS: Final = "The relayer key cannot pay for what waits. Nothing is lost; it goes on after a top-up."
 
 
@@ -50,6 +52,7 @@ class Key:
     short: bool = False
     """Whether it cannot pay for something it should send."""
     load: list[Ready] = field(default_factory=list)
+    signed: list[NewTransaction] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +106,7 @@ def prepare(machine: Machine) -> int:
 
 
 def _prepare(machine: Machine, mine: list[bytes]) -> int:
-    keys, intents = machine.db.read(partial(_waiting, machine=machine, mine=mine))
+    keys, intents, open_alarms = machine.db.read(partial(_waiting, machine=machine, mine=mine))
     if not keys or not intents:
         return 0
     fees = machine.market_fees()
@@ -121,20 +124,18 @@ def _prepare(machine: Machine, mine: list[bytes]) -> int:
         if isinstance(call, Call):
             offer = affordable(fees, call.gas_limit, intent.budget_wei)
             _load(able, Ready(intent_id=intent.id, account=intent.account, call=call, fees=offer))
-    tell(machine, AlarmKind.KEY_OUT_OF_FUNDS, mine, {key.address: OUT_OF_FUNDS for key in keys if key.short})
-    silent: dict[bytes, str] = {}
-    signed = 0
-    for key in able:
-        try:
-            signed += _sign_and_store(machine, key)
-        except SignerUnavailable as error:
-            silent[key.address] = f"Nothing is signed with the key: {error}."
-    tell(machine, AlarmKind.SIGNER_FAILED, [key.address for key in able if key.load], silent)
-    return signed
+    checked = [key.address for key in keys]
+    tell(machine, _FUNDS, checked, {key.address: OUT_OF_FUNDS for key in keys if key.short}, open_alarms[_FUNDS])
+    loaded = [key for key in able if key.load]
+    silent = _sign(machine, loaded)
+    tell(machine, _SIGNER, [key.address for key in loaded], silent, open_alarms[_SIGNER])
+    return _store(machine, [key for key in loaded if key.address not in silent])
 
 
-def _waiting(session: Session, *, machine: Machine, mine: list[bytes]) -> tuple[list[Key], list[Intent]]:
-    """Return those of the keys that have room, and the intents whose turn it is."""
+def _waiting(
+    session: Session, *, machine: Machine, mine: list[bytes]
+) -> tuple[list[Key], list[Intent], dict[AlarmKind, set[str]]]:
+    """Return those of the keys that have room, the intents whose turn it is, and which keys there are alarms of."""
     chain_id = machine.keys.chain_id
     busy = dict(session.execute(repo.in_flight(chain_id, mine)).tuples().all())
     keys = [
@@ -144,8 +145,9 @@ def _waiting(session: Session, *, machine: Machine, mine: list[bytes]) -> tuple[
     ]
     keys = [key for key in keys if key.room > 0]
     if not keys:
-        return [], []
-    return keys, list(session.execute(repo.ready(moment(machine.ctx.now()), BATCH)).scalars())
+        return [], [], {}
+    intents = list(session.execute(repo.ready(moment(machine.ctx.now()), BATCH)).scalars())
+    return keys, intents, {kind: open_for(session, kind) for kind in (_FUNDS, _SIGNER)} if intents else {}
 
 
 def _sendable(intents: Sequence[Intent], keys: Sequence[Key]) -> list[Intent]:
@@ -188,55 +190,63 @@ def _fail(session: Session, *, machine: Machine, failed: dict[uuid.UUID, Revert]
     service.announce(session, *ended)
 
 
-def _sign_and_store(machine: Machine, key: Key) -> int:
-    """Sign what a key is to send and store it; return how much of it was still ours. Raises SignerUnavailable."""
-    load = key.load
-    while load:
-        signed = [
-            NewTransaction(
-                intent_id=ready.intent_id,
-                nonce=key.next_nonce + at,
-                fees=ready.fees,
-                signed=machine.keys.sign(key.address, key.next_nonce + at, ready.call, ready.fees),
-            )
-            for at, ready in enumerate(load)
-        ]
+def _sign(machine: Machine, keys: Sequence[Key]) -> dict[bytes, str]:
+    """Sign what each key is to send, for the nonces that follow; return the keys whose signers are silent, and why."""
+    silent: dict[bytes, str] = {}
+    for key in keys:
         try:
-            machine.db.write(partial(allocate, machine=machine, key=key, load=load, signed=signed))
-        except _Gone as gone:
-            load = [ready for ready in load if ready.intent_id in gone.left]
-            continue
-        failpoint("txm.stored")
-        return len(load)
-    return 0
+            key.signed = [
+                NewTransaction(
+                    intent_id=ready.intent_id,
+                    nonce=key.next_nonce + at,
+                    fees=ready.fees,
+                    signed=machine.keys.sign(key.address, key.next_nonce + at, ready.call, ready.fees),
+                )
+                for at, ready in enumerate(key.load)
+            ]
+        except SignerUnavailable as error:
+            silent[key.address] = f"Nothing is signed with the key: {error}."
+    return silent
 
 
-def allocate(
-    session: Session, *, machine: Machine, key: Key, load: Sequence[Ready], signed: Sequence[NewTransaction]
-) -> None:
+def _store(machine: Machine, keys: Sequence[Key]) -> int:
+    """Store what was signed, all in one commit, or key by key where something has changed; return how much."""
+    if not keys:
+        return 0
+    try:
+        machine.db.write(partial(allocate, machine=machine, keys=keys))
+    except _Gone as gone:
+        if len(keys) > 1:
+            return sum(_store(machine, [key]) for key in keys)
+        [key] = keys
+        key.load = [ready for ready in key.load if ready.intent_id in gone.left]
+        return _store(machine, keys) if key.load and not _sign(machine, keys) else 0
+    failpoint("txm.stored")
+    return sum(len(key.load) for key in keys)
+
+
+def allocate(session: Session, *, machine: Machine, keys: Sequence[Key]) -> None:
     """Take the nonces that were signed for, and store all of it. Raises _Gone when anything has changed meanwhile."""
     ctx, chain_id = machine.ctx, machine.keys.chain_id
     now = moment(ctx.now())
-    wanted = {ready.intent_id: ready for ready in load}
+    wanted = {ready.intent_id: ready for key in keys for ready in key.load}
     held = {i.id: i for i in session.execute(repo.intents_locked(list(wanted))).scalars()}
     ours = frozenset(i for i, ready in wanted.items() if i in held and _still_waits(held[i], ready, now))
     if len(ours) < len(wanted):
         raise _Gone(ours)
-    if session.execute(repo.take_nonces(chain_id, key.address, key.next_nonce, len(load))).first() is None:
-        raise _Gone(frozenset())  # the key has moved on or is quarantined; the next round sees how far
+    for key in sorted(keys, key=lambda one: one.address):
+        if session.execute(repo.take_nonces(chain_id, key.address, key.next_nonce, len(key.load))).first() is None:
+            raise _Gone(frozenset())  # the key has moved on or is quarantined; the next round sees how far
     failpoint("txm.nonces_taken")
-    # counted again under the account's lock: a reorg may have filled the key meanwhile
-    busy = dict(session.execute(repo.in_flight(chain_id, [key.address])).tuples().all()).get(key.address, 0)
-    if busy + len(load) > MAX_IN_FLIGHT:
+    # counted again under the accounts' locks: a reorg may have filled a key meanwhile
+    busy = dict(session.execute(repo.in_flight(chain_id, [key.address for key in keys])).tuples().all())
+    if any(busy.get(key.address, 0) + len(key.load) > MAX_IN_FLIGHT for key in keys):
         raise _Gone(frozenset())
-    store_transactions(session, machine, key.address, signed)
-    for one, ready in zip(signed, load, strict=True):
-        service.change(
-            ctx, held[ready.intent_id], IntentState.SENT, tx_hash=one.signed.tx_hash, gas_limit=ready.call.gas_limit,
-            error_code=None, error_detail=None,
-        )  # fmt: skip
-    session.flush()
-    service.announce(session, *(held[ready.intent_id] for ready in load))
+    store_transactions(session, machine, {key.address: key.signed for key in keys})
+    sent = [(one, ready) for key in keys for one, ready in zip(key.signed, key.load, strict=True)]
+    service.mark_sent(
+        session, ctx, [(held[ready.intent_id], one.signed.tx_hash, ready.call.gas_limit) for one, ready in sent]
+    )
 
 
 def _still_waits(intent: Intent, ready: Ready, now: dt.datetime) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from sqlalchemy import (
     Insert,
     Select,
+    Table,
     Update,
     and_,
     case,
@@ -33,18 +33,6 @@ from backend.txm.states import IN_FLIGHT, IntentState, Priority, TxState
 NEAR_SECONDS: Final = 180
 """What must be mined within so many seconds goes first."""
 URGENT: Final = int(Priority.URGENT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Said:
-    """What the nodes said to one attempt: `refused` if none of them can have kept it."""
-
-    tx_id: uuid.UUID
-    seq: int
-    outcome: str
-    problem: str | None
-    accepted: bool
-    refused: bool
 
 
 def new_intent(values: dict[str, Any]) -> Insert:
@@ -121,6 +109,12 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
     )
 
 
+def any_queued(now: dt.datetime) -> Select[bool]:
+    """Whether an intent waits whose time has come."""
+    due = or_(Intent.not_before.is_(None), Intent.not_before <= now)
+    return select(exists().where(Intent.state == IntentState.QUEUED.value, due))
+
+
 def _turn(row: Any, now: dt.datetime) -> tuple[Any, ...]:
     """By what intents are ordered; a claim and its settlement share the first term and follow each other."""
     near = now + dt.timedelta(seconds=NEAR_SECONDS)
@@ -137,6 +131,16 @@ def intents_waited(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
     """Intents with their rows locked in one order, waiting for other holders."""
     found = select(Intent).where(Intent.id.in_(intent_ids)).order_by(Intent.id).with_for_update()
     return found.execution_options(populate_existing=True)
+
+
+def intents_sent(sent: Sequence[tuple[uuid.UUID, bytes, int]], now: dt.datetime) -> Any:
+    """Write down that intents are signed: id, hash and gas limit of each."""
+    return text(
+        "UPDATE txm.intent i SET state = 'sent', tx_hash = v.hash, gas_limit = v.gas, error_code = NULL, "
+        "error_detail = NULL, updated_at = :now "
+        "FROM unnest(CAST(:ids AS uuid[]), CAST(:hashes AS bytea[]), CAST(:gas AS bigint[])) AS v(id, hash, gas) "
+        "WHERE i.id = v.id"
+    ).bindparams(now=now, ids=[one[0] for one in sent], hashes=[one[1] for one in sent], gas=[one[2] for one in sent])
 
 
 def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
@@ -221,71 +225,6 @@ def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
     )
 
 
-def unmined_locked(chain_id: int, addresses: Sequence[bytes]) -> Select[uuid.UUID, bytes, int]:
-    """Id, account and nonce of the same, with their rows locked, without those another worker holds."""
-    locked = unmined(chain_id, addresses).with_for_update(skip_locked=True)
-    return locked.with_only_columns(Transaction.id, Transaction.account, Transaction.nonce)
-
-
-def attempt_hashes(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, bytes, bool]:
-    """Transaction, hash, and whether it spends nothing, of every attempt."""
-    return select(Attempt.tx_id, Attempt.hash, Attempt.spends_nothing).where(Attempt.tx_id.in_(tx_ids))
-
-
-def send_again(tx_id: uuid.UUID) -> Update:
-    """Let every attempt of a transaction be sent in the next round."""
-    return update(Attempt).where(Attempt.tx_id == tx_id).values(last_broadcast_at=None)
-
-
-def newest_attempts(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, int, bytes, Any]:
-    """Of each transaction the newest attempt: its number, bytes and when it was sent last."""
-    return (
-        select(Attempt.tx_id, Attempt.seq, Attempt.raw, Attempt.last_broadcast_at)
-        .where(Attempt.tx_id.in_(tx_ids))
-        .distinct(Attempt.tx_id)
-        .order_by(Attempt.tx_id, Attempt.seq.desc())
-    )
-
-
-def open_sends(attempts: Sequence[tuple[uuid.UUID, int]], now: dt.datetime) -> Update:
-    """Write down that attempts are about to be sent."""
-    return (
-        update(Attempt)
-        .where(tuple_(Attempt.tx_id, Attempt.seq).in_(attempts))
-        .values(last_broadcast_at=now, open_sends=Attempt.open_sends + 1)
-    )
-
-
-def record_answers(answers: Sequence[Said], now: dt.datetime) -> Any:
-    """Write down what was said to attempts that were sent."""
-    return text(
-        "UPDATE txm.attempt a SET outcome = v.outcome, last_error = v.problem, open_sends = a.open_sends - v.closed, "
-        "first_accepted_at = CASE WHEN v.accepted THEN coalesce(a.first_accepted_at, :now) "
-        "ELSE a.first_accepted_at END "
-        "FROM unnest(CAST(:ids AS uuid[]), CAST(:seqs AS int[]), CAST(:outcomes AS text[]), CAST(:problems AS text[]), "
-        "CAST(:accepted AS bool[]), CAST(:closed AS int[])) AS v(tx_id, seq, outcome, problem, accepted, closed) "
-        "WHERE a.tx_id = v.tx_id AND a.seq = v.seq"
-    ).bindparams(
-        now=now,
-        ids=[one.tx_id for one in answers],
-        seqs=[one.seq for one in answers],
-        outcomes=[one.outcome for one in answers],
-        problems=[one.problem for one in answers],
-        accepted=[one.accepted for one in answers],
-        closed=[int(one.refused) for one in answers],
-    )
-
-
-def accept(tx_ids: Sequence[uuid.UUID], now: dt.datetime) -> Update:
-    """Write down that some node has taken transactions."""
-    return (
-        update(Transaction)
-        .where(Transaction.id.in_(tx_ids), Transaction.state == TxState.SIGNED.value)
-        .values(state=TxState.ACCEPTED.value, updated_at=now)
-        .execution_options(synchronize_session=False)
-    )
-
-
 def mined(
     chain_id: int, addresses: Sequence[bytes], after: tuple[int, uuid.UUID] | None, limit: int
 ) -> Select[Transaction]:
@@ -338,30 +277,14 @@ def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
     return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
 
 
-def never_mined(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID]:
-    """Those of signed transactions whose bytes no node may hold, or has held."""
-    held = exists().where(
-        Attempt.tx_id == Transaction.id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None))
-    )
-    signed = Transaction.state == TxState.SIGNED.value
-    return select(Transaction.id).where(Transaction.id.in_(tx_ids), signed, ~held)
-
-
-def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
-    """Whether some node may hold, or has held, bytes of the transaction."""
-    return select(
-        exists().where(Attempt.tx_id == tx_id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None)))
-    )
-
-
 def new_transactions() -> Insert:
     """Store transactions; executed with a list of their columns."""
-    return insert(Transaction)
+    return insert(cast(Table, Transaction.__table__))  # without the ORM's work for each row
 
 
 def new_attempts() -> Insert:
     """Store signed attempts; executed with a list of their columns."""
-    return insert(Attempt)
+    return insert(cast(Table, Attempt.__table__))
 
 
 def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -115,6 +115,17 @@ def change(ctx: Context, intent: Intent, state: IntentState, **changes: Any) -> 
         setattr(intent, name, value)
     intent.updated_at = moment(ctx.now())
     return True
+
+
+def mark_sent(session: Session, ctx: Context, sent: Sequence[tuple[Intent, bytes, int]]) -> None:
+    """Write down that intents the caller has locked were signed, with hash and gas limit, and announce it."""
+    now = moment(ctx.now())
+    session.execute(repo.intents_sent([(intent.id, tx_hash, gas) for intent, tx_hash, gas in sent], now))
+    for intent, tx_hash, _ in sent:
+        session.expunge(intent)  # the row is written above, at once with the others
+        intent.state, intent.tx_hash = IntentState.SENT.value, tx_hash
+        intent.error_code = intent.error_detail = None
+    announce(session, *(intent for intent, _, _ in sent))
 
 
 def announce(session: Session, *intents: Intent) -> None:

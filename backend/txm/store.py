@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,9 +28,10 @@ class NewTransaction:
     signed: Signed
 
 
-def store_transactions(session: Session, machine: Machine, account: bytes, new: Sequence[NewTransaction]) -> None:
-    """Store transactions with their signed bytes, before anybody sends them."""
+def store_transactions(session: Session, machine: Machine, new: Mapping[bytes, Sequence[NewTransaction]]) -> None:
+    """Store transactions of keys with their signed bytes, before anybody sends them."""
     now = moment(machine.ctx.now())
+    made = [(account, one) for account, signed in new.items() for one in signed]
     rows: list[dict[str, Any]] = [
         {
             "id": new_id(),
@@ -42,12 +43,12 @@ def store_transactions(session: Session, machine: Machine, account: bytes, new: 
             "created_at": now,
             "updated_at": now,
         }
-        for one in new
+        for account, one in made
     ]
     session.execute(repo.new_transactions(), rows)
     attempts = [
         _attempt(machine, row["id"], seq=0, signed=one.signed, fees=one.fees, nothing=one.intent_id is None)
-        for row, one in zip(rows, new, strict=True)
+        for row, (_, one) in zip(rows, made, strict=True)
     ]
     session.execute(repo.new_attempts(), attempts)
 

@@ -8,12 +8,16 @@ from typing import Final
 
 import structlog
 
-from backend.txm import broadcast, confirm, heal, monitor, prepare, replace
+from backend.db.times import moment
+from backend.txm import broadcast, confirm, heal, monitor, prepare, replace, repo
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
 
 ROUND_SECONDS: Final = 20.0
 """How long a round goes on while there is work; what is left waits for the next, which also looks after old nonces."""
+LOOK_SECONDS: Final = 0.1
+IDLE_LOOKS: Final = 3
+"""How often a round looks for a block that makes room, before it leaves that to the next."""
 
 _log = structlog.get_logger("txm.sweep")
 
@@ -42,12 +46,17 @@ def _round(machine: Machine) -> Counter[str]:
     done["filled"] = heal.fill_holes(machine)
     done["cancelling"] = replace.cancel_asked(machine)
     done["replaced"] = replace.bump_stuck(machine)
-    until = time.monotonic() + ROUND_SECONDS
-    while time.monotonic() < until:
+    until, idle = time.monotonic() + ROUND_SECONDS, 0
+    while time.monotonic() < until and idle < IDLE_LOOKS:
         signed, sent = prepare.prepare(machine), broadcast.broadcast(machine)
-        changed = confirm.confirm_unmined(machine) if sent else 0
+        changed = confirm.confirm_unmined(machine)
         done.update(signed=signed, sent=sent, confirmed=changed)
-        if not signed and not sent:
+        if signed or sent or changed:
+            idle = 0
+        elif machine.db.read(lambda s: s.execute(repo.any_queued(moment(machine.ctx.now()))).scalar_one()):
+            idle += 1
+            time.sleep(LOOK_SECONDS)  # keys are full until the next block
+        else:
             break
     done["confirmed"] += confirm.confirm(machine)
     return done

@@ -13,14 +13,22 @@ from backend.alarms.service import AlarmKind
 from backend.txm.machine import Machine
 
 
-def tell(machine: Machine, kind: AlarmKind, checked: Sequence[bytes], bad: Mapping[bytes, str]) -> None:
-    """Raise an alarm for each bad key, with its sentence, and clear those of the other keys that were checked."""
+def open_for(session: Session, kind: AlarmKind) -> set[str]:
+    """Return the subjects of the open alarms of a kind."""
+    return set(session.execute(alarm_repo.open_subjects(kind.value)).scalars())
+
+
+def tell(
+    machine: Machine, kind: AlarmKind, checked: Sequence[bytes], bad: Mapping[bytes, str], known: set[str] | None = None
+) -> None:
+    """Raise an alarm for each bad key, with its sentence, and clear those of the other keys that were checked.
+
+    `known` are the subjects of the open alarms, where the caller has read them already.
+    """
     subjects = {hex0x(address) for address in checked} - {hex0x(address) for address in bad}
-
-    def is_open(session: Session) -> set[str]:
-        return subjects & set(session.execute(alarm_repo.open_subjects(kind.value)).scalars())
-
-    over = machine.db.read(is_open)
+    if subjects and known is None:
+        known = machine.db.read(lambda s: open_for(s, kind))
+    over = subjects & (known or set())
     if not over and not bad:
         return
 

@@ -65,6 +65,12 @@ class SigningKey:
         raw = self._key.sign_recoverable(digest, hasher=None)
         return raw[:64] + bytes((raw[64] + 27,))
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SigningKey) and other.address == self.address
+
+    def __hash__(self) -> int:
+        return hash(self.address)
+
     def __repr__(self) -> str:
         return f"SigningKey(0x{self.address.hex()})"
 
