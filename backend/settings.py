@@ -21,6 +21,11 @@ class Settings(BaseSettings):
 
     database_url: str
     redis_url: str
+    """Holds the counters of the limits; nothing that may not be lost."""
+    broker_url: str = ""
+    """Redis for the workers' messages; the next database of `redis_url` where empty."""
+    broker_visibility_seconds: int = 900
+    """After so long a message somebody took and did not finish is given to another; longer than any round may last."""
     rpc_urls: Annotated[list[str], NoDecode]
     chain_id: int
     deployment: Path

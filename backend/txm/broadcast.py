@@ -22,7 +22,7 @@ from backend.alarms import service as alarms
 from backend.alarms.service import AlarmKind
 from backend.db.times import moment
 from backend.failpoints import failpoint
-from backend.txm import repo, repo_sends
+from backend.txm import repo, repo_sends, service
 from backend.txm.classify import SendOutcome, classify, combined, refused_by_all
 from backend.txm.heal import replace_by_noop
 from backend.txm.machine import REBROADCAST_SECONDS, Machine
@@ -102,7 +102,19 @@ def _record(
             alarms.raise_alarm(session, AlarmKind.KEY_OUT_OF_FUNDS, hex0x(one.account), OUT_OF_FUNDS)
     session.execute(repo_sends.record_answers(said, now))
     session.execute(repo_sends.accept([one.tx_id for one in said if one.accepted], now))
+    _announce(session, [one for one in said if not one.accepted])
     rejected = {one.tx_id: one.problem or "" for one in said if one.outcome == SendOutcome.REJECTED.value}
     if not rejected:
         return []
     return [(tx_id, rejected[tx_id]) for tx_id in session.execute(repo_sends.never_mined(list(rejected))).scalars()]
+
+
+def _announce(session: Session, refused: Sequence[Said]) -> None:
+    """Tell the owners of intents what was said to bytes no node has taken."""
+    if not refused:
+        return
+    outcomes = {one.tx_id: one.outcome for one in refused}
+    found = session.execute(repo_sends.intents_of(list(outcomes))).tuples().all()
+    service.announce(
+        session, *(intent for _, intent in found), outcomes={intent.id: outcomes[tx_id] for tx_id, intent in found}
+    )

@@ -30,6 +30,8 @@ from sqlalchemy.orm import aliased
 from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
 from backend.txm.states import IN_FLIGHT, IntentState, Priority, TxState
 
+BELL: Final = "aicp_txm"
+"""The channel on which committed intents are told of."""
 NEAR_SECONDS: Final = 180
 """What must be mined within so many seconds goes first."""
 URGENT: Final = int(Priority.URGENT)
@@ -288,10 +290,10 @@ def new_attempts() -> Insert:
 
 
 def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
-    """The transactions of intents, oldest first."""
+    """The transactions of intents, oldest first, with those that spend the nonce of a rejected call on nothing."""
     return (
         select(Transaction)
-        .where(Transaction.intent_id.in_(intent_ids))
+        .where(or_(Transaction.intent_id.in_(intent_ids), Transaction.rejected_intent_id.in_(intent_ids)))
         .order_by(Transaction.created_at, Transaction.nonce)
     )
 
@@ -320,4 +322,4 @@ def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select
 
 def ring() -> Any:
     """Tell the workers, at commit, that an intent is waiting."""
-    return text("SELECT pg_notify('aicp_txm', '')")
+    return text("SELECT pg_notify(:bell, '')").bindparams(bell=BELL)

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, Update, exists, or_, select, text, tuple_, update
 
-from backend.txm.models import Attempt, Transaction
+from backend.txm.models import Attempt, Intent, Transaction
 from backend.txm.repo import unmined
 from backend.txm.states import TxState
 
@@ -105,4 +105,13 @@ def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
     """Whether some node may hold, or has held, bytes of the transaction."""
     return select(
         exists().where(Attempt.tx_id == tx_id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None)))
+    )
+
+
+def intents_of(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, Intent]:
+    """The intents that transactions carry, with the transactions' ids."""
+    return (
+        select(Transaction.id, Intent)
+        .join(Intent, Intent.id == Transaction.intent_id)
+        .where(Transaction.id.in_(tx_ids))
     )

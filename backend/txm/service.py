@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -128,8 +128,8 @@ def mark_sent(session: Session, ctx: Context, sent: Sequence[tuple[Intent, bytes
     announce(session, *(intent for intent, _, _ in sent))
 
 
-def announce(session: Session, *intents: Intent) -> None:
-    """Tell the accounts that intents act for that they changed."""
+def announce(session: Session, *intents: Intent, outcomes: Mapping[uuid.UUID, str] | None = None) -> None:
+    """Tell the accounts that intents act for that they changed, or what nodes said to them."""
     emit_many(
         session,
         "intent.changed",
@@ -142,6 +142,7 @@ def announce(session: Session, *intents: Intent) -> None:
                     "tx_hash": None if intent.tx_hash is None else hex0x(intent.tx_hash),
                     "error_code": intent.error_code,
                     "reference": intent.reference,
+                    "outcome": (outcomes or {}).get(intent.id),
                 },
                 [intent.on_behalf_of],
             )
