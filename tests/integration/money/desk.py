@@ -7,7 +7,7 @@ import secrets
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import SecretStr
@@ -17,6 +17,7 @@ from aicp.abi.signing import address_of
 from aicp.rules.primitives import hex0x
 from backend import failpoints
 from backend.db.times import moment
+from backend.txm import heal
 from backend.txm import service as txm
 from backend.txm.machine import Machine
 from backend.txm.models import Intent
@@ -25,6 +26,8 @@ from backend.txm.sweep import sweep
 from backend.worker.runtime import close_machine
 from tests.fixtures.mempool import Mempool
 from tests.fixtures.moneylab import World
+
+PATIENCE_SECONDS = 10_000
 
 
 @dataclass(slots=True)
@@ -64,14 +67,15 @@ class Desk:
     name: str = field(default_factory=lambda: secrets.token_hex(6))
     asked: list[Intent] = field(default_factory=list)
 
-    def ask(self, *, key: bytes | None = None, to: bytes | None = None, **more: Any) -> Intent:
-        """Ask for one unit of test USDC, by one of this desk's keys."""
+    def ask(self, *, to: bytes | None = None, anybody: bool = False, **more: Any) -> Intent:
+        """Ask for one unit of test USDC, by this desk's first key, which sends in order, or by anybody's."""
         values: dict[str, Any] = {"expires_at": None, "gas_limit": 120_000, **more}
         intent = self.world.write(
             lambda s: txm.enqueue(
                 s, self.world.ctx, idem_key=f"{self.name}:{len(self.asked)}", kind="faucet",
                 on_behalf_of=self.target, to=to or self.world.ctx.deployment.usdc,
-                data=usdc.encode_faucet(self.target, 1), reference={}, account=key or self.keys[0], **values,
+                data=usdc.encode_faucet(self.target, 1), reference={},
+                account=None if anybody else self.keys[0], **values,
             )
         )  # fmt: skip
         self.asked.append(intent)
@@ -153,7 +157,14 @@ def opened(machine: Machine, script: Script, like: Machine) -> Machine:
         node.script = script
         nodes.append(node)
     machine.rpc._nodes = nodes
-    return Machine(ctx=machine.ctx, db=machine.db, rpc=machine.rpc, keys=like.keys)
+    return Machine(ctx=like.ctx, db=machine.db, rpc=machine.rpc, keys=like.keys)
+
+
+def patient(machine: Machine) -> Machine:
+    """Return the machine on a network where fees are raised late, so that a story is not saved by a replacement."""
+    network = machine.ctx.network
+    slow = replace(network, constants=replace(network.constants, bump_after_seconds=PATIENCE_SECONDS))
+    return replace(machine, ctx=replace(machine.ctx, network=slow))
 
 
 @contextmanager
@@ -163,8 +174,9 @@ def desk(world: World, keys: int = 1, *, signers: Sequence[Any] = ()) -> Iterato
     for key in secret:
         world.chain.rpc("anvil_setBalance", hex0x(address_of(key)), hex(10**21))
     fresh = world.new_machine(relayer_keys=[SecretStr(hex0x(key)) for key in secret])
-    machine = opened(fresh, Script(), fresh)
+    machine = opened(fresh, Script(), patient(fresh))
     script = machine.rpc._nodes[0].script  # type: ignore[attr-defined]
+    heal.register_keys(machine)
     world.chain.rpc("evm_setAutomine", False)
     before = world.clock.added
     try:

@@ -125,7 +125,7 @@ GUARDS: Final = (
         "a lost answer is no verdict",
         faults.reached_the_node_without_an_answer,
         edited(
-            "backend.txm.classify:classify",
+            "backend.txm.broadcast:classify",
             "return SendOutcome.UNKNOWN\n    if error.code",
             "return SendOutcome.REJECTED\n    if error.code",
         ),
@@ -152,7 +152,9 @@ GUARDS: Final = (
         "T6",
         "fees rise to the market",
         faults.base_fee_rises,
-        edited("backend.txm.fees:bump", "max(_bumped(old.max_fee_wei), now.max_fee_wei)", "_bumped(old.max_fee_wei)"),
+        edited(
+            "backend.txm.replace:bump", "max(_bumped(old.max_fee_wei), now.max_fee_wei)", "_bumped(old.max_fee_wei)"
+        ),
     ),
     Guard(
         "T7",
