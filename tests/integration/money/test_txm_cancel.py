@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
+from typing import Any
 
 import pytest
 
 from aicp.abi import usdc
 from aicp.rules.primitives import hex0x
 from backend.alarms import service as alarms
+from backend.db.times import moment
 from backend.errors import Conflict, NotFound
 from backend.network import service as network
 from backend.ops import service as ops
-from backend.txm import broadcast, confirm, monitor, prepare, replace, sweep
+from backend.txm import broadcast, confirm, monitor, prepare, replace, repo, sweep
 from backend.txm import service as txm
 from backend.txm.models import Intent
+from backend.txm.states import Priority
 from backend.wallet import service as wallet
 from tests.fixtures.moneylab import World, stranger
 
@@ -37,6 +41,28 @@ def cancel(world: World, intent_id: uuid.UUID) -> str:
 
 def got(world: World) -> int:
     return world.usdc_of(stranger().address)
+
+
+def test_what_is_urgent_or_ends_soon_goes_first(world: World) -> None:
+    def waits(key: str, **more: Any) -> uuid.UUID:
+        values = {"expires_at": None, **more}
+        return world.write(
+            lambda s: txm.enqueue(
+                s, world.ctx, idem_key=key, kind="faucet", on_behalf_of=stranger().address,
+                to=world.ctx.deployment.usdc, data=b"", reference={}, **values,
+            )
+        ).id  # fmt: skip
+
+    now = moment(world.clock())
+    old, far = waits("turn:old"), waits("turn:far", expires_at=now + dt.timedelta(hours=1))
+    urgent = waits("turn:urgent", priority=Priority.URGENT)
+    near = waits("turn:near", expires_at=now + dt.timedelta(seconds=60))
+    claim = waits("turn:claim", priority=Priority.URGENT, account=bytes(20))
+    settle = waits("turn:settle", priority=Priority.URGENT, account=bytes(20))
+    found = world.read(lambda s: [row.id for row in s.execute(repo.ready(now, 10)).scalars()])
+    assert found == [urgent, near, claim, old, far], "and of one sender only its first"
+    assert settle not in found
+    world.sql("UPDATE txm.intent SET state = 'cancelled' WHERE idem_key LIKE 'turn:%'")
 
 
 def test_what_waits_is_cancelled_at_once_and_takes_no_nonce(world: World) -> None:
