@@ -164,7 +164,7 @@ def test_told_to_stop_in_the_middle_of_a_round_it_leaves_nothing_behind(world, s
     children = offspring(worker)
     worker.terminate()
     assert worker.wait(120) == 0
-    assert not any(Path(f"/proc/{child}").exists() for child in children)
+    wait_for(lambda: not any(Path(f"/proc/{child}").exists() for child in children), "no process stays", 60)
     world.chain.rpc("evm_setAutomine", True)
     world.chain.mine(1)
     start_worker()
