@@ -71,6 +71,17 @@ class IntentChanged(_Event):
     tx_hash: str | None
     error_code: str | None
     reference: dict[str, Any]
+    outcome: str | None = None
+    """What the nodes said to its newest bytes, where no node has taken them; see `AttemptOut.outcome`."""
+
+
+class AlarmChanged(_Event):
+    """An alarm was raised or is over. Sent to everybody; operators read the details over REST."""
+
+    type: Literal["alarm.changed"] = "alarm.changed"
+    kind: str
+    subject: str
+    open: bool
 
 
 class Hello(Model):
@@ -89,7 +100,15 @@ class Heartbeat(Model):
 
 
 ServerEvent = Annotated[
-    TaskChanged | BidReceived | DealChanged | PoolChanged | ReceiptIssued | IntentChanged | Hello | Heartbeat,
+    TaskChanged
+    | BidReceived
+    | DealChanged
+    | PoolChanged
+    | ReceiptIssued
+    | IntentChanged
+    | AlarmChanged
+    | Hello
+    | Heartbeat,
     Field(discriminator="type"),
 ]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ServerEvent)

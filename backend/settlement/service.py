@@ -42,6 +42,7 @@ from backend.txm.classify import is_revert
 from backend.txm.machine import Machine
 from backend.txm.reverts import explain
 from backend.txm.rpc import NodeError
+from backend.txm.states import Priority
 
 _log = structlog.get_logger("settlement")
 
@@ -176,6 +177,7 @@ def _enqueue(machine: Machine, policy: repo.Policy, batch_rows: list[Candidate],
             session, ctx, idem_key=f"claim:{batch}", kind="claim", on_behalf_of=operator.address,
             to=ctx.deployment.payment_channel, data=data, expires_at=None,
             reference={"batch": batch, "rows": len(ordered)}, account=sender, gas_limit=gas,
+            priority=Priority.URGENT,
         )  # fmt: skip
         for one in batch_rows:
             row = one.row
@@ -198,6 +200,7 @@ def _pay(session: Session, ctx: Context, receivers: list[bytes], sender: bytes, 
         session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
         to=ctx.deployment.payment_channel, data=abi.encode_settle_many(receivers), expires_at=None,
         reference={"batch": batch, "receivers": len(receivers)}, account=sender, gas_limit=settle_gas(len(receivers)),
+        priority=Priority.URGENT,
     )  # fmt: skip
     paid = dict(session.execute(repo.settled_units(receivers)).tuples().all())
     for receiver in receivers:

@@ -754,6 +754,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ops/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keys
+         * @description The relayer keys with balance, transactions in flight and quarantine; the nodes; the newest alarms.
+         */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools": {
         parameters: {
             query?: never;
@@ -1122,6 +1142,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transactions/{intent_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Transaction
+         * @description Cancel a relayed transaction of the caller: at once while it waits, else by a nonce spent on nothing.
+         *
+         *     Whichever is mined first decides, so a sent one may still go through. 409 once it is mined, or if others rely on it.
+         */
+        post: operations["cancel_transaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet/faucet": {
         parameters: {
             query?: never;
@@ -1265,6 +1307,45 @@ export interface components {
             success_rate_measured: boolean;
         };
         /**
+         * AlarmChanged
+         * @description An alarm was raised or is over. Sent to everybody; operators read the details over REST.
+         */
+        AlarmChanged: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kind */
+            kind: string;
+            /** Open */
+            open: boolean;
+            /** Seq */
+            seq: number;
+            /** Subject */
+            subject: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alarm.changed";
+        };
+        /**
+         * AlarmOut
+         * @description An open alarm: its kind, what it is about, and since when.
+         */
+        AlarmOut: {
+            /** Kind */
+            kind: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject */
+            subject: string;
+        };
+        /**
          * AppealOut
          * @description The appeal that can be paid for now. The next panel sits when both sides have paid.
          *
@@ -1339,11 +1420,15 @@ export interface components {
             hash: string;
             /** Max Fee Wei */
             max_fee_wei: string;
+            /** Outcome */
+            outcome: string | null;
             /**
              * Signed At
              * Format: date-time
              */
             signed_at: string;
+            /** Spends Nothing */
+            spends_nothing: boolean;
             /** Tip Wei */
             tip_wei: string;
         };
@@ -2116,6 +2201,11 @@ export interface components {
             intent_id: string;
             /** Kind */
             kind: string;
+            /**
+             * Outcome
+             * @default null
+             */
+            outcome: string | null;
             /** Reference */
             reference: {
                 [key: string]: unknown;
@@ -2141,6 +2231,10 @@ export interface components {
             attempts: components["schemas"]["AttemptOut"][];
             /** Block Number */
             block_number: number | null;
+            /** Budget Wei */
+            budget_wei: string | null;
+            /** Cancel Asked At */
+            cancel_asked_at: string | null;
             /**
              * Created At
              * Format: date-time
@@ -2178,6 +2272,8 @@ export interface components {
             state: "queued" | "sent" | "mined" | "final" | "failed" | "expired" | "cancelled";
             /** EIP-55 address */
             to: string;
+            /** Transactions */
+            transactions: components["schemas"]["TransactionOut"][];
             /** Tx Hash */
             tx_hash: string | null;
             /**
@@ -2204,6 +2300,52 @@ export interface components {
             state: string;
             /** Tx Hash */
             tx_hash: string | null;
+        };
+        /**
+         * KeyOut
+         * @description A relayer key. Balances in wei, as decimal strings.
+         */
+        KeyOut: {
+            /** EIP-55 address */
+            address: string;
+            /** Balance At */
+            balance_at: string | null;
+            /** Balance Wei */
+            balance_wei: string | null;
+            /** In Flight */
+            in_flight: number;
+            /** Next Nonce */
+            next_nonce: number;
+            /** Oldest Nonce */
+            oldest_nonce: number | null;
+            /** Quarantined Reason */
+            quarantined_reason: string | null;
+        };
+        /**
+         * KeysOut
+         * @description The relayer keys together.
+         */
+        KeysOut: {
+            /** In Flight */
+            in_flight: number;
+            /** Quarantined */
+            quarantined: number;
+            /** Usable */
+            usable: number;
+        };
+        /**
+         * KeysReportOut
+         * @description Everything that sends, and the alarms that are open or were lately.
+         */
+        KeysReportOut: {
+            /** Alarms */
+            alarms: components["schemas"]["OperatorAlarmOut"][];
+            /** Keys */
+            keys: components["schemas"]["KeyOut"][];
+            /** Nodes */
+            nodes: components["schemas"]["OperatorNodeOut"][];
+            /** Queued */
+            queued: number;
         };
         /**
          * Manifest
@@ -2258,6 +2400,23 @@ export interface components {
             token: components["schemas"]["TokenOut"];
         };
         /**
+         * NodeOut
+         * @description A node the workers use, as they found it lately.
+         */
+        NodeOut: {
+            /** Answers */
+            answers: boolean;
+            /** Failures */
+            failures: number;
+            /** Name */
+            name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * NonceOut
          * @description What the sign-in message must carry.
          */
@@ -2282,6 +2441,51 @@ export interface components {
             statement: string;
             /** Uri */
             uri: string;
+        };
+        /**
+         * OperatorAlarmOut
+         * @description An alarm with what the operator has to know; `cleared_at` is null while it is open.
+         */
+        OperatorAlarmOut: {
+            /** Cleared At */
+            cleared_at: string | null;
+            /** Detail */
+            detail: string;
+            /** Kind */
+            kind: string;
+            /**
+             * Seen At
+             * Format: date-time
+             */
+            seen_at: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject */
+            subject: string;
+            /** Times */
+            times: number;
+        };
+        /**
+         * OperatorNodeOut
+         * @description A node as the workers found it lately.
+         */
+        OperatorNodeOut: {
+            /** Answers */
+            answers: boolean;
+            /** Failures */
+            failures: number;
+            /** Last Error */
+            last_error: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * OperatorOut
@@ -2755,7 +2959,7 @@ export interface components {
             /** base units of USDC */
             required_stake_units: string;
         };
-        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
+        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * SessionOut
          * @description The session. `token` is present once, and only for `use=bearer`.
@@ -2864,6 +3068,8 @@ export interface components {
          * @description How far the mirror is, and whether on-chain and off-chain payments are being taken.
          */
         StatusOut: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmOut"][];
             /** Finalized Age Seconds */
             finalized_age_seconds: number | null;
             /** Finalized Number */
@@ -2872,6 +3078,9 @@ export interface components {
             head_age_seconds: number | null;
             /** Head Number */
             head_number: number | null;
+            keys: components["schemas"]["KeysOut"];
+            /** Nodes */
+            nodes: components["schemas"]["NodeOut"][];
             /** Off Chain Accepting */
             off_chain_accepting: boolean;
             /** Open Intents */
@@ -3166,6 +3375,27 @@ export interface components {
             tasks_completed: number;
             /** Tasks Open */
             tasks_open: number;
+        };
+        /**
+         * TransactionOut
+         * @description One nonce that was spent, or tried to be, on a call.
+         */
+        TransactionOut: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptOut"][];
+            /** Block Number */
+            block_number: number | null;
+            /** Mined Hash */
+            mined_hash: string | null;
+            /** Nonce */
+            nonce: number;
+            /** EIP-55 address */
+            sender: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "signed" | "accepted" | "mined" | "final" | "failed_onchain" | "superseded" | "cancelled" | "rejected";
         };
         /**
          * TransitionOut
@@ -4556,6 +4786,35 @@ export interface operations {
             };
         };
     };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysReportOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pools: {
         parameters: {
             query?: never;
@@ -5202,6 +5461,39 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                intent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_transaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path: {
                 intent_id: string;
             };

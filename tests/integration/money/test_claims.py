@@ -14,6 +14,7 @@ from aicp.abi import payment_channel as channel_abi
 from aicp.rules.primitives import hex0x
 from backend.db.times import moment
 from backend.settlement import service as settlement
+from backend.txm import broadcast, confirm, prepare
 from backend.txm.machine import Machine
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World
@@ -247,7 +248,8 @@ def test_a_settlement_left_behind_by_its_claim_moves_to_a_key_with_gas(world: Wo
     assert sweeps.settle(world.machine) >= 1
     asked = senders_of_newest(world)[0]
     other = next(address for address in world.machine.keys.addresses if address != asked)
-    sweeps.sweep_transactions(world.machine)
+    for step in (prepare.prepare, broadcast.broadcast, confirm.confirm):
+        step(world.machine)
     world.mirror()
     assert claimed(world) == total
     newest = "SELECT state FROM txm.intent WHERE kind = 'settle' ORDER BY created_at DESC LIMIT 1"

@@ -16,6 +16,8 @@ from backend.domain.gas import ENGINE_GAS, counted_gas, most_gas
 from backend.domain.settlement import claim_gas
 from backend.txm import broadcast, prepare
 from backend.txm import service as txm
+from backend.txm.eip1559 import Call
+from backend.txm.simulate import simulate
 from backend.wallet import budget
 from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
@@ -151,9 +153,9 @@ def test_a_batch_brings_a_limit_of_its_own_size(world: World) -> None:
             data=data, expires_at=None, reference={}, gas_limit=limit,
         )
     )  # fmt: skip
-    ready = prepare.simulate(world.machine, asked, world.machine.market_fees())
-    assert isinstance(ready, prepare.Ready)
-    assert ready.call.gas_limit == limit
+    [ready] = simulate(world.machine, [asked])
+    assert isinstance(ready, Call)
+    assert ready.gas_limit == limit
     world.sql("UPDATE txm.intent SET state = 'cancelled' WHERE id = :i", i=asked.id)
 
 
