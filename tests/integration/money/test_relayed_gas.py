@@ -13,7 +13,7 @@ import pytest
 from aicp.abi import usdc as usdc_abi
 from aicp.client import PoolActions, ProblemError
 from backend.domain.gas import ENGINE_GAS, counted_gas, most_gas
-from backend.domain.settlement import claim_gas
+from backend.domain.settlement import MAX_BATCH_GAS
 from backend.txm import broadcast, prepare
 from backend.txm import service as txm
 from backend.txm.eip1559 import Call
@@ -144,7 +144,7 @@ def test_calls_nobody_signed_are_not_counted_and_have_room(world: World) -> None
 
 
 def test_a_batch_brings_a_limit_of_its_own_size(world: World) -> None:
-    limit = claim_gas(1_190)
+    limit = MAX_BATCH_GAS
     assert limit > ENGINE_GAS
     to, data = world.ctx.deployment.usdc, usdc_abi.encode_faucet(world.buyer.address, 1)
     asked = world.write(
