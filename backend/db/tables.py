@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from backend.agents import models as agents
+from backend.alarms import models as alarms
 from backend.auctions import models as auctions
 from backend.auth import models as auth
 from backend.db.base import Base
@@ -20,6 +21,7 @@ METADATA = Base.metadata
 __all__ = [
     "METADATA",
     "agents",
+    "alarms",
     "auctions",
     "auth",
     "deals",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from backend.alarms.schemas import AlarmOut
 from backend.api.types import AddressText, HashText, Model, UnitsText, UtcTime
 
 
@@ -78,6 +79,25 @@ class NetworkOut(Model):
     server_time: UtcTime
 
 
+class NodeOut(Model):
+    """A node the workers use, as they found it lately."""
+
+    name: str
+    answers: bool
+    failures: int
+    """How often it has failed in a row."""
+    updated_at: UtcTime
+
+
+class KeysOut(Model):
+    """The relayer keys together."""
+
+    usable: int
+    quarantined: int
+    in_flight: int
+    """Transactions without a receipt."""
+
+
 class StatusOut(Model):
     """How far the mirror is, and whether on-chain and off-chain payments are being taken."""
 
@@ -91,6 +111,10 @@ class StatusOut(Model):
     finalized_age_seconds: int | None
     open_intents: int
     off_chain_accepting: bool
+    nodes: list[NodeOut]
+    keys: KeysOut
+    alarms: list[AlarmOut]
+    """What the operator has been told to look at and is not over."""
 
 
 class TotalsOut(Model):

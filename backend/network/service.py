@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from aicp.rules.constants import MARKETPLACE_SALT
 from backend.agents import repo as agents
 from backend.agents.service import HEARD_WITHIN_SECONDS
+from backend.alarms import service as alarms
+from backend.alarms.schemas import AlarmOut, alarm_out
 from backend.auctions import repo as auctions
 from backend.context import Context
 from backend.db.times import moment
@@ -18,7 +20,9 @@ from backend.network import repo
 from backend.network.schemas import (
     ConstantsOut,
     ContractsOut,
+    KeysOut,
     NetworkOut,
+    NodeOut,
     OperatorOut,
     StatusOut,
     TokenOut,
@@ -82,6 +86,7 @@ def _operators(ctx: Context) -> list[OperatorOut]:
 def status(session: Session, ctx: Context) -> StatusOut:
     """Return how far the mirror is, and say it in a sentence."""
     open_intents = session.execute(repo.open_intents()).scalar_one()
+    nodes, keys, told = _senders(session, ctx)
     try:
         sync = views.sync_status(session)
     except views.MirrorEmptyError:
@@ -95,6 +100,9 @@ def status(session: Session, ctx: Context) -> StatusOut:
             finalized_age_seconds=None,
             open_intents=open_intents,
             off_chain_accepting=False,
+            nodes=nodes,
+            keys=keys,
+            alarms=told,
         )
     now = ctx.now()
     silent = now - int(sync.updated_at.timestamp())
@@ -111,7 +119,23 @@ def status(session: Session, ctx: Context) -> StatusOut:
         finalized_age_seconds=final_age,
         open_intents=open_intents,
         off_chain_accepting=accepting,
+        nodes=nodes,
+        keys=keys,
+        alarms=told,
     )
+
+
+def _senders(session: Session, ctx: Context) -> tuple[list[NodeOut], KeysOut, list[AlarmOut]]:
+    """Return what sends transactions, as the workers left it, and the open alarms."""
+    chain_id = ctx.deployment.chain_id
+    usable, quarantined = session.execute(repo.keys(chain_id)).tuples().one()
+    in_flight = session.execute(repo.in_flight(chain_id)).scalar_one()
+    nodes = [
+        NodeOut(name=node.name, answers=node.answers, failures=node.failures, updated_at=node.updated_at)
+        for node in session.execute(repo.nodes()).scalars()
+    ]
+    told = [alarm_out(alarm) for alarm in alarms.open_alarms(session)]
+    return nodes, KeysOut(usable=usable, quarantined=quarantined, in_flight=in_flight), told
 
 
 def _state(ctx: Context, *, silent: int, head_age: int, final_age: int) -> State:

@@ -73,6 +73,15 @@ class IntentChanged(_Event):
     reference: dict[str, Any]
 
 
+class AlarmChanged(_Event):
+    """An alarm was raised or is over. Sent to everybody; operators read the details over REST."""
+
+    type: Literal["alarm.changed"] = "alarm.changed"
+    kind: str
+    subject: str
+    open: bool
+
+
 class Hello(Model):
     """First message of a connection: the newest sequence number, and whether `since` was too old."""
 
@@ -89,7 +98,15 @@ class Heartbeat(Model):
 
 
 ServerEvent = Annotated[
-    TaskChanged | BidReceived | DealChanged | PoolChanged | ReceiptIssued | IntentChanged | Hello | Heartbeat,
+    TaskChanged
+    | BidReceived
+    | DealChanged
+    | PoolChanged
+    | ReceiptIssued
+    | IntentChanged
+    | AlarmChanged
+    | Hello
+    | Heartbeat,
     Field(discriminator="type"),
 ]
 SERVER_EVENT: TypeAdapter[Any] = TypeAdapter(ServerEvent)

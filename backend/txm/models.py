@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, SignatureColumn, UnitsColumn
@@ -20,9 +20,16 @@ class RelayAccount(Base):
     address: Mapped[AddressColumn] = mapped_column(primary_key=True)
     next_nonce: Mapped[int] = mapped_column(BigInteger)
     quarantined_reason: Mapped[str | None] = mapped_column(Text)
+    balance_wei: Mapped[UnitsColumn | None]
+    """What the key owned at `balance_at`, for people to read; what is sent is decided by fresh answers."""
+    balance_at: Mapped[Moment | None]
     updated_at: Mapped[CreatedAt]
 
-    __table_args__ = (CheckConstraint("next_nonce >= 0", name="next_nonce"), {"schema": "txm"})
+    __table_args__ = (
+        CheckConstraint("next_nonce >= 0", name="next_nonce"),
+        CheckConstraint("balance_wei >= 0", name="balance_wei"),
+        {"schema": "txm"},
+    )
 
 
 class Intent(Base):
@@ -45,6 +52,12 @@ class Intent(Base):
     expires_at: Mapped[Moment | None]
     """The earliest expiry of its signatures; past it the intent is `expired` and nothing has moved."""
     not_before: Mapped[Moment | None]
+    priority: Mapped[int] = mapped_column(default=0, server_default="0")
+    """Higher goes first; see `states.Priority`."""
+    budget_wei: Mapped[UnitsColumn | None]
+    """The most its gas may cost, with whatever replaces its first transaction; null where only the fee cap counts."""
+    cancel_asked_at: Mapped[Moment | None]
+    """When its owner asked to cancel it after it was sent; whichever is mined first decides."""
     state: Mapped[str] = mapped_column(Text, index=True)
     error_code: Mapped[str | None] = mapped_column(Text)
     error_detail: Mapped[str | None] = mapped_column(Text)
@@ -56,7 +69,11 @@ class Intent(Base):
     created_at: Mapped[CreatedAt]
     updated_at: Mapped[CreatedAt]
 
-    __table_args__ = (Index("ix_intent_open", "state", "created_at"), {"schema": "txm"})
+    __table_args__ = (
+        Index("ix_intent_open", "state", "created_at"),
+        CheckConstraint("budget_wei >= 0", name="budget_wei"),
+        {"schema": "txm"},
+    )
 
 
 class Transaction(Base):
@@ -96,6 +113,25 @@ class Attempt(Base):
     last_broadcast_at: Mapped[Moment | None]
     open_sends: Mapped[int] = mapped_column(default=0, server_default="0")
     """Sends after which some node may hold the bytes: counted before sending, taken back when every node refused."""
+    outcome: Mapped[str | None] = mapped_column(Text)
+    """What the nodes' answers to the newest send meant (`classify.SendOutcome`); null before the first answer."""
     last_error: Mapped[str | None] = mapped_column(Text)
+    spends_nothing: Mapped[bool] = mapped_column(default=False, server_default=false())
+    """Whether it only uses the nonce up, and does not carry the intent's call."""
 
     __table_args__ = (CheckConstraint("open_sends >= 0", name="open_sends"), {"schema": "txm"})
+
+
+class NodeState(Base):
+    """What the workers have lately found of a node. `name` is host and place in the settings, never its whole URL."""
+
+    __tablename__ = "node"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    answers: Mapped[bool]
+    failures: Mapped[int]
+    """How often it has failed in a row."""
+    last_error: Mapped[str | None] = mapped_column(Text)
+    updated_at: Mapped[CreatedAt]
+
+    __table_args__ = (CheckConstraint("failures >= 0", name="failures"), {"schema": "txm"})

@@ -45,6 +45,8 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
       return invalidate(['receipts'], ['pools'], ['deal', event.deal_id], ['timeline', event.deal_id])
     case 'intent.changed':
       return invalidate(['transactions'], ['deal'], ['timeline'], ['pools'], ['balances'])
+    case 'alarm.changed':
+      return invalidate(['status'])
     case 'hello':
     case 'heartbeat':
       return []

@@ -1265,6 +1265,45 @@ export interface components {
             success_rate_measured: boolean;
         };
         /**
+         * AlarmChanged
+         * @description An alarm was raised or is over. Sent to everybody; operators read the details over REST.
+         */
+        AlarmChanged: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Kind */
+            kind: string;
+            /** Open */
+            open: boolean;
+            /** Seq */
+            seq: number;
+            /** Subject */
+            subject: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "alarm.changed";
+        };
+        /**
+         * AlarmOut
+         * @description An open alarm: its kind, what it is about, and since when.
+         */
+        AlarmOut: {
+            /** Kind */
+            kind: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /** Subject */
+            subject: string;
+        };
+        /**
          * AppealOut
          * @description The appeal that can be paid for now. The next panel sits when both sides have paid.
          *
@@ -2206,6 +2245,18 @@ export interface components {
             tx_hash: string | null;
         };
         /**
+         * KeysOut
+         * @description The relayer keys together.
+         */
+        KeysOut: {
+            /** In Flight */
+            in_flight: number;
+            /** Quarantined */
+            quarantined: number;
+            /** Usable */
+            usable: number;
+        };
+        /**
          * Manifest
          * @description What `deliverable_hash` commits to: keccak256 of its RFC 8785 JSON, files sorted by name.
          */
@@ -2256,6 +2307,23 @@ export interface components {
              */
             server_time: string;
             token: components["schemas"]["TokenOut"];
+        };
+        /**
+         * NodeOut
+         * @description A node the workers use, as they found it lately.
+         */
+        NodeOut: {
+            /** Answers */
+            answers: boolean;
+            /** Failures */
+            failures: number;
+            /** Name */
+            name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * NonceOut
@@ -2755,7 +2823,7 @@ export interface components {
             /** base units of USDC */
             required_stake_units: string;
         };
-        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
+        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * SessionOut
          * @description The session. `token` is present once, and only for `use=bearer`.
@@ -2864,6 +2932,8 @@ export interface components {
          * @description How far the mirror is, and whether on-chain and off-chain payments are being taken.
          */
         StatusOut: {
+            /** Alarms */
+            alarms: components["schemas"]["AlarmOut"][];
             /** Finalized Age Seconds */
             finalized_age_seconds: number | null;
             /** Finalized Number */
@@ -2872,6 +2942,9 @@ export interface components {
             head_age_seconds: number | null;
             /** Head Number */
             head_number: number | null;
+            keys: components["schemas"]["KeysOut"];
+            /** Nodes */
+            nodes: components["schemas"]["NodeOut"][];
             /** Off Chain Accepting */
             off_chain_accepting: boolean;
             /** Open Intents */

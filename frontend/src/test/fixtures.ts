@@ -91,6 +91,9 @@ export const status: StatusOut = {
   finalized_age_seconds: 3,
   open_intents: 0,
   off_chain_accepting: true,
+  nodes: [],
+  keys: { usable: 2, quarantined: 0, in_flight: 0 },
+  alarms: [],
 }
 
 export const totals: TotalsOut = {
