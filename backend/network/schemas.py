@@ -31,7 +31,10 @@ class TokenOut(Model):
 
 
 class OperatorOut(Model):
-    """An operator key epoch; `until` is null while it serves."""
+    """An operator key epoch. It serves from `from_time` until `until`, which is null where no end is set.
+
+    Several may serve at once: each goes on with its own pools, and new pools name the one that began last.
+    """
 
     address: AddressText
     from_time: UtcTime

@@ -68,19 +68,19 @@ def network(ctx: Context) -> NetworkOut:
 
 
 def _operators(ctx: Context) -> list[OperatorOut]:
-    """Return every epoch. Only the key that signs new deals is still in force, whatever the file says of older ones."""
+    """Return every epoch. One whose key is not here is over, whatever the file says; so is a key the file omits."""
     now = moment(ctx.now())
-    epochs = [(epoch.address, epoch.from_time, epoch.until) for epoch in ctx.deployment.operators]
-    known = {address for address, _, _ in epochs}
-    epochs += [(address, moment(0), None) for address in ctx.operators if address not in known]
-    return [
+    known = {epoch.address for epoch in ctx.deployment.operators}
+    listed = [
         OperatorOut(
-            address=address,
-            from_time=from_time,
-            until=None if address == ctx.operator.address else until or now,
+            address=epoch.address,
+            from_time=epoch.from_time,
+            until=epoch.until if epoch.address in ctx.operators else min(epoch.until or now, now),
         )
-        for address, from_time, until in epochs
+        for epoch in ctx.deployment.operators
     ]
+    unlisted = [address for address in ctx.operators if address not in known]
+    return listed + [OperatorOut(address=address, from_time=moment(0), until=now) for address in unlisted]
 
 
 def status(session: Session, ctx: Context) -> StatusOut:

@@ -12,8 +12,15 @@ from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.payments import pools, receipts
-from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn, ReceiptOut
+from backend.payments import moves, pools, receipts
+from backend.payments.schemas import (
+    PoolDepositIn,
+    PoolMoveIn,
+    PoolMoveOut,
+    PoolOut,
+    PoolWithdrawIn,
+    ReceiptOut,
+)
 from backend.wallet.schemas import IntentOut
 
 router = APIRouter(tags=["payments"])
@@ -50,6 +57,18 @@ async def withdraw_pool(
 ) -> IntentOut:
     """Relay a signed request to withdraw from a pool, or to cancel one."""
     return await write(lambda s: pools.withdraw(s, ctx, _hash(pool_id), caller.address, body))
+
+
+@router.post("/pools/{pool_id}/move")
+async def move_pool(pool_id: str, body: PoolMoveIn, write: Write, ctx: Ctx, caller: CurrentSession) -> PoolMoveOut:
+    """Withdraw from a pool and deposit what comes back into another one: how a pool follows to another operator."""
+    return await write(lambda s: moves.move(s, ctx, _hash(pool_id), caller.address, body))
+
+
+@router.get("/pools/{pool_id}/move")
+async def read_pool_move(pool_id: str, read: Read, ctx: Ctx, caller: CurrentSession) -> PoolMoveOut:
+    """The newest move of a pool of the caller."""
+    return await read(lambda s: moves.read(s, ctx, _hash(pool_id), caller.address))
 
 
 @router.get("/receipts")

@@ -18,9 +18,9 @@ from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
-from backend.keeper import arbiter
+from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
-from backend.payments import clocks
+from backend.payments import clocks, moves
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.tasks.service import expire_due
@@ -187,7 +187,9 @@ def keep(machine: Machine) -> int:
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "arbiter": partial(_keep_arbiter, machine),
+            "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
+            "pool_moves": lambda: _each(machine, db.read(moves.open_moves), moves.go_on),
         }
     )
 
