@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from backend.api.deps import Ctx, Read
+from backend.alarms.schemas import OperatorAlarmOut
+from backend.api.deps import Ctx, OperatorSession, Read
 from backend.network import service
 from backend.network.schemas import NetworkOut, StatusOut, TotalsOut
 
@@ -21,6 +22,12 @@ async def get_network(ctx: Ctx) -> NetworkOut:
 async def get_network_status(ctx: Ctx, read: Read) -> StatusOut:
     """Return how far the mirror is and whether payments are taken."""
     return await read(lambda session: service.status(session, ctx))
+
+
+@router.get("/alarms")
+async def get_network_alarms(read: Read, caller: OperatorSession) -> list[OperatorAlarmOut]:  # noqa: ARG001  # who asks
+    """Return open and past alarms with their details, those raised last first; for operators."""
+    return await read(service.operator_alarms)
 
 
 @router.get("/totals")

@@ -10,11 +10,13 @@ from sqlalchemy.orm import Session
 from aicp.rules.constants import MARKETPLACE_SALT
 from backend.agents import repo as agents
 from backend.agents.service import HEARD_WITHIN_SECONDS
+from backend.alarms import repo as alarms_repo
 from backend.alarms import service as alarms
-from backend.alarms.schemas import AlarmOut, alarm_out
+from backend.alarms.schemas import AlarmOut, OperatorAlarmOut, alarm_out, operator_alarm_out
 from backend.auctions import repo as auctions
 from backend.context import Context
 from backend.db.times import moment
+from backend.domain.micro import accepts_orders
 from backend.domain.task_states import TaskState
 from backend.network import repo
 from backend.network.schemas import (
@@ -35,6 +37,7 @@ STALE_AFTER_SECONDS: Final = 15
 """The indexer writes its cursor at least this often while the chain answers."""
 CATCHING_UP_SECONDS: Final = 60
 HOUR: Final = 3600
+LATEST_ALARMS: Final = 200
 State = Literal["ok", "catching_up", "chain_unreachable", "finality_stalled"]
 
 
@@ -108,7 +111,7 @@ def status(session: Session, ctx: Context) -> StatusOut:
     silent = now - int(sync.updated_at.timestamp())
     final_age = max(0, now - sync.finalized_time)
     state = _state(ctx, silent=silent, head_age=now - sync.head_time, final_age=final_age)
-    accepting = final_age <= ctx.constants.max_finality_age_seconds
+    accepting = accepts_orders(finalized_time=sync.finalized_time, now=now, constants=ctx.constants)
     return StatusOut(
         state=state,
         sentence=_sentence(state, sync.head_number, final_age, accepting=accepting),
@@ -123,6 +126,11 @@ def status(session: Session, ctx: Context) -> StatusOut:
         keys=keys,
         alarms=told,
     )
+
+
+def operator_alarms(session: Session) -> list[OperatorAlarmOut]:
+    """Return the newest alarms with what an operator must know of them."""
+    return [operator_alarm_out(alarm) for alarm in session.execute(alarms_repo.latest_alarms(LATEST_ALARMS)).scalars()]
 
 
 def _senders(session: Session, ctx: Context) -> tuple[list[NodeOut], KeysOut, list[AlarmOut]]:

@@ -14,6 +14,7 @@ from backend.api.types import Page
 from backend.errors import InvalidInput
 from backend.payments import moves, pools, receipts
 from backend.payments.schemas import (
+    ClaimWishOut,
     PoolDepositIn,
     PoolMoveIn,
     PoolMoveOut,
@@ -21,6 +22,8 @@ from backend.payments.schemas import (
     PoolWithdrawIn,
     ReceiptOut,
 )
+from backend.settlement import wishes
+from backend.wallet.chain import gas_price_wei
 from backend.wallet.schemas import IntentOut
 
 router = APIRouter(tags=["payments"])
@@ -89,6 +92,13 @@ async def list_receipts(  # noqa: PLR0917
         unacknowledged=unacknowledged,
     )
     return await read(lambda s: receipts.page(s, ctx, caller.address, chosen, cursor=cursor, limit=limit))
+
+
+@router.post("/channels/{channel_id}/claim")
+async def ask_for_claim(channel_id: str, write: Write, ctx: Ctx, caller: DeliverSession) -> ClaimWishOut:
+    """The agent asks for a channel to be claimed now rather than when it is old enough."""
+    price = await gas_price_wei(ctx)
+    return await write(lambda s: wishes.ask(s, ctx, _hash(channel_id), caller.address, gas_price_wei=price))
 
 
 @router.post("/receipts/{receipt_id}/acknowledge")

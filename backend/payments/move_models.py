@@ -36,11 +36,7 @@ class PoolMove(Base):
 
     __table_args__ = (
         CheckConstraint("amount_units > 0", name="amount"),
-        Index(
-            "ix_pool_move_open",
-            "created_at",
-            postgresql_where=text("deposit_id IS NULL AND ended_reason IS NULL"),
-        ),  # fmt: skip
+        Index("ix_pool_move_open", "created_at", postgresql_where=text("deposit_id IS NULL AND ended_reason IS NULL")),
         {"schema": "app"},
     )
 

@@ -135,6 +135,14 @@ class ConfigOut(Model):
     salt: HashText
 
 
+class ClaimWishOut(Model):
+    """An agent's wish that a channel is claimed now: taken, and carried out with the next batch."""
+
+    channel_id: HashText
+    unclaimed_units: UnitsText
+    asked_at: UtcTime
+
+
 class ReceiptOut(Model):
     """Exactly what `claimWithSignature` takes; its holder can claim with nobody's help."""
 

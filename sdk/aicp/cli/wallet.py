@@ -8,7 +8,7 @@ from rich.table import Table
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
 from aicp.client.direct import DirectChain
-from aicp.client.errors import ClientError, NotEnough
+from aicp.client.errors import ClientError, NotEnough, ProblemError
 from aicp.client.models import Intent, Pool
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
@@ -148,6 +148,25 @@ async def collect(market: Market, direct: bool, rpc: str | None) -> None:
         click.echo("No escrow has released anything to collect.")
         return
     await _landed(market, intent, "Collecting.")
+
+
+@wallet.command("claim")
+@wallet_options
+@signing
+async def ask_claims(market: Market) -> None:
+    """Ask the operator to claim what your stored receipts hold now, channel by channel."""
+    store, actions = await market.store(), AgentActions(market)
+    channels = [receipt.channel_id for receipt in store.best_receipts()]
+    if not channels:
+        click.echo("No receipt is stored. Fetch them with `aicp wallet collect`.")
+    for channel_id in channels:
+        try:
+            wish = await actions.ask_claim(channel_id)
+            click.echo(f"{hex0x(channel_id)[:18]}: {format_usdc(wish.unclaimed_units)} USDC will be claimed.")
+        except ProblemError as error:
+            if error.status != 409:
+                raise
+            click.echo(f"{hex0x(channel_id)[:18]}: {error}")
 
 
 async def _collect_directly(market: Market, rpc: str | None) -> None:

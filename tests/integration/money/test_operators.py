@@ -387,10 +387,12 @@ def test_clients_learn_who_serves_who_will_and_who_has_served(
     listed = {one.address: one for one in network.network(world.ctx).operators}
     assert listed[new.address].until is None
     until = listed[old.address].until
-    assert until is not None and until > now, "both serve"
+    assert until is not None
+    assert until > now, "both serve"
     assert listed[later.address].from_time > now
     ended = listed[gone.address].until
-    assert ended is not None and ended <= moment(world.clock()), "its key is not here"
+    assert ended is not None
+    assert ended <= moment(world.clock()), "its key is not here"
     world.clock.added += 61
     assert not world.ctx.takes(old.address)
     world.clock.added += 3600
