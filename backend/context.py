@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import structlog
+
 from aicp.abi.signing import address_of, sign
 from aicp.abi.typed_data import (
     Domain,
@@ -20,6 +22,8 @@ from aicp.rules.constants import Constants, Network, network
 from aicp.rules.deployment import Deployment, OperatorEpoch
 from aicp.rules.operators import serving
 from backend.settings import Settings
+
+_log = structlog.get_logger("context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Co
     if deployment.chain_id != settings.chain_id:
         raise ValueError(f"{settings.deployment} is of chain {deployment.chain_id}, not {settings.chain_id}")
     keys = (settings.operator_key, *settings.retired_operator_keys)
-    return Context(
+    made = Context(
         settings=settings,
         network=network(settings.chain_id),
         deployment=deployment,
@@ -135,3 +139,6 @@ def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Co
         now=now,
         signers=tuple(OperatorSigner.from_hex(key.get_secret_value()) for key in keys),
     )
+    if not made.serving():
+        _log.error("no operator key here serves now: nothing new is taken", deployment=str(settings.deployment))
+    return made
