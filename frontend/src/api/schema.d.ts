@@ -228,6 +228,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/circuit-breaker/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Circuit Breaker Failures
+         * @description Return the nodes that fail, with their last errors; for operators.
+         */
+        get: operations["get_circuit_breaker_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/circuit-breaker/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Circuit Breakers
+         * @description Return the circuit breakers of our chain nodes.
+         */
+        get: operations["get_circuit_breakers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deals": {
         parameters: {
             query?: never;
@@ -1629,6 +1669,26 @@ export interface components {
             value_units: string;
         };
         /**
+         * BreakerOut
+         * @description The circuit breaker of one node: `open` while the node rests after failures and others are asked.
+         */
+        BreakerOut: {
+            /** Failures */
+            failures: number;
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * CancellationIn
          * @description `Cancellation(escrowId,validUntil)` by the buyer, for a funded escrow nobody accepted.
          */
@@ -2160,6 +2220,28 @@ export interface components {
             role: "buyer" | "agent";
             /** 32 bytes as hex */
             salt: string;
+        };
+        /**
+         * FailureOut
+         * @description A node that fails, with its last error.
+         */
+        FailureOut: {
+            /** Failures */
+            failures: number;
+            /** Id */
+            id: string;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * FaucetIn
@@ -3846,6 +3928,64 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ClaimWishOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_circuit_breaker_failures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_circuit_breakers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakerOut"][];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
