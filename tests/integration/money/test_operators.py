@@ -261,6 +261,13 @@ def test_two_signatures_move_a_pool_to_the_next_operator(
     asked = ask_move(world, pool, given)
     assert (asked.state, asked.deposit) == ("withdrawing", None)
     assert ask_move(world, pool, given).withdrawal.id == asked.withdrawal.id, "asked twice, done once"
+    sweeps.sweep_transactions(world.machine)
+    world.mirror()
+    assert int(world.one("SELECT withdraw_units FROM chain.pool WHERE pool_id = :id", id=pool)) == free
+    for _ in range(2):
+        sweeps.keep(world.machine)
+        world.clock.added += 40
+    assert releases(world, pool) == [], "not before it is final: a reorg could put a larger one in its place"
     world.until(lambda: world.intent_state(asked.withdrawal.id) == "final", "the withdrawal is announced")
     world.turn()
     sweeps.keep(world.machine)
