@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+
+import structlog
 
 from aicp.abi.signing import SigningKey
 from aicp.abi.typed_data import (
@@ -16,8 +19,11 @@ from aicp.abi.typed_data import (
     token_domain,
 )
 from aicp.rules.constants import Constants, Network, network
-from aicp.rules.deployment import Deployment
+from aicp.rules.deployment import Deployment, OperatorEpoch
+from aicp.rules.operators import serving
 from backend.settings import Settings
+
+_log = structlog.get_logger("context")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,19 +66,38 @@ class Context:
     network: Network
     deployment: Deployment
     domains: Domains
-    operator: OperatorSigner
     now: Callable[[], int]
-    retired: tuple[OperatorSigner, ...] = ()
-    """Operators of earlier epochs whose pools are still served: what was promised under them is earned and claimed."""
+    signers: tuple[OperatorSigner, ...]
+    """The operator keys that are here, of whichever epoch. The deployment says when each of them serves."""
+
+    def serving(self) -> list[OperatorEpoch]:
+        """Return the epochs that serve now and whose keys are here, the one new pools and awards name first."""
+        here = {signer.address for signer in self.signers}
+        at = dt.datetime.fromtimestamp(self.now(), dt.UTC)
+        return [epoch for epoch in serving(self.deployment.operators, at) if epoch.address in here]
+
+    def takes(self, address: bytes) -> bool:
+        """Return whether deposits, orders and vouchers that name this operator are taken now.
+
+        Under any other key that is here, what was promised before is still earned, receipted and claimed.
+        """
+        return any(epoch.address == address for epoch in self.serving())
+
+    @property
+    def operator(self) -> OperatorSigner:
+        """Return the operator whom new pools and awards name; where none serves, the first key there is."""
+        live = self.serving()
+        signer = self.operator_of(live[0].address) if live else None
+        return self.signers[0] if signer is None else signer
 
     def operator_of(self, address: bytes) -> OperatorSigner | None:
-        """Return the operator with this address, of this epoch or an earlier one; None if its key is not here."""
-        return next((signer for signer in (self.operator, *self.retired) if signer.address == address), None)
+        """Return the operator with this address, of whichever epoch; None if its key is not here."""
+        return next((signer for signer in self.signers if signer.address == address), None)
 
     @property
     def operators(self) -> tuple[bytes, ...]:
-        """Return the addresses whose pools are served, the one that new deals get first."""
-        return tuple(dict.fromkeys((self.operator.address, *(signer.address for signer in self.retired))))
+        """Return the addresses whose receipts are signed and claimed here, of whichever epoch."""
+        return tuple(dict.fromkeys(signer.address for signer in self.signers))
 
     @property
     def constants(self) -> Constants:
@@ -105,12 +130,15 @@ def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Co
     deployment = Deployment.load(settings.deployment)
     if deployment.chain_id != settings.chain_id:
         raise ValueError(f"{settings.deployment} is of chain {deployment.chain_id}, not {settings.chain_id}")
-    return Context(
+    keys = (settings.operator_key, *settings.retired_operator_keys)
+    made = Context(
         settings=settings,
         network=network(settings.chain_id),
         deployment=deployment,
         domains=domains_of(deployment),
-        operator=OperatorSigner.from_hex(settings.operator_key.get_secret_value()),
         now=now,
-        retired=tuple(OperatorSigner.from_hex(key.get_secret_value()) for key in settings.retired_operator_keys),
+        signers=tuple(OperatorSigner.from_hex(key.get_secret_value()) for key in keys),
     )
+    if not made.serving():
+        _log.error("no operator key here serves now: nothing new is taken", deployment=str(settings.deployment))
+    return made

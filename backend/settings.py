@@ -34,7 +34,8 @@ class Settings(BaseSettings):
     operator_key: SecretStr
     """Signs bid receipts, awards and claim batches; cannot move money by itself."""
     retired_operator_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
-    """Operator keys of earlier epochs: they sign receipts and claims of the pools that name them, and nothing new."""
+    """Further operator keys. The deployment says until when each serves; past that it only signs receipts and claims
+    of the pools that name it. A key the deployment does not list never takes anything new."""
     relayer_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
     """Send transactions and pay gas; hold no rights in any contract. Here, in files, or behind a service."""
     relayer_keystores: Annotated[list[Path], NoDecode] = Field(default_factory=list)

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from backend.alarms.models import Alarm
 from backend.api.types import Model, UtcTime
 
+_SENTENCES: Final[dict[str, str]] = {
+    "withdrawal_unclaimed": "A buyer takes money back while agents have receipts against it; they are claimed first.",
+    "claim_failed": "The chain refuses a claim; the receipt's holder can still claim it himself.",
+    "claim_without_key": "Claims wait for gas; holders of receipts can claim themselves.",
+    "finality_stalled": "The chain makes no final blocks; payments below $10 wait until it does.",
+    "ledger_mismatch": "The ledger and the chain disagree somewhere; the operator is comparing them.",
+    "node_down": "One of our chain nodes does not answer; others are asked.",
+    "wrong_chain": "One of our nodes serves another chain and is not used.",
+    "code_changed": "A contract is not what was deployed; nothing is sent to the chain.",
+}
+
 
 class AlarmOut(Model):
-    """An open alarm: its kind, what it is about, and since when."""
+    """An open alarm: its kind, what it is about, since when, and a sentence for people."""
 
     kind: str
     subject: str
     since: UtcTime
+    sentence: str
 
 
 class OperatorAlarmOut(AlarmOut):
@@ -25,7 +39,12 @@ class OperatorAlarmOut(AlarmOut):
 
 def alarm_out(alarm: Alarm) -> AlarmOut:
     """Return what everybody may see of an alarm."""
-    return AlarmOut(kind=alarm.kind, subject=alarm.subject, since=alarm.raised_at)
+    return AlarmOut(kind=alarm.kind, subject=alarm.subject, since=alarm.raised_at, sentence=sentence_of(alarm))
+
+
+def sentence_of(alarm: Alarm) -> str:
+    """Return what an alarm means to those who use the service."""
+    return _SENTENCES.get(alarm.kind, "The operator is looking at something that is not as it should be.")
 
 
 def operator_alarm_out(alarm: Alarm) -> OperatorAlarmOut:
@@ -34,6 +53,7 @@ def operator_alarm_out(alarm: Alarm) -> OperatorAlarmOut:
         kind=alarm.kind,
         subject=alarm.subject,
         since=alarm.raised_at,
+        sentence=sentence_of(alarm),
         detail=alarm.detail,
         times=alarm.times,
         seen_at=alarm.seen_at,

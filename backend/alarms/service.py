@@ -42,6 +42,10 @@ class AlarmKind(StrEnum):
     """A pool withdraws while receipts against it are unclaimed (subject: the pool's id)."""
     CLAIM_FAILED = "claim_failed"
     """The chain refuses a claim (subject: the channel's id)."""
+    CLAIM_WITHOUT_KEY = "claim_without_key"
+    """No relayer key has room and gas for a claim that is due (subject: `claims`)."""
+    FINALITY_STALLED = "finality_stalled"
+    """No block has become final for so long that small payments are refused (subject: `chain`)."""
     LEDGER_MISMATCH = "ledger_mismatch"
     """The ledger and the chain disagree at a final block (subject: the account)."""
 

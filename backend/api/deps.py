@@ -15,6 +15,7 @@ from fastapi.requests import HTTPConnection
 from pydantic import TypeAdapter
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import parse_address
 from backend.api.state import AppState, app_state, client_ip
 from backend.auth import service as auth
 from backend.auth.contract_wallets import require_vouched
@@ -103,6 +104,16 @@ def require_scope(scope: Scope) -> Any:
 
 BidSession = Annotated[Caller, require_scope("bid")]
 DeliverSession = Annotated[Caller, require_scope("deliver")]
+
+
+def _operator(ctx: Ctx, caller: CurrentSession) -> Caller:
+    if caller.address not in {parse_address(text) for text in ctx.settings.operators}:
+        raise Forbidden("Only operators of this service see this.")
+    return caller
+
+
+OperatorSession = Annotated[Caller, Depends(_operator)]
+"""The signed-in caller, who operates this service."""
 
 
 class ReadRunner:

@@ -26,6 +26,8 @@ class Bid(Base):
     signature: Mapped[SignatureColumn]
     seq: Mapped[int] = mapped_column(BigInteger)
     receipt_signature: Mapped[SignatureColumn]
+    operator: Mapped[AddressColumn | None]
+    """Who signed the receipt; absent where it was given before operators were written down beside it."""
     received_at: Mapped[CreatedAt]
     withdrawn_at: Mapped[Moment | None]
     withdrawal_signature: Mapped[SignatureColumn | None]

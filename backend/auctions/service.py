@@ -38,6 +38,7 @@ from backend.errors import (
     WrongState,
 )
 from backend.outbox.service import emit
+from backend.payments.operators import operator_for
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
@@ -91,6 +92,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     _check_fits(ctx, task, message)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1
     receipt = BidReceipt(bid_hash=bid_hash, seq=seq).digest(ctx.domains.marketplace)
+    operator = ctx.operator
     session.add(
         Bid(
             bid_hash=bid_hash,
@@ -103,7 +105,8 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
             salt=message.salt,
             signature=posted.signature,
             seq=seq,
-            receipt_signature=ctx.operator.sign(receipt),
+            receipt_signature=operator.sign(receipt),
+            operator=operator.address,
             received_at=moment(ctx.now()),
             withdrawn_at=None,
             withdrawal_signature=None,
@@ -176,14 +179,15 @@ def award_bid(session: Session, ctx: Context, task: Task, bid: Bid, *, reason: s
     message = AwardMessage(
         task_hash=task.task_hash, bid_hash=bid.bid_hash, bids_root=bids_root(hashes), bid_count=len(hashes)
     )
+    operator = operator_for(session, ctx, buyer=task.buyer, price_units=bid.amount_units)
     row = Award(
         id=new_id(),
         task_id=task.id,
         bid_hash=bid.bid_hash,
         bids_root=message.bids_root,
         bid_count=message.bid_count,
-        operator=ctx.operator.address,
-        signature=ctx.operator.sign(message.digest(ctx.domains.marketplace)),
+        operator=operator.address,
+        signature=operator.sign(message.digest(ctx.domains.marketplace)),
         created_at=moment(ctx.now()),
     )
     session.add(row)

@@ -6,6 +6,8 @@ import uuid
 
 from sqlalchemy.orm import Session
 
+from aicp.abi.signing import recover
+from aicp.abi.typed_data import BidReceipt
 from backend.auctions import repo
 from backend.auctions.models import Award, Bid
 from backend.auctions.schemas import AwardOut, BidOut
@@ -28,11 +30,18 @@ def bid_out(ctx: Context, bid: Bid, *, counts: bool, agent_name: str | None) -> 
         signature=bid.signature,
         seq=bid.seq,
         receipt_signature=bid.receipt_signature,
-        operator=ctx.operator.address,
+        operator=_receipt_signer(ctx, bid),
         received_at=bid.received_at,
         withdrawn=bid.withdrawn_at is not None,
         live=counts,
     )
+
+
+def _receipt_signer(ctx: Context, bid: Bid) -> bytes:
+    if bid.operator is not None:
+        return bid.operator
+    digest = BidReceipt(bid_hash=bid.bid_hash, seq=bid.seq).digest(ctx.domains.marketplace)
+    return recover(digest, bid.receipt_signature)
 
 
 def bid_by_hash(session: Session, ctx: Context, bid_hash: bytes) -> BidOut:

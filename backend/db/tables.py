@@ -11,6 +11,7 @@ from backend.deals import models as deals
 from backend.files import models as files
 from backend.outbox import models as outbox
 from backend.payments import models as payments
+from backend.payments import move_models as pool_moves
 from backend.reconciliation import models as reconciliation
 from backend.settlement import models as settlement
 from backend.tasks import models as tasks
@@ -28,6 +29,7 @@ __all__ = [
     "files",
     "outbox",
     "payments",
+    "pool_moves",
     "reconciliation",
     "settlement",
     "tasks",

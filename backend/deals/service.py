@@ -52,7 +52,7 @@ def open_deal(session: Session, ctx: Context, task: Task, award: Award, bid: Bid
         agent=bid.agent,
         verifier=task.verifier,
         price_units=bid.amount_units,
-        operator=ctx.operator.address,
+        operator=award.operator,
         live=True,
         created_at=moment(ctx.now()),
     )

@@ -49,8 +49,8 @@ RELAYED: Final[dict[str, Relayed]] = {
     "release_quorum": Relayed(reserved=250_000, wallets=3, left=REPORT_GAS),
     "rate": Relayed(reserved=100_000),
     "pool_deposit": Relayed(reserved=180_000),
-    # the withdrawal is finalised for the buyer as well
-    "pool_withdraw": Relayed(reserved=90_000, ahead=110_000),
+    # the withdrawal is released and finalised for the buyer as well
+    "pool_withdraw": Relayed(reserved=90_000, ahead=200_000),
     "pool_withdraw_cancel": Relayed(reserved=90_000),
     "withdraw": Relayed(reserved=110_000),
     "stake": Relayed(reserved=160_000),

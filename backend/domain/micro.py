@@ -68,6 +68,15 @@ def order_problem(order: OrderTerms, *, now: int, constants: Constants) -> Order
     return None
 
 
+def accepts_orders(*, finalized_time: int, now: int, constants: Constants) -> bool:
+    """Return whether an order of the usual length is taken now: one that lasts for the default L.
+
+    Where this is false, orders as the pages and the SDK make them are refused as `chain_behind`; shorter ones may pass.
+    """
+    usual = now + constants.max_micro_seconds
+    return claim_is_safe(evaluate_by=usual, finalized_time=finalized_time, now=now, constants=constants)
+
+
 def claim_is_safe(*, evaluate_by: int, finalized_time: int, now: int, constants: Constants) -> bool:
     """Return whether a receipt issued at `evaluate_by` can still be claimed before a withdrawal we cannot see yet.
 

@@ -39,6 +39,8 @@ class ClaimReason(StrEnum):
     WITHDRAWAL = "withdrawal"
     VALUE = "value"
     AGE = "age"
+    WISH = "wish"
+    """Its agent has asked for it."""
 
 
 def gas_cost_units(gas: int, gas_price_wei: int, native_price_units: int) -> int:

@@ -20,7 +20,7 @@ from aicp.abi import payment_channel as channel_abi
 from aicp.abi.typed_data import EscrowTerms as Terms
 from aicp.rules.primitives import hex0x
 from backend.context import Context
-from backend.db.times import unix
+from backend.db.times import moment, unix
 from backend.deals import repo as deals_repo
 from backend.keeper import repo
 from backend.txm import service as txm
@@ -49,6 +49,8 @@ class DueCall:
     reference: dict[str, Any]
     account: bytes | None = None
     """The one relayer that may send it; None for any."""
+    expires_at: int | None = None
+    """When a signature in it ends."""
 
 
 def terms_of(row: views.EscrowRow) -> Terms:
@@ -161,6 +163,7 @@ def ask(session: Session, ctx: Context, call: DueCall) -> bool:
         return False
     txm.enqueue(
         session, ctx, idem_key=f"{call.key}:{len(tries)}", kind=call.kind, on_behalf_of=call.beneficiary, to=call.to,
-        data=call.data, expires_at=None, reference=call.reference, account=call.account,
+        data=call.data, expires_at=None if call.expires_at is None else moment(call.expires_at),
+        reference=call.reference, account=call.account,
     )  # fmt: skip
     return True

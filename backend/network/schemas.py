@@ -31,7 +31,10 @@ class TokenOut(Model):
 
 
 class OperatorOut(Model):
-    """An operator key epoch; `until` is null while it serves."""
+    """An operator key epoch. It serves from `from_time` until `until`, which is null where no end is set.
+
+    Several may serve at once: each goes on with its own pools, and new pools name the one that began last.
+    """
 
     address: AddressText
     from_time: UtcTime
@@ -87,6 +90,22 @@ class NodeOut(Model):
     failures: int
     """How often it has failed in a row."""
     updated_at: UtcTime
+
+
+class BreakerOut(Model):
+    """The circuit breaker of one node: `open` while the node rests after failures and others are asked."""
+
+    id: str
+    state: Literal["closed", "open"]
+    failures: int
+    """How often it has failed in a row."""
+    updated_at: UtcTime
+
+
+class FailureOut(BreakerOut):
+    """A node that fails, with its last error."""
+
+    last_error: str | None
 
 
 class KeysOut(Model):

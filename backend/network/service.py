@@ -10,16 +10,20 @@ from sqlalchemy.orm import Session
 from aicp.rules.constants import MARKETPLACE_SALT
 from backend.agents import repo as agents
 from backend.agents.service import HEARD_WITHIN_SECONDS
+from backend.alarms import repo as alarms_repo
 from backend.alarms import service as alarms
-from backend.alarms.schemas import AlarmOut, alarm_out
+from backend.alarms.schemas import AlarmOut, OperatorAlarmOut, alarm_out, operator_alarm_out
 from backend.auctions import repo as auctions
 from backend.context import Context
 from backend.db.times import moment
+from backend.domain.micro import accepts_orders
 from backend.domain.task_states import TaskState
 from backend.network import repo
 from backend.network.schemas import (
+    BreakerOut,
     ConstantsOut,
     ContractsOut,
+    FailureOut,
     KeysOut,
     NetworkOut,
     NodeOut,
@@ -29,12 +33,14 @@ from backend.network.schemas import (
     TotalsOut,
 )
 from backend.tasks import repo as tasks
+from backend.txm.models import NodeState
 from indexer import views
 
 STALE_AFTER_SECONDS: Final = 15
 """The indexer writes its cursor at least this often while the chain answers."""
 CATCHING_UP_SECONDS: Final = 60
 HOUR: Final = 3600
+LATEST_ALARMS: Final = 200
 State = Literal["ok", "catching_up", "chain_unreachable", "finality_stalled"]
 
 
@@ -68,19 +74,19 @@ def network(ctx: Context) -> NetworkOut:
 
 
 def _operators(ctx: Context) -> list[OperatorOut]:
-    """Return every epoch. Only the key that signs new deals is still in force, whatever the file says of older ones."""
+    """Return every epoch. One whose key is not here is over, whatever the file says; so is a key the file omits."""
     now = moment(ctx.now())
-    epochs = [(epoch.address, epoch.from_time, epoch.until) for epoch in ctx.deployment.operators]
-    known = {address for address, _, _ in epochs}
-    epochs += [(address, moment(0), None) for address in ctx.operators if address not in known]
-    return [
+    known = {epoch.address for epoch in ctx.deployment.operators}
+    listed = [
         OperatorOut(
-            address=address,
-            from_time=from_time,
-            until=None if address == ctx.operator.address else until or now,
+            address=epoch.address,
+            from_time=epoch.from_time,
+            until=epoch.until if epoch.address in ctx.operators else min(epoch.until or now, now),
         )
-        for address, from_time, until in epochs
+        for epoch in ctx.deployment.operators
     ]
+    unlisted = [address for address in ctx.operators if address not in known]
+    return listed + [OperatorOut(address=address, from_time=moment(0), until=now) for address in unlisted]
 
 
 def status(session: Session, ctx: Context) -> StatusOut:
@@ -108,7 +114,7 @@ def status(session: Session, ctx: Context) -> StatusOut:
     silent = now - int(sync.updated_at.timestamp())
     final_age = max(0, now - sync.finalized_time)
     state = _state(ctx, silent=silent, head_age=now - sync.head_time, final_age=final_age)
-    accepting = final_age <= ctx.constants.max_finality_age_seconds
+    accepting = accepts_orders(finalized_time=sync.finalized_time, now=now, constants=ctx.constants)
     return StatusOut(
         state=state,
         sentence=_sentence(state, sync.head_number, final_age, accepting=accepting),
@@ -123,6 +129,38 @@ def status(session: Session, ctx: Context) -> StatusOut:
         keys=keys,
         alarms=told,
     )
+
+
+def breakers(session: Session) -> list[BreakerOut]:
+    """Return the circuit breakers of our nodes, as the workers found them lately."""
+    return [
+        BreakerOut(id=node.name, state=_breaker(node), failures=node.failures, updated_at=node.updated_at)
+        for node in session.execute(repo.nodes()).scalars()
+    ]
+
+
+def node_failures(session: Session) -> list[FailureOut]:
+    """Return the nodes that do not answer, with their last errors."""
+    return [
+        FailureOut(
+            id=node.name,
+            state=_breaker(node),
+            failures=node.failures,
+            updated_at=node.updated_at,
+            last_error=node.last_error,
+        )
+        for node in session.execute(repo.nodes()).scalars()
+        if not node.answers or node.failures
+    ]
+
+
+def _breaker(node: NodeState) -> Literal["closed", "open"]:
+    return "closed" if node.answers else "open"
+
+
+def operator_alarms(session: Session) -> list[OperatorAlarmOut]:
+    """Return the newest alarms with what an operator must know of them."""
+    return [operator_alarm_out(alarm) for alarm in session.execute(alarms_repo.latest_alarms(LATEST_ALARMS)).scalars()]
 
 
 def _senders(session: Session, ctx: Context) -> tuple[list[NodeOut], KeysOut, list[AlarmOut]]:

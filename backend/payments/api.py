@@ -12,8 +12,18 @@ from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.payments import pools, receipts
-from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn, ReceiptOut
+from backend.payments import moves, pools, receipts
+from backend.payments.schemas import (
+    ClaimWishOut,
+    PoolDepositIn,
+    PoolMoveIn,
+    PoolMoveOut,
+    PoolOut,
+    PoolWithdrawIn,
+    ReceiptOut,
+)
+from backend.settlement import wishes
+from backend.wallet.chain import gas_price_wei
 from backend.wallet.schemas import IntentOut
 
 router = APIRouter(tags=["payments"])
@@ -52,6 +62,18 @@ async def withdraw_pool(
     return await write(lambda s: pools.withdraw(s, ctx, _hash(pool_id), caller.address, body))
 
 
+@router.post("/pools/{pool_id}/move")
+async def move_pool(pool_id: str, body: PoolMoveIn, write: Write, ctx: Ctx, caller: CurrentSession) -> PoolMoveOut:
+    """Withdraw from a pool and deposit what comes back into another one: how a pool follows to another operator."""
+    return await write(lambda s: moves.move(s, ctx, _hash(pool_id), caller.address, body))
+
+
+@router.get("/pools/{pool_id}/move")
+async def read_pool_move(pool_id: str, read: Read, ctx: Ctx, caller: CurrentSession) -> PoolMoveOut:
+    """The newest move of a pool of the caller."""
+    return await read(lambda s: moves.read(s, ctx, _hash(pool_id), caller.address))
+
+
 @router.get("/receipts")
 async def list_receipts(  # noqa: PLR0917
     read: Read,
@@ -70,6 +92,13 @@ async def list_receipts(  # noqa: PLR0917
         unacknowledged=unacknowledged,
     )
     return await read(lambda s: receipts.page(s, ctx, caller.address, chosen, cursor=cursor, limit=limit))
+
+
+@router.post("/channels/{channel_id}/claim")
+async def ask_for_claim(channel_id: str, write: Write, ctx: Ctx, caller: DeliverSession) -> ClaimWishOut:
+    """The agent asks for a channel to be claimed now rather than when it is old enough."""
+    price = await gas_price_wei(ctx)
+    return await write(lambda s: wishes.ask(s, ctx, _hash(channel_id), caller.address, gas_price_wei=price))
 
 
 @router.post("/receipts/{receipt_id}/acknowledge")

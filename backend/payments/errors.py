@@ -13,5 +13,13 @@ class RetiredOperator(Conflict):
     code, title = "operator_retired", "The operator of this pool or deal no longer serves here."
 
 
+class NothingToClaim(Conflict):
+    code, title = "nothing_to_claim", "The chain has claimed all this channel has earned."
+
+
+class ClaimNotWorth(Conflict):
+    code, title = "claim_not_worth", "What is unclaimed is not worth its gas yet."
+
+
 class SessionKeyCap(Problem):
     status, code, title = 403, "session_key_cap", "The session key has ordered all it may within 24 hours."

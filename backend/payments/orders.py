@@ -154,8 +154,8 @@ def _check_terms(session: Session, ctx: Context, deal: Deal, given: OrderIn) -> 
 
 def _check_pool(session: Session, ctx: Context, deal: Deal, way: Lane, given: OrderIn) -> None:
     """Check the pool the deal's own parties name, and that a receipt could still be claimed from it in time."""
-    if ctx.operator_of(deal.operator) is None:
-        raise RetiredOperator
+    if not ctx.takes(deal.operator):
+        raise RetiredOperator(what_to_do="Move the pool to the operator who serves now, and award the work again.")
     pool = views.pool(session, way.pool_id)
     if pool is None:
         raise VoucherAbovePool("This session key has no pool.", what_to_do="Open a pool first.", available_units="0")

@@ -25,9 +25,9 @@ from backend.wallet.view import intent_out
 from indexer import views
 
 
-def of_payer(session: Session, ctx: Context, payer: bytes) -> list[PoolOut]:  # noqa: ARG001  # the shape of all services
+def of_payer(session: Session, ctx: Context, payer: bytes) -> list[PoolOut]:
     """Return the payer's pools, the most recently changed first."""
-    return [pool_out(session, pool) for pool in views.pools_of(session, payer)]
+    return [pool_out(session, ctx, pool) for pool in views.pools_of(session, payer)]
 
 
 def _own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
@@ -37,9 +37,9 @@ def _own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
     return row
 
 
-def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolOut:  # noqa: ARG001  # as above
+def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolOut:
     """Return one pool of the payer. Raises NotFound."""
-    return pool_out(session, _own(session, pool, payer))
+    return pool_out(session, ctx, _own(session, pool, payer))
 
 
 def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) -> IntentOut:
@@ -47,7 +47,7 @@ def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) 
 
     Raises InvalidSignature, SignatureExpired, RetiredOperator, LimitExceeded.
     """
-    if given.operator != ctx.operator.address:
+    if not ctx.takes(given.operator):
         raise RetiredOperator("A deposit names an operator who serves here.")
     if given.amount_units == 0:
         raise InvalidInput("A deposit is more than nothing.")
@@ -95,6 +95,8 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         pool_id=pool, amount=given.amount_units, cancel=given.cancel, nonce=given.nonce, valid_until=given.valid_until
     )
     require_signer(message, ctx.domains.channel, given.signature, payer)
+    # a pool opened past us has no row of ours yet
+    session.execute(repo.new_pool(pool, payer, row.payer_authorizer, row.operator))
     if given.cancel:
         data = abi.encode_cancel_pool_withdraw_with_signature(
             payer, row.payer_authorizer, row.operator, given.nonce, given.valid_until, given.signature

@@ -16,6 +16,7 @@ from backend.api.types import (
     UnixTime,
     UtcTime,
 )
+from backend.wallet.schemas import IntentOut
 
 
 class PoolDepositIn(Model):
@@ -40,6 +41,30 @@ class PoolWithdrawIn(Model):
     signature: SignatureText
 
 
+class PoolMoveIn(Model):
+    """A withdrawal from one pool and the deposit into another that follows it, both signed by the payer."""
+
+    withdrawal: PoolWithdrawIn
+    deposit: PoolDepositIn
+    """Good for longer than the longest wait for the withdrawal."""
+
+
+class PoolMoveOut(Model):
+    """Where a pool on its way to another operator stands."""
+
+    pool_id: HashText
+    nonce: int
+    target_pool_id: HashText
+    operator: AddressText
+    amount_units: UnitsText
+    state: Literal["withdrawing", "depositing", "ended"]
+    """`depositing` once the withdrawal is paid: the deposit's own state says the rest."""
+    ended_reason: str | None
+    """Why there is no deposit; what was withdrawn is in the payer's wallet."""
+    withdrawal: IntentOut
+    deposit: IntentOut | None
+
+
 class PoolOut(Model):
     """A pool: the chain's word on its balance and ours on what is promised from it."""
 
@@ -58,6 +83,8 @@ class PoolOut(Model):
     available_units: UnitsText
     channels: list[ChannelOut]
     chain: ChainRef | None
+    operator_serves: bool
+    """Whether it takes new orders; a pool of another operator is moved, or withdrawn."""
 
 
 class ChannelOut(Model):
@@ -106,6 +133,14 @@ class ConfigOut(Model):
     token: AddressText
     withdraw_delay: int
     salt: HashText
+
+
+class ClaimWishOut(Model):
+    """An agent's wish that a channel is claimed now: taken, and carried out with the next batch."""
+
+    channel_id: HashText
+    unclaimed_units: UnitsText
+    asked_at: UtcTime
 
 
 class ReceiptOut(Model):

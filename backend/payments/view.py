@@ -103,7 +103,7 @@ def _channel_out(session: Session, channel: Channel, name: str | None) -> Channe
     )
 
 
-def pool_out(session: Session, pool: views.PoolRow) -> PoolOut:
+def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
     """Return a pool: the chain's word on its balance and ours on what is promised from it."""
     ours = session.execute(repo.pool(pool.pool_id)).scalar_one_or_none()
     earned = 0 if ours is None else ours.earned_units
@@ -135,4 +135,5 @@ def pool_out(session: Session, pool: views.PoolRow) -> PoolOut:
             log_index=origin.log_index,
             finality=origin.finality,
         ),
+        operator_serves=ctx.takes(pool.operator),
     )

@@ -38,8 +38,7 @@ class Difference:
 
 def operators(session: Session, ctx: Context) -> list[bytes]:
     """Return the operators whose pools the ledger is about: ours, and those our pools name."""
-    known = {signer.address for signer in (ctx.operator, *ctx.retired)}
-    return sorted(known | set(session.execute(repo.operators()).scalars()))
+    return sorted({*ctx.operators, *session.execute(repo.operators()).scalars()})
 
 
 def follow(session: Session, ctx: Context, operator: bytes) -> int:

@@ -29,6 +29,19 @@ class ClaimTry(Base):
     __table_args__ = (CheckConstraint("tries > 0", name="tries"), {"schema": "app"})
 
 
+class ClaimWish(Base):
+    """An agent's wish to be claimed soon; open until the chain has claimed `total_units`."""
+
+    __tablename__ = "claim_wish"
+
+    channel_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.channel.channel_id"), primary_key=True)
+    total_units: Mapped[UnitsColumn]
+    """What the channel had earned when the agent asked."""
+    asked_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "app"},)
+
+
 class Payout(Base):
     """The newest try to pay a receiver; one row a receiver, written with the intent that carries the try."""
 

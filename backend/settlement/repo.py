@@ -15,7 +15,7 @@ from sqlalchemy.sql.elements import TextClause
 from aicp.rules.primitives import Finality
 from backend.domain.settlement import MAX_ROWS, Worth
 from backend.payments.models import Channel, Pool, Receipt
-from backend.settlement.models import ClaimTry, Payout
+from backend.settlement.models import ClaimTry, ClaimWish, Payout
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
 from indexer import views
@@ -78,7 +78,8 @@ def claimable(
     )
     worth = policy.worth
     at_once = false() if worth.at_once_units is None else left >= worth.at_once_units
-    due = or_(threatened, and_(left >= worth.once_old_units, or_(at_once, oldest <= policy.old_since)))
+    wished = exists().where(ClaimWish.channel_id == Channel.channel_id, ClaimWish.total_units > claimed)
+    due = or_(threatened, and_(left >= worth.once_old_units, or_(at_once, wished, oldest <= policy.old_since)))
     failed = ClaimTry.claimed_units == claimed
     hurried = policy.now - dt.timedelta(seconds=THREATENED_PAUSE_SECONDS)
     over = or_(ClaimTry.not_before <= policy.now, and_(threatened, ClaimTry.updated_at <= hurried))
@@ -127,6 +128,21 @@ def _once_more(again: ColumnElement[bool], tries: Any, given: Any) -> dict[str, 
         "intent_id": given.intent_id,
         "updated_at": given.updated_at,
     }
+
+
+def wish(channel_id: bytes, total_units: int, now: dt.datetime) -> Insert:
+    """Write down that an agent wants a channel claimed up to a total; a later wish takes its place."""
+    statement = pg_insert(ClaimWish).values(channel_id=channel_id, total_units=total_units, asked_at=now)
+    return statement.on_conflict_do_update(
+        index_elements=["channel_id"],
+        set_={"total_units": statement.excluded.total_units, "asked_at": statement.excluded.asked_at},
+        where=ClaimWish.total_units < statement.excluded.total_units,
+    )
+
+
+def wished_at(channel_id: bytes) -> Select[dt.datetime]:
+    """When an agent last asked for a channel to be claimed."""
+    return select(ClaimWish.asked_at).where(ClaimWish.channel_id == channel_id)
 
 
 def waiting_for_their_key() -> Select[Intent]:

@@ -7,18 +7,25 @@ were built and before they are signed; as long as nothing of them is signed, the
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 import structlog
 from sqlalchemy.orm import Session
 
+from backend.alarms import service as alarms
+from backend.alarms.service import AlarmKind
 from backend.db.times import moment
+from backend.domain.settlement import claim_gas, settle_gas
 from backend.settlement import repo
 from backend.txm import repo as txm_repo
 from backend.txm import service as txm
 from backend.txm.machine import MAX_IN_FLIGHT, Machine
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
+
+CLAIMS: Final = "claims"
 
 _log = structlog.get_logger("settlement.senders")
 
@@ -38,6 +45,8 @@ class Senders:
 
     keys: list[Sender]
     max_fee_wei: int
+    tell: Callable[[int], None]
+    """Told what a claim costs that no key can send, in wei."""
 
     def take(self, gas: int, transactions: int) -> bytes | None:
         """Return the key with the most room that can pay so much gas, None if there is none, and count it as spent."""
@@ -45,6 +54,7 @@ class Senders:
         able = [key for key in self.keys if key.room >= transactions and key.balance_wei >= cost]
         if not able:
             _log.error("no relayer key has room and gas for a claim", needed_wei=cost, keys=len(self.keys))
+            self.tell(cost)
             return None
         chosen = max(able, key=lambda key: key.room)
         chosen.room -= transactions
@@ -69,7 +79,19 @@ def senders(machine: Machine) -> Senders:
         for address in addresses
         if address in loads
     ]
-    return Senders(keys, machine.market_fees().max_fee_wei)
+    price = machine.market_fees().max_fee_wei
+    smallest = (claim_gas(1) + settle_gas(1)) * price
+    if any(key.room >= 2 and key.balance_wei >= smallest for key in keys):
+        machine.db.write(lambda s: alarms.clear(s, AlarmKind.CLAIM_WITHOUT_KEY, CLAIMS))
+
+    def tell(needed_wei: int) -> None:
+        detail = (
+            f"A claim that costs up to {needed_wei} wei waits: no relayer key has as much and room for two more "
+            "transactions."
+        )
+        machine.db.write(lambda s: alarms.raise_alarm(s, AlarmKind.CLAIM_WITHOUT_KEY, CLAIMS, detail))
+
+    return Senders(keys, price, tell)
 
 
 def move_stuck(machine: Machine) -> int:

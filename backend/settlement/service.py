@@ -101,7 +101,9 @@ def settle(machine: Machine) -> int:
     policy = _policy(machine, price)
     found = db.read(lambda s: candidates(s, ctx, policy))
     for one in found:
-        reason = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
+        known = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
+        # the database has found it due: what nothing else explains is a wish
+        reason = known or ClaimReason.WISH
         about = {"channel": hex0x(one.row.channel_id), "unclaimed_units": one.claimable.unclaimed_units}
         if reason is ClaimReason.WITHDRAWAL:
             _log.error("a withdrawal threatens receipts", **about, tries=one.claimable.tries)

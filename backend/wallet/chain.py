@@ -56,3 +56,21 @@ async def wallet_state(ctx: Context, account: bytes) -> WalletState:
         except (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError):
             continue
     raise Unavailable("The chain node does not answer.")
+
+
+async def gas_price_wei(ctx: Context) -> int | None:
+    """Return what a unit of gas costs now, as settlement reckons; None where no node answers."""
+    body = [
+        {"jsonrpc": "2.0", "id": 0, "method": "eth_getBlockByNumber", "params": ["latest", False]},
+        {"jsonrpc": "2.0", "id": 1, "method": "eth_maxPriorityFeePerGas", "params": []},
+    ]
+    client = _client(ctx.settings.rpc_timeout_seconds)
+    for url in ctx.settings.rpc_urls:
+        try:
+            response = await client.post(url, json=body)
+            answers = {answer["id"]: answer["result"] for answer in response.json()}
+            tip = max(int(answers[1], 16), ctx.constants.min_gas_price_wei)
+            return int(answers[0]["baseFeePerGas"], 16) + tip
+        except (httpx.HTTPError, ValueError, KeyError, TypeError):
+            continue
+    return None

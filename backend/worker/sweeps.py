@@ -18,11 +18,12 @@ from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
-from backend.keeper import arbiter
+from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
-from backend.payments import clocks
+from backend.payments import clocks, moves
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
+from backend.settlement.watch import ledger_differs, watch
 from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
@@ -187,7 +188,10 @@ def keep(machine: Machine) -> int:
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "arbiter": partial(_keep_arbiter, machine),
+            "watch": lambda: db.write(partial(watch, ctx=ctx)) * 0,
+            "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
+            "pool_moves": lambda: _each(machine, db.read(moves.open_moves), moves.go_on),
         }
     )
 
@@ -212,6 +216,11 @@ def check_ledger(machine: Machine) -> int:
             "the ledger differs", what=one.what, owner=hex0x(one.owner), ledger_units=str(one.ledger_units),
             other_units=str(one.other_units),
         )  # fmt: skip
+    details = {
+        hex0x(one.owner): f"{one.what}: the ledger says {one.ledger_units}, otherwise it is {one.other_units}."
+        for one in found
+    }
+    db.write(partial(ledger_differs, found=details))
     return len(found)
 
 

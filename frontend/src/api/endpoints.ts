@@ -72,6 +72,8 @@ export const endpoints = {
   depositPool: (body: S['PoolDepositIn']) => unwrap(api.POST('/api/v1/pools/deposit', { body })),
   withdrawPool: (pool_id: string, body: S['PoolWithdrawIn']) =>
     unwrap(api.POST('/api/v1/pools/{pool_id}/withdrawal', { params: { path: { pool_id } }, body })),
+  movePool: (pool_id: string, body: S['PoolMoveIn']) =>
+    unwrap(api.POST('/api/v1/pools/{pool_id}/move', { params: { path: { pool_id } }, body })),
   receipts: (query: { deal_id?: string; limit?: number }) => unwrap(api.GET('/api/v1/receipts', { params: { query } })),
 
   balances: (address: string) =>

@@ -208,6 +208,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/channels/{channel_id}/claim": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask For Claim
+         * @description The agent asks for a channel to be claimed now rather than when it is old enough.
+         */
+        post: operations["ask_for_claim"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/circuit-breaker/failures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Circuit Breaker Failures
+         * @description Return the nodes that fail, with their last errors; for operators.
+         */
+        get: operations["get_circuit_breaker_failures"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/circuit-breaker/health": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Circuit Breakers
+         * @description Return the circuit breakers of our chain nodes.
+         */
+        get: operations["get_circuit_breakers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/deals": {
         parameters: {
             query?: never;
@@ -714,6 +774,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/network/alarms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Network Alarms
+         * @description Return open and past alarms with their details, those raised last first; for operators.
+         */
+        get: operations["get_network_alarms"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/network/status": {
         parameters: {
             query?: never;
@@ -828,6 +908,30 @@ export interface paths {
         get: operations["read_pool"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/pools/{pool_id}/move": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Pool Move
+         * @description The newest move of a pool of the caller.
+         */
+        get: operations["read_pool_move"];
+        put?: never;
+        /**
+         * Move Pool
+         * @description Withdraw from a pool and deposit what comes back into another one: how a pool follows to another operator.
+         */
+        post: operations["move_pool"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1332,11 +1436,13 @@ export interface components {
         };
         /**
          * AlarmOut
-         * @description An open alarm: its kind, what it is about, and since when.
+         * @description An open alarm: its kind, what it is about, since when, and a sentence for people.
          */
         AlarmOut: {
             /** Kind */
             kind: string;
+            /** Sentence */
+            sentence: string;
             /**
              * Since
              * Format: date-time
@@ -1609,6 +1715,26 @@ export interface components {
             value_units: string;
         };
         /**
+         * BreakerOut
+         * @description The circuit breaker of one node: `open` while the node rests after failures and others are asked.
+         */
+        BreakerOut: {
+            /** Failures */
+            failures: number;
+            /** Id */
+            id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * CancellationIn
          * @description `Cancellation(escrowId,validUntil)` by the buyer, for a funded escrow nobody accepted.
          */
@@ -1718,6 +1844,21 @@ export interface components {
             order: components["schemas"]["OrderOut"] | null;
             /** Pool Id */
             pool_id: string | null;
+        };
+        /**
+         * ClaimWishOut
+         * @description An agent's wish that a channel is claimed now: taken, and carried out with the next batch.
+         */
+        ClaimWishOut: {
+            /**
+             * Asked At
+             * Format: date-time
+             */
+            asked_at: string;
+            /** 32 bytes as hex */
+            channel_id: string;
+            /** base units of USDC */
+            unclaimed_units: string;
         };
         /**
          * ConfigOut
@@ -2127,6 +2268,28 @@ export interface components {
             salt: string;
         };
         /**
+         * FailureOut
+         * @description A node that fails, with its last error.
+         */
+        FailureOut: {
+            /** Failures */
+            failures: number;
+            /** Id */
+            id: string;
+            /** Last Error */
+            last_error: string | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "closed" | "open";
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+        };
+        /**
          * FaucetIn
          * @description How much test USDC the caller asks for; at most 10,000 USDC a call.
          */
@@ -2458,6 +2621,8 @@ export interface components {
              * Format: date-time
              */
             seen_at: string;
+            /** Sentence */
+            sentence: string;
             /**
              * Since
              * Format: date-time
@@ -2489,7 +2654,9 @@ export interface components {
         };
         /**
          * OperatorOut
-         * @description An operator key epoch; `until` is null while it serves.
+         * @description An operator key epoch. It serves from `from_time` until `until`, which is null where no end is set.
+         *
+         *     Several may serve at once: each goes on with its own pools, and new pools name the one that began last.
          */
         OperatorOut: {
             /** EIP-55 address */
@@ -2629,6 +2796,39 @@ export interface components {
             valid_before: number;
         };
         /**
+         * PoolMoveIn
+         * @description A withdrawal from one pool and the deposit into another that follows it, both signed by the payer.
+         */
+        PoolMoveIn: {
+            deposit: components["schemas"]["PoolDepositIn"];
+            withdrawal: components["schemas"]["PoolWithdrawIn"];
+        };
+        /**
+         * PoolMoveOut
+         * @description Where a pool on its way to another operator stands.
+         */
+        PoolMoveOut: {
+            /** base units of USDC */
+            amount_units: string;
+            deposit: components["schemas"]["IntentOut"] | null;
+            /** Ended Reason */
+            ended_reason: string | null;
+            /** Nonce */
+            nonce: number;
+            /** EIP-55 address */
+            operator: string;
+            /** 32 bytes as hex */
+            pool_id: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "withdrawing" | "depositing" | "ended";
+            /** 32 bytes as hex */
+            target_pool_id: string;
+            withdrawal: components["schemas"]["IntentOut"];
+        };
+        /**
          * PoolOut
          * @description A pool: the chain's word on its balance and ours on what is promised from it.
          */
@@ -2652,6 +2852,8 @@ export interface components {
             nonce: number;
             /** EIP-55 address */
             operator: string;
+            /** Operator Serves */
+            operator_serves: boolean;
             /** EIP-55 address */
             payer: string;
             /** EIP-55 address */
@@ -3837,6 +4039,97 @@ export interface operations {
             };
         };
     };
+    ask_for_claim: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ClaimWishOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_circuit_breaker_failures: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["FailureOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_circuit_breakers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakerOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_deals: {
         parameters: {
             query?: {
@@ -4728,6 +5021,35 @@ export interface operations {
             };
         };
     };
+    get_network_alarms: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorAlarmOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_network_status: {
         parameters: {
             query?: never;
@@ -4897,6 +5219,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["PoolOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    read_pool_move: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                pool_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolMoveOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    move_pool: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                pool_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolMoveIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolMoveOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

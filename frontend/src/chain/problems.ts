@@ -53,6 +53,9 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     todo: 'Pay it from the wallet.',
   },
   pool_closing: { sentence: 'A withdrawal from this pool is under way; it takes no new orders.', todo: '' },
-  operator_retired: { sentence: 'The operator of this pool or deal no longer serves here.', todo: '' },
+  operator_retired: {
+    sentence: 'The operator of this pool or deal no longer serves here.',
+    todo: 'Move the pool on its page, and award the work again.',
+  },
   session_key_cap: { sentence: 'The session key has ordered all it may within 24 hours.', todo: 'Try again later.' },
 }

@@ -392,6 +392,7 @@ export const pool: PoolOut = {
   pending_withdraw_units: '0',
   finalize_at: null,
   nonce: 0,
+  operator_serves: true,
   reserved_units: '400000',
   earned_units: '2070000',
   claimed_units: '1200000',

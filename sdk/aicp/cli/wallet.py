@@ -8,8 +8,8 @@ from rich.table import Table
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
 from aicp.client.direct import DirectChain
-from aicp.client.errors import ClientError, NotEnough
-from aicp.client.models import Intent
+from aicp.client.errors import ClientError, NotEnough, ProblemError
+from aicp.client.models import Intent, Pool
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 
@@ -95,16 +95,39 @@ async def deposit(market: Market, amount: int) -> None:
 @pool.command()
 @click.argument("amount", type=USDC)
 @click.option("--cancel", is_flag=True, help="Cancel a withdrawal that is under way.")
+@click.option("--pool", "named", help="The id of another pool of yours, or how it begins.")
 @wallet_options
 @signing
-async def withdraw(market: Market, amount: int, cancel: bool) -> None:
-    """Ask AMOUNT USDC of the pool back; it is paid after the pool's delay."""
+async def withdraw(market: Market, amount: int, cancel: bool, named: str | None) -> None:
+    """Ask AMOUNT USDC of the pool back; it is paid after the pool's delay, sooner when the operator agrees."""
     actions = PoolActions(market)
-    found = await actions.pool()
+    found = await actions.pool() if named is None else await _own_pool(market, named)
     if found is None:
         raise NotEnough("You have no pool with this session key.")
     intent = await actions.withdraw(found, amount, cancel=cancel)
     await _landed(market, intent, "Cancelling." if cancel else f"Asking {format_usdc(amount)} USDC back.")
+
+
+async def _own_pool(market: Market, named: str) -> Pool:
+    found = [one for one in await market.pools() if hex0x(one.pool_id).startswith(named.lower())]
+    if len(found) != 1:
+        raise NotEnough("No pool of yours, or more than one, begins like this.")
+    return found[0]
+
+
+@pool.command("move")
+@wallet_options
+@signing
+async def move_pools(market: Market) -> None:
+    """Move what is free in pools of earlier operators to the one who serves now; the service does the rest."""
+    chain, actions = await market.chain(), PoolActions(market)
+    left = [one for one in await market.pools() if one.operator != chain.current_operator]
+    moving = [one for one in left if one.pending_withdraw_units or one.available_units]
+    if not moving:
+        click.echo("Nothing is free to move: agents claim what is promised first.")
+    for found in moving:
+        moved = await actions.move(found)
+        click.echo(f"{hex0x(found.pool_id)[:18]}: {format_usdc(moved.amount_units)} USDC, {moved.state}.")
 
 
 @wallet.command()
@@ -125,6 +148,25 @@ async def collect(market: Market, direct: bool, rpc: str | None) -> None:
         click.echo("No escrow has released anything to collect.")
         return
     await _landed(market, intent, "Collecting.")
+
+
+@wallet.command("claim")
+@wallet_options
+@signing
+async def ask_claims(market: Market) -> None:
+    """Ask the operator to claim what your stored receipts hold now, channel by channel."""
+    store, actions = await market.store(), AgentActions(market)
+    channels = [receipt.channel_id for receipt in store.best_receipts()]
+    if not channels:
+        click.echo("No receipt is stored. Fetch them with `aicp wallet collect`.")
+    for channel_id in channels:
+        try:
+            wish = await actions.ask_claim(channel_id)
+            click.echo(f"{hex0x(channel_id)[:18]}: {format_usdc(wish.unclaimed_units)} USDC will be claimed.")
+        except ProblemError as error:
+            if error.status != 409:
+                raise
+            click.echo(f"{hex0x(channel_id)[:18]}: {error}")
 
 
 async def _collect_directly(market: Market, rpc: str | None) -> None:

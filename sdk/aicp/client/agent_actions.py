@@ -11,6 +11,7 @@ from aicp.abi.typed_data import Acceptance, Bid, BidWithdrawal, MicroDelivery, M
 from aicp.client import models
 from aicp.client.errors import Mismatch, NotDue, NotEnough
 from aicp.client.market import Market, new_salt
+from aicp.client.pool_models import ClaimWish
 from aicp.client.store import SignedStake
 from aicp.client.verify import (
     agreed_terms,
@@ -266,6 +267,14 @@ class AgentActions:
 
     async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
         return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+
+    async def ask_claim(self, channel_id: bytes) -> ClaimWish:
+        """Ask the operator to claim one of our channels now, not when it is old enough.
+
+        Raises ProblemError `claim_not_worth` where it is not worth its gas; its text says how to claim without it.
+        """
+        path = f"/channels/{hex0x(channel_id)}/claim"
+        return ClaimWish.read(await self.market.transport.post(path))
 
     # receipts ---------------------------------------------------------------------------------------------------------
 

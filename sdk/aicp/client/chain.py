@@ -6,6 +6,7 @@ published `deployments/<chainId>.json`; then every address must be the published
 
 from __future__ import annotations
 
+import datetime as dt
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -24,6 +25,7 @@ from aicp.rules.constants import MARKETPLACE_SALT, Constants
 from aicp.rules.constants import Network as KnownNetwork
 from aicp.rules.constants import network as known_network
 from aicp.rules.deployment import Deployment, DeploymentFileError
+from aicp.rules.operators import serving
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
 
 
@@ -38,6 +40,9 @@ class Chain:
     operators: frozenset[bytes]
     """Every operator key there ever was: old receipts stay with old keys."""
     current_operator: bytes
+    """Whom new pools name."""
+    serving_operators: frozenset[bytes]
+    """Whose pools take orders: more than one while one key follows another."""
     constants: Constants
     escrow: Domain
     channel: Domain
@@ -109,22 +114,23 @@ def chain_of(network: Network, published: Deployment | None = None) -> Chain:
     _check_token(network)
     if published is not None:
         _check_deployment(network, published)
-    serving = [operator.address for operator in network.operators if operator.until is None]
-    if not serving:
+    live = serving(network.operators, network.server_time)
+    if not live:
         raise ClientError("The service has no operator key in force.")
     return _chain(
         network.contracts,
         known,
         rpc_url=network.rpc_url,
         operators=frozenset(operator.address for operator in network.operators),
-        current_operator=serving[-1],
+        current_operator=live[0].address,
+        serving_operators=frozenset(operator.address for operator in live),
         clock_offset=0 if known.public else int(network.server_time.timestamp() - time.time()),
     )
 
 
 def chain_of_deployment(published: Deployment) -> Chain:
     """Return the chain of a deployment file alone, for when the service is gone. There is no RPC in it."""
-    serving = [operator.address for operator in published.operators if operator.until is None]
+    live = serving(published.operators, dt.datetime.now(dt.UTC))
     return _chain(
         Contracts(
             escrow=published.escrow,
@@ -137,7 +143,8 @@ def chain_of_deployment(published: Deployment) -> Chain:
         known_network(published.chain_id),
         rpc_url="",
         operators=frozenset(operator.address for operator in published.operators),
-        current_operator=serving[-1] if serving else ZERO_ADDRESS,
+        current_operator=live[0].address if live else ZERO_ADDRESS,
+        serving_operators=frozenset(operator.address for operator in live),
         clock_offset=0,
     )
 
@@ -149,6 +156,7 @@ def _chain(
     rpc_url: str,
     operators: frozenset[bytes],
     current_operator: bytes,
+    serving_operators: frozenset[bytes],
     clock_offset: int,
 ) -> Chain:
     escrow, chain_id = contracts.escrow, known.chain_id
@@ -158,6 +166,7 @@ def _chain(
         contracts=contracts,
         operators=operators,
         current_operator=current_operator,
+        serving_operators=serving_operators,
         constants=known.constants,
         escrow=escrow_domain(chain_id, escrow),
         channel=channel_domain(chain_id, contracts.payment_channel),

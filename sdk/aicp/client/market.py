@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 PAGE: Final = 100
 _POLL_SECONDS: Final = 0.5
+_CHAIN_SECONDS: Final = 60.0
 
 M = TypeVar("M", bound=Model)
 
@@ -59,6 +60,7 @@ class Market:
         self._store_path = store
         self._store: Store | None = None
         self._chain: Chain | None = None
+        self._chain_read_at = 0.0
         self._rpc_url = rpc_url
         self._own_chain: DirectChain | None = None
 
@@ -83,15 +85,21 @@ class Market:
         return self.wallet.address
 
     async def chain(self) -> Chain:
-        """Return the deployment, read and checked once; with a deployment file also when the service is gone."""
-        if self._chain is None:
+        """Return the deployment, read and checked; with a deployment file also when the service is gone.
+
+        It is read again now and then: operator keys follow each other.
+        """
+        if self._chain is None or time.monotonic() - self._chain_read_at > _CHAIN_SECONDS:
             try:
                 network = Network.read(await self.transport.public("/network"))
                 self._chain = chain_of(network, self._published)
             except Unreachable:
-                if self._published is None:
+                if self._published is None and self._chain is None:
                     raise
-                self._chain = chain_of_deployment(self._published)
+                if self._chain is None and self._published is not None:
+                    self._chain = chain_of_deployment(self._published)
+            self._chain_read_at = time.monotonic()
+        assert self._chain is not None
         return self._chain
 
     async def store(self) -> Store:

@@ -298,6 +298,8 @@ class Pool(Model):
     available_units: Units
     channels: list[Channel]
     chain: ChainRef
+    operator_serves: bool = True
+    """Whether it takes new orders; a pool of another operator is moved, or withdrawn."""
 
 
 class Config(Model):

@@ -12,6 +12,7 @@ from aicp.client import models
 from aicp.client.chain import Chain
 from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError
 from aicp.client.market import Market, new_salt
+from aicp.client.pool_models import PoolMove
 from aicp.client.store import SignedDeposit, SignedOrder
 from aicp.client.verify import check_deal, check_deliverable, check_order, own_pool_id, require
 from aicp.client.wallet import Wallet
@@ -20,6 +21,8 @@ from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _ORDER_ATTEMPTS: Final = 3
 _RECENT_TRANSACTIONS: Final = 200
+_MOVE_SLACK_SECONDS: Final = 6 * 3600
+"""How long after the longest wait for a withdrawal the deposit that follows it may still be sent."""
 
 
 class PoolActions:
@@ -34,17 +37,19 @@ class PoolActions:
         chain, store = await self.market.chain(), await self.market.store()
         return store.make_session_key(chain.chain_id, self.market.address, operator)
 
-    async def pool(self) -> models.Pool | None:
-        """Return our pool with the serving operator and our session key, if it exists."""
+    async def pool(self, operator: bytes | None = None) -> models.Pool | None:
+        """Return our pool with an operator and our session key, if it exists; unless named, whom new pools name."""
         chain, store = await self.market.chain(), await self.market.store()
-        session = store.session_key(chain.chain_id, self.market.address, chain.current_operator)
+        operator = operator or chain.current_operator
+        session = store.session_key(chain.chain_id, self.market.address, operator)
         if session is None:
             return None
-        wanted = own_pool_id(self.market.address, session.address, chain.current_operator, chain)
+        wanted = own_pool_id(self.market.address, session.address, operator, chain)
         return next((pool for pool in await self.market.pools() if pool.pool_id == wanted), None)
 
-    async def deposit(self, units: int) -> models.Intent:
-        """Open or top up our pool by one signature, without gas. The signature commits to session key and operator.
+    async def deposit(self, units: int, operator: bytes | None = None) -> models.Intent:
+        """Open or top up our pool by one signature, without gas. The signature commits to session key and operator:
+        one that serves, or unless named, whom new pools name.
 
         A deposit of ours that is still under way, or whose answer was lost, is taken up instead of signing another one:
         the intent's reference says what is deposited. While an earlier signature may still be used, every new one
@@ -53,7 +58,8 @@ class PoolActions:
         chain, store = await self.market.chain(), await self.market.store()
         if not 0 < units <= chain.constants.pool_cap_units:
             raise NotEnough(f"A deposit is above 0 and at most {format_usdc(chain.constants.pool_cap_units)} USDC.")
-        operator = chain.current_operator
+        operator = operator or chain.current_operator
+        require(operator in chain.serving_operators, "This operator no longer serves.")
         session = await self.session_key(operator)
         pool, now = own_pool_id(self.market.address, session.address, operator, chain), chain.now()
         kept = store.deposit(pool)
@@ -107,17 +113,18 @@ class PoolActions:
                 found = found or intent
         return found
 
-    async def deposit_underway(self) -> bool:
+    async def deposit_underway(self, operator: bytes | None = None) -> bool:
         """Return whether a deposit into our pool is on its way: not mined, not mirrored or not final yet."""
         chain, store = await self.market.chain(), await self.market.store()
-        session = store.session_key(chain.chain_id, self.market.address, chain.current_operator)
+        operator = operator or chain.current_operator
+        session = store.session_key(chain.chain_id, self.market.address, operator)
         if session is None:
             return False
-        pool = await self.pool()
+        pool = await self.pool(operator)
         if pool is not None and pool.balance_latest_units > pool.balance_final_units:
             return True
         mirrored = -1 if pool is None else pool.chain.block_number
-        wanted = hex0x(own_pool_id(self.market.address, session.address, chain.current_operator, chain))
+        wanted = hex0x(own_pool_id(self.market.address, session.address, operator, chain))
         left = _RECENT_TRANSACTIONS
         async for intent in self.market.transactions():
             ours = intent.kind == "pool_deposit" and intent.reference.get("pool_id") == wanted and not intent.dead
@@ -130,6 +137,11 @@ class PoolActions:
 
     async def withdraw(self, pool: models.Pool, units: int, *, cancel: bool = False) -> models.Intent:
         """Ask money of a pool back, or cancel a pending withdrawal. It is paid after the pool's delay."""
+        body = await self._signed_withdrawal(pool, units, cancel=cancel)
+        path = f"/pools/{hex0x(pool.pool_id)}/withdrawal"
+        return models.Intent.read(await self.market.transport.post(path, body))
+
+    async def _signed_withdrawal(self, pool: models.Pool, units: int, *, cancel: bool) -> dict[str, Any]:
         chain = await self.market.chain()
         require(
             own_pool_id(self.market.address, pool.payer_authorizer, pool.operator, chain) == pool.pool_id,
@@ -142,15 +154,44 @@ class PoolActions:
             nonce=pool.nonce,
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
         )
-        body = {
+        return {
             "amount_units": str(message.amount),
             "cancel": cancel,
             "nonce": pool.nonce,
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.channel),
         }
-        path = f"/pools/{hex0x(pool.pool_id)}/withdrawal"
-        return models.Intent.read(await self.market.transport.post(path, body))
+
+    async def move(self, pool: models.Pool, units: int | None = None) -> PoolMove:
+        """Move a pool, or so much of it, to the operator whom new pools name, by two signatures and without gas.
+
+        What is free leaves the pool, and the service deposits it again as soon as it has arrived. What is promised
+        stays until it is claimed; repeating the call moves what has become free since. A move on its way is returned
+        instead of signing another one.
+        """
+        chain = await self.market.chain()
+        target = chain.current_operator
+        require(pool.operator != target, "The pool is with the operator who serves now.")
+        path = f"/pools/{hex0x(pool.pool_id)}/move"
+        if pool.pending_withdraw_units:
+            return PoolMove.read(await self.market.transport.get(path, auth=True))
+        amount = min(pool.available_units, chain.constants.pool_cap_units) if units is None else units
+        if amount <= 0:
+            raise NotEnough("Nothing in this pool is free to move yet: agents claim first.")
+        session, salt = await self.session_key(target), new_salt()
+        nonce = pool_deposit_nonce(own_pool_id(self.market.address, session.address, target, chain), salt)
+        before = chain.now() + chain.constants.pool_withdraw_delay_seconds + _MOVE_SLACK_SECONDS
+        deposit = {
+            "payer_authorizer": checksum(session.address),
+            "operator": checksum(target),
+            "amount_units": str(amount),
+            "valid_after": 0,
+            "valid_before": before,
+            "salt": hex0x(salt),
+            "signature": await self.market.authorize(chain.contracts.payment_channel, amount, nonce, before),
+        }
+        body = {"withdrawal": await self._signed_withdrawal(pool, amount, cancel=False), "deposit": deposit}
+        return PoolMove.read(await self.market.transport.post(path, body))
 
     async def order(self, deal: models.Deal) -> models.Deal:
         """Order an awarded bid below the threshold with the session key: no wallet prompt, no gas, no chain.
@@ -168,7 +209,9 @@ class PoolActions:
 
     async def _order(self, deal_id: uuid.UUID) -> models.Deal:
         chain, store = await self.market.chain(), await self.market.store()
-        operator = chain.current_operator
+        # a pool stays with its operator until it is moved: the award says from which pool it is to be paid
+        operator = (await self.market.deal(deal_id)).award.operator
+        require(operator in chain.serving_operators, "The operator of this award no longer serves.")
         session = store.session_key(chain.chain_id, self.market.address, operator)
         if session is None:
             raise NotEnough("There is no pool yet; open one first.")
@@ -176,7 +219,7 @@ class PoolActions:
         deal = await self.market.deal(deal_id, session_key=session.address)
         check_deal(deal, chain)
         require(deal.path == "channel" and deal.buyer == self.market.address, "This deal is not paid from our pool.")
-        require(deal.award.operator == operator, "The operator of this award no longer serves.")
+        require(deal.award.operator == operator, "The operator of this award has changed.")
         config = marketplace_config(
             self.market.address, session.address, deal.agent, operator, chain.contracts.usdc, chain.constants
         )

@@ -148,16 +148,17 @@ class Purchase:
         self.say(f"Paid {format_usdc(deal.price_units)} USDC into escrow {hex0x(deal.escrow.escrow_id)}")
 
     async def _order(self, deal: Deal) -> None:
-        pool = await self.pools.pool()
+        operator = deal.award.operator
+        pool = await self.pools.pool(operator)
         if pool is None or pool.available_units < deal.price_units:
             # a deposit of ours may be sent, mined or mirrored and not final: another one would be a second one
-            if await self.pools.deposit_underway():
+            if await self.pools.deposit_underway(operator):
                 self.say("Waiting until the deposit is final")
                 return
             units = max(self.wishes.pool_units, deal.price_units) if self.wishes.pool_units else 0
             if units == 0:
                 raise NotEnough("The pool does not cover this task; deposit with `aicp wallet pool deposit`.")
-            intent = await self.pools.deposit(units)
+            intent = await self.pools.deposit(units, operator)
             self.say(f"Depositing {format_usdc(int(intent.reference['amount_units']))} USDC into the pool")
             await self.market.wait_landed(intent.id)
             return

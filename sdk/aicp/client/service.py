@@ -49,7 +49,7 @@ class Token(Model):
 
 
 class Operator(Model):
-    """An operator key and the time it serves; `until` is None while it does."""
+    """An operator key and the time it serves; `until` is None where no end is set. Several may serve at once."""
 
     address: Address
     from_time: dt.datetime

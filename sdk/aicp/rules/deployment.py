@@ -49,7 +49,7 @@ class Bounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorEpoch:
-    """An operator key and the time it serves; `until` is None while it does."""
+    """An operator key and the time it serves; `until` is None where no end is set. Epochs may overlap."""
 
     address: bytes
     from_time: dt.datetime
@@ -142,7 +142,10 @@ def _rfc3339(time: dt.datetime) -> str:
     return time.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
 
 
-def _time(text: str) -> dt.datetime:
+def _time(text: str | int) -> dt.datetime:
+    """Read a date with its offset, or unix seconds."""
+    if isinstance(text, int):
+        return dt.datetime.fromtimestamp(text, dt.UTC)
     time = dt.datetime.fromisoformat(text)
     if time.tzinfo is None:
         raise ValueError(f"a time needs its offset: {text!r}")
@@ -150,9 +153,7 @@ def _time(text: str) -> dt.datetime:
 
 
 def _operator(raw: dict[str, Any]) -> OperatorEpoch:
-    until = raw["until"]
-    return OperatorEpoch(
-        address=parse_address(raw["address"]),
-        from_time=_time(raw["from"]),
-        until=None if until is None else _time(until),
-    )
+    start, until = _time(raw["from"]), None if raw["until"] is None else _time(raw["until"])
+    if until is not None and until <= start:
+        raise ValueError(f"an operator's epoch ends before it begins: {raw['address']}")
+    return OperatorEpoch(address=parse_address(raw["address"]), from_time=start, until=until)

@@ -204,7 +204,7 @@ def test_auctions_without_a_live_bid_expire_and_others_wait(host: Host) -> None:
         network=host.ctx.network,
         deployment=host.ctx.deployment,
         domains=host.ctx.domains,
-        operator=host.ctx.operator,
+        signers=host.ctx.signers,
         now=lambda: host.clock() + 60,
     )
     db = SyncDatabase(make_sync_engine(host.database_url))

@@ -1,7 +1,7 @@
 import { screen, waitFor } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import { buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
+import { agent, buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server } from '@/test/server'
 import { poolParts } from './lib/pool'
@@ -44,6 +44,17 @@ describe('PoolPage', () => {
     server.use(answers('/pools', [{ ...leaving, finalize_at: NOW - 1 }]))
     await show(<PoolPage />, { connected: true })
     expect(await screen.findByRole('button', { name: 'Finish withdrawal' })).toBeEnabled()
+  })
+
+  it('offers to move a pool whose operator is no longer the one of new pools, and to open one with him', async () => {
+    const earlier = { ...pool, operator: agent.address, operator_serves: false }
+    server.use(answers('/auth/session', session), answers('/pools', [earlier]))
+    await show(<PoolPage />, { connected: true })
+    expect(await screen.findByRole('button', { name: 'Move 2.53 USDC' })).toBeEnabled()
+    expect(screen.getByText(/no longer in use. It takes no new orders/)).toBeVisible()
+    expect(screen.queryByText('Top up')).toBeNull()
+    expect(screen.getByRole('button', { name: 'Open pool' })).toBeEnabled()
+    expect(screen.getByRole('button', { name: 'Withdraw from pool' })).toBeEnabled()
   })
 
   it('offers to send a signed deposit again whose answer was lost, and no other one', async () => {

@@ -12,6 +12,7 @@ import type { IntentOut, PoolOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { formatUsdc, parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
+import { liveOperators } from '@/chain/operators'
 import { ensureSessionKey, loadSessionKey } from '@/chain/sessionKey'
 import { SheetClosed } from '@/chain/signing'
 import { useReader } from '@/chain/useAccess'
@@ -28,7 +29,7 @@ import { LiveBadge } from '@/components/web3/NetworkBadge'
 import { ChainNote } from '@/components/web3/TxLink'
 import { BalanceBar } from './BalanceBar'
 import { deposit, depositStanding } from './lib/deposit'
-import { withdraw } from './lib/pool'
+import { movePool, withdraw } from './lib/pool'
 
 /** Address of this browser's session key for an account; null when there is none, undefined while it is looked up. */
 function useSessionKeyAddress(payer: string | undefined): string | null | undefined {
@@ -224,6 +225,33 @@ function WithdrawForm({ pool }: { pool: PoolOut }) {
   )
 }
 
+/** A pool whose operator has been followed by another one: two signatures take it there. */
+function MoveForm({ pool }: { pool: PoolOut }) {
+  const network = useNetwork()
+  const free = BigInt(pool.available_units)
+  const step = usePoolStep<void>('Move signed', async () => {
+    const key = await ensureSessionKey(network.chain_id, pool.payer)
+    return (await movePool(network, pool, key.address)).withdrawal
+  })
+  return (
+    <div className="grid gap-3">
+      <Notice tone="warn">
+        {pool.operator_serves
+          ? 'A new operator key is in use. This pool still works; move it when it suits you.'
+          : 'The operator key of this pool is no longer in use. It takes no new orders; agents are still paid from it.'}
+      </Notice>
+      {free > 0n && BigInt(pool.pending_withdraw_units) === 0n && (
+        <ConnectionButton
+          label={`Move ${amountText(free)}`}
+          onAct={() => step.mutate()}
+          busy={step.isPending}
+          error={step.error}
+        />
+      )}
+    </div>
+  )
+}
+
 function Channels({ pool }: { pool: PoolOut }) {
   if (pool.channels.length === 0)
     return <p className="text-muted">No agent has been paid from this pool yet. Post a task below $10 to use it.</p>
@@ -263,14 +291,16 @@ function Channels({ pool }: { pool: PoolOut }) {
 }
 
 function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | null | undefined }) {
-  const own = sessionKey === pool.payer_authorizer
+  const network = useNetwork()
+  const current = liveOperators(network)[0] === pool.operator
+  const own = sessionKey === pool.payer_authorizer && current
   return (
     <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
       <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
         <Card title="Your pool" aside={<LiveBadge />}>
           <div className="grid gap-4">
             <BalanceBar pool={pool} />
-            {!own && sessionKey !== undefined && (
+            {sessionKey !== pool.payer_authorizer && sessionKey !== undefined && (
               <Notice tone="warn">
                 This pool belongs to a session key of another browser. Orders need that browser; you can withdraw the
                 pool here and open a new one.
@@ -316,6 +346,11 @@ function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | nu
             <DepositForm payer={pool.payer} pool={pool} />
           </Card>
         )}
+        {!current && (
+          <Card title="Move to the new operator">
+            <MoveForm pool={pool} />
+          </Card>
+        )}
         <Card title="Withdraw">
           <WithdrawForm key={pool.nonce} pool={pool} />
         </Card>
@@ -356,7 +391,9 @@ export function PoolPage() {
   const listed = useOutcome(pools)
   const failed = signedIn.failure ? session : listed.failure ? pools : null
   const waiting = signedIn.loading || (payer !== undefined && (listed.loading || remembered === undefined))
-  const hasOwn = live.some((pool) => pool.payer_authorizer === remembered)
+  const { operators } = useNetwork()
+  const current = liveOperators({ operators })[0]
+  const hasOwn = live.some((pool) => pool.payer_authorizer === remembered && pool.operator === current)
   return (
     <Page title="Pool" intro="Small change for small tasks: signed off-chain, settled on chain.">
       {waiting && !failed && <SkeletonRows label="Loading your pool" rows={5} />}

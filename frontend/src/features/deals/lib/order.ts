@@ -3,6 +3,7 @@ import type { PrivateKeyAccount } from 'viem/accounts'
 import { endpoints } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
+import { liveOperators } from '@/chain/operators'
 import {
   channelId,
   deliverableHash,
@@ -98,8 +99,8 @@ export async function placeOrder(
 ): Promise<DealOut> {
   const verdict = await verifyAward(network, deal)
   if (verdict.problems.length > 0) throw new OrderRefused(problemSentences(verdict.problems).join(' '))
-  const known = network.operators.some(
-    ({ address, until }) => until === null && isAddressEqual(address as Address, deal.award.operator as Address),
+  const known = liveOperators(network).some((address) =>
+    isAddressEqual(address as Address, deal.award.operator as Address),
   )
   if (!known) throw new OrderRefused('The operator of this award no longer serves; a new award is needed.')
   const { side, channel } = checkedChannel(network, deal, buyer, key)

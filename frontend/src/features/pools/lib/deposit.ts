@@ -3,12 +3,12 @@ import { ProblemError } from '@/api/client'
 import { endpoints } from '@/api/endpoints'
 import type { IntentOut, NetworkOut } from '@/api/types'
 import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
+import { liveOperator } from '@/chain/operators'
 import { randomBytes32 } from '@/chain/random'
 import { askSignature } from '@/chain/signing'
 import { poolDepositNonce, poolId, signingRequest } from '@/chain/typedData'
 import { formatDuration } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
-import { liveOperator } from './pool'
 
 /*
  * One deposit at a time, and never twice. What is to be signed is kept in this browser before the wallet opens, the
