@@ -1,0 +1,79 @@
+"""x402 over HTTP: the facilitator's routes, the list of resources, and the gateway itself."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from pydantic import ValidationError
+from starlette.responses import Response
+
+from backend.api.deps import Ctx, Read, State
+from backend.api.state import client_ip
+from backend.x402 import discovery, facilitator, gateway, wire
+from backend.x402.reasons import PaymentMalformed
+from backend.x402.schemas import DiscoveryOut, FacilitatorIn, SettleOut, SupportedOut, VerifyOut
+
+_OPTIONS = {"response_model_by_alias": True, "response_model_exclude_none": True}
+
+
+async def _counted(request: Request, state: State) -> None:
+    """Count an anonymous request as a read: what it may set going is bounded by the gas a payer has a day."""
+    await state.limits.request(address=None, ip=client_ip(request), write=False)
+
+
+async def _message(request: Request) -> FacilitatorIn:
+    """Read the body of `/verify` and `/settle`. Raises PaymentMalformed."""
+    try:
+        return FacilitatorIn.model_validate_json(await request.body())
+    except (ValidationError, RecursionError) as error:
+        text = wire.complaint(error) if isinstance(error, ValidationError) else "too deep"
+        raise PaymentMalformed(f"The body does not read: {text}.") from error
+
+
+Message = Annotated[FacilitatorIn, Depends(_message)]
+_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+
+router = APIRouter(prefix="/x402", tags=["x402"], dependencies=[Depends(_counted)])
+"""Facilitator and discovery: under the API's prefix and at the root."""
+
+resources = APIRouter(prefix="/x402/agents", include_in_schema=False)
+"""The paid endpoints, at the root."""
+
+
+@router.get("/supported", **_OPTIONS)
+async def get_x402_supported(ctx: Ctx) -> SupportedOut:
+    """Return which payments the facilitator verifies and settles."""
+    return facilitator.supported(ctx)
+
+
+@router.post("/verify", openapi_extra=_BODY, **_OPTIONS)
+async def verify_x402_payment(state: State, message: Message) -> VerifyOut:
+    """Say whether a payment is good for these requirements now."""
+    return await facilitator.check(state.ctx, state.db, message)
+
+
+@router.post("/settle", openapi_extra=_BODY, **_OPTIONS)
+async def settle_x402_payment(state: State, message: Message) -> SettleOut:
+    """Carry a deposit, transfer, claim, settlement or refund to the chain; `settlement_pending` while it is not mined."""
+    return await facilitator.settle(state, message)
+
+
+@router.get("/discovery/resources", **_OPTIONS)
+async def list_x402_resources(
+    ctx: Ctx,
+    read: Read,
+    type_: Annotated[str, Query(alias="type", max_length=20)] = "http",
+    limit: Annotated[int, Query(ge=1, le=discovery.MOST)] = discovery.USUAL,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+) -> DiscoveryOut:
+    """List what agents sell through the gateway, the most recently changed first. Only `http` resources exist here."""
+    wanted = limit if type_ == "http" else 0
+    return await read(partial(discovery.page, ctx=ctx, limit=wanted, offset=offset))
+
+
+@resources.api_route("/{agent}/{slug}", methods=["GET", "POST"], name="buy_x402_resource")
+async def buy_x402_resource(agent: str, slug: str, request: Request, state: State) -> Response:
+    """Serve one request of a paid endpoint: 402 with the offer, or the agent's answer once it is paid."""
+    return await gateway.serve(state, request, agent, slug)
