@@ -10,12 +10,14 @@ from backend.db.base import Base
 from backend.deals import models as deals
 from backend.files import models as files
 from backend.outbox import models as outbox
+from backend.payments import charge_models as charges
 from backend.payments import models as payments
 from backend.reconciliation import models as reconciliation
 from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
 from backend.wallet import models as wallet
+from backend.x402 import models as x402
 
 METADATA = Base.metadata
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "alarms",
     "auctions",
     "auth",
+    "charges",
     "deals",
     "files",
     "outbox",
@@ -33,4 +36,5 @@ __all__ = [
     "tasks",
     "txm",
     "wallet",
+    "x402",
 ]

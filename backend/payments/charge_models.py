@@ -36,9 +36,10 @@ class Charge(Base):
         CheckConstraint("earned_units BETWEEN 0 AND price_units", name="earned"),
         CheckConstraint("state in ('reserved', 'earned', 'void')", name="state"),
         CheckConstraint("(state = 'earned') = (earned_units > 0)", name="end"),
-        Index("uq_charge_ceiling", "channel_id", "ceiling_units", unique=True, postgresql_where=text("state <> 'void'")),
+        Index(
+            "uq_charge_ceiling", "channel_id", "ceiling_units", unique=True, postgresql_where=text("state <> 'void'")
+        ),
         Index("uq_charge_in_flight", "channel_id", unique=True, postgresql_where=text("state = 'reserved'")),
-        Index("ix_charge_open", "ends_at", postgresql_where=text("state = 'reserved'")),
         {"schema": "app"},
     )
 

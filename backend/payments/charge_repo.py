@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import uuid
 from typing import Any
 
@@ -44,11 +43,6 @@ def in_flight(channel_id: bytes) -> Select[Charge]:
         .where(Charge.channel_id == channel_id, Charge.state == "reserved")
         .execution_options(populate_existing=True)
     )
-
-
-def overdue(now: dt.datetime, limit: int) -> Select[uuid.UUID]:
-    """Charges whose request has not ended in its time."""
-    return select(Charge.id).where(Charge.state == "reserved", Charge.ends_at < now).order_by(Charge.ends_at).limit(limit)
 
 
 def reserve_on_own(pool_id: bytes, price_units: int, *, today: int, cap_units: int) -> Update:

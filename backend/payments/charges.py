@@ -6,8 +6,8 @@ relays a voucher can neither raise nor repeat it; one charge of a channel is in 
 if the pool's conditional UPDATE passes, or the channel's own firm balance covers all it has earned with this price. In
 both cases it counts in full in the pool, because any claim of its channel may draw from there. Lock order: pool,
 channel, charge.
-A crash after the reserve leaves a charge that `run_out` voids once its time is over; a crash after the earn leaves the
-stored answer, which the same payment gets again.
+A crash after the reserve leaves a charge that is voided once its time is over, by a worker's round or by the channel's
+next charge; a crash after the earn leaves the stored answer, which the same payment gets again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from dataclasses import dataclass
-from typing import Final
 
 from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
@@ -36,8 +35,6 @@ from backend.payments.charge_models import Charge
 from backend.payments.errors import PoolClosing, RetiredOperator, SessionKeyCap
 from backend.payments.models import Channel, Pool
 from indexer import views
-
-AT_ONCE: Final = 200
 
 
 class CeilingMismatch(Conflict):
@@ -212,9 +209,8 @@ def _changed(session: Session, statement: object) -> bool:
 
 def _left(session: Session, pool: Pool) -> int:
     headroom = int(session.execute(repo.headroom(pool.pool_id)).scalar_one())
-    return available(
-        headroom_units=headroom + pool.own_paid_units, earned_units=pool.earned_units, reserved_units=pool.reserved_units
-    )
+    room = headroom + pool.own_paid_units
+    return available(headroom_units=room, earned_units=pool.earned_units, reserved_units=pool.reserved_units)
 
 
 def own_firm(session: Session, channel_key: bytes) -> int:
@@ -297,20 +293,6 @@ def _unspend(session: Session, pool: Pool, charge: Charge, units: int) -> None:
 def _post(session: Session, kind: ledger.Kind, charge: Charge, signs: dict[ledger.Place, int]) -> None:
     deltas = {place: sign * charge.price_units for place, sign in signs.items()}
     ledger.post(session, kind, str(charge.id), deltas)
-
-
-def due(session: Session, ctx: Context) -> list[uuid.UUID]:
-    """Return charges whose request has not ended in its time."""
-    return list(session.execute(charge_repo.overdue(moment(ctx.now()), AT_ONCE)).scalars())
-
-
-def run_out(session: Session, ctx: Context, charge_id: uuid.UUID) -> bool:
-    """Void a charge whose time is over; return whether it was still reserved."""
-    pool, channel, charge = _locked(session, charge_id)
-    if not _is_over(ctx, charge):
-        return False
-    _void(session, pool, channel, charge)
-    return True
 
 
 def state(session: Session, ctx: Context, config: ChannelConfig) -> ChannelState:

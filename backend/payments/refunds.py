@@ -18,8 +18,8 @@ from aicp.abi.typed_data import ChannelConfig, ChannelRefund, ClaimBatch, ClaimE
 from backend.context import Context
 from backend.db.times import moment
 from backend.errors import Conflict
-from backend.payments import charge_repo, charges, repo
 from backend.payments import charge_models as models
+from backend.payments import charge_repo, charges, repo
 from backend.payments.errors import RetiredOperator
 from backend.txm import service as txm
 from backend.txm.states import IntentState
@@ -98,9 +98,7 @@ def sign(session: Session, ctx: Context, asked: Asked) -> Signed:
         )
         claim_signature = operator.sign(ClaimBatch(claims=(entry,)).digest(ctx.domains.channel))
     signature = operator.sign(message.digest(ctx.domains.channel))
-    return Signed(
-        channel_id=channel_id, units=units, signature=signature, claim=claim, claim_signature=claim_signature
-    )
+    return Signed(channel_id=channel_id, units=units, signature=signature, claim=claim, claim_signature=claim_signature)
 
 
 def note(session: Session, ctx: Context, asked: Asked, signed: Signed, intent_id: uuid.UUID) -> None:

@@ -20,13 +20,14 @@ from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
 from backend.keeper import arbiter
 from backend.keeper import service as keeper
-from backend.payments import clocks
+from backend.payments import clocks, refunds
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
 from backend.txm.sweep import sweep
+from backend.x402 import purchases
 from indexer import views
 
 _log = structlog.get_logger("worker")
@@ -187,6 +188,9 @@ def keep(machine: Machine) -> int:
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "arbiter": partial(_keep_arbiter, machine),
+            "x402_payments": lambda: _each(machine, db.read(partial(purchases.due, ctx=ctx)), purchases.run_out),
+            "x402_answers": lambda: db.write(partial(purchases.tidy, ctx=ctx)),
+            "channel_refunds": lambda: db.write(partial(refunds.follow, ctx=ctx)),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
         }
     )

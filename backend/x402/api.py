@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request
 from pydantic import ValidationError
@@ -14,8 +14,6 @@ from backend.api.state import client_ip
 from backend.x402 import discovery, facilitator, gateway, wire
 from backend.x402.reasons import PaymentMalformed
 from backend.x402.schemas import DiscoveryOut, FacilitatorIn, SettleOut, SupportedOut, VerifyOut
-
-_OPTIONS = {"response_model_by_alias": True, "response_model_exclude_none": True}
 
 
 async def _counted(request: Request, state: State) -> None:
@@ -33,7 +31,9 @@ async def _message(request: Request) -> FacilitatorIn:
 
 
 Message = Annotated[FacilitatorIn, Depends(_message)]
-_BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}}
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
+}
 
 router = APIRouter(prefix="/x402", tags=["x402"], dependencies=[Depends(_counted)])
 """Facilitator and discovery: under the API's prefix and at the root."""
@@ -42,25 +42,25 @@ resources = APIRouter(prefix="/x402/agents", include_in_schema=False)
 """The paid endpoints, at the root."""
 
 
-@router.get("/supported", **_OPTIONS)
+@router.get("/supported", response_model_exclude_none=True)
 async def get_x402_supported(ctx: Ctx) -> SupportedOut:
     """Return which payments the facilitator verifies and settles."""
     return facilitator.supported(ctx)
 
 
-@router.post("/verify", openapi_extra=_BODY, **_OPTIONS)
+@router.post("/verify", openapi_extra=_BODY, response_model_exclude_none=True)
 async def verify_x402_payment(state: State, message: Message) -> VerifyOut:
     """Say whether a payment is good for these requirements now."""
     return await facilitator.check(state.ctx, state.db, message)
 
 
-@router.post("/settle", openapi_extra=_BODY, **_OPTIONS)
+@router.post("/settle", openapi_extra=_BODY, response_model_exclude_none=True)
 async def settle_x402_payment(state: State, message: Message) -> SettleOut:
-    """Carry a deposit, transfer, claim, settlement or refund to the chain; `settlement_pending` while it is not mined."""
+    """Carry a deposit, transfer, claim, settlement or refund to the chain, and say where it stands."""
     return await facilitator.settle(state, message)
 
 
-@router.get("/discovery/resources", **_OPTIONS)
+@router.get("/discovery/resources", response_model_exclude_none=True)
 async def list_x402_resources(
     ctx: Ctx,
     read: Read,

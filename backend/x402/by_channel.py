@@ -24,7 +24,7 @@ from backend.payments import charge_repo, charges
 from backend.payments.errors import PoolClosing
 from backend.txm import service as txm
 from backend.x402 import offers, purchases, relays, sale, verify
-from backend.x402.purchases import Begun, Fresh, Stored
+from backend.x402.purchases import Fresh, Stored
 from backend.x402.reasons import Reason, Refused, UpstreamFailed
 from backend.x402.sale import Sale
 from backend.x402.schemas import DepositPayload, Erc3009, VoucherPayload
@@ -42,7 +42,6 @@ async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
     begun, asked = await _begin(this, config, payload, authorization)
     if isinstance(begun, Stored):
         return sale.paid(begun)
-    assert isinstance(begun, Fresh)
     try:
         answer = await sale.ask_agent(this, config.payer, str(begun.payment))
         good = sale.is_good(answer)
@@ -62,7 +61,7 @@ async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
 
 async def _begin(
     this: Sale, config: ChannelConfig, payload: VoucherPayload | DepositPayload, authorization: Erc3009 | None
-) -> tuple[Begun, charges.Asked]:
+) -> tuple[Fresh | Stored, charges.Asked]:
     """Reserve the price, waiting for another request of the channel, for this one's first try, or for the deposit."""
     ctx, db = this.ctx, this.state.db
     deadline = time.monotonic() + ctx.settings.gateway_wait_seconds
@@ -75,14 +74,8 @@ async def _begin(
                 deposit = await db.write(
                     partial(_deposit, ctx=ctx, asked=asked, amount=amount, authorization=authorization)
                 )
-            begin = partial(
-                purchases.begin_by_channel, ctx=ctx, bought=this.bought, asked=asked, deposit=deposit
-            )
+            begin = partial(purchases.begin_by_channel, ctx=ctx, bought=this.bought, asked=asked, deposit=deposit)
             begun = await db.write(begin)
-            if isinstance(begun, Fresh | Stored):
-                return begun, asked
-            if time.monotonic() >= deadline:
-                raise charges.ChannelBusy
         except charges.ChannelBusy:
             if time.monotonic() >= deadline:
                 raise
@@ -90,6 +83,11 @@ async def _begin(
             if deposit is None:
                 raise
             await _require_under_way(this, deposit, config.payer, late=time.monotonic() >= deadline)
+        else:
+            if isinstance(begun, Fresh | Stored):
+                return begun, asked
+            if time.monotonic() >= deadline:
+                raise charges.ChannelBusy
         await asyncio.sleep(POLL_SECONDS)
 
 

@@ -1,4 +1,4 @@
-"""Payment by one signed transfer (`exact`): the agent answers first, then the transfer is mined, then the caller is told.
+"""Payment by one signed transfer (`exact`): the agent answers, then the transfer is mined, then the caller is told.
 
 So an agent that fails costs nothing, and a transfer that fails opens nothing. The answer is stored with the wish for
 the transfer in one commit, so whoever repeats the payment, after however long, gets it once the transfer is mined.
@@ -21,6 +21,7 @@ from backend.x402.purchases import Fresh, Pending, Stored
 from backend.x402.reasons import Reason, Refused, UpstreamFailed
 from backend.x402.sale import Sale
 from backend.x402.schemas import ExactPayload, SettleOut
+from backend.x402.upstream import UpstreamAnswer
 
 POLL_SECONDS: Final = 0.1
 MINING_SECONDS: Final = 30
@@ -36,9 +37,7 @@ async def buy(this: Sale, payment: ExactPayload) -> Response:
         ends_at = moment(ctx.now()) + dt.timedelta(
             seconds=ctx.settings.gateway_timeout_seconds + purchases.GRACE_SECONDS
         )
-        begin = partial(
-            purchases.begin_by_transfer, ctx=ctx, bought=this.bought, payment=payment, ends_at=ends_at
-        )
+        begin = partial(purchases.begin_by_transfer, ctx=ctx, bought=this.bought, payment=payment, ends_at=ends_at)
         begun = await db.write(begin)
         if isinstance(begun, Stored):
             return sale.paid(begun)
@@ -48,33 +47,38 @@ async def buy(this: Sale, payment: ExactPayload) -> Response:
         if begun.intent_id is not None:
             return await _conclude(this, payment, begun.payment, deadline)
         if time.monotonic() >= deadline:
-            raise Refused(Reason.PENDING, "This payment's request is being answered.", payer=payment.authorization.from_)
+            raise Refused(Reason.PENDING, "This request is being answered.", payer=payment.authorization.from_)
         await asyncio.sleep(POLL_SECONDS)
 
 
 async def _serve(this: Sale, payment: ExactPayload, made: uuid.UUID) -> None:
     """Call the agent, and keep its answer with the wish for the transfer."""
-    given, ctx, db = payment.authorization, this.ctx, this.state.db
+    ctx, db = this.ctx, this.state.db
     try:
-        left = given.valid_before - ctx.now() - MINING_SECONDS
-        if left <= 0:
-            raise Refused(Reason.VALID_BEFORE, "Too little of the authorization's time is left.", payer=given.from_)
-        known = await chain.authorization(ctx, given.from_, given.nonce)
-        if known.used:
-            raise Refused(Reason.TRANSACTION_STATE, "The authorization is used or cancelled.", payer=given.from_)
-        if known.usdc_units < given.value:
-            raise Refused(Reason.FUNDS, payer=given.from_)
-        answer = await sale.ask_agent(this, given.from_, str(made), float(left))
-        if not sale.is_good(answer):
-            raise UpstreamFailed(status=answer.status)
+        answer = await _answer(this, payment, made)
     except Exception:
         await db.write(partial(purchases.fail, payment=made))
         raise
-    intent = await db.write(
-        partial(purchases.serve_by_transfer, ctx=ctx, payment=made, paid=payment, answer=answer)
-    )
-    if intent is None:
+    keep = partial(purchases.serve_by_transfer, ctx=ctx, payment=made, paid=payment, answer=answer)
+    if await db.write(keep) is None:
         raise UpstreamFailed("The agent took too long; nothing was charged.")
+
+
+async def _answer(this: Sale, payment: ExactPayload, made: uuid.UUID) -> UpstreamAnswer:
+    """Return the agent's answer, asked for only if the transfer has a chance."""
+    given, ctx = payment.authorization, this.ctx
+    left = given.valid_before - ctx.now() - MINING_SECONDS
+    if left <= 0:
+        raise Refused(Reason.VALID_BEFORE, "Too little of the authorization's time is left.", payer=given.from_)
+    known = await chain.authorization(ctx, given.from_, given.nonce)
+    if known.used:
+        raise Refused(Reason.TRANSACTION_STATE, "The authorization is used or cancelled.", payer=given.from_)
+    if known.usdc_units < given.value:
+        raise Refused(Reason.FUNDS, payer=given.from_)
+    answer = await sale.ask_agent(this, given.from_, str(made), min(left, ctx.settings.gateway_timeout_seconds))
+    if not sale.is_good(answer):
+        raise UpstreamFailed(status=answer.status)
+    return answer
 
 
 async def _conclude(this: Sale, payment: ExactPayload, made: uuid.UUID, deadline: float) -> Response:
@@ -94,7 +98,9 @@ async def _conclude(this: Sale, payment: ExactPayload, made: uuid.UUID, deadline
     if isinstance(begun, Pending) and begun.intent_id is not None:
         transaction = (await relays.wait(db, begun.intent_id, 0)).transaction
     failed = _failed(this, payer, Reason.PENDING, transaction)
-    return sale.unpaid(this, Reason.PENDING, "The transfer is under way; ask again with the same payment.", failed=failed)
+    return sale.unpaid(
+        this, Reason.PENDING, "The transfer is under way; ask again with the same payment.", failed=failed
+    )
 
 
 def _failed(this: Sale, payer: bytes, reason: Reason, transaction: str) -> SettleOut:

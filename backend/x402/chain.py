@@ -1,4 +1,4 @@
-"""What only the node knows at this moment: a channel's state, a token authorization's, and whether a call would pass."""
+"""What only the node knows now: a channel's state, a token authorization's, and whether a call would pass."""
 
 from __future__ import annotations
 

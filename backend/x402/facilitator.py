@@ -7,7 +7,7 @@ the transaction's hash, and the same request again finds the same transaction.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, assert_never
 
 from aicp.abi.typed_data import ChannelConfig
 from aicp.rules.primitives import checksum, hex0x
@@ -55,20 +55,24 @@ def supported(ctx: Context) -> SupportedOut:
 async def check(ctx: Context, db: Database, given: FacilitatorIn) -> VerifyOut:
     """Return whether a payment is good now. Raises Unavailable when no node answers."""
     try:
-        if VERSION not in {given.x402_version, given.payment_payload.x402_version}:
-            raise Refused(Reason.VERSION)
-        wanted = given.payment_requirements
-        verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
-        if wanted.scheme == wire.EXACT_SCHEME:
-            return await _check_exact(ctx, given, wanted)
-        payload = wire.read_channel_payload(given.payment_payload.payload)
-        if isinstance(payload, ClaimPayload | SettlePayload):
-            raise Refused(Reason.TYPE, "Claims and settlements are only settled.")
-        return await _check_channel(ctx, db, payload, wanted)
+        return await _check(ctx, db, given)
     except Refused as refused:
         return VerifyOut(
             is_valid=False, invalid_reason=refused.reason.value, invalid_message=refused.detail, payer=refused.payer
         )
+
+
+async def _check(ctx: Context, db: Database, given: FacilitatorIn) -> VerifyOut:
+    if given.payment_payload.x402_version != VERSION:
+        raise Refused(Reason.VERSION)
+    wanted = given.payment_requirements
+    verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
+    if wanted.scheme == wire.EXACT_SCHEME:
+        return await _check_exact(ctx, given, wanted)
+    payload = wire.read_channel_payload(given.payment_payload.payload)
+    if isinstance(payload, ClaimPayload | SettlePayload):
+        raise Refused(Reason.TYPE, "Claims and settlements are only settled.")
+    return await _check_channel(ctx, db, payload, wanted)
 
 
 async def _check_exact(ctx: Context, given: FacilitatorIn, wanted: Requirements) -> VerifyOut:
@@ -107,9 +111,7 @@ async def _check_channel(
     lowest = now.total_claimed_units if payload.type == "refund" else now.total_claimed_units + 1
     if ceiling < lowest:
         raise Refused(Reason.BELOW_CLAIMED, payer=payer)
-    return VerifyOut(
-        is_valid=True, payer=payer, extra=_state(payload.voucher.channel_id, now, balance)["channelState"]
-    )
+    return VerifyOut(is_valid=True, payer=payer, extra=_state(payload.voucher.channel_id, now, balance)["channelState"])
 
 
 async def _chargeable(ctx: Context, db: Database, config: ChannelConfig, now: OnChain) -> int:
@@ -134,31 +136,36 @@ def _state(channel_id: bytes, now: OnChain, balance: int) -> dict[str, Any]:
 
 async def settle(state: AppState, given: FacilitatorIn) -> SettleOut:
     """Carry a payment to the chain and say honestly where it stands. Raises Unavailable when no node answers."""
-    ctx, wanted = state.ctx, given.payment_requirements
     try:
         if given.payment_payload.x402_version != VERSION:
-            raise Refused(Reason.VERSION)
-        if wanted.scheme == wire.EXACT_SCHEME:
+            return _failed(state.ctx, Reason.VERSION, "")
+        if given.payment_requirements.scheme == wire.EXACT_SCHEME:
             return await _settle_exact(state, given)
-        if wanted.scheme != wire.CHANNEL_SCHEME:
-            raise Refused(Reason.SCHEME)
-        payload = wire.read_channel_payload(given.payment_payload.payload)
-        match payload:
-            case ClaimPayload():
-                return await _settle_claim(state, payload)
-            case SettlePayload():
-                return await _settle_receiver(state, payload)
-            case RefundPayload():
-                return await _settle_refund(state, payload)
-            case DepositPayload():
-                verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
-                return await _settle_deposit(state, payload, wanted)
-            case VoucherPayload():
-                raise Refused(Reason.TYPE, "A voucher is kept by its server; claim it when it is worth its gas.")
+        if given.payment_requirements.scheme == wire.CHANNEL_SCHEME:
+            return await _settle_channel(state, given)
     except Refused as refused:
-        return _failed(ctx, refused.reason, refused.detail, payer=refused.payer)
+        return _failed(state.ctx, refused.reason, refused.detail, payer=refused.payer)
     except LimitExceeded as problem:
-        return _failed(ctx, Reason.UNEXPECTED, problem.detail)
+        return _failed(state.ctx, Reason.UNEXPECTED, problem.detail)
+    return _failed(state.ctx, Reason.SCHEME, "")
+
+
+async def _settle_channel(state: AppState, given: FacilitatorIn) -> SettleOut:
+    payload, wanted = wire.read_channel_payload(given.payment_payload.payload), given.payment_requirements
+    match payload:
+        case ClaimPayload():
+            return await _settle_claim(state, payload)
+        case SettlePayload():
+            return await _settle_receiver(state, payload)
+        case RefundPayload():
+            return await _settle_refund(state, payload)
+        case DepositPayload():
+            verify.check_requirements(state.ctx, given.payment_payload.accepted, wanted)
+            return await _settle_deposit(state, payload, wanted)
+        case VoucherPayload():
+            raise Refused(Reason.TYPE, "A voucher is kept by its server; claim it when it is worth its gas.")
+        case _:
+            assert_never(payload)
 
 
 def _failed(ctx: Context, reason: Reason, detail: str, *, payer: bytes | None = None, sent: str = "") -> SettleOut:
@@ -168,7 +175,7 @@ def _failed(ctx: Context, reason: Reason, detail: str, *, payer: bytes | None = 
     )  # fmt: skip
 
 
-async def _outcome(  # noqa: PLR0913  # what an answer says
+async def _outcome(  # what an answer says
     state: AppState, intent: Intent, *, lost: Reason, payer: bytes | None, amount: str,
     extra: dict[str, Any] | None = None, channel_id: bytes | None = None,
 ) -> SettleOut:  # fmt: skip

@@ -19,15 +19,14 @@ from backend.api.state import AppState, client_ip
 from backend.context import Context
 from backend.db.times import moment
 from backend.domain.signatures import NotByKey
-from backend.errors import Conflict, NotFound, Problem, VoucherAbovePool
+from backend.errors import NotFound, Problem, VoucherAbovePool
 from backend.payments import charges
 from backend.payments.charges import CeilingMismatch, ChannelBusy, ChannelState
 from backend.payments.errors import PoolClosing, RetiredOperator, SessionKeyCap
 from backend.x402 import by_channel, by_transfer, offers, payment_ids, refunding, repo, sale, siwx, verify, wire
-from backend.x402.reasons import PaymentIdUsed, Reason, Refused
+from backend.x402.reasons import Reason, Refused
 from backend.x402.sale import Sale
 from backend.x402.schemas import ClaimPayload, PaymentPayload, SettlePayload
-from backend.x402.wire import ChannelPayload
 
 _REASONS: Final[dict[type[Problem], Reason]] = {
     # also what a channel emptied by a refund gets: its client reads the chain again and deposits, instead of giving up
@@ -99,29 +98,28 @@ def _let_in(session: Session, this: Sale, proof: siwx.SignInPayload) -> bool:
 
 
 async def _with_payment(this: Sale, payment: PaymentPayload) -> Response:
-    ctx = this.ctx
-    payload: ChannelPayload | None = None
     try:
-        exact = payment.accepted.scheme == wire.EXACT_SCHEME
-        wanted = (offers.by_transfer if exact else offers.by_channel)(ctx, this.offer)
-        verify.check_requirements(ctx, payment.accepted, wanted)
-        if exact:
-            named = _named(this, payment)
-            return await by_transfer.buy(named, wire.read_exact_payload(payment.payload))
-        payload = wire.read_channel_payload(payment.payload)
-        if isinstance(payload, ClaimPayload | SettlePayload):
-            raise Refused(Reason.TYPE, "Claims and settlements go to the facilitator.")
-        if payload.type == "refund":
-            return await refunding.refund(this, payload)
-        return await by_channel.buy(_named(this, payment), payload)
+        return await _sell(this, payment)
     except Refused as refused:
         return sale.unpaid(this, refused.reason, refused.detail)
-    except PaymentIdUsed:
-        raise
-    except (*_REASONS,) as problem:
+    except tuple(_REASONS) as problem:
         reason = _REASONS[type(problem)]
-        known = await _state(this, payload) if reason is Reason.CUMULATIVE_MISMATCH else None
+        known = await _state(this, payment) if reason is Reason.CUMULATIVE_MISMATCH else None
         return sale.unpaid(this, reason, problem.detail, state=known)
+
+
+async def _sell(this: Sale, payment: PaymentPayload) -> Response:
+    exact = payment.accepted.scheme == wire.EXACT_SCHEME
+    wanted = (offers.by_transfer if exact else offers.by_channel)(this.ctx, this.offer)
+    verify.check_requirements(this.ctx, payment.accepted, wanted)
+    if exact:
+        return await by_transfer.buy(_named(this, payment), wire.read_exact_payload(payment.payload))
+    payload = wire.read_channel_payload(payment.payload)
+    if isinstance(payload, ClaimPayload | SettlePayload):
+        raise Refused(Reason.TYPE, "Claims and settlements go to the facilitator.")
+    if payload.type == "refund":
+        return await refunding.refund(this, payload)
+    return await by_channel.buy(_named(this, payment), payload)
 
 
 def _named(this: Sale, payment: PaymentPayload) -> Sale:
@@ -132,9 +130,10 @@ def _named(this: Sale, payment: PaymentPayload) -> Sale:
     )  # fmt: skip
 
 
-async def _state(this: Sale, payload: ChannelPayload | None) -> ChannelState:
-    """Return where the channel of a payload stands, for who has signed a voucher of it."""
-    if payload is None or isinstance(payload, ClaimPayload | SettlePayload):
-        raise Conflict
+async def _state(this: Sale, payment: PaymentPayload) -> ChannelState:
+    """Return where the channel of a payment stands; only who has signed a voucher of it gets that far."""
+    payload = wire.read_channel_payload(payment.payload)
+    if isinstance(payload, ClaimPayload | SettlePayload):
+        raise AssertionError("such a payload has no channel to be corrected")
     config = wire.config_of(payload.channel_config)
     return await this.state.db.read(partial(charges.state, ctx=this.ctx, config=config))

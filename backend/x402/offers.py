@@ -22,7 +22,7 @@ DEPOSIT_PAYMENTS: Final = 100
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offer:
-    """A paid endpoint as a caller sees it: its URL, what it costs and who is paid, and the agent's own URL behind it."""
+    """A paid endpoint with its agent, at the URL its callers know."""
 
     endpoint: PaidEndpoint
     agent: Agent

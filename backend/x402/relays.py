@@ -69,7 +69,7 @@ def _until(ctx: Context, valid_before: int) -> dt.datetime:
     return longest if valid_before > longest.timestamp() else moment(valid_before)
 
 
-def _ask(  # noqa: PLR0913  # what an intent needs
+def _ask(  # what an intent needs
     session: Session, ctx: Context, *, kind: str, key: str, who: bytes, to: bytes, data: bytes,
     expires_at: dt.datetime, reference: dict[str, str],
 ) -> Intent:  # fmt: skip
@@ -173,7 +173,7 @@ def settle(session: Session, ctx: Context, receiver: bytes, token: bytes, claime
 
 
 def refund_call(ctx: Context, payload: RefundPayload) -> bytes:
-    """Return the call that claims what is earned and refunds the rest, as an outside server signed it. Raises Refused."""
+    """Return the call that claims and refunds as an outside server signed it. Raises Refused."""
     config, nonce, signature = payload.channel_config, payload.refund_nonce, payload.refund_authorizer_signature
     if payload.amount is None or nonce is None:
         raise Refused(Reason.REFUND, "A refund names amount and nonce.", payer=config.payer)

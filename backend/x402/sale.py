@@ -22,7 +22,6 @@ from backend.x402.schemas import SettleOut
 from backend.x402.upstream import Bounds, UpstreamAnswer
 
 PASSED_HEADERS: Final = ("content-type", "accept", "accept-language")
-EXPOSED: Final = f"{wire.PAYMENT_REQUIRED}, {wire.PAYMENT_RESPONSE}"
 FAILED_FROM: Final = 400
 BROKEN_FROM: Final = 500
 PAYMENT_STATUS: Final = 402
@@ -87,7 +86,6 @@ def passed_on(answer: UpstreamAnswer, response: dict[str, Any] | None = None) ->
         "Content-Security-Policy": DOWNLOAD_POLICY,
         "Content-Disposition": "attachment",
         "Cache-Control": "private, no-store",
-        "Access-Control-Expose-Headers": EXPOSED,
     }
     if response is not None:
         headers[wire.PAYMENT_RESPONSE] = wire.encode(response)
@@ -112,7 +110,6 @@ def unpaid(
     headers = {
         wire.PAYMENT_REQUIRED: wire.encode(document),
         "Cache-Control": "no-store",
-        "Access-Control-Expose-Headers": EXPOSED,
     }
     if failed is not None:
         headers[wire.PAYMENT_RESPONSE] = wire.encode(failed.wire())

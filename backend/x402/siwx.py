@@ -136,7 +136,7 @@ def problem(ctx: Context, proof: SignInPayload, resource: str) -> str | None:
             expiration_time=proof.expiration_time, not_before=proof.not_before, request_id=proof.request_id,
             resources=proof.resources,
         )  # fmt: skip
-        issued = dt.datetime.fromisoformat(proof.issued_at.replace("Z", "+00:00"))
+        issued = dt.datetime.fromisoformat(proof.issued_at)
         if issued > now + dt.timedelta(seconds=SLACK_SECONDS):
             return "invalid_siwx_issued_at_in_future"
         message.verify("0x" + proof.signature.hex(), timestamp=now)

@@ -103,7 +103,7 @@ async def _resolve(host: str, port: int, *, allow_local: bool) -> Address:
     return addresses[0]
 
 
-async def call(  # noqa: PLR0913  # a request has these parts
+async def call(  # a request has these parts
     url: str, *, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
 ) -> UpstreamAnswer:
     """Return what an agent's server answers. Raises UpstreamRefused, and UpstreamFailed for everything else."""
@@ -117,7 +117,7 @@ async def call(  # noqa: PLR0913  # a request has these parts
         raise UpstreamFailed from error
 
 
-async def _call(  # noqa: PLR0913  # as above
+async def _call(  # as above
     url: str, *, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
 ) -> UpstreamAnswer:
     parts = urlsplit(url)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from aicp.abi.runtime import EncodeError, TypedMessage
+from aicp.abi.runtime import Domain, EncodeError, TypedMessage
 from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import ChannelConfig, ReceiveWithAuthorization, TransferWithAuthorization, Voucher
-from aicp.abi.runtime import Domain
 from aicp.rules.ids import channel_id
 from aicp.rules.primitives import ZERO_ADDRESS, keccak, parse_address
 from backend.context import Context
@@ -23,7 +22,7 @@ LEAST_SECONDS: Final = 6
 
 
 def check_requirements(ctx: Context, accepted: Requirements, wanted: Requirements) -> None:
-    """Check that a payment is meant for these requirements, and that they are of our chain and token. Raises Refused."""
+    """Check that a payment is meant for these requirements, of our chain and token. Raises Refused."""
     if accepted.scheme != wanted.scheme or wanted.scheme not in {wire.CHANNEL_SCHEME, wire.EXACT_SCHEME}:
         raise Refused(Reason.SCHEME)
     network = f"eip155:{ctx.deployment.chain_id}"
