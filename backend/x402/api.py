@@ -31,9 +31,8 @@ async def _message(request: Request) -> FacilitatorIn:
 
 
 Message = Annotated[FacilitatorIn, Depends(_message)]
-_BODY: dict[str, Any] = {
-    "requestBody": {"required": True, "content": {"application/json": {"schema": {"type": "object"}}}}
-}
+_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas/FacilitatorIn"}}}
+_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _JSON}}
 
 router = APIRouter(prefix="/x402", tags=["x402"], dependencies=[Depends(_counted)])
 """Facilitator and discovery: under the API's prefix and at the root."""

@@ -134,6 +134,6 @@ async def _state(this: Sale, payment: PaymentPayload) -> ChannelState:
     """Return where the channel of a payment stands; only who has signed a voucher of it gets that far."""
     payload = wire.read_channel_payload(payment.payload)
     if isinstance(payload, ClaimPayload | SettlePayload):
-        raise AssertionError("such a payload has no channel to be corrected")
+        raise TypeError("such a payload has no channel to be corrected")
     config = wire.config_of(payload.channel_config)
     return await this.state.db.read(partial(charges.state, ctx=this.ctx, config=config))
