@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
-from pydantic import ValidationError
 from starlette.responses import Response
 
 from backend.api.deps import Ctx, Read, State
 from backend.api.state import client_ip
-from backend.x402 import discovery, facilitator, gateway, wire
-from backend.x402.reasons import PaymentMalformed
+from backend.x402 import discovery, facilitator, gateway
 from backend.x402.schemas import DiscoveryOut, FacilitatorIn, SettleOut, SupportedOut, VerifyOut
 
 
@@ -20,19 +18,6 @@ async def _counted(request: Request, state: State) -> None:
     """Count an anonymous request as a read: what it may set going is bounded by the gas a payer has a day."""
     await state.limits.request(address=None, ip=client_ip(request), write=False)
 
-
-async def _message(request: Request) -> FacilitatorIn:
-    """Read the body of `/verify` and `/settle`. Raises PaymentMalformed."""
-    try:
-        return FacilitatorIn.model_validate_json(await request.body())
-    except (ValidationError, RecursionError) as error:
-        text = wire.complaint(error) if isinstance(error, ValidationError) else "too deep"
-        raise PaymentMalformed(f"The body does not read: {text}.") from error
-
-
-Message = Annotated[FacilitatorIn, Depends(_message)]
-_JSON = {"application/json": {"schema": {"$ref": "#/components/schemas/FacilitatorIn"}}}
-_BODY: dict[str, Any] = {"requestBody": {"required": True, "content": _JSON}}
 
 router = APIRouter(prefix="/x402", tags=["x402"], dependencies=[Depends(_counted)])
 """Facilitator and discovery: under the API's prefix and at the root."""
@@ -47,16 +32,16 @@ async def get_x402_supported(ctx: Ctx) -> SupportedOut:
     return facilitator.supported(ctx)
 
 
-@router.post("/verify", openapi_extra=_BODY, response_model_exclude_none=True)
-async def verify_x402_payment(state: State, message: Message) -> VerifyOut:
+@router.post("/verify", response_model_exclude_none=True)
+async def verify_x402_payment(body: FacilitatorIn, state: State) -> VerifyOut:
     """Say whether a payment is good for these requirements now."""
-    return await facilitator.check(state.ctx, state.db, message)
+    return await facilitator.check(state.ctx, state.db, body)
 
 
-@router.post("/settle", openapi_extra=_BODY, response_model_exclude_none=True)
-async def settle_x402_payment(state: State, message: Message) -> SettleOut:
+@router.post("/settle", response_model_exclude_none=True)
+async def settle_x402_payment(body: FacilitatorIn, state: State) -> SettleOut:
     """Carry a deposit, transfer, claim, settlement or refund to the chain, and say where it stands."""
-    return await facilitator.settle(state, message)
+    return await facilitator.settle(state, body)
 
 
 @router.get("/discovery/resources", response_model_exclude_none=True)
