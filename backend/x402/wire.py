@@ -44,7 +44,7 @@ _TYPES: Final[dict[str, type[ChannelPayload]]] = {
 
 def encode(document: dict[str, Any]) -> str:
     """Return a document as a header value."""
-    return base64.b64encode(json.dumps(document, separators=(",", ":")).encode()).decode()
+    return base64.b64encode(json.dumps(document, separators=(",", ":"), sort_keys=True).encode()).decode()
 
 
 def decode(value: str) -> dict[str, Any]:
