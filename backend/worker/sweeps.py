@@ -20,7 +20,7 @@ from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
 from backend.keeper import arbiter
 from backend.keeper import service as keeper
-from backend.payments import clocks, refunds
+from backend.payments import charge_receipts, clocks, refunds
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.tasks.service import expire_due
@@ -222,6 +222,7 @@ def check_ledger(machine: Machine) -> int:
 def settle(machine: Machine) -> int:
     """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed."""
     try:
+        _each(machine, machine.db.read(partial(charge_receipts.due, ctx=machine.ctx)), charge_receipts.sign)
         claimed = settlement.settle(machine)
         settlement.pay_unpaid(machine)
     except (NodeUnreachable, NodeError) as error:

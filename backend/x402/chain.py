@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +14,6 @@ from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.errors import Unavailable
 
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = weakref.WeakKeyDictionary()
 Call = tuple[bytes, bytes]
 """Target and call data."""
 
@@ -39,14 +36,6 @@ class Authorization:
     used: bool
 
 
-def _client(timeout_seconds: float) -> httpx.AsyncClient:
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = httpx.AsyncClient(timeout=timeout_seconds)
-    return client
-
-
 async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
     """Return the answers of view calls, None for one that reverts. Raises Unavailable when no node answers."""
     body = [
@@ -56,13 +45,13 @@ async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
         }
         for number, (to, data) in enumerate(calls)
     ]  # fmt: skip
-    client = _client(ctx.settings.rpc_timeout_seconds)
-    for url in ctx.settings.rpc_urls:
-        try:
-            answers = (await client.post(url, json=body)).json()
-            return _in_order(answers, len(calls))
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            continue
+    async with httpx.AsyncClient(timeout=ctx.settings.rpc_timeout_seconds) as client:
+        for url in ctx.settings.rpc_urls:
+            try:
+                answers = (await client.post(url, json=body)).json()
+                return _in_order(answers, len(calls))
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                continue
     raise Unavailable("The chain node does not answer.")
 
 

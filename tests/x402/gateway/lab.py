@@ -58,9 +58,7 @@ def move_channel(chain: Anvil, deployment: Deployment) -> Deployment:
     collector = artifact("ERC3009DepositCollector").bytecode + encode(["address"], [BATCH_SETTLEMENT_ADDRESS])
     inject(chain, ERC3009_DEPOSIT_COLLECTOR_ADDRESS, collector)
     inject(chain, MULTICALL3_ADDRESS, multicall3())
-    return replace(
-        deployment, payment_channel=CANONICAL, erc3009_collector=COLLECTOR, permit2_collector=ZERO_ADDRESS
-    )
+    return replace(deployment, payment_channel=CANONICAL, erc3009_collector=COLLECTOR, permit2_collector=ZERO_ADDRESS)
 
 
 def build_world(chain: Anvil, database_url: str, folder: Any) -> World:
@@ -88,7 +86,7 @@ class Upstream:
         self.calls.append({"path": request.url.path, "query": request.url.query, "body": body, **request.headers})
         number = len(self.calls)
         if request.url.path == "/slow":
-            while not self.gate.is_set():
+            while not self.gate.is_set():  # noqa: ASYNC110  # set from another thread
                 await asyncio.sleep(0.02)
         if request.url.path == "/moved":
             return Response(status_code=302, headers={"Location": "http://169.254.169.254/latest"})
@@ -128,7 +126,12 @@ class Lab:
     def endpoint(self, slug: str, path: str = "/answer", price: int = PRICE, **changes: Any) -> str:
         """Offer an endpoint and return its URL at the gateway."""
         given = EndpointIn.model_validate(
-            {"slug": slug, "upstream_url": self.upstream.url + path, "price_units": str(price), "description": "An answer."}
+            {
+                "slug": slug,
+                "upstream_url": self.upstream.url + path,
+                "price_units": str(price),
+                "description": "Answers.",
+            }
             | changes
         )
         return self.world.write(lambda s: endpoints.put(s, self.ctx, self.agent.address, given)).url

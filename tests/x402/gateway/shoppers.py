@@ -190,7 +190,9 @@ class TypeScriptShopper:
 
 
 @contextmanager
-def shopper(lab: Lab, language: str, account: LocalAccount, *, deposits: bool, exact: bool = False) -> Iterator[Shopper]:
+def shopper(
+    lab: Lab, language: str, account: LocalAccount, *, deposits: bool, exact: bool = False
+) -> Iterator[Shopper]:
     """Return an official client with a wallet; without deposits it pays from its pool."""
     if language == "python":
         yield PythonShopper(lab, account, deposits, exact)

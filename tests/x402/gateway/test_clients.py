@@ -7,10 +7,13 @@ from x402.http.clients.httpx import PaymentError
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
+from backend.worker import sweeps
 from tests.x402.gateway.lab import PRICE, Lab
 from tests.x402.gateway.shoppers import Transcript, shopper
 
 PAYMENTS = 100
+DEAR = 100_000
+"""A price of which a few are worth a claim."""
 LANGUAGES = ["python", "typescript"]
 
 
@@ -144,4 +147,37 @@ def test_unclaimed_money_goes_back_and_the_client_can_buy_again(lab, language):
     assert [one.status for one in [*got, *more]] == [200] * 5
     (channel,) = lab.channels(account.address)
     assert int(channel.earned_units) == 5 * PRICE
+    lab.balanced()
+
+
+def settle_all(lab: Lab) -> None:
+    """Let workers sign receipts, claim and pay; the clock makes everything old enough to be worth it."""
+    sweeps.settle(lab.world.machine)
+    lab.world.clock.added += lab.ctx.constants.settle_age_seconds + 1
+    for _ in range(8):
+        lab.world.turn(rounds=1)
+        sweeps.settle(lab.world.machine)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_agent_is_paid_on_chain_exactly_what_was_bought(lab, language):
+    """Last in the module: it moves the clock."""
+    deposited, pooled, url = lab.buyer(), lab.buyer(), lab.endpoint("paid-out", price=DEAR)
+    open_pool(lab, pooled, 10 * DEAR)
+    settle_all(lab)
+    before = lab.world.usdc_of(lab.agent.address)
+    text = Transcript(f"settled-{language}")
+    with lab.keep_up(), shopper(lab, language, deposited, deposits=True) as client:
+        got = client.pay([f"{url}?n={n}" for n in range(7)])
+    with shopper(lab, language, pooled, deposits=False) as client:
+        got += client.pay([f"{url}?n={n}" for n in range(5)])
+    assert [one.status for one in got] == [200] * 12
+    settle_all(lab)
+    paid = lab.world.usdc_of(lab.agent.address) - before
+    text.say(f"12 requests at {DEAR} units; the agent was paid {paid} units on chain")
+    text.keep()
+    assert paid == 12 * DEAR
+    own, drawn = (lab.channels(account.address)[0].channel_id for account in (deposited, pooled))
+    assert lab.on_chain(own)[1] == 7 * DEAR
+    assert lab.on_chain(drawn) == (5 * DEAR, 5 * DEAR)
     lab.balanced()

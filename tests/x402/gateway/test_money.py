@@ -199,8 +199,9 @@ def test_a_crash_between_reserve_and_answer_is_voided_by_the_sweep_in_time(lab, 
 def test_a_charge_left_behind_does_not_block_its_channel_when_no_sweep_runs(lab):
     hand, url = with_pool(lab), lab.endpoint("left-behind")
     ends = lab.ctx.now() - 1
+    voucher = hand.voucher(PRICE)["voucher"]
     asked = charges.Asked(
-        config=hand.config, ceiling_units=PRICE, signature=bytes.fromhex(hand.voucher(PRICE)["voucher"]["signature"][2:]),
+        config=hand.config, ceiling_units=PRICE, signature=bytes.fromhex(voucher["signature"][2:]),
         price_units=PRICE, ends_at=moment(ends),
     )  # fmt: skip
     lab.world.write(lambda s: charges.reserve(s, lab.ctx, asked))
