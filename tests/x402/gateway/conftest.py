@@ -1,4 +1,4 @@
-"""One world and one running gateway for all tests of a module."""
+"""One world and one running gateway for all tests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.fixtures.services import create_database, start_anvil
 from tests.x402.gateway.lab import Lab, build_world, open_lab
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def lab(postgres, tmp_path_factory) -> Iterator[Lab]:
     chain = start_anvil()
     world = build_world(chain, create_database(postgres), tmp_path_factory.mktemp("gateway"))

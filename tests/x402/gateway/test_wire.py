@@ -131,7 +131,7 @@ def test_a_payload_with_a_wrong_part_is_402_with_a_reason(lab, part, name, value
     assert lab.channels(hand.account.address) == []
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(payload=PAYLOADS)
 def test_no_payload_is_a_server_error(lab, payload):
     url = lab.endpoint("fuzzed")
