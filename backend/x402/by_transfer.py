@@ -42,7 +42,9 @@ async def buy(this: Sale, payment: ExactPayload) -> Response:
         if isinstance(begun, Stored):
             return sale.paid(begun)
         if isinstance(begun, Fresh):
-            await _serve(this, payment, begun.payment)
+            refusal = await _serve(this, payment, begun.payment)
+            if refusal is not None:
+                return refusal
             return await _conclude(this, payment, begun.payment, deadline)
         if begun.intent_id is not None:
             return await _conclude(this, payment, begun.payment, deadline)
@@ -51,17 +53,22 @@ async def buy(this: Sale, payment: ExactPayload) -> Response:
         await asyncio.sleep(POLL_SECONDS)
 
 
-async def _serve(this: Sale, payment: ExactPayload, made: uuid.UUID) -> None:
-    """Call the agent, and keep its answer with the wish for the transfer."""
+async def _serve(this: Sale, payment: ExactPayload, made: uuid.UUID) -> Response | None:
+    """Call the agent, and keep its answer with the wish for the transfer; return what it refuses, which is free."""
     ctx, db = this.ctx, this.state.db
     try:
         answer = await _answer(this, payment, made)
+        good = sale.is_good(answer)
     except Exception:
         await db.write(partial(purchases.fail, payment=made))
         raise
+    if not good:
+        await db.write(partial(purchases.fail, payment=made))
+        return sale.passed_on(answer)
     keep = partial(purchases.serve_by_transfer, ctx=ctx, payment=made, paid=payment, answer=answer)
     if await db.write(keep) is None:
         raise UpstreamFailed("The agent took too long; nothing was charged.")
+    return None
 
 
 async def _answer(this: Sale, payment: ExactPayload, made: uuid.UUID) -> UpstreamAnswer:
@@ -73,12 +80,10 @@ async def _answer(this: Sale, payment: ExactPayload, made: uuid.UUID) -> Upstrea
     known = await chain.authorization(ctx, given.from_, given.nonce)
     if known.used:
         raise Refused(Reason.TRANSACTION_STATE, "The authorization is used or cancelled.", payer=given.from_)
-    if known.usdc_units < given.value:
+    promised = await this.state.db.read(partial(purchases.promised_by_transfer, payer=given.from_))
+    if known.usdc_units < promised:
         raise Refused(Reason.FUNDS, payer=given.from_)
-    answer = await sale.ask_agent(this, given.from_, str(made), min(left, ctx.settings.gateway_timeout_seconds))
-    if not sale.is_good(answer):
-        raise UpstreamFailed(status=answer.status)
-    return answer
+    return await sale.ask_agent(this, given.from_, str(made), min(left, ctx.settings.gateway_timeout_seconds))
 
 
 async def _conclude(this: Sale, payment: ExactPayload, made: uuid.UUID, deadline: float) -> Response:

@@ -205,6 +205,11 @@ def serve_by_transfer(
     return intent.id
 
 
+def promised_by_transfer(session: Session, payer: bytes) -> int:
+    """Return what a payer's transfers under way add up to, this one included, in base units."""
+    return session.execute(repo.transfers_under_way(payer)).scalar_one()
+
+
 def conclude_transfer(session: Session, ctx: Context, payment: uuid.UUID) -> Begun | None:
     """Give the answer out if the transfer is mined, void the payment if it is lost (None), else say it is pending."""
     known = session.execute(repo.payment_locked(payment)).scalar_one()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import Delete, Insert, Select, Update, delete, func, or_, select, update
+from sqlalchemy import Delete, Insert, Select, Update, delete, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
+from backend.db.base import Units
 from backend.x402.models import PaidEndpoint, UsedSignIn, X402Payment
 
 
@@ -85,6 +86,14 @@ def payment_by_nonce(payer: bytes, nonce: bytes) -> Select[X402Payment]:
     """The payment a token authorization makes."""
     return select(X402Payment).where(
         X402Payment.payer == payer, X402Payment.nonce == nonce, X402Payment.state != "void"
+    )
+
+
+def transfers_under_way(payer: bytes) -> Select[int]:
+    """What a payer's payments by transfer that have not ended add up to."""
+    total = func.coalesce(func.sum(X402Payment.price_units), 0)
+    return select(type_coerce(total, Units)).where(
+        X402Payment.payer == payer, X402Payment.nonce.is_not(None), X402Payment.state.in_(["open", "served"])
     )
 
 
