@@ -160,7 +160,7 @@ class Lab:
                     if left > 0:
                         self.world.chain.mine()
                     self.world.mirror()
-                    stop.wait(0.05)
+                    stop.wait(0.05 if left > -10 else 0.5)
             except BaseException as error:
                 errors.append(error)
                 raise

@@ -24,6 +24,17 @@ const wallet = createWalletClient({ account, chain, transport: http(rpc), pollin
 const signer = toClientEvmSigner(account, wallet);
 
 let scheme;
+let exchanges = [];
+
+async function noted(...request) {
+  const response = await fetch(...request);
+  const paid = new Request(...request).headers.has("PAYMENT-SIGNATURE");
+  const required = response.headers.get("PAYMENT-REQUIRED");
+  const error = paid && required ? ` ${decodePaymentRequiredHeader(required).error}` : "";
+  exchanges.push(`${response.status}${error.replace("invalid_batch_settlement_evm_", "")}`);
+  return response;
+}
+
 let fetchPaid;
 
 function begin() {
@@ -31,7 +42,7 @@ function begin() {
   scheme = wanted === "exact" ? new ExactEvmScheme(signer) : new BatchSettlementEvmScheme(signer, options);
   const client = new x402Client().register(network, scheme);
   client.setSpendControls({ allowedAssets: [{ network, asset: token, maxAmountPerPayment: cap }] });
-  fetchPaid = wrapFetchWithPayment(fetch, client);
+  fetchPaid = wrapFetchWithPayment(noted, client);
 }
 
 function told(response) {
@@ -44,8 +55,9 @@ function told(response) {
 async function pay(urls) {
   const answers = [];
   for (const url of urls) {
+    exchanges = [];
     const response = await fetchPaid(url);
-    answers.push({ status: response.status, body: await response.text(), settled: told(response) });
+    answers.push({ status: response.status, body: await response.text(), settled: told(response), exchanges });
   }
   return answers;
 }

@@ -36,6 +36,8 @@ class Bought:
     status: int
     body: str
     settled: dict[str, Any] | None
+    exchanges: list[str]
+    """Every HTTP answer on the way: status, and the error of a refusal."""
 
 
 @dataclass(slots=True)
@@ -65,7 +67,8 @@ class Transcript:
             )
             if value
         )
-        self.say(f"request {number}: {got.status} {got.body.strip()[:60]} ({told})")
+        way = " -> ".join(got.exchanges)
+        self.say(f"request {number}: {way}; {got.body.strip()[:60]} ({told})")
 
     def keep(self) -> None:
         """Write the text where it is wanted."""
@@ -94,10 +97,12 @@ class Lossy(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.lose = False
+        self.exchanges: list[str] = []
         self._inner = httpx.AsyncHTTPTransport()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         answer = await self._inner.handle_async_request(request)
+        self.exchanges.append(_exchange(answer, paid="PAYMENT-SIGNATURE" in request.headers))
         if self.lose and "PAYMENT-SIGNATURE" in request.headers and answer.status_code == 200:
             self.lose = False
             await answer.aread()
@@ -147,12 +152,21 @@ class PythonShopper:
         found = []
         async with httpx.AsyncClient(transport=x402_httpx_transport(self.client, network), timeout=30) as http:
             for url in urls:
+                network.exchanges = []
                 answer = await http.get(url)
-                found.append(Bought(answer.status_code, answer.text, _told(answer)))
+                found.append(Bought(answer.status_code, answer.text, _told(answer), network.exchanges))
         return found
 
     def refund(self, url: str) -> bool:
         return bool(self.scheme.refund(url).success)
+
+
+def _exchange(answer: httpx.Response, *, paid: bool) -> str:
+    """Return status and reason of one answer; a first 402 is only the offer."""
+    if answer.status_code != 402 or not paid:
+        return str(answer.status_code)
+    error = decode_payment_required_header(answer.headers["PAYMENT-REQUIRED"]).error or ""
+    return f"402 {error.removeprefix('invalid_batch_settlement_evm_')}"
 
 
 def _told(answer: httpx.Response) -> dict[str, Any] | None:

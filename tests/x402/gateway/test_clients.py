@@ -12,6 +12,7 @@ from tests.x402.gateway.lab import PRICE, Lab
 from tests.x402.gateway.shoppers import Transcript, shopper
 
 PAYMENTS = 100
+CORRECTIVE = "402 cumulative_amount_mismatch"
 DEAR = 100_000
 """A price of which a few are worth a claim."""
 LANGUAGES = ["python", "typescript"]
@@ -76,11 +77,15 @@ def test_a_client_that_has_lost_its_state_is_put_back_in_step(lab, language):
     with shopper(lab, language, account, deposits=False) as client:
         first = client.pay([f"{url}?n={n}" for n in range(3)])
         client.forget()
-        text.say("the client has lost its state")
         second = client.pay([f"{url}?n={n}" for n in range(3, 5)])
-    for number, one in enumerate([*first, *second], 1):
+    for number, one in enumerate(first, 1):
+        text.bought(number, one)
+    text.say("the client loses its state")
+    for number, one in enumerate(second, 4):
         text.bought(number, one)
     text.keep()
+    assert second[0].exchanges == ["402", CORRECTIVE, "200"]
+    assert second[1].exchanges == ["402", "200"]
     assert [one.status for one in [*first, *second]] == [200] * 5
     assert [int(r.earned_units) for r in lab.channels(account.address)] == [5 * PRICE]
 
@@ -90,7 +95,8 @@ def test_a_lost_answer_is_not_paid_twice_and_the_client_goes_on(lab):
     open_pool(lab, account, 50 * PRICE)
     text = Transcript("lost-answer-python")
     with shopper(lab, "python", account, deposits=False) as client:
-        client.pay([url + "?n=1"])
+        (first,) = client.pay([url + "?n=1"])
+        text.bought(1, first)
         client.lose_next = True
         with pytest.raises(PaymentError):
             client.pay([url + "?n=2"])
@@ -108,6 +114,8 @@ def test_a_lost_answer_is_not_paid_twice_and_the_client_goes_on(lab):
         (other,) = client.pay([url + "?n=4"])
         text.bought(4, other)
     text.keep()
+    assert again.exchanges == ["402", "200"]
+    assert other.exchanges == ["402", CORRECTIVE, "200"]
     assert other.status == 200
     assert [int(r.earned_units) for r in lab.channels(account.address)] == [4 * PRICE]
     lab.balanced()
@@ -136,12 +144,14 @@ def test_unclaimed_money_goes_back_and_the_client_can_buy_again(lab, language):
     with lab.keep_up(), shopper(lab, language, account, deposits=True) as client:
         got = client.pay([f"{url}?n={n}" for n in range(3)])
         assert client.refund(url)
-        text.say("refunded")
         (channel,) = lab.channels(account.address)
         assert lab.on_chain(channel.channel_id) == (3 * PRICE, 3 * PRICE)
         assert lab.world.usdc_of(payer) == 10_000_000 - 3 * PRICE
         more = client.pay([f"{url}?n={n}" for n in range(3, 5)])
-    for number, one in enumerate([*got, *more], 1):
+    for number, one in enumerate(got, 1):
+        text.bought(number, one)
+    text.say("the client asks for its money back: 97000 units return to its wallet")
+    for number, one in enumerate(more, 4):
         text.bought(number, one)
     text.keep()
     assert [one.status for one in [*got, *more]] == [200] * 5
