@@ -8,6 +8,7 @@ from x402.http.clients.httpx import PaymentError
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
 from backend.worker import sweeps
+from tests.x402.gateway.hand import Hand
 from tests.x402.gateway.lab import PRICE, Lab
 from tests.x402.gateway.shoppers import Transcript, shopper
 
@@ -157,6 +158,28 @@ def test_unclaimed_money_goes_back_and_the_client_can_buy_again(lab, language):
     assert [one.status for one in [*got, *more]] == [200] * 5
     (channel,) = lab.channels(account.address)
     assert int(channel.earned_units) == 5 * PRICE
+    lab.balanced()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_channel_emptied_behind_the_clients_back_is_filled_again(lab, language):
+    account, url = lab.buyer(), lab.endpoint("emptied")
+    text = Transcript(f"emptied-{language}")
+    with lab.keep_up(), shopper(lab, language, account, deposits=True) as client:
+        got = client.pay([f"{url}?n={n}" for n in range(2)])
+        elsewhere = Hand(lab, account, salt=bytes(32))
+        assert elsewhere.pay(url, elsewhere.voucher(2 * PRICE, type="refund")).status_code == 200
+        more = client.pay([f"{url}?n={n}" for n in range(2, 4)])
+    for number, one in enumerate(got, 1):
+        text.bought(number, one)
+    text.say("the channel is emptied by a refund this client knows nothing of")
+    for number, one in enumerate(more, 3):
+        text.bought(number, one)
+    text.keep()
+    assert more[0].exchanges == ["402", CORRECTIVE, "200"]
+    assert more[1].exchanges == ["402", "200"]
+    (channel,) = lab.channels(account.address)
+    assert int(channel.earned_units) == 4 * PRICE
     lab.balanced()
 
 
