@@ -13,6 +13,7 @@ from aicp.abi.runtime import DecodeError
 from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.errors import Unavailable
+from backend.x402.upstream import trusted
 
 Call = tuple[bytes, bytes]
 """Target and call data."""
@@ -45,7 +46,7 @@ async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
         }
         for number, (to, data) in enumerate(calls)
     ]  # fmt: skip
-    async with httpx.AsyncClient(timeout=ctx.settings.rpc_timeout_seconds) as client:
+    async with httpx.AsyncClient(verify=trusted(), timeout=ctx.settings.rpc_timeout_seconds) as client:
         for url in ctx.settings.rpc_urls:
             try:
                 answers = (await client.post(url, json=body)).json()

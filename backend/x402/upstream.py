@@ -10,8 +10,10 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -48,6 +50,12 @@ class UpstreamAnswer:
     status: int
     media_type: str
     body: bytes
+
+
+@cache
+def trusted() -> ssl.SSLContext:
+    """Return the certificates we trust, read once a process: reading them takes longer than most calls."""
+    return httpx.create_ssl_context(trust_env=False)
 
 
 def check_url(url: str, *, allow_local: bool) -> None:
@@ -128,7 +136,7 @@ async def _call(  # as above
     wanted = "&".join(part for part in (parts.query, query) if part)
     target = f"{parts.scheme}://{spelled}:{port}{parts.path or '/'}" + (f"?{wanted}" if wanted else "")
     timeout = httpx.Timeout(bounds.timeout_seconds, connect=min(CONNECT_SECONDS, bounds.timeout_seconds))
-    async with httpx.AsyncClient(timeout=timeout, trust_env=False, follow_redirects=False) as client:
+    async with httpx.AsyncClient(verify=trusted(), timeout=timeout, trust_env=False) as client:
         request = client.build_request(
             method, target, headers={**headers, "Host": parts.netloc}, content=body or None,
             extensions={"sni_hostname": host},
