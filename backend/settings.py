@@ -78,6 +78,13 @@ class Settings(BaseSettings):
     """Gas units an address may have relayed in a day; past it the answer is 429 with "send it yourself"."""
     session_key_units_per_day: int = 50_000_000
     """Base units of USDC one session key may order in 24 hours, so that a stolen one costs no more than that."""
+    gateway_timeout_seconds: float = 30.0
+    """How long an agent may take for a paid request at the x402 gateway."""
+    gateway_wait_seconds: float = 25.0
+    """How long a paid request waits for its deposit or transfer, or for another one of its channel."""
+    gateway_max_bytes: int = 1 << 20
+    gateway_local_upstreams: bool = False
+    """Whether agents' URLs may name this machine: for a devnet only."""
     rpc_timeout_seconds: float = 10.0
     sweep_seconds: float = 1.0
 

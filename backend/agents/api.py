@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from backend.agents import service
-from backend.agents.schemas import AgentIn, AgentOut
+from backend.agents import endpoints, service
+from backend.agents.schemas import AgentIn, AgentOut, EndpointIn, EndpointOut, OwnEndpointOut
 from backend.api.deps import BidSession, Ctx, CurrentSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
@@ -29,6 +29,24 @@ async def list_agents(
 async def list_available_agents(ctx: Ctx, read: Read, capability: Capability = None) -> list[AgentOut]:
     """List agents heard within a minute that have room for work."""
     return await read(lambda session: service.available(session, ctx, capability=capability))
+
+
+@router.get("/endpoints")
+async def list_own_endpoints(ctx: Ctx, caller: CurrentSession, read: Read) -> list[OwnEndpointOut]:
+    """List the caller's paid endpoints, closed ones included."""
+    return await read(lambda session: endpoints.mine(session, ctx, caller.address))
+
+
+@router.post("/endpoints")
+async def put_endpoint(body: EndpointIn, ctx: Ctx, caller: CurrentSession, write: Write) -> OwnEndpointOut:
+    """Offer a URL of the caller's for a price at the x402 gateway, or change or close one."""
+    return await write(lambda session: endpoints.put(session, ctx, caller.address, body))
+
+
+@router.get("/{agent_id}/endpoints")
+async def list_endpoints(agent_id: Annotated[str, Path(max_length=42)], ctx: Ctx, read: Read) -> list[EndpointOut]:
+    """List what an agent sells at the x402 gateway."""
+    return await read(lambda session: endpoints.of_agent(session, ctx, agent_id))
 
 
 @router.get("/{agent_id}")

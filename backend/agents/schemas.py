@@ -37,3 +37,38 @@ class AgentOut(Model):
     stake_free_units: UnitsText
     last_heartbeat: UtcTime | None
     registered_at: UtcTime
+
+
+class EndpointIn(Model):
+    """A URL of the agent that others may call for a price; posting the same slug again changes it."""
+
+    slug: str = Field(pattern="^[a-z0-9][a-z0-9-]{0,38}[a-z0-9]$")
+    upstream_url: str = Field(min_length=8, max_length=2048)
+    """http or https at a public address; the gateway adds the caller's query and passes body and media type on."""
+    price_units: UnitsText = Field(gt=0)
+    description: str = Field(max_length=500)
+    mime_type: str = Field(default="application/json", max_length=100, pattern="^[a-z0-9.+-]+/[a-z0-9.+-]+$")
+    payment_id_required: bool = False
+    free_again_seconds: int = Field(default=0, ge=0, le=30 * 86_400)
+    """How long who has paid may come again by signing in; 0 for never."""
+    active: bool = True
+
+
+class EndpointOut(Model):
+    """A paid endpoint as everybody sees it."""
+
+    slug: str
+    url: str
+    price_units: UnitsText
+    description: str
+    mime_type: str
+    payment_id_required: bool
+    free_again_seconds: int
+    updated_at: UtcTime
+
+
+class OwnEndpointOut(EndpointOut):
+    """A paid endpoint as its agent sees it."""
+
+    upstream_url: str
+    active: bool

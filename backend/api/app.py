@@ -41,6 +41,8 @@ from backend.payments.api import router as payments
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
 from backend.wallet.api import router as wallet
+from backend.x402.api import resources as x402_resources
+from backend.x402.api import router as x402
 
 MULTIPART_OVERHEAD = 64 * 1024
 STALE_UPLOAD_SECONDS = 3600
@@ -58,6 +60,7 @@ def api_router() -> APIRouter:
     whole = APIRouter()
     whole.include_router(limited_routes)
     whole.include_router(events)
+    whole.include_router(x402)
     return whole
 
 
@@ -70,8 +73,11 @@ def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -
             allow_origins=sorted(origins),
             allow_credentials=False,  # pages on other origins use bearer tokens
             allow_methods=["GET", "POST"],
-            allow_headers=["Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"],
-            expose_headers=["ETag", "Retry-After", "X-Request-Id"],
+            allow_headers=[
+                *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
+                *("PAYMENT-SIGNATURE", "SIGN-IN-WITH-X"),
+            ],
+            expose_headers=["ETag", "Retry-After", "X-Request-Id", "PAYMENT-REQUIRED", "PAYMENT-RESPONSE"],
             max_age=600,
         ),
         Middleware(OriginRule, origins=origins, cookie_name=cookie_of(settings)[0]),
@@ -136,5 +142,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     app.state.aicp = state
     app.include_router(api_router(), prefix="/api", include_in_schema=False)
     app.include_router(root_router())
+    app.include_router(x402, include_in_schema=False)
+    app.include_router(x402_resources)
     app.include_router(ui_router(settings.frontend_dist))
     return app

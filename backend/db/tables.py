@@ -10,6 +10,7 @@ from backend.db.base import Base
 from backend.deals import models as deals
 from backend.files import models as files
 from backend.outbox import models as outbox
+from backend.payments import charge_models as charges
 from backend.payments import models as payments
 from backend.payments import move_models as pool_moves
 from backend.reconciliation import models as reconciliation
@@ -17,6 +18,7 @@ from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
 from backend.wallet import models as wallet
+from backend.x402 import models as x402
 
 METADATA = Base.metadata
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "alarms",
     "auctions",
     "auth",
+    "charges",
     "deals",
     "files",
     "outbox",
@@ -35,4 +38,5 @@ __all__ = [
     "tasks",
     "txm",
     "wallet",
+    "x402",
 ]

@@ -54,6 +54,12 @@ RELAYED: Final[dict[str, Relayed]] = {
     "pool_withdraw_cancel": Relayed(reserved=90_000),
     "withdraw": Relayed(reserved=110_000),
     "stake": Relayed(reserved=160_000),
+    "x402_deposit": Relayed(reserved=220_000),
+    "x402_exact": Relayed(reserved=110_000),
+    # rows bring signatures of plain keys or of one contract wallet each; what they use in the end is counted
+    "x402_claim": Relayed(reserved=200_000, wallets=20),
+    "x402_settle": Relayed(reserved=120_000, wallets=0),
+    "x402_refund": Relayed(reserved=250_000, wallets=2),
     "faucet": Relayed(reserved=80_000, wallets=0),
 }
 

@@ -69,7 +69,8 @@ def claimable(
     """
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)
     left = Channel.receipted_units - claimed
-    threatened = Pool.pool_id.in_(views.threatened_pools())
+    leaving = func.coalesce(mirrored.c.withdraw_units, 0) > 0
+    threatened = or_(Pool.pool_id.in_(views.threatened_pools()), leaving)
     oldest = (
         select(func.min(Receipt.created_at))
         .where(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units > claimed)

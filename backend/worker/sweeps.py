@@ -20,7 +20,7 @@ from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
 from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
-from backend.payments import clocks, moves
+from backend.payments import charge_receipts, clocks, moves, refunds
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.settlement.watch import ledger_differs, watch
@@ -28,6 +28,7 @@ from backend.tasks.service import expire_due
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable
 from backend.txm.sweep import sweep
+from backend.x402 import purchases
 from indexer import views
 
 _log = structlog.get_logger("worker")
@@ -190,6 +191,9 @@ def keep(machine: Machine) -> int:
             "arbiter": partial(_keep_arbiter, machine),
             "watch": lambda: db.write(partial(watch, ctx=ctx)) * 0,
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
+            "x402_payments": lambda: _each(machine, db.read(partial(purchases.due, ctx=ctx)), purchases.run_out),
+            "x402_answers": lambda: db.write(partial(purchases.tidy, ctx=ctx)),
+            "channel_refunds": lambda: db.write(partial(refunds.follow, ctx=ctx)),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
             "pool_moves": lambda: _each(machine, db.read(moves.open_moves), moves.go_on),
         }
@@ -227,6 +231,7 @@ def check_ledger(machine: Machine) -> int:
 def settle(machine: Machine) -> int:
     """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed."""
     try:
+        _each(machine, machine.db.read(partial(charge_receipts.due, ctx=machine.ctx)), charge_receipts.sign)
         claimed = settlement.settle(machine)
         settlement.pay_unpaid(machine)
     except (NodeUnreachable, NodeError) as error:

@@ -107,7 +107,7 @@ FORGE = Suite(
     ),
 )
 
-X402 = Suite("x402", 120, (_pytest("x402", "tests/x402"),))
+X402 = Suite("x402", 420, (_pytest("x402", "tests/x402"),))
 MONEY = Suite("money", 420, (_pytest("money", "tests/integration/money"),))
 SERVICES = Suite("services", 300, (_pytest("services", "tests/integration/api", "tests/integration/indexer"),))
 JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
@@ -117,5 +117,5 @@ E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 LANES = 3
 """How many suites run side by side: one more than there are cores, since those of the services often wait."""
 
-SUITES = (CONTRACTS, MONEY, CHECK, JOURNEYS, UNIT, SERVICES, E2E, SIM, FORGE, X402)
+SUITES = (CONTRACTS, MONEY, CHECK, JOURNEYS, X402, UNIT, SERVICES, E2E, SIM, FORGE)
 """In the order in which the lanes take them: the longest first, so that they end together, beside what fails fast."""

@@ -68,6 +68,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Endpoints
+         * @description List the caller's paid endpoints, closed ones included.
+         */
+        get: operations["list_own_endpoints"];
+        put?: never;
+        /**
+         * Put Endpoint
+         * @description Offer a URL of the caller's for a price at the x402 gateway, or change or close one.
+         */
+        post: operations["put_endpoint"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/heartbeat": {
         parameters: {
             query?: never;
@@ -100,6 +124,26 @@ export interface paths {
          * @description Return an agent by address or alias.
          */
         get: operations["get_agent"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/endpoints": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Endpoints
+         * @description List what an agent sells at the x402 gateway.
+         */
+        get: operations["list_endpoints"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1308,6 +1352,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/x402/discovery/resources": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List X402 Resources
+         * @description List what agents sell through the gateway, the most recently changed first. Only `http` resources exist here.
+         */
+        get: operations["list_x402_resources"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/x402/settle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Settle X402 Payment
+         * @description Carry a deposit, transfer, claim, settlement or refund to the chain, and say where it stands.
+         */
+        post: operations["settle_x402_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/x402/supported": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get X402 Supported
+         * @description Return which payments the facilitator verifies and settles.
+         */
+        get: operations["get_x402_supported"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/x402/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Verify X402 Payment
+         * @description Say whether a payment is good for these requirements now.
+         */
+        post: operations["verify_x402_payment"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -2117,6 +2241,49 @@ export interface components {
             signature: string;
         };
         /**
+         * DiscoveredOut
+         * @description One paid resource.
+         */
+        DiscoveredOut: {
+            /** Accepts */
+            accepts: components["schemas"]["Requirements-Output"][];
+            /** Lastupdated */
+            lastUpdated: string;
+            /** Metadata */
+            metadata: {
+                [key: string]: unknown;
+            };
+            /** Resource */
+            resource: string;
+            /**
+             * Type
+             * @default http
+             * @constant
+             */
+            type: "http";
+            /**
+             * X402Version
+             * @default 2
+             * @constant
+             */
+            x402Version: 2;
+        };
+        /**
+         * DiscoveryOut
+         * @description A page of paid resources.
+         */
+        DiscoveryOut: {
+            /** Items */
+            items: components["schemas"]["DiscoveredOut"][];
+            pagination: components["schemas"]["PaginationOut"];
+            /**
+             * X402Version
+             * @default 2
+             * @constant
+             */
+            x402Version: 2;
+        };
+        /**
          * DisputeIn
          * @description `Dispute(escrowId,evidenceHash,validUntil)` by the buyer; without `bond` it comes from his escrow balance.
          */
@@ -2178,6 +2345,65 @@ export interface components {
             ruling: ("neither" | "buyer" | "agent") | null;
             /** Verdict */
             verdict: ("neither" | "buyer" | "agent") | null;
+        };
+        /**
+         * EndpointIn
+         * @description A URL of the agent that others may call for a price; posting the same slug again changes it.
+         */
+        EndpointIn: {
+            /**
+             * Active
+             * @default true
+             */
+            active: boolean;
+            /** Description */
+            description: string;
+            /**
+             * Free Again Seconds
+             * @default 0
+             */
+            free_again_seconds: number;
+            /**
+             * Mime Type
+             * @default application/json
+             */
+            mime_type: string;
+            /**
+             * Payment Id Required
+             * @default false
+             */
+            payment_id_required: boolean;
+            /** base units of USDC */
+            price_units: string;
+            /** Slug */
+            slug: string;
+            /** Upstream Url */
+            upstream_url: string;
+        };
+        /**
+         * EndpointOut
+         * @description A paid endpoint as everybody sees it.
+         */
+        EndpointOut: {
+            /** Description */
+            description: string;
+            /** Free Again Seconds */
+            free_again_seconds: number;
+            /** Mime Type */
+            mime_type: string;
+            /** Payment Id Required */
+            payment_id_required: boolean;
+            /** base units of USDC */
+            price_units: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Url */
+            url: string;
         };
         /**
          * EscrowOut
@@ -2266,6 +2492,19 @@ export interface components {
             role: "buyer" | "agent";
             /** 32 bytes as hex */
             salt: string;
+        };
+        /**
+         * FacilitatorIn
+         * @description Body of `/verify` and `/settle`.
+         */
+        FacilitatorIn: {
+            paymentPayload: components["schemas"]["PaymentPayload"];
+            paymentRequirements: components["schemas"]["Requirements-Input"];
+            /**
+             * X402Version
+             * @default 2
+             */
+            x402Version: number;
         };
         /**
          * FailureOut
@@ -2717,6 +2956,35 @@ export interface components {
             /** Verdict Reason */
             verdict_reason: number | null;
         };
+        /**
+         * OwnEndpointOut
+         * @description A paid endpoint as its agent sees it.
+         */
+        OwnEndpointOut: {
+            /** Active */
+            active: boolean;
+            /** Description */
+            description: string;
+            /** Free Again Seconds */
+            free_again_seconds: number;
+            /** Mime Type */
+            mime_type: string;
+            /** Payment Id Required */
+            payment_id_required: boolean;
+            /** base units of USDC */
+            price_units: string;
+            /** Slug */
+            slug: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
+            /** Upstream Url */
+            upstream_url: string;
+            /** Url */
+            url: string;
+        };
         /** Page[AgentOut] */
         Page_AgentOut_: {
             /** Items */
@@ -2751,6 +3019,36 @@ export interface components {
             items: components["schemas"]["TaskOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
+        };
+        /**
+         * PaginationOut
+         * @description Where a page of resources begins, and how many there are.
+         */
+        PaginationOut: {
+            /** Limit */
+            limit: number;
+            /** Offset */
+            offset: number;
+            /** Total */
+            total: number;
+        };
+        /**
+         * PaymentPayload
+         * @description What a client sends: the way it chose, and the signed message of that way.
+         */
+        PaymentPayload: {
+            accepted: components["schemas"]["Requirements-Input"];
+            /** Extensions */
+            extensions?: {
+                [key: string]: unknown;
+            } | null;
+            /** Payload */
+            payload: {
+                [key: string]: unknown;
+            };
+            resource?: components["schemas"]["ResourceInfo"] | null;
+            /** X402Version */
+            x402Version: number;
         };
         /**
          * PoolChanged
@@ -3081,6 +3379,62 @@ export interface components {
             valid_until: number;
         };
         /**
+         * Requirements
+         * @description One way to pay.
+         */
+        "Requirements-Input": {
+            /** Amount */
+            amount: number;
+            /** Asset */
+            asset: string;
+            /** Extra */
+            extra?: {
+                [key: string]: unknown;
+            };
+            /** Maxtimeoutseconds */
+            maxTimeoutSeconds: number;
+            /** Network */
+            network: string;
+            /** Payto */
+            payTo: string;
+            /** Scheme */
+            scheme: string;
+        };
+        /**
+         * Requirements
+         * @description One way to pay.
+         */
+        "Requirements-Output": {
+            /** Amount */
+            amount: string;
+            /** Asset */
+            asset: string;
+            /** Extra */
+            extra?: {
+                [key: string]: unknown;
+            };
+            /** Maxtimeoutseconds */
+            maxTimeoutSeconds: number;
+            /** Network */
+            network: string;
+            /** Payto */
+            payTo: string;
+            /** Scheme */
+            scheme: string;
+        };
+        /**
+         * ResourceInfo
+         * @description What is paid for.
+         */
+        ResourceInfo: {
+            /** Description */
+            description?: string | null;
+            /** Mimetype */
+            mimeType?: string | null;
+            /** Url */
+            url: string;
+        };
+        /**
          * ResponseIn
          * @description `Response(escrowId,validUntil)` by the agent; the evidence stays off chain. Bond as in a dispute.
          */
@@ -3185,6 +3539,33 @@ export interface components {
             scopes: string[];
             /** Token */
             token?: string | null;
+        };
+        /**
+         * SettleOut
+         * @description Answer of `/settle`, and of a paid request in PAYMENT-RESPONSE. `transaction` is empty where none was sent.
+         */
+        SettleOut: {
+            /** Amount */
+            amount?: string | null;
+            /** Errormessage */
+            errorMessage?: string | null;
+            /** Errorreason */
+            errorReason?: string | null;
+            /** Extra */
+            extra?: {
+                [key: string]: unknown;
+            } | null;
+            /** Network */
+            network: string;
+            /** Payer */
+            payer?: string | null;
+            /** Success */
+            success: boolean;
+            /**
+             * Transaction
+             * @default
+             */
+            transaction: string;
         };
         /**
          * SplitAcceptanceIn
@@ -3309,6 +3690,40 @@ export interface components {
             signature: string;
             /** unix seconds */
             valid_until: number;
+        };
+        /**
+         * SupportedKind
+         * @description A scheme on a network this facilitator serves.
+         */
+        SupportedKind: {
+            /** Extra */
+            extra?: {
+                [key: string]: unknown;
+            } | null;
+            /** Network */
+            network: string;
+            /** Scheme */
+            scheme: string;
+            /**
+             * X402Version
+             * @default 2
+             * @constant
+             */
+            x402Version: 2;
+        };
+        /**
+         * SupportedOut
+         * @description What this facilitator serves.
+         */
+        SupportedOut: {
+            /** Extensions */
+            extensions: string[];
+            /** Kinds */
+            kinds: components["schemas"]["SupportedKind"][];
+            /** Signers */
+            signers: {
+                [key: string]: string[];
+            };
         };
         /**
          * TaskChanged
@@ -3661,6 +4076,24 @@ export interface components {
             use: "cookie" | "bearer";
         };
         /**
+         * VerifyOut
+         * @description Answer of `/verify`.
+         */
+        VerifyOut: {
+            /** Extra */
+            extra?: {
+                [key: string]: unknown;
+            } | null;
+            /** Invalidmessage */
+            invalidMessage?: string | null;
+            /** Invalidreason */
+            invalidReason?: string | null;
+            /** Isvalid */
+            isValid: boolean;
+            /** Payer */
+            payer?: string | null;
+        };
+        /**
          * VoucherIn
          * @description `Voucher(channelId,maxClaimableAmount)` by the session key: a cumulative ceiling.
          */
@@ -3825,6 +4258,70 @@ export interface operations {
             };
         };
     };
+    list_own_endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnEndpointOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_endpoint: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EndpointIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OwnEndpointOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     send_heartbeat: {
         parameters: {
             query?: never;
@@ -3874,6 +4371,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AgentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_endpoints: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EndpointOut"][];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -5968,6 +6496,134 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IntentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_x402_resources: {
+        parameters: {
+            query?: {
+                type?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DiscoveryOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    settle_x402_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacilitatorIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SettleOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_x402_supported: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SupportedOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    verify_x402_payment: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FacilitatorIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VerifyOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

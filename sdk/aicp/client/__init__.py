@@ -15,6 +15,7 @@ from aicp.client.errors import (
     Unreachable,
 )
 from aicp.client.market import Market
+from aicp.client.paid_endpoints import PaidEndpoint, PaidEndpoints
 from aicp.client.pool_actions import PoolActions
 from aicp.client.wallet import Wallet
 
@@ -29,6 +30,8 @@ __all__ = [
     "Mismatch",
     "NotDue",
     "NotEnough",
+    "PaidEndpoint",
+    "PaidEndpoints",
     "PoolActions",
     "ProblemError",
     "TermsRefused",

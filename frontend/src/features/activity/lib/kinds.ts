@@ -30,6 +30,11 @@ const KINDS: Record<string, string> = {
   pool_finalize: 'Pool withdrawal paid',
   claim: 'Receipts claimed',
   settle: 'Claims settled',
+  x402_deposit: 'Channel deposit',
+  x402_exact: 'Request paid',
+  x402_claim: 'Vouchers claimed',
+  x402_settle: 'Claims settled',
+  x402_refund: 'Channel refund',
 }
 
 export const intentName = (kind: string) => KINDS[kind] ?? kind.replaceAll('_', ' ')

@@ -1,0 +1,95 @@
+"""Statements over charges and refunds of gateway channels."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Insert, Select, Update, func, select, update
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from aicp.abi.typed_data import ChannelConfig
+from backend.payments.charge_models import ChannelRefund, Charge
+from backend.payments.models import Channel, Pool
+from backend.payments.repo import spent_on
+
+
+def new_channel(channel_id: bytes, pool_id: bytes, config: ChannelConfig) -> Insert:
+    """Insert a gateway channel unless it is there."""
+    return (
+        pg_insert(Channel)
+        .values(channel_id=channel_id, pool_id=pool_id, receiver=config.receiver, kind="gateway", salt=config.salt,
+                withdraw_delay=config.withdraw_delay, ceiling_units=0, in_flight_units=0, earned_units=0)
+        .on_conflict_do_nothing(index_elements=["channel_id"])
+    )  # fmt: skip
+
+
+def by_id(charge_id: uuid.UUID) -> Select[Charge]:
+    """One charge, read anew."""
+    return select(Charge).where(Charge.id == charge_id).execution_options(populate_existing=True)
+
+
+def of_ceiling(channel_id: bytes, ceiling_units: int) -> Select[Charge]:
+    """The charge a ceiling pays or has paid."""
+    return select(Charge).where(
+        Charge.channel_id == channel_id, Charge.ceiling_units == ceiling_units, Charge.state != "void"
+    )
+
+
+def in_flight(channel_id: bytes) -> Select[Charge]:
+    """The charge of a channel whose request is not answered yet."""
+    return (
+        select(Charge)
+        .where(Charge.channel_id == channel_id, Charge.state == "reserved")
+        .execution_options(populate_existing=True)
+    )
+
+
+def channels_due(operators: Sequence[bytes], limit: int) -> Select[bytes]:
+    """Channels with earned charges that no receipt covers, of operators whose keys are here."""
+    return (
+        select(Charge.channel_id)
+        .join(Pool, Pool.pool_id == Charge.pool_id)
+        .where(Charge.receipt_due, Pool.operator.in_(operators))
+        .distinct()
+        .limit(limit)
+    )
+
+
+def covered(channel_id: bytes) -> Update:
+    """Note that a receipt covers every earned charge of a channel."""
+    return (
+        update(Charge)
+        .where(Charge.channel_id == channel_id, Charge.receipt_due)
+        .values(receipt_due=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def reserve_on_own(pool_id: bytes, price_units: int, *, today: int, cap_units: int) -> Update:
+    """Reserve a price that the channel's own balance covers, within the key's daily cap; the pool need not cover it."""
+    spent = spent_on(today) + price_units
+    return (
+        update(Pool)
+        .where(Pool.pool_id == pool_id, spent <= cap_units)
+        .values(reserved_units=Pool.reserved_units + price_units, spent_day=today, spent_units=spent)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def signed_refunds(channel_id: bytes) -> Select[Any]:
+    """What signed refunds may still take out of a channel's balance, in base units."""
+    return select(func.coalesce(func.sum(ChannelRefund.units), 0)).where(
+        ChannelRefund.channel_id == channel_id, ChannelRefund.final.is_(False)
+    )
+
+
+def refund(channel_id: bytes, nonce: int) -> Select[ChannelRefund]:
+    """The refund signed for a nonce."""
+    return select(ChannelRefund).where(ChannelRefund.channel_id == channel_id, ChannelRefund.nonce == nonce)
+
+
+def open_refunds(limit: int) -> Select[ChannelRefund]:
+    """Refunds not known to be final."""
+    return select(ChannelRefund).where(ChannelRefund.final.is_(False)).order_by(ChannelRefund.created_at).limit(limit)

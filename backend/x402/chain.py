@@ -1,0 +1,121 @@
+"""What only the node knows now: a channel's state, a token authorization's, and whether a call would pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi import usdc
+from aicp.abi.runtime import DecodeError
+from aicp.rules.primitives import hex0x
+from backend.context import Context
+from backend.errors import Unavailable
+from backend.x402.upstream import trusted
+
+Call = tuple[bytes, bytes]
+"""Target and call data."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnChain:
+    """A channel at the newest block; amounts in base units, `withdraw_requested_at` in unix seconds, 0 for none."""
+
+    balance_units: int
+    total_claimed_units: int
+    withdraw_requested_at: int
+    refund_nonce: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Authorization:
+    """What a payer has, and whether a token authorization of theirs was used or cancelled."""
+
+    usdc_units: int
+    used: bool
+
+
+async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
+    """Return the answers of view calls, None for one that reverts. Raises Unavailable when no node answers."""
+    body = [
+        {
+            "jsonrpc": "2.0", "id": number, "method": "eth_call",
+            "params": [{"to": hex0x(to), "data": hex0x(data)}, "latest"],
+        }
+        for number, (to, data) in enumerate(calls)
+    ]  # fmt: skip
+    async with httpx.AsyncClient(verify=trusted(), timeout=ctx.settings.rpc_timeout_seconds) as client:
+        for url in ctx.settings.rpc_urls:
+            try:
+                answers = (await client.post(url, json=body)).json()
+                return _in_order(answers, len(calls))
+            except (httpx.HTTPError, ValueError, KeyError, TypeError):
+                continue
+    raise Unavailable("The chain node does not answer.")
+
+
+def _in_order(answers: Any, count: int) -> list[bytes | None]:
+    found = {answer["id"]: answer for answer in answers}
+    return [
+        bytes.fromhex(found[number]["result"][2:]) if "result" in found[number] else None for number in range(count)
+    ]
+
+
+async def channel(ctx: Context, channel_id: bytes) -> OnChain:
+    """Return a channel's state. Raises Unavailable."""
+    contract = ctx.deployment.payment_channel
+    calls = [
+        (contract, channel_abi.encode_channels(channel_id)),
+        (contract, channel_abi.encode_pending_withdrawals(channel_id)),
+        (contract, channel_abi.encode_refund_nonce(channel_id)),
+    ]
+    answers = await _ask(ctx, calls)
+    try:
+        state, withdrawal, nonce = (answer or b"" for answer in answers)
+        balance, claimed = _words(state)
+        _, requested = _words(withdrawal)
+        return OnChain(
+            balance_units=balance,
+            total_claimed_units=claimed,
+            withdraw_requested_at=requested,
+            refund_nonce=channel_abi.decode_refund_nonce_result(nonce),
+        )
+    except (DecodeError, ValueError) as error:
+        raise Unavailable("The chain node does not know this contract.") from error
+
+
+def _words(answer: bytes) -> tuple[int, int]:
+    if len(answer) != 64:
+        raise ValueError("two words expected")
+    return int.from_bytes(answer[:32], "big"), int.from_bytes(answer[32:], "big")
+
+
+async def receiver(ctx: Context, who: bytes, token: bytes) -> tuple[int, int]:
+    """Return what was claimed for a receiver and what of it was paid, in base units. Raises Unavailable."""
+    (answer,) = await _ask(ctx, [(ctx.deployment.payment_channel, channel_abi.encode_receivers(who, token))])
+    try:
+        return _words(answer or b"")
+    except ValueError as error:
+        raise Unavailable("The chain node does not know this contract.") from error
+
+
+async def authorization(ctx: Context, payer: bytes, nonce: bytes) -> Authorization:
+    """Return a payer's balance and the state of one of their authorizations. Raises Unavailable."""
+    token = ctx.deployment.usdc
+    calls = [(token, usdc.encode_balance_of(payer)), (token, usdc.encode_authorization_state(payer, nonce))]
+    answers = await _ask(ctx, calls)
+    try:
+        balance, used = (answer or b"" for answer in answers)
+        return Authorization(
+            usdc_units=usdc.decode_balance_of_result(balance), used=usdc.decode_authorization_state_result(used)
+        )
+    except DecodeError as error:
+        raise Unavailable("The chain node does not know this token.") from error
+
+
+async def would_pass(ctx: Context, to: bytes, data: bytes) -> bool:
+    """Return whether a call would succeed at the newest block. Raises Unavailable."""
+    (answer,) = await _ask(ctx, [(to, data)])
+    return answer is not None

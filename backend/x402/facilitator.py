@@ -1,0 +1,255 @@
+"""The facilitator: tells servers whether a payment is good, and carries to the chain what they ask for.
+
+A settlement is reported as done only when its transaction is mined; until then the answer is `settlement_pending` with
+the transaction's hash, and the same request again finds the same transaction.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, assert_never
+
+from aicp.abi.typed_data import ChannelConfig
+from aicp.rules.primitives import checksum, hex0x
+from backend.api.state import AppState
+from backend.context import Context
+from backend.db.engine import Database
+from backend.errors import LimitExceeded
+from backend.payments import charges
+from backend.txm.models import Intent
+from backend.x402 import chain, offers, payment_ids, relays, siwx, verify, wire
+from backend.x402.chain import OnChain
+from backend.x402.reasons import Reason, Refused
+from backend.x402.schemas import (
+    VERSION,
+    ClaimPayload,
+    DepositPayload,
+    FacilitatorIn,
+    RefundPayload,
+    Requirements,
+    SettleOut,
+    SettlePayload,
+    SupportedKind,
+    SupportedOut,
+    VerifyOut,
+    VoucherPayload,
+)
+
+
+def supported(ctx: Context) -> SupportedOut:
+    """Return schemes, extensions and the operators whose channels draw from pools.
+
+    No `receiverAuthorizer` is offered to other servers: the operator's key signs for its own receipts alone.
+    """
+    network = offers.network_of(ctx)
+    return SupportedOut(
+        kinds=[
+            SupportedKind(scheme=wire.CHANNEL_SCHEME, network=network),
+            SupportedKind(scheme=wire.EXACT_SCHEME, network=network),
+        ],
+        extensions=[payment_ids.NAME, siwx.NAME],
+        signers={"eip155:*": [checksum(ctx.operator.address)]},
+    )
+
+
+async def check(ctx: Context, db: Database, given: FacilitatorIn) -> VerifyOut:
+    """Return whether a payment is good now. Raises Unavailable when no node answers."""
+    try:
+        return await _check(ctx, db, given)
+    except Refused as refused:
+        return VerifyOut(
+            is_valid=False, invalid_reason=refused.reason.value, invalid_message=refused.detail, payer=refused.payer
+        )
+
+
+async def _check(ctx: Context, db: Database, given: FacilitatorIn) -> VerifyOut:
+    if given.payment_payload.x402_version != VERSION:
+        raise Refused(Reason.VERSION)
+    wanted = given.payment_requirements
+    verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
+    if wanted.scheme == wire.EXACT_SCHEME:
+        return await _check_exact(ctx, given, wanted)
+    payload = wire.read_channel_payload(given.payment_payload.payload)
+    if isinstance(payload, ClaimPayload | SettlePayload):
+        raise Refused(Reason.TYPE, "Claims and settlements are only settled.")
+    return await _check_channel(ctx, db, payload, wanted)
+
+
+async def _check_exact(ctx: Context, given: FacilitatorIn, wanted: Requirements) -> VerifyOut:
+    payment = wire.read_exact_payload(given.payment_payload.payload)
+    verify.check_exact(ctx, payment, wanted)
+    payer = payment.authorization.from_
+    known = await chain.authorization(ctx, payer, payment.authorization.nonce)
+    if known.used:
+        raise Refused(Reason.TRANSACTION_STATE, "The authorization is used or cancelled.", payer=payer)
+    if known.usdc_units < payment.authorization.value:
+        raise Refused(Reason.FUNDS, payer=payer)
+    if not await chain.would_pass(ctx, ctx.deployment.usdc, relays.exact_call(payment)):
+        raise Refused(Reason.TRANSACTION_STATE, "The token would refuse the transfer.", payer=payer)
+    return VerifyOut(is_valid=True, payer=payer)
+
+
+async def _check_channel(
+    ctx: Context, db: Database, payload: VoucherPayload | DepositPayload | RefundPayload, wanted: Requirements
+) -> VerifyOut:
+    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, wanted)
+    ceiling, payer = payload.voucher.max_claimable_amount, config.payer
+    now = await chain.channel(ctx, payload.voucher.channel_id)
+    balance = await _chargeable(ctx, db, config, now)
+    if isinstance(payload, DepositPayload):
+        amount = payload.deposit.amount
+        given = verify.check_deposit(ctx, config, payload.voucher.channel_id, payload.deposit)
+        if ceiling > balance + amount:
+            raise Refused(Reason.EXCEEDS_BALANCE, payer=payer)
+        data = relays.deposit_call(ctx, config, amount, given)
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.DEPOSIT, "The contract would refuse the deposit.", payer=payer)
+    elif balance == 0:
+        raise Refused(Reason.CHANNEL_UNKNOWN, payer=payer)
+    elif ceiling > balance:
+        raise Refused(Reason.EXCEEDS_BALANCE, payer=payer)
+    lowest = now.total_claimed_units if payload.type == "refund" else now.total_claimed_units + 1
+    if ceiling < lowest:
+        raise Refused(Reason.BELOW_CLAIMED, payer=payer)
+    return VerifyOut(is_valid=True, payer=payer, extra=_state(payload.voucher.channel_id, now, balance)["channelState"])
+
+
+async def _chargeable(ctx: Context, db: Database, config: ChannelConfig, now: OnChain) -> int:
+    """Return how high a ceiling may go: the channel's own balance, or with our operator what its pool covers."""
+    if ctx.operator_of(config.receiver_authorizer) is None:
+        return now.balance_units
+    state = await db.read(partial(charges.state, ctx=ctx, config=config))
+    return max(now.balance_units, state.spendable_units)
+
+
+def _state(channel_id: bytes, now: OnChain, balance: int) -> dict[str, Any]:
+    return {
+        "channelState": {
+            "channelId": hex0x(channel_id),
+            "balance": str(balance),
+            "totalClaimed": str(now.total_claimed_units),
+            "withdrawRequestedAt": now.withdraw_requested_at,
+            "refundNonce": str(now.refund_nonce),
+        }
+    }
+
+
+async def settle(state: AppState, given: FacilitatorIn) -> SettleOut:
+    """Carry a payment to the chain and say honestly where it stands. Raises Unavailable when no node answers."""
+    try:
+        if given.payment_payload.x402_version != VERSION:
+            return _failed(state.ctx, Reason.VERSION, "")
+        if given.payment_requirements.scheme == wire.EXACT_SCHEME:
+            return await _settle_exact(state, given)
+        if given.payment_requirements.scheme == wire.CHANNEL_SCHEME:
+            return await _settle_channel(state, given)
+    except Refused as refused:
+        return _failed(state.ctx, refused.reason, refused.detail, payer=refused.payer)
+    except LimitExceeded as problem:
+        return _failed(state.ctx, Reason.UNEXPECTED, problem.detail)
+    return _failed(state.ctx, Reason.SCHEME, "")
+
+
+async def _settle_channel(state: AppState, given: FacilitatorIn) -> SettleOut:
+    payload, wanted = wire.read_channel_payload(given.payment_payload.payload), given.payment_requirements
+    match payload:
+        case ClaimPayload():
+            return await _settle_claim(state, payload)
+        case SettlePayload():
+            return await _settle_receiver(state, payload)
+        case RefundPayload():
+            return await _settle_refund(state, payload)
+        case DepositPayload():
+            verify.check_requirements(state.ctx, given.payment_payload.accepted, wanted)
+            return await _settle_deposit(state, payload, wanted)
+        case VoucherPayload():
+            raise Refused(Reason.TYPE, "A voucher is kept by its server; claim it when it is worth its gas.")
+        case _:
+            assert_never(payload)
+
+
+def _failed(ctx: Context, reason: Reason, detail: str, *, payer: bytes | None = None, sent: str = "") -> SettleOut:
+    return SettleOut(
+        success=False, error_reason=reason.value, error_message=detail or None, payer=payer, transaction=sent,
+        network=offers.network_of(ctx),
+    )  # fmt: skip
+
+
+async def _outcome(  # what an answer says
+    state: AppState, intent: Intent, *, lost: Reason, payer: bytes | None, amount: str,
+    extra: dict[str, Any] | None = None, channel_id: bytes | None = None,
+) -> SettleOut:  # fmt: skip
+    ctx = state.ctx
+    outcome = await relays.wait(state.db, intent.id, ctx.settings.gateway_wait_seconds)
+    if outcome.lost:
+        return _failed(ctx, lost, outcome.detail, payer=payer, sent=outcome.transaction)
+    if not outcome.mined:
+        return _failed(ctx, Reason.PENDING, "Ask again.", payer=payer, sent=outcome.transaction)
+    if channel_id is not None:
+        now = await chain.channel(ctx, channel_id)
+        extra = _state(channel_id, now, now.balance_units)
+    return SettleOut(
+        success=True, payer=payer, transaction=outcome.transaction, network=offers.network_of(ctx), amount=amount,
+        extra=extra,
+    )  # fmt: skip
+
+
+async def _settle_exact(state: AppState, given: FacilitatorIn) -> SettleOut:
+    ctx, wanted = state.ctx, given.payment_requirements
+    verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
+    payment = wire.read_exact_payload(given.payment_payload.payload)
+    verify.check_exact(ctx, payment, wanted)
+    intent = await state.db.write(partial(relays.exact, ctx=ctx, payment=payment))
+    payer = payment.authorization.from_
+    return await _outcome(state, intent, lost=Reason.TRANSACTION_STATE, payer=payer, amount=str(wanted.amount))
+
+
+async def _settle_deposit(state: AppState, payload: DepositPayload, wanted: Requirements) -> SettleOut:
+    ctx, channel_id = state.ctx, payload.voucher.channel_id
+    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, wanted)
+    amount = payload.deposit.amount
+    given = verify.check_deposit(ctx, config, channel_id, payload.deposit)
+    intent = await state.db.write(partial(relays.deposit, ctx=ctx, config=config, amount=amount, given=given))
+    return await _outcome(
+        state, intent, lost=Reason.DEPOSIT_FAILED, payer=config.payer, amount=str(amount), channel_id=channel_id
+    )
+
+
+async def _settle_claim(state: AppState, payload: ClaimPayload) -> SettleOut:
+    ctx = state.ctx
+    _require_token(ctx, {row.voucher.channel.token for row in payload.claims})
+    data = relays.claim_call(ctx, payload.claims, payload.claim_authorizer_signature)
+    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+        raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
+    intent = await state.db.write(partial(relays.claim, ctx=ctx, claims=payload.claims, data=data))
+    return await _outcome(state, intent, lost=Reason.CLAIM_FAILED, payer=None, amount="")
+
+
+async def _settle_receiver(state: AppState, payload: SettlePayload) -> SettleOut:
+    ctx = state.ctx
+    _require_token(ctx, {payload.token})
+    claimed, settled = await chain.receiver(ctx, payload.receiver, payload.token)
+    if claimed <= settled:
+        raise Refused(Reason.NOTHING_TO_SETTLE)
+    ask = partial(relays.settle, ctx=ctx, receiver=payload.receiver, token=payload.token, claimed_units=claimed)
+    intent = await state.db.write(ask)
+    return await _outcome(state, intent, lost=Reason.SETTLE_FAILED, payer=None, amount=str(claimed - settled))
+
+
+async def _settle_refund(state: AppState, payload: RefundPayload) -> SettleOut:
+    ctx, config = state.ctx, wire.config_of(payload.channel_config)
+    _require_token(ctx, {config.token})
+    data = relays.refund_call(ctx, payload)
+    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+        raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
+    channel_id = payload.voucher.channel_id
+    ask = partial(relays.refund, ctx=ctx, config=config, channel=channel_id, data=data)
+    intent = await state.db.write(ask)
+    return await _outcome(
+        state, intent, lost=Reason.REFUND_FAILED, payer=config.payer, amount=str(payload.amount), channel_id=channel_id
+    )
+
+
+def _require_token(ctx: Context, tokens: set[bytes]) -> None:
+    if tokens != {ctx.deployment.usdc}:
+        raise Refused(Reason.TOKEN, "Only this network's USDC is settled.")

@@ -1,0 +1,116 @@
+"""A request at a paid endpoint: what it asks for, and the answers it can get."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from starlette.responses import JSONResponse, Response
+
+from aicp.rules.primitives import checksum
+from backend.api.headers import DOWNLOAD_POLICY
+from backend.api.state import AppState
+from backend.context import Context
+from backend.payments.charges import ChannelState
+from backend.x402 import offers, upstream, wire
+from backend.x402.offers import Offer
+from backend.x402.purchases import Bought, Stored
+from backend.x402.reasons import Reason, UpstreamFailed
+from backend.x402.schemas import SettleOut
+from backend.x402.upstream import Bounds, UpstreamAnswer
+
+PASSED_HEADERS: Final = ("content-type", "accept", "accept-language")
+FAILED_FROM: Final = 400
+BROKEN_FROM: Final = 500
+PAYMENT_STATUS: Final = 402
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sale:
+    """One request at one endpoint."""
+
+    state: AppState
+    offer: Offer
+    method: str
+    query: str
+    body: bytes
+    headers: Mapping[str, str]
+    payment_id: str | None = field(default=None)
+
+    @property
+    def ctx(self) -> Context:
+        """The context of the process."""
+        return self.state.ctx
+
+    @property
+    def bought(self) -> Bought:
+        """What a payment of this request buys: this endpoint, method, query and body, and nothing else."""
+        endpoint = self.offer.endpoint
+        digest = hashlib.sha256()
+        for part in (endpoint.id.bytes, self.method.encode(), self.query.encode(), self.body):
+            digest.update(len(part).to_bytes(8, "big") + part)
+        return Bought(
+            endpoint_id=endpoint.id, price_units=endpoint.price_units, request_hash=digest.digest(),
+            payment_id=self.payment_id,
+        )  # fmt: skip
+
+
+async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | None = None) -> UpstreamAnswer:
+    """Return what the agent's server answers. Raises UpstreamRefused, UpstreamFailed."""
+    settings = sale.ctx.settings
+    longest = settings.gateway_timeout_seconds
+    headers = {name: sale.headers[name] for name in PASSED_HEADERS if name in sale.headers}
+    return await upstream.call(
+        sale.offer.endpoint.upstream_url, method=sale.method, query=sale.query, body=sale.body,
+        headers={**headers, "X-Payer": checksum(payer), "Idempotency-Key": reference, "User-Agent": "aicp-gateway"},
+        bounds=Bounds(
+            timeout_seconds=longest if seconds is None else min(longest, seconds),
+            max_bytes=settings.gateway_max_bytes, allow_local=settings.gateway_local_upstreams,
+        ),
+    )  # fmt: skip
+
+
+def is_good(answer: UpstreamAnswer) -> bool:
+    """Return whether an answer is worth its price. Raises UpstreamFailed where it is not one to pass on either."""
+    if answer.status >= BROKEN_FROM or answer.status == PAYMENT_STATUS or answer.status < 200:
+        raise UpstreamFailed(status=answer.status)
+    return answer.status < FAILED_FROM
+
+
+def passed_on(answer: UpstreamAnswer, response: dict[str, Any] | None = None) -> Response:
+    """Return the agent's answer, as a file no browser runs in our origin; with what was paid for it, if it was."""
+    headers = {
+        "Content-Type": answer.media_type,
+        "Content-Security-Policy": DOWNLOAD_POLICY,
+        "Content-Disposition": "attachment",
+        "Cache-Control": "private, no-store",
+    }
+    if response is not None:
+        headers[wire.PAYMENT_RESPONSE] = wire.encode(response)
+    return Response(answer.body, answer.status, headers)
+
+
+def paid(stored: Stored) -> Response:
+    """Return the answer of a paid request."""
+    return passed_on(stored.answer, stored.response)
+
+
+def unpaid(
+    sale: Sale,
+    reason: Reason = Reason.NEEDED,
+    detail: str = "",
+    *,
+    state: ChannelState | None = None,
+    failed: SettleOut | None = None,
+) -> Response:
+    """Return 402 with the offer; `state` corrects a client, `failed` tells what became of a transaction."""
+    document = offers.required(sale.ctx, sale.offer, reason, state=state).wire()
+    headers = {
+        wire.PAYMENT_REQUIRED: wire.encode(document),
+        "Cache-Control": "no-store",
+    }
+    if failed is not None:
+        headers[wire.PAYMENT_RESPONSE] = wire.encode(failed.wire())
+    return JSONResponse({**document, "detail": detail or reason.value}, PAYMENT_STATUS, headers)

@@ -1,0 +1,200 @@
+"""Money that moves on chain for a request: transfers, deposits, and what becomes of them when something fails."""
+
+from __future__ import annotations
+
+import threading
+
+import httpx
+import pytest
+
+from aicp.abi import payment_channel as channel_abi
+from aicp.abi import usdc as usdc_abi
+from aicp.rules.primitives import hex0x
+from backend.worker import sweeps
+from tests.x402.gateway.hand import Hand, read
+from tests.x402.gateway.lab import PRICE, Lab, until
+from tests.x402.gateway.test_money import MISMATCH, charged
+
+
+def intents(lab: Lab, kind: str, who: bytes) -> int:
+    query = "SELECT count(*) FROM txm.intent WHERE kind = :kind AND on_behalf_of = :who"
+    return int(lab.world.one(query, kind=kind, who=who))
+
+
+def test_a_transfer_pays_once_and_its_repeat_gets_the_same_answer(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer")
+    before, payload = lab.world.usdc_of(lab.agent.address), hand.transfer(PRICE)
+    with lab.keep_up():
+        first = hand.pay(url, payload, "exact")
+        asked = len(lab.upstream.calls)
+        again = hand.pay(url, payload, "exact")
+        elsewhere = hand.pay(url + "?n=2", payload, "exact")
+    assert first.status_code == 200, first.text
+    assert (again.status_code, again.content) == (200, first.content)
+    assert read(again, "PAYMENT-RESPONSE") == read(first, "PAYMENT-RESPONSE")
+    assert (elsewhere.status_code, read(elsewhere)["error"]) == (402, "duplicate_settlement")
+    assert len(lab.upstream.calls) == asked
+    assert lab.world.usdc_of(lab.agent.address) - before == PRICE
+
+
+def test_an_agent_that_fails_has_no_transfer_carried_out(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer-fails")
+    payload = hand.transfer(PRICE)
+    for status, told in ((500, 502), (404, 404)):
+        lab.upstream.status = status
+        try:
+            assert hand.pay(url, payload, "exact").status_code == told
+        finally:
+            lab.upstream.status = 200
+    assert intents(lab, "x402_exact", hand.address) == 0
+    with lab.keep_up():
+        assert hand.pay(url, payload, "exact").status_code == 200
+
+
+def test_a_transfer_that_fails_opens_nothing(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer-lost", "/slow")
+    payload, answers = hand.transfer(PRICE), []
+    lab.upstream.gate.clear()
+    asked = len(lab.upstream.calls)
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload, "exact")))
+    thread.start()
+    until(lambda: len(lab.upstream.calls) == asked + 1, "the agent is asked")
+    # the payer spends the money elsewhere while the agent works
+    lab.world.chain.rpc("anvil_setBalance", hand.account.address, hex(10**18))
+    lab.world.chain.rpc("anvil_impersonateAccount", hand.account.address)
+    away = usdc_abi.encode_transfer(lab.world.buyer.address, lab.world.usdc_of(hand.address))
+    lab.world.send(hand.address, lab.ctx.deployment.usdc, away)
+    lab.upstream.gate.set()
+    with lab.keep_up():
+        thread.join(30)
+    (answer,) = answers
+    assert answer.status_code == 402
+    assert "answer" not in answer.json()
+    told = read(answer, "PAYMENT-RESPONSE")
+    assert (told["success"], told["errorReason"]) == (False, "unexpected_settle_error")
+    kept = "SELECT state, answer_body FROM app.x402_payment WHERE payer = :payer"
+    assert [tuple(row) for row in lab.world.sql(kept, payer=hand.address)] == [("void", None)]
+
+
+def test_a_transfer_not_yet_mined_is_pending_and_its_repeat_finds_the_answer(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer-pending")
+    payload = hand.transfer(PRICE)
+    pending = hand.pay(url, payload, "exact")
+    assert (pending.status_code, read(pending)["error"]) == (402, "settlement_pending")
+    told = read(pending, "PAYMENT-RESPONSE")
+    assert (told["success"], told["errorReason"]) == (False, "settlement_pending")
+    asked = len(lab.upstream.calls)
+    with lab.keep_up():
+        answer = hand.pay(url, payload, "exact")
+    assert answer.status_code == 200
+    assert len(lab.upstream.calls) == asked
+    assert intents(lab, "x402_exact", hand.address) == 1
+
+
+def test_transfers_under_way_promise_no_more_than_the_wallet_holds(lab):
+    hand, url = Hand(lab, lab.buyer(PRICE)), lab.endpoint("transfer-funds", "/slow")
+    lab.upstream.gate.clear()
+    asked = len(lab.upstream.calls)
+    first = threading.Thread(target=lambda: hand.pay(url, hand.transfer(PRICE), "exact"))
+    first.start()
+    until(lambda: len(lab.upstream.calls) == asked + 1, "the agent is asked")
+    second = hand.pay(url, hand.transfer(PRICE), "exact")
+    assert (second.status_code, read(second)["error"]) == (402, "insufficient_funds")
+    lab.upstream.gate.set()
+    with lab.keep_up():
+        first.join(30)
+    assert len(lab.upstream.calls) == asked + 1
+
+
+def test_a_deposit_beside_a_voucher_that_cannot_be_taken_does_not_move(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("deposit-lost")
+    for ceiling in (2 * PRICE, PRICE - 1):
+        answer = hand.pay(url, hand.deposit(ceiling, 10 * PRICE))
+        assert (answer.status_code, read(answer)["error"]) == (402, MISMATCH)
+    answer = hand.pay(url, hand.deposit(PRICE, PRICE - 1))
+    assert (answer.status_code, read(answer)["error"]) == (
+        402,
+        "invalid_batch_settlement_evm_cumulative_exceeds_balance",
+    )
+    assert intents(lab, "x402_deposit", hand.address) == 0
+
+
+def test_the_same_deposit_sent_twice_is_one_deposit_and_one_charge(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("deposit-twice")
+    payload = hand.deposit(PRICE, 10 * PRICE)
+    with lab.keep_up():
+        first = hand.pay(url, payload)
+        again = hand.pay(url, payload)
+    assert first.status_code == 200, first.text
+    assert (again.status_code, again.content) == (200, first.content)
+    assert read(first, "PAYMENT-RESPONSE")["transaction"].startswith("0x")
+    assert intents(lab, "x402_deposit", hand.address) == 1
+    assert lab.on_chain(hand.channel) == (10 * PRICE, 0)
+    assert charged(lab, hand) == (PRICE, 0)
+
+
+def test_a_deposit_that_fails_charges_nothing(lab):
+    hand, url = Hand(lab, lab.buyer(5 * PRICE)), lab.endpoint("deposit-fails")
+    with lab.keep_up():
+        answer = hand.pay(url, hand.deposit(PRICE, 10 * PRICE))
+    assert answer.status_code == 402
+    assert read(answer)["error"] == "invalid_batch_settlement_evm_deposit_transaction_failed"
+    assert charged(lab, hand) == (0, 0)
+
+
+def test_money_leaving_a_channel_pays_nothing_more_and_what_is_earned_is_claimed_at_once(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("leaving")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 3 * PRICE)).status_code == 200
+        assert hand.pay(url, hand.voucher(2 * PRICE)).status_code == 200
+    sweeps.settle(lab.world.machine)
+    assert lab.on_chain(hand.channel) == (3 * PRICE, 0)  # far below what is worth its gas
+    lab.world.chain.rpc("anvil_setBalance", hand.account.address, hex(10**18))
+    lab.world.chain.rpc("anvil_impersonateAccount", hand.account.address)
+    leave = channel_abi.encode_initiate_withdraw(hand.config, PRICE)
+    lab.world.send(hand.address, lab.ctx.deployment.payment_channel, leave)
+    lab.world.mirror()
+    answer = hand.pay(url, hand.voucher(3 * PRICE))
+    assert (answer.status_code, read(answer)["error"]) == (402, MISMATCH)
+    assert charged(lab, hand) == (2 * PRICE, 0)
+    sweeps.settle(lab.world.machine)
+    lab.world.turn(rounds=3)
+    assert lab.on_chain(hand.channel) == (3 * PRICE, 2 * PRICE)
+
+
+def test_a_refund_that_is_signed_is_not_promised_again(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("refund-signed")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 3 * PRICE)).status_code == 200
+    payload = hand.voucher(PRICE, type="refund", amount=str(2 * PRICE))
+    answers: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload)))
+    thread.start()
+    signed = "SELECT count(*) FROM app.channel_refund WHERE channel_id = :id"
+    until(lambda: lab.world.one(signed, id=hand.channel) == 1, "the refund is signed")
+    # nobody has mined it yet, and its money is gone already
+    more = hand.pay(url, hand.voucher(2 * PRICE))
+    assert (more.status_code, read(more)["error"]) == (402, MISMATCH)
+    with lab.keep_up():
+        thread.join(30)
+    assert answers[0].status_code == 200, answers[0].text
+    assert lab.on_chain(hand.channel) == (PRICE, PRICE)
+    assert lab.world.usdc_of(hand.address) == 10_000_000 - PRICE
+    lab.world.turn()
+    sweeps.keep(lab.world.machine)
+    assert lab.world.one("SELECT final FROM app.channel_refund WHERE channel_id = :id", id=hand.channel)
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(2 * PRICE, 3 * PRICE)).status_code == 200
+    assert charged(lab, hand) == (2 * PRICE, 0)
+    assert hex0x(hand.channel) == read(answers[0], "PAYMENT-RESPONSE")["extra"]["channelState"]["channelId"]
+
+
+@pytest.mark.parametrize("amount", [0, 3 * PRICE + 1])
+def test_a_refund_takes_nothing_that_is_earned(lab, amount):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("refund-bounds")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 4 * PRICE)).status_code == 200
+    answer = hand.pay(url, hand.voucher(PRICE, type="refund", amount=str(amount)))
+    assert answer.status_code == 402
+    assert read(answer)["error"].startswith("invalid_batch_settlement_evm_refund_")
+    assert lab.world.one("SELECT count(*) FROM app.channel_refund WHERE channel_id = :id", id=hand.channel) == 0
