@@ -120,7 +120,8 @@ class Voucher(Base):
 
     __tablename__ = "voucher"
 
-    channel_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.channel.channel_id"), primary_key=True)
+    channel_id: Mapped[HashColumn] = mapped_column(primary_key=True)
+    """Of a row of `channel`, which what writes a voucher has just changed."""
     ceiling_units: Mapped[UnitsColumn] = mapped_column(primary_key=True)
     signature: Mapped[SignatureColumn]
     paid_units: Mapped[UnitsColumn] = mapped_column(default=0, server_default="0")

@@ -30,6 +30,7 @@ from backend.payments.planning import Item, Plan
 LOG = structlog.get_logger(__name__)
 MOST_IN_GROUP: Final = 2_000
 MOST_ALONE: Final = 100
+FEW: Final = 100
 TRIES: Final = 3
 RECONNECT_SECONDS: Final = 0.2
 REFUSED_SECONDS: Final = 0.5
@@ -106,6 +107,8 @@ class Writer:
                     await self._reconnect()
                     continue
                 if self._queue:
+                    if len(self._queue) < FEW:
+                        await asyncio.sleep(0)  # what the sockets hold already joins the group
                     await self._group()
                 if self._alone:
                     await self._next_alone()
