@@ -74,6 +74,8 @@ class Engine:
         self._recoverer = Recoverer(ctx.domains.channel)
         self._operators = frozenset(ctx.operators)
         self._looking: set[asyncio.Task[None]] = set()
+        self._opening: dict[str, asyncio.Event] = {}
+        self._batched = 0
         self._stopping = False
         self.accepted = self.refused = 0
 
@@ -104,9 +106,12 @@ class Engine:
 
     def offer(self, given: VoucherIn, done: Done) -> None:
         """Take one voucher; `done` is called exactly once, at once or after its COMMIT."""
-        if self._stopping or self._writer.waiting + len(self._looking) >= MOST_WAITING:
+        if self._stopping or self._writer.waiting + len(self._looking) - self._batched >= MOST_WAITING:
             self._told(done, OVERLOADED)
-            return
+        else:
+            self._offer(given, done)
+
+    def _offer(self, given: VoucherIn, done: Done) -> None:
         if not self._writer.ready:
             self._told(done, UNAVAILABLE)
             return
@@ -117,7 +122,13 @@ class Engine:
         self._checked(known, given, done)
 
     async def accept(self, vouchers: list[VoucherIn]) -> list[Outcome]:
-        """Take several vouchers in their order and return what became of each, after their COMMIT."""
+        """Take several vouchers in their order and return what became of each, after their COMMIT.
+
+        Raises Crowded, with nothing taken, where too many wait already.
+        """
+        if self._stopping or self._batched + len(vouchers) > MOST_WAITING:
+            raise Crowded
+        self._batched += len(vouchers)
         found: list[Outcome] = [UNAVAILABLE] * len(vouchers)
         left = len(vouchers)
         finished = asyncio.get_running_loop().create_future()
@@ -126,6 +137,7 @@ class Engine:
             nonlocal left
             found[index] = outcome
             left -= 1
+            self._batched -= 1
             if not left and not finished.done():
                 finished.set_result(None)
 
@@ -133,7 +145,7 @@ class Engine:
             if first:
                 await asyncio.sleep(0)
             for index, given in enumerate(vouchers[first : first + SLICE], first):
-                self.offer(given, partial(done, index))
+                self._offer(given, partial(done, index))
         if vouchers:
             await finished
         return found
@@ -238,23 +250,26 @@ class Engine:
             self._told(done, MALFORMED)
             return
         try:
-            known = await self._lookup.channel(text)
-            if known is None:
+            while (known := await self._lookup.channel(text)) is None:
                 if given.channel is None:
                     self._told(done, Refused(Code.CHANNEL_UNKNOWN))
                     return
-                refused = await self._open(text, given, given.channel)
+                if (busy := self._opening.get(text)) is not None:
+                    await busy.wait()  # those that come later wait, and keep their order
+                    continue
+                busy = self._opening[text] = asyncio.Event()
+                try:
+                    refused = await self._open(text, given, given.channel)
+                finally:
+                    del self._opening[text]
+                    busy.set()
                 if refused is not None:
                     self._told(done, refused)
                     return
-                known = await self._lookup.channel(text)
         except Crowded:
             self._told(done, OVERLOADED)
             return
         except LOST:
-            self._told(done, UNAVAILABLE)
-            return
-        if known is None:
             self._told(done, UNAVAILABLE)
             return
         self._checked(known, given, done)

@@ -171,9 +171,10 @@ class Lookup:
         """Take over what has changed in the mirror since the last pass. Raises one of `LOST`.
 
         Everything that can change is in a block above the last final one, or was at the last pass and has gone since.
+        Figures that are newer than the position read first are read once more at the next pass.
         """
         started = self._now()
-        async with self.use() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+        async with self.use() as connection:
             cursor = await connection.fetchrow(hot_repo.CURSOR)
             if cursor is None:
                 return

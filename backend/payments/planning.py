@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,6 +18,7 @@ class Item:
     ceiling_units: int
     signature: bytes
     done: Callable[[Outcome], None]
+    waits: bool = True
 
 
 @dataclass(slots=True, eq=False)
@@ -122,9 +123,9 @@ class Plan:
             channel.price_units = rise.price_units
             channel.earned_units += rise.sum_units
 
-    def answer(self) -> None:
-        """Tell everybody whose voucher is stored. Call it after the COMMIT only."""
+    def stored(self) -> Iterator[tuple[Item, Accepted]]:
+        """Yield what to tell everybody whose voucher is stored. Tell it after the COMMIT only."""
         for item, price in self.paid:
-            item.done(Accepted(item.channel.text, item.ceiling_units, price, repeated=False))
+            yield item, Accepted(item.channel.text, item.ceiling_units, price, repeated=False)
         for item, price in self.repeated:
-            item.done(Accepted(item.channel.text, item.ceiling_units, price, repeated=True))
+            yield item, Accepted(item.channel.text, item.ceiling_units, price, repeated=True)

@@ -21,10 +21,11 @@ import asyncpg
 import structlog
 
 from backend.domain.micro import utc_day
+from backend.failpoints import failpoint
 from backend.payments import hot_repo
 from backend.payments.known import KnownPool
 from backend.payments.lookup import LOST, Lookup, connect
-from backend.payments.outcomes import Accepted, Code, Refused
+from backend.payments.outcomes import Accepted, Code, Outcome, Refused
 from backend.payments.planning import Item, Plan
 
 LOG = structlog.get_logger(__name__)
@@ -34,6 +35,7 @@ FEW: Final = 100
 TRIES: Final = 3
 RECONNECT_SECONDS: Final = 0.2
 REFUSED_SECONDS: Final = 0.5
+IDLE_SECONDS: Final = 0.5
 _PLANS: Final = {
     # a plan made for a small table would read all of a large one; these statements are only ever right by index
     "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
@@ -60,6 +62,7 @@ class Writer:
         self._pay: Any = None
         self._exact: Any = None
         self._stopping = False
+        self._in_hand: list[Item] = []
         self.waiting = 0
         """Vouchers put and not answered."""
         self.groups = 0
@@ -67,7 +70,11 @@ class Writer:
     @property
     def ready(self) -> bool:
         """Whether there is a connection to write by."""
-        return self._connection is not None and not self._stopping
+        return self._connected and not self._stopping
+
+    @property
+    def _connected(self) -> bool:
+        return self._connection is not None and not self._connection.is_closed()
 
     async def start(self) -> None:
         """Connect, if the database answers, and write until `stop`."""
@@ -96,15 +103,17 @@ class Writer:
 
     async def _run(self) -> None:
         while True:
-            if not self._queue and not self._alone:
-                if self._stopping:
-                    return
-                self._wake.clear()
-                await self._wake.wait()
-                continue
             try:
-                if self._connection is None or self._connection.is_closed():
+                if not self._connected:
+                    if self._stopping:
+                        self._lose([])
+                        return
                     await self._reconnect()
+                    continue
+                if not self._queue and not self._alone:
+                    if self._stopping:
+                        return
+                    await self._sleep()
                     continue
                 if self._queue:
                     if len(self._queue) < FEW:
@@ -114,7 +123,14 @@ class Writer:
                     await self._next_alone()
             except Exception:  # the loop must outlive any single group
                 LOG.exception("voucher_group_failed")
-                self._lose([])
+                self._lose(self._in_hand)
+
+    async def _sleep(self) -> None:
+        """Wait for a voucher, or for a while: a connection may be lost when nothing is sent."""
+        self._wake.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_SECONDS):
+                await self._wake.wait()
 
     async def _connect(self) -> None:
         connection = await connect(self._url, "aicp-vouchers", **_PLANS)
@@ -137,27 +153,30 @@ class Writer:
             self._connection.terminate()
         self._connection = None
         for item in items:
-            self._refuse(item, UNKNOWN)
+            self._tell(item, UNKNOWN)
         for pool, alone in self._alone.values():
             pool.alone = 0
             for item in alone:
-                self._refuse(item, UNKNOWN)
+                self._tell(item, UNKNOWN)
         self._alone.clear()
         while self._queue:
-            self._refuse(self._queue.popleft(), UNKNOWN)
+            self._tell(self._queue.popleft(), UNKNOWN)
 
-    def _refuse(self, item: Item, refused: Refused) -> None:
-        self.waiting -= 1
-        item.done(refused)
+    def _tell(self, item: Item, outcome: Outcome) -> None:
+        if item.waits:
+            item.waits = False
+            self.waiting -= 1
+            item.done(outcome)
 
     def _answer(self, plan: Plan) -> None:
-        self.waiting -= len(plan.paid) + len(plan.repeated)
-        plan.answer()
+        for item, accepted in plan.stored():
+            self._tell(item, accepted)
 
     # -- groups ------------------------------------------------------------------------------------------------------
 
     async def _group(self) -> None:
         items = [self._queue.popleft() for _ in range(min(len(self._queue), MOST_IN_GROUP))]
+        self._in_hand = items
         plan = Plan(utc_day(self._now()), self._cap)
         fresh = self._lookup.fresh
         for item in items:
@@ -177,6 +196,7 @@ class Writer:
 
     async def _written(self, plan: Plan, statement: Any) -> bool:
         """Write a group; False where the database does not take it. Where that is unknown, everybody is told so."""
+        failpoint("vouchers.group_ready")
         try:
             rows = await statement.fetch(*plan.parameters())
         except asyncpg.IntegrityConstraintViolationError:
@@ -186,6 +206,7 @@ class Writer:
             everybody = [*plan.paid, *plan.repeated]
             self._lose([*(item for item, _ in everybody), *plan.lower])
             return False
+        failpoint("vouchers.group_stored")
         self.groups += 1
         plan.written(rows)
         return True
@@ -205,17 +226,17 @@ class Writer:
             stored = await self._lookup.lower({(item.channel.channel_id, item.ceiling_units) for item in items})
         except LOST:
             for item in items:
-                self._refuse(item, UNKNOWN)
+                self._tell(item, UNKNOWN)
             return
         for item in items:
-            self.waiting -= 1
-            item.done(lower_outcome(item, stored.get((item.channel.channel_id, item.ceiling_units))))
+            self._tell(item, lower_outcome(item, stored.get((item.channel.channel_id, item.ceiling_units))))
 
     # -- one pool at a time ------------------------------------------------------------------------------------------
 
     async def _next_alone(self) -> None:
         key, (pool, waiting) = next(iter(self._alone.items()))
         items, rest = waiting[:MOST_ALONE], waiting[MOST_ALONE:]
+        self._in_hand = items
         del self._alone[key]
         pool.alone = len(rest)
         if rest:
@@ -223,12 +244,13 @@ class Writer:
         for _ in range(TRIES):
             try:
                 await self._refresh(pool, items)
-            except LOST:
+            except LOST as error:
+                LOG.warning("voucher_pool_not_read", error=repr(error))
                 self._lose(items)
                 return
             if (refused := self._closed(pool)) is not None:
                 for item in items:
-                    self._refuse(item, refused)
+                    self._tell(item, refused)
                 return
             plan = Plan(utc_day(self._now()), self._cap)
             for item in items:
@@ -237,22 +259,19 @@ class Writer:
                 self._answer(plan)
                 for item, short in plan.short:
                     self._remember(pool, item, short)
-                    self._refuse(item, short)
+                    self._tell(item, short)
                 await self._answer_lower(plan.lower)
                 return
             if self._connection is None:
                 for item, short in plan.short:
-                    self._refuse(item, short)
+                    self._tell(item, short)
                 return
         for item in items:  # somebody else pays from this pool faster than we can look
-            self._refuse(item, UNKNOWN)
+            self._tell(item, UNKNOWN)
 
     async def _refresh(self, pool: KnownPool, items: list[Item]) -> None:
-        async with self._connection.transaction(isolation="repeatable_read", readonly=True):
-            rows = await self._connection.fetch(hot_repo.POOLS, [pool.pool_id])
-            channels = await self._connection.fetch(
-                hot_repo.CHANNELS, list({item.channel.channel_id for item in items})
-            )
+        rows = await self._connection.fetch(hot_repo.POOLS, [pool.pool_id])
+        channels = await self._connection.fetch(hot_repo.CHANNELS, list({item.channel.channel_id for item in items}))
         for row in rows:
             pool.see(row)
             pool.take(row)

@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from backend.context import Context
-from backend.payments.engine import MOST_WAITING, OVERLOADED, Engine, VoucherIn
+from backend.payments.engine import OVERLOADED, Engine, VoucherIn
 from backend.payments.lookup import LOST, Crowded
 from backend.payments.outcomes import STATUS, Accepted, Code, Outcome, Refused
 from backend.vouchers.wire import Connection, Slot
@@ -65,7 +65,6 @@ class Service:
     def __init__(self, engine: Engine, shard: int, shards: int) -> None:
         self._engine = engine
         self._shard = (shard, shards)
-        self._batched = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self.stopping = False
 
@@ -108,15 +107,15 @@ class Service:
             return
         if not 1 <= len(vouchers) <= MOST_IN_BATCH:
             slot.answer(422, problem(422, "invalid_input", f"A batch holds 1 to {MOST_IN_BATCH} vouchers."))
-        elif self.stopping or self._batched + len(vouchers) > MOST_WAITING:
-            _tell(slot, OVERLOADED)
         else:
-            self._batched += len(vouchers)
             self._later(self._accept(vouchers, slot))
 
     async def _accept(self, vouchers: list[VoucherIn], slot: Slot) -> None:
-        outcomes = await self._engine.accept(vouchers)
-        self._batched -= len(vouchers)
+        try:
+            outcomes = await self._engine.accept(vouchers)
+        except Crowded:
+            _tell(slot, OVERLOADED)
+            return
         slot.answer(200, b'{"results":[%b]}' % b",".join(map(outcome_body, outcomes)))
 
     async def _channel(self, text: str, slot: Slot) -> None:
