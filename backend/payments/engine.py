@@ -11,12 +11,14 @@ A crash loses what was not answered; the client sends it again.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Final
 
 import msgspec
+import structlog
 
 from aicp.rules.primitives import hex0x, parse_address
 from backend.context import Context
@@ -30,6 +32,7 @@ from backend.payments.planning import Item
 from backend.payments.recovering import Recoverer, Signer, shape_problem
 from backend.payments.writer import Writer, lower_outcome
 
+LOG = structlog.get_logger(__name__)
 MOST_WAITING: Final = 4_000
 SLICE: Final = 16
 """Signatures checked between two looks at everything else, about a millisecond."""
@@ -99,7 +102,7 @@ class Engine:
             "refused": self.refused,
             "waiting": self._writer.waiting,
             "groups": self._writer.groups,
-            "ready": self._writer.ready and self._lookup.final_number > 0,
+            "ready": self._writer.ready and self._lookup.fresh,
         }
 
     # -- one voucher -------------------------------------------------------------------------------------------------
@@ -108,10 +111,7 @@ class Engine:
         """Take one voucher; `done` is called exactly once, at once or after its COMMIT."""
         if self._stopping or self._writer.waiting + len(self._looking) - self._batched >= MOST_WAITING:
             self._told(done, OVERLOADED)
-        else:
-            self._offer(given, done)
-
-    def _offer(self, given: VoucherIn, done: Done) -> None:
+            return
         if not self._writer.ready:
             self._told(done, UNAVAILABLE)
             return
@@ -141,11 +141,20 @@ class Engine:
             if not left and not finished.done():
                 finished.set_result(None)
 
+        await self._read_unknown(vouchers)
         for first in range(0, len(vouchers), SLICE):
             if first:
                 await asyncio.sleep(0)
             for index, given in enumerate(vouchers[first : first + SLICE], first):
-                self._offer(given, partial(done, index))
+                known = self._known.channels.get(given.channel_id)
+                # one after the other, so that vouchers of a new channel keep their order
+                met = known or await self._meet(given)
+                if isinstance(met, Refused):
+                    self._told(partial(done, index), met)
+                elif not self._writer.ready:
+                    self._told(partial(done, index), UNAVAILABLE)
+                else:
+                    self._checked(met, given, partial(done, index))
         if vouchers:
             await finished
         return found
@@ -244,18 +253,29 @@ class Engine:
     # -- first use ---------------------------------------------------------------------------------------------------
 
     async def _first(self, given: VoucherIn, done: Done) -> None:
-        """Meet a channel: read its row, or make it for a voucher that is good."""
+        met = await self._meet(given)
+        if isinstance(met, Refused):
+            self._told(done, met)
+        else:
+            self._checked(met, given, done)
+
+    async def _read_unknown(self, vouchers: list[VoucherIn]) -> None:
+        """Read the rows of all channels a batch is the first to name, in one go; failing is found out later again."""
+        unknown = {given.channel_id.lower() for given in vouchers if given.channel_id not in self._known.channels}
+        with contextlib.suppress(Crowded, *LOST):
+            await asyncio.gather(*(self._lookup.channel(text) for text in unknown if _is_hash(text)))
+
+    async def _meet(self, given: VoucherIn) -> KnownChannel | Refused:
+        """Read the row of a channel, or make it for a voucher that is good."""
         text = given.channel_id.lower()
         if not _is_hash(text):
-            self._told(done, MALFORMED)
-            return
+            return MALFORMED
         try:
             while (known := await self._lookup.channel(text)) is None:
                 if given.channel is None:
-                    self._told(done, Refused(Code.CHANNEL_UNKNOWN))
-                    return
+                    return Refused(Code.CHANNEL_UNKNOWN)
                 if (busy := self._opening.get(text)) is not None:
-                    await busy.wait()  # those that come later wait, and keep their order
+                    await busy.wait()
                     continue
                 busy = self._opening[text] = asyncio.Event()
                 try:
@@ -264,15 +284,13 @@ class Engine:
                     del self._opening[text]
                     busy.set()
                 if refused is not None:
-                    self._told(done, refused)
-                    return
+                    return refused
         except Crowded:
-            self._told(done, OVERLOADED)
-            return
-        except LOST:
-            self._told(done, UNAVAILABLE)
-            return
-        self._checked(known, given, done)
+            return OVERLOADED
+        except LOST as error:
+            LOG.warning("channel_not_read", error=repr(error))
+            return UNAVAILABLE
+        return known
 
     async def _open(self, text: str, given: VoucherIn, parties: PartiesIn) -> Refused | None:
         """Make the rows of a channel whose parties are named and whose signer has signed. Raises one of `LOST`."""

@@ -136,6 +136,7 @@ class Writer:
         connection = await connect(self._url, "aicp-vouchers", **_PLANS)
         self._pay = await connection.prepare(hot_repo.PAY)
         self._exact = await connection.prepare(hot_repo.PAY_EXACT)
+        await connection.execute("SELECT 1")  # preparing leaves the server in a statement whose time is running
         self._connection = connection
 
     async def _reconnect(self) -> None:
@@ -266,6 +267,7 @@ class Writer:
                 for item, short in plan.short:
                     self._tell(item, short)
                 return
+        LOG.warning("voucher_pool_contended", vouchers=len(items))
         for item in items:  # somebody else pays from this pool faster than we can look
             self._tell(item, UNKNOWN)
 
