@@ -12,8 +12,8 @@ from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.payments import pools, receipts
-from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn, ReceiptOut
+from backend.payments import due, pools, receipts
+from backend.payments.schemas import AcknowledgedOut, AcknowledgeIn, PoolDepositIn, PoolOut, PoolWithdrawIn, ReceiptOut
 from backend.wallet.schemas import IntentOut
 
 router = APIRouter(tags=["payments"])
@@ -55,6 +55,7 @@ async def withdraw_pool(
 @router.get("/receipts")
 async def list_receipts(  # noqa: PLR0917
     read: Read,
+    write: Write,
     ctx: Ctx,
     caller: CurrentSession,
     channel_id: Annotated[str | None, Query()] = None,
@@ -69,7 +70,16 @@ async def list_receipts(  # noqa: PLR0917
         deal_id=deal_id,
         unacknowledged=unacknowledged,
     )
+    if cursor is None:  # whatever was paid without an order since the last time is signed for now
+        await write(lambda s: due.issue_for(s, ctx, caller.address))
     return await read(lambda s: receipts.page(s, ctx, caller.address, chosen, cursor=cursor, limit=limit))
+
+
+@router.post("/receipts/acknowledge")
+async def acknowledge_many(body: AcknowledgeIn, write: Write, ctx: Ctx, caller: DeliverSession) -> AcknowledgedOut:
+    """The agent says that it has stored several receipts."""
+    noted = await write(lambda s: receipts.acknowledge_many(s, ctx, body.receipt_ids, caller.address))
+    return AcknowledgedOut(acknowledged=noted)
 
 
 @router.post("/receipts/{receipt_id}/acknowledge")

@@ -46,7 +46,8 @@ async def connect(url: str, application: str, **settings: str) -> Any:
         timeout=CONNECT_SECONDS,
         command_timeout=COMMAND_SECONDS,
         server_settings={
-            "application_name": application, "statement_timeout": "5000", "lock_timeout": "2000", "jit": "off", **settings,
+            "application_name": application, "statement_timeout": "5000", "lock_timeout": "2000", "jit": "off",
+            **settings,
         },
     )  # fmt: skip
 

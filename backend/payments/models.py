@@ -202,6 +202,17 @@ class ClaimRow(Base):
     __table_args__ = ({"schema": "app"},)
 
 
+class ReceiptMark(Base):
+    """How far the ledger is read for channels whose receipts are signed together; one row."""
+
+    __tablename__ = "receipt_mark"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    txid: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one"), {"schema": "app"})
+
+
 class LedgerEntry(Base):
     """One movement of money, or the sum of those of one group of payments."""
 

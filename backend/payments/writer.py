@@ -38,7 +38,8 @@ REFUSED_SECONDS: Final = 0.5
 IDLE_SECONDS: Final = 0.5
 _PLANS: Final = {
     # a plan made for a small table would read all of a large one; these statements are only ever right by index
-    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off",
+    "plan_cache_mode": "force_generic_plan", "enable_seqscan": "off",
+    "enable_hashjoin": "off", "enable_mergejoin": "off",
 }  # fmt: skip
 UNKNOWN: Final = Refused(Code.UNAVAILABLE)
 
@@ -235,6 +236,25 @@ class Writer:
     # -- one pool at a time ------------------------------------------------------------------------------------------
 
     async def _next_alone(self) -> None:
+        pool, items = self._take_alone()
+        for _ in range(TRIES):
+            try:
+                await self._refresh(pool, items)
+            except LOST as error:
+                LOG.warning("voucher_pool_not_read", error=type(error).__name__)
+                self._lose(items)
+                return
+            if (refused := self._closed(pool)) is not None:
+                for item in items:
+                    self._tell(item, refused)
+                return
+            if await self._exactly(pool, items):
+                return
+        LOG.warning("voucher_pool_contended", vouchers=len(items))
+        for item in items:  # somebody else pays from this pool faster than we can look
+            self._tell(item, UNKNOWN)
+
+    def _take_alone(self) -> tuple[KnownPool, list[Item]]:
         key, (pool, waiting) = next(iter(self._alone.items()))
         items, rest = waiting[:MOST_ALONE], waiting[MOST_ALONE:]
         self._in_hand = items
@@ -242,34 +262,25 @@ class Writer:
         pool.alone = len(rest)
         if rest:
             self._alone[key] = (pool, rest)
-        for _ in range(TRIES):
-            try:
-                await self._refresh(pool, items)
-            except LOST as error:
-                LOG.warning("voucher_pool_not_read", error=repr(error))
-                self._lose(items)
-                return
-            if (refused := self._closed(pool)) is not None:
-                for item in items:
-                    self._tell(item, refused)
-                return
-            plan = Plan(utc_day(self._now()), self._cap)
-            for item in items:
-                plan.place(item)
-            if not plan.paid or await self._written(plan, self._exact):
-                self._answer(plan)
-                for item, short in plan.short:
-                    self._remember(pool, item, short)
-                    self._tell(item, short)
-                await self._answer_lower(plan.lower)
-                return
-            if self._connection is None:
-                for item, short in plan.short:
-                    self._tell(item, short)
-                return
-        LOG.warning("voucher_pool_contended", vouchers=len(items))
-        for item in items:  # somebody else pays from this pool faster than we can look
-            self._tell(item, UNKNOWN)
+        return pool, items
+
+    async def _exactly(self, pool: KnownPool, items: list[Item]) -> bool:
+        """Write what fits by figures just read and refuse the rest; False where the database sees it otherwise."""
+        plan = Plan(utc_day(self._now()), self._cap)
+        for item in items:
+            plan.place(item)
+        if plan.paid and not await self._written(plan, self._exact):
+            if self._connection is not None:
+                return False
+            for item, _ in plan.short:
+                self._tell(item, UNKNOWN)
+            return True
+        self._answer(plan)
+        for item, short in plan.short:
+            self._remember(pool, item, short)
+            self._tell(item, short)
+        await self._answer_lower(plan.lower)
+        return True
 
     async def _refresh(self, pool: KnownPool, items: list[Item]) -> None:
         rows = await self._connection.fetch(hot_repo.POOLS, [pool.pool_id])

@@ -26,8 +26,9 @@ LOG = structlog.get_logger(__name__)
 MOST_CONNECTIONS: Final = 2_000
 MOST_IN_BATCH: Final = 1_000
 BACKLOG: Final = 1_024
-SWEEP_SECONDS: Final = 5.0
+SWEEP_SECONDS: Final = 1.0
 GRACE_SECONDS: Final = 8.0
+CLOSING_SECONDS: Final = 0.02
 _CHANNELS: Final = b"/channels/"
 _ENCODE: Final = msgspec.json.Encoder().encode
 
@@ -163,7 +164,11 @@ async def serve(ctx: Context, shard: int, shards: int, port: int) -> None:
     service = Service(engine, shard, shards)
     connections: set[Connection] = set()
     server = await loop.create_server(
-        lambda: Connection(service, connections, loop.time), ctx.settings.host, port, backlog=BACKLOG, reuse_address=True
+        lambda: Connection(service, connections, loop.time),
+        ctx.settings.host,
+        port,
+        backlog=BACKLOG,
+        reuse_address=True,
     )
     gc.collect()
     gc.freeze()
@@ -171,7 +176,7 @@ async def serve(ctx: Context, shard: int, shards: int, port: int) -> None:
     parent = os.getppid()
     while not stop.is_set() and os.getppid() == parent:
         try:
-            async with asyncio.timeout(SWEEP_SECONDS if shards == 0 else 1.0):
+            async with asyncio.timeout(SWEEP_SECONDS):
                 await stop.wait()
         except TimeoutError:
             now = loop.time()
@@ -182,9 +187,8 @@ async def serve(ctx: Context, shard: int, shards: int, port: int) -> None:
         connection.close()
     await service.finish()
     await engine.stop()
-    try:
-        async with asyncio.timeout(GRACE_SECONDS):
-            while connections:
-                await asyncio.sleep(0.02)
-    except TimeoutError:
-        LOG.warning("connections_cut", count=len(connections))
+    for _ in range(int(GRACE_SECONDS / CLOSING_SECONDS)):
+        if not connections:
+            return
+        await asyncio.sleep(CLOSING_SECONDS)
+    LOG.warning("connections_cut", count=len(connections))

@@ -77,8 +77,8 @@ class Connection(asyncio.Protocol):
     """One client. See the module's docstring for its bounds."""
 
     __slots__ = (
-        "_body", "_broken", "_closing", "_connections", "_handler", "_head", "_now", "_parser", "_paused", "_size", "_slots",
-        "_transport", "_url", "_write_paused", "busy_since", "last",
+        "_body", "_broken", "_closing", "_connections", "_handler", "_head", "_now", "_parser", "_paused", "_size",
+        "_slots", "_transport", "_url", "_write_paused", "busy_since", "last",
     )  # fmt: skip
 
     def __init__(self, handler: Handler, connections: set[Connection], now: Callable[[], float]) -> None:

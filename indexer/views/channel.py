@@ -78,9 +78,7 @@ def pool_pending_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[Dec
 
     The same reading as in `pool_headroom_expr`: above 0 as soon as any block has announced one.
     """
-    statement = (
-        select(_pending()).where(pools.c.pool_id == pool_id_column).correlate_except(pools).scalar_subquery()
-    )
+    statement = select(_pending()).where(pools.c.pool_id == pool_id_column).correlate_except(pools).scalar_subquery()
     return type_coerce(statement, _EXACT)
 
 

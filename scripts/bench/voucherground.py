@@ -1,3 +1,4 @@
+# ruff: noqa: S106, S608  # no password is near, and every statement is put together from our own names
 """A database in which 1,000 buyers have a funded pool each and pay ten agents: what vouchers are measured on.
 
 The chain's side is written into the mirror's tables directly, as if every deposit had been final for a while; nothing
@@ -32,6 +33,7 @@ from indexer.store.schema import PHYSICAL, Identity
 from indexer.store.store import Store
 from scripts.bench.servers import CHAIN_ID
 
+_PARTS: Final = "(pool_id, payer, payer_authorizer, operator, reserved_units, earned_units)"
 PRICE: Final = 1_000
 BALANCE: Final = 10**12
 DAILY_CAP: Final = 10**12
@@ -161,14 +163,13 @@ class Ground:
                 (first.pool_id, first.payer, first.payer_authorizer, operator, BALANCE, number, word, word),
             )
             cursor.execute(
-                f"INSERT INTO {PHYSICAL}.pool_event (block_number, block_hash, tx_hash, log_index, block_time, pool_id, "
-                "payer, kind, event_amount_units, balance_units, drawn_units, withdraw_units, nonce) "
+                f"INSERT INTO {PHYSICAL}.pool_event (block_number, block_hash, tx_hash, log_index, block_time, "
+                "pool_id, payer, kind, event_amount_units, balance_units, drawn_units, withdraw_units, nonce) "
                 "VALUES (50, %s, %s, %s, %s, %s, %s, 'deposited', %s, %s, 0, 0, 0)",
                 (word, word, number, now, first.pool_id, first.payer, BALANCE, BALANCE),
             )
             cursor.execute(
-                "INSERT INTO app.pool (pool_id, payer, payer_authorizer, operator, reserved_units, earned_units) "
-                "VALUES (%s, %s, %s, %s, 0, 0)",
+                f"INSERT INTO app.pool {_PARTS} VALUES (%s, %s, %s, %s, 0, 0)",
                 (first.pool_id, first.payer, first.payer_authorizer, operator),
             )
             cursor.executemany(

@@ -14,6 +14,7 @@ import resource
 import sys
 import time
 from collections import Counter, deque
+from functools import partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -110,7 +111,7 @@ class _Load:
         """Send at the rate asked for, spread over the targets as their requests are."""
         started, sent = time.perf_counter(), 0
         order = deque(target for target, left in enumerate(self._left) for _ in left)
-        order = deque(sorted(range(len(order)), key=lambda place: _shuffled(place)))
+        order = deque(sorted(range(len(order)), key=_shuffled))
         targets = [target for target, left in enumerate(self._left) for _ in left]
         while order:
             await asyncio.sleep(TICK)
@@ -135,9 +136,8 @@ async def _run(job: Job, connections: int, rate: float) -> dict[str, object]:
     clients: list[_Client] = []
     for number in range(connections):
         target = number % len(job.ports)
-        _, client = await loop.create_connection(
-            lambda target=target: _Client(load, target), "127.0.0.1", job.ports[target]  # type: ignore[misc]
-        )
+        made = partial(_Client, load, target)
+        _, client = await loop.create_connection(made, "127.0.0.1", job.ports[target])
         clients.append(client)
     began, cpu = time.perf_counter(), resource.getrusage(resource.RUSAGE_SELF)
     for client in clients:

@@ -138,9 +138,7 @@ def test_without_its_database_it_says_so_and_recovers_by_itself(world: World, lo
 def test_more_than_it_can_take_is_refused_at_once_and_memory_stays(world: World, lone: Shards) -> None:
     before = paid(world)
     lone.start()
-    batches = [
-        [voucher(world, receiver(500 + number), ceiling) for ceiling in range(1, 801)] for number in range(12)
-    ]
+    batches = [[voucher(world, receiver(500 + number), ceiling) for ceiling in range(1, 801)] for number in range(12)]
     memory = psutil.Process(lone.processes[0].pid).memory_info().rss
     with ThreadPoolExecutor(12) as pool:
         answers = list(pool.map(lone.batch, batches))
