@@ -39,20 +39,20 @@ BALANCE: Final = 10**12
 DAILY_CAP: Final = 10**12
 
 
-def _key(name: str) -> bytes:
+def key_of(name: str) -> bytes:
     return hashlib.sha256(f"bench {name}".encode()).digest()
 
 
-def _address(name: str) -> bytes:
-    return address_of(_key(name))
+def address_named(name: str) -> bytes:
+    return address_of(key_of(name))
 
 
 def deployment() -> Deployment:
     """Return a deployment whose contracts are addresses and nothing else."""
-    operator = _address("operator")
+    operator = address_named("operator")
     return Deployment(
-        chain_id=CHAIN_ID, usdc=_address("usdc"), escrow=_address("escrow"), payment_channel=_address("channel"),
-        reputation=_address("reputation"), erc3009_collector=_address("collector"), arbiter=ZERO_ADDRESS,
+        chain_id=CHAIN_ID, usdc=address_named("usdc"), escrow=address_named("escrow"), payment_channel=address_named("channel"),
+        reputation=address_named("reputation"), erc3009_collector=address_named("collector"), arbiter=ZERO_ADDRESS,
         deploy_block=0, token_name="USD Coin", token_version="2", fee_bps=0, fee_recipient=operator, admin=operator,
         guardian=operator, operators=(OperatorEpoch(address=operator, from_time=moment(0)),), constructor_arguments={},
         bounds=Bounds(
@@ -120,7 +120,7 @@ class Ground:
             **os.environ,
             "AICP_DATABASE_URL": self.url, "AICP_REDIS_URL": "", "AICP_RPC_URLS": "http://127.0.0.1:1",
             "AICP_CHAIN_ID": str(CHAIN_ID), "AICP_DEPLOYMENT": str(path),
-            "AICP_OPERATOR_KEY": hex0x(_key("operator")), "AICP_RELAYER_KEYS": hex0x(_key("relayer")),
+            "AICP_OPERATOR_KEY": hex0x(key_of("operator")), "AICP_RELAYER_KEYS": hex0x(key_of("relayer")),
             "AICP_SESSION_KEY_UNITS_PER_DAY": str(DAILY_CAP), **changes,
         }  # fmt: skip
 
@@ -180,14 +180,14 @@ class Ground:
 
 
 def _pool(made: Deployment, number: int, agents: int) -> list[Lane]:
-    key = _key(f"session {number}")
-    payer, authorizer = _address(f"buyer {number}"), address_of(key)
+    key = key_of(f"session {number}")
+    payer, authorizer = address_named(f"buyer {number}"), address_of(key)
     operator, constants = made.operators[0].address, network(CHAIN_ID).constants
     domain = channel_domain_of(made.payment_channel)
     pool = pool_id(pool_key(payer, authorizer, operator), domain)
     lanes = []
     for agent in range(agents):
-        receiver = _address(f"agent {agent}")
+        receiver = address_named(f"agent {agent}")
         config = marketplace_config(payer, authorizer, receiver, operator, made.usdc, constants)
         lanes.append(Lane(pool, channel_id(config, domain), payer, PrivateKey(key), authorizer, receiver))
     return lanes

@@ -49,7 +49,10 @@ class Signed:
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """A stored voucher: what it has paid, and the ceiling it stands at. Base units."""
+    """A stored voucher: what it has paid, and the ceiling it stands at. Base units.
+
+    It has paid less than was asked for where another process of ours raised the ceiling at the same moment.
+    """
 
     receiver: bytes
     price_units: int
@@ -137,6 +140,7 @@ class VoucherSender:
             try:
                 return await self._send(receiver, channel, self._sign(channel, units), units, new=True)
             except _Behind:
+                await self._catch_up(channel)
                 return await self._send(receiver, channel, self._sign(channel, units), units, new=True)
 
     async def pay_many(self, payments: Sequence[tuple[bytes, int]]) -> list[Paid | ProblemError]:
@@ -196,10 +200,11 @@ class VoucherSender:
             self._book.finish(channel, voucher.ceiling_units)
             raise _Behind(409, {"code": "voucher_stale", "title": "This voucher was stored before."})
         if code is None:
-            if told.get("price_units") != str(units):
-                raise Mismatch("The service took another amount than was signed.")
+            price = int(told["price_units"])
             self._book.finish(channel, voucher.ceiling_units)
-            return Paid(receiver, units, voucher.ceiling_units)
+            if price > units:
+                raise Mismatch(f"The service took {price} base units where {units} were signed for.")
+            return Paid(receiver, price, voucher.ceiling_units)
         problem = ProblemError(int(told.get("status", 400)), told)
         if told.get("retryable"):
             raise problem  # it may have been stored: it stays under way
@@ -209,6 +214,15 @@ class VoucherSender:
             raise _Behind(int(told.get("status", 409)), told)
         self._book.finish(channel, settled)
         raise problem
+
+    async def _catch_up(self, channel: bytes) -> None:
+        """Take over the highest stored ceiling, where it carries our own signature. Raises Unreachable."""
+        try:
+            told = (await self._http.get(f"{self._url}/channels/{hex0x(channel)}")).json()
+        except (httpx.TransportError, ValueError) as error:
+            raise Unreachable("The service does not say where the channel stands.") from error
+        if self._is_ours(channel, told):
+            self._book.finish(channel, max(self._book.settled(channel), int(told["ceiling_units"])))
 
     def _is_ours(self, channel: bytes, told: dict[str, Any]) -> bool:
         """Whether a higher ceiling the service names carries our own signature."""
