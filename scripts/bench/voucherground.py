@@ -51,7 +51,8 @@ def deployment() -> Deployment:
     """Return a deployment whose contracts are addresses and nothing else."""
     operator = address_named("operator")
     return Deployment(
-        chain_id=CHAIN_ID, usdc=address_named("usdc"), escrow=address_named("escrow"), payment_channel=address_named("channel"),
+        chain_id=CHAIN_ID, usdc=address_named("usdc"), escrow=address_named("escrow"),
+        payment_channel=address_named("channel"),
         reputation=address_named("reputation"), erc3009_collector=address_named("collector"), arbiter=ZERO_ADDRESS,
         deploy_block=0, token_name="USD Coin", token_version="2", fee_bps=0, fee_recipient=operator, admin=operator,
         guardian=operator, operators=(OperatorEpoch(address=operator, from_time=moment(0)),), constructor_arguments={},

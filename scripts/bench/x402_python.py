@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -93,8 +94,10 @@ def _lanes(pools: int, agents: int) -> list[_Lane]:
         key = key_of(f"session {number}")
         for agent in range(agents):
             config = ChannelConfig(
-                payer=address_named(f"buyer {number}"), payer_authorizer=address_of(key), receiver=address_named("agent 0"),
-                receiver_authorizer=address_named("operator"), token=address_named("usdc"), withdraw_delay=WITHDRAW_DELAY,
+                payer=address_named(f"buyer {number}"), payer_authorizer=address_of(key),
+                receiver=address_named("agent 0"),
+                receiver_authorizer=address_named("operator"),
+                token=address_named("usdc"), withdraw_delay=WITHDRAW_DELAY,
                 salt=agent.to_bytes(32, "big"),
             )  # fmt: skip
             lanes.append(_Lane(config, channel_id(config, domain), PrivateKey(key)))
@@ -136,6 +139,11 @@ def _offer(port: int, process: subprocess.Popen[bytes], log: Path) -> dict[str, 
         time.sleep(0.2)
 
 
+def _put(channel: Any, _: Any) -> Any:
+    """Return what its storage is to hold, whatever it held."""
+    return channel
+
+
 def _serve(file: Path) -> None:
     """Serve one paid address by the official packages."""
     import uvicorn
@@ -157,7 +165,7 @@ def _serve(file: Path) -> None:
     given = json.loads(file.read_text(encoding="utf-8"))
     from eth_account import Account
 
-    scheme = BatchSettlementEvmScheme(
+    scheme: Any = BatchSettlementEvmScheme(
         checksum(address_named("agent 0")),
         BatchSettlementEvmSchemeServerConfig(
             receiver_authorizer_signer=LocalAuthorizerSigner(Account.from_key(key_of("operator"))),
@@ -170,9 +178,9 @@ def _serve(file: Path) -> None:
             channel_id=row["channelId"], channel_config=Config.from_dict(row["channelConfig"]), balance=str(BALANCE),
             onchain_synced_at=now, last_request_timestamp=now,
         )  # fmt: skip
-        scheme.get_storage().update_channel(row["channelId"], lambda _, made=channel: made)
+        scheme.get_storage().update_channel(row["channelId"], partial(_put, channel))
     signer = FacilitatorWeb3Signer(private_key=hex0x(key_of("relayer")), rpc_url=given["rpc"])
-    facilitator = x402Facilitator().register([NETWORK], BatchSettlementEvmFacilitator(signer))
+    facilitator: Any = x402Facilitator().register([NETWORK], BatchSettlementEvmFacilitator(signer))
     resources = x402ResourceServer(facilitator)
     resources.register(NETWORK, scheme)
     price = AssetAmount(

@@ -139,7 +139,7 @@ class VoucherSender:
             await self._take_up(receiver, channel)
             try:
                 return await self._send(receiver, channel, self._sign(channel, units), units, new=True)
-            except _Behind:
+            except _BehindError:
                 await self._catch_up(channel)
                 return await self._send(receiver, channel, self._sign(channel, units), units, new=True)
 
@@ -183,7 +183,7 @@ class VoucherSender:
         try:
             units = pending.ceiling_units - self._book.settled(channel)
             await self._send(receiver, channel, pending, units, new=False)
-        except (_Behind, ProblemError) as error:
+        except (_BehindError, ProblemError) as error:
             if self._book.pending(channel) is not None:
                 raise Unreachable("An earlier payment to this agent is still under way.") from error
 
@@ -191,14 +191,14 @@ class VoucherSender:
         told, tries = await self._post("/vouchers", self._body(receiver, channel, voucher))
         return self._read(receiver, channel, voucher, units, told, new=new and tries == 1)
 
-    def _read(  # noqa: PLR0917
+    def _read(
         self, receiver: bytes, channel: bytes, voucher: Signed, units: int, told: dict[str, Any], *, new: bool
     ) -> Paid:
-        """Turn an answer into a payment and note it. Raises ProblemError or _Behind where nothing was paid."""
+        """Turn an answer into a payment and note it. Raises ProblemError or _BehindError where nothing was paid."""
         code = told.get("code")
         if code is None and new and told.get("repeated"):
             self._book.finish(channel, voucher.ceiling_units)
-            raise _Behind(409, {"code": "voucher_stale", "title": "This voucher was stored before."})
+            raise _BehindError(409, {"code": "voucher_stale", "title": "This voucher was stored before."})
         if code is None:
             price = int(told["price_units"])
             self._book.finish(channel, voucher.ceiling_units)
@@ -211,7 +211,7 @@ class VoucherSender:
         settled = self._book.settled(channel)
         if code == "voucher_stale" and self._is_ours(channel, told):
             self._book.finish(channel, max(settled, int(told["ceiling_units"])))
-            raise _Behind(int(told.get("status", 409)), told)
+            raise _BehindError(int(told.get("status", 409)), told)
         self._book.finish(channel, settled)
         raise problem
 
@@ -264,5 +264,5 @@ class VoucherSender:
         raise Unreachable("The service has not said what became of the payment; it is sent again with the next one.")
 
 
-class _Behind(ProblemError):
+class _BehindError(ProblemError):
     """Another process of ours has paid on this channel; its ceiling is noted, and the payment can be signed again."""
