@@ -54,8 +54,7 @@ DESCRIPTION = (
 def api_router() -> APIRouter:
     """Return every route of the API, to be put under `/api/v1` and `/api`."""
     limited_routes = APIRouter(dependencies=[Depends(limited)])
-    for router in (auth, network, files, tasks, auctions, deals, disputes, payments, wallet, agents, ops):
-    for router in (auth, network, files, tasks, auctions, deals, disputes, payments, vouchers, wallet, agents):
+    for router in (auth, network, files, tasks, auctions, deals, disputes, payments, vouchers, wallet, agents, ops):
         limited_routes.include_router(router)
     whole = APIRouter()
     whole.include_router(limited_routes)

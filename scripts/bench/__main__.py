@@ -26,8 +26,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import costs, growth, mirror, peer, settlement
-from scripts.bench import costs, growth, mirror, peer, vouchers
+from scripts.bench import costs, growth, mirror, peer, settlement, vouchers
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -35,8 +34,7 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth")
-_PARTS: Final = ("backfill", "sizes", "latency", "costs", "growth", "vouchers")
+_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth", "vouchers")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
