@@ -13,6 +13,8 @@ from collections.abc import Callable
 from typing import Final, Literal, get_args
 
 Name = Literal[
+    "vouchers.group_ready",  # a group of vouchers is put together, nothing of it is written
+    "vouchers.group_stored",  # the group is committed, nobody has been told
     "txm.nonces_taken",  # the key's nonces are moved on, in the open transaction
     "txm.stored",  # nonces, rows and signed bytes are committed, nothing is sent
     "txm.sending",  # that bytes are about to be sent is committed

@@ -54,6 +54,12 @@ class Settings(BaseSettings):
     frontend_dist: Path = Path("frontend/dist")
     host: str = "127.0.0.1"
     port: int = 8000
+    voucher_port: int = 8010
+    """The port of the first shard that takes vouchers; the others follow."""
+    voucher_shards: int = Field(default=2, ge=1, le=64)
+    """Processes that take vouchers; a pool's first byte modulo this number is its shard."""
+    voucher_urls: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Where clients reach the shards, in their order; empty where only the API takes vouchers."""
     public_url: str = "http://localhost:8000"
     public_rpc_url: str | None = Field(
         default=None, validation_alias=AliasChoices("AICP_PUBLIC_RPC_URL", "public_rpc_url")
@@ -90,7 +96,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "rpc_urls", "retired_operator_keys", "relayer_keys", "relayer_keystores", "relayer_service_addresses",
-        "operators", "allowed_origins", mode="before",
+        "operators", "allowed_origins", "voucher_urls", mode="before",
     )  # fmt: skip
     @classmethod
     def _comma_separated(cls, value: object) -> object:

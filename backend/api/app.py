@@ -38,6 +38,8 @@ from backend.ops.api import router as ops
 from backend.outbox.api import router as events
 from backend.outbox.hub import EventHub
 from backend.payments.api import router as payments
+from backend.payments.engine import Engine
+from backend.payments.voucher_api import router as vouchers
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
 from backend.wallet.api import router as wallet
@@ -55,7 +57,21 @@ DESCRIPTION = (
 def api_router() -> APIRouter:
     """Return every route of the API, to be put under `/api/v1` and `/api`."""
     limited_routes = APIRouter(dependencies=[Depends(limited)])
-    for router in (auth, network, breakers, files, tasks, auctions, deals, disputes, payments, wallet, agents, ops):
+    for router in (
+        auth,
+        network,
+        breakers,
+        files,
+        tasks,
+        auctions,
+        deals,
+        disputes,
+        payments,
+        vouchers,
+        wallet,
+        agents,
+        ops,
+    ):
         limited_routes.include_router(router)
     whole = APIRouter()
     whole.include_router(limited_routes)
@@ -122,6 +138,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         blobs=blobs,
         limits=limits or RateLimits(settings, storage_of(settings.redis_url)),
         hub=EventHub(context, db),
+        vouchers=Engine(context),
         metrics=metrics,
         origins=origins,
         cookie_name=cookie_name,
@@ -132,9 +149,11 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         blobs.sweep(time.time() - STALE_UPLOAD_SECONDS)
         await state.hub.start()
+        await state.vouchers.start()
         try:
             yield
         finally:
+            await state.vouchers.stop()
             await state.hub.stop()
             await db.close()
 

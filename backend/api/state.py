@@ -12,6 +12,7 @@ from backend.context import Context
 from backend.db.engine import Database
 from backend.files.blobs import BlobStore
 from backend.outbox.hub import EventHub
+from backend.payments.engine import Engine
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,7 @@ class AppState:
     blobs: BlobStore
     limits: RateLimits
     hub: EventHub
+    vouchers: Engine
     metrics: Metrics
     origins: frozenset[str]
     cookie_name: str

@@ -73,6 +73,8 @@ class NetworkOut(Model):
     name: str
     currency: str
     rpc_url: str
+    voucher_urls: list[str]
+    """The processes that take vouchers at speed; the first byte of a pool's id modulo their number is its own."""
     explorer: str | None
     public: bool
     contracts: ContractsOut

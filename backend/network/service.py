@@ -53,6 +53,7 @@ def network(ctx: Context) -> NetworkOut:
         name=net.name,
         currency=net.currency,
         rpc_url=settings.public_rpc_url or settings.rpc_urls[0],
+        voucher_urls=settings.voucher_urls,
         explorer=net.explorer,
         public=net.public,
         contracts=ContractsOut(

@@ -57,7 +57,8 @@ class ReceiptIssued(_Event):
 
     type: Literal["receipt.issued"] = "receipt.issued"
     receipt_id: uuid.UUID
-    deal_id: uuid.UUID
+    deal_id: uuid.UUID | None
+    """Absent where the receipt covers payments without an order."""
     channel_id: str
 
 

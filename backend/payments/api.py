@@ -12,8 +12,10 @@ from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.payments import moves, pools, receipts
+from backend.payments import due, moves, pools, receipts
 from backend.payments.schemas import (
+    AcknowledgedOut,
+    AcknowledgeIn,
     ClaimWishOut,
     PoolDepositIn,
     PoolMoveIn,
@@ -77,6 +79,7 @@ async def read_pool_move(pool_id: str, read: Read, ctx: Ctx, caller: CurrentSess
 @router.get("/receipts")
 async def list_receipts(  # noqa: PLR0917
     read: Read,
+    write: Write,
     ctx: Ctx,
     caller: CurrentSession,
     channel_id: Annotated[str | None, Query()] = None,
@@ -91,6 +94,8 @@ async def list_receipts(  # noqa: PLR0917
         deal_id=deal_id,
         unacknowledged=unacknowledged,
     )
+    if cursor is None:  # whatever was paid without an order since the last time is signed for now
+        await write(lambda s: due.issue_for(s, ctx, caller.address))
     return await read(lambda s: receipts.page(s, ctx, caller.address, chosen, cursor=cursor, limit=limit))
 
 
@@ -99,6 +104,13 @@ async def ask_for_claim(channel_id: str, write: Write, ctx: Ctx, caller: Deliver
     """The agent asks for a channel to be claimed now rather than when it is old enough."""
     price = await gas_price_wei(ctx)
     return await write(lambda s: wishes.ask(s, ctx, _hash(channel_id), caller.address, gas_price_wei=price))
+
+
+@router.post("/receipts/acknowledge")
+async def acknowledge_many(body: AcknowledgeIn, write: Write, ctx: Ctx, caller: DeliverSession) -> AcknowledgedOut:
+    """The agent says that it has stored several receipts."""
+    noted = await write(lambda s: receipts.acknowledge_many(s, ctx, body.receipt_ids, caller.address))
+    return AcknowledgedOut(acknowledged=noted)
 
 
 @router.post("/receipts/{receipt_id}/acknowledge")

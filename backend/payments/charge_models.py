@@ -27,8 +27,6 @@ class Charge(Base):
     earned_units: Mapped[UnitsColumn] = mapped_column(default=0)
     """What the receiver has earned of the price; 0 until it is earned, and when it is void."""
     state: Mapped[str] = mapped_column(Text)
-    receipt_due: Mapped[bool] = mapped_column(default=False)
-    """Whether it is earned and no receipt of its channel covers it yet."""
     ends_at: Mapped[Moment]
     """When the request it pays for must have been answered; a reserve still there later is void."""
     created_at: Mapped[CreatedAt]
@@ -41,7 +39,6 @@ class Charge(Base):
         Index(
             "uq_charge_ceiling", "channel_id", "ceiling_units", unique=True, postgresql_where=text("state <> 'void'")
         ),
-        Index("ix_charge_receipt_due", "channel_id", postgresql_where=text("receipt_due")),
         Index("uq_charge_in_flight", "channel_id", unique=True, postgresql_where=text("state = 'reserved'")),
         {"schema": "app"},
     )

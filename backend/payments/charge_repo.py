@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Insert, Select, Update, func, select, update
@@ -43,27 +42,6 @@ def in_flight(channel_id: bytes) -> Select[Charge]:
         select(Charge)
         .where(Charge.channel_id == channel_id, Charge.state == "reserved")
         .execution_options(populate_existing=True)
-    )
-
-
-def channels_due(operators: Sequence[bytes], limit: int) -> Select[bytes]:
-    """Channels with earned charges that no receipt covers, of operators whose keys are here."""
-    return (
-        select(Charge.channel_id)
-        .join(Pool, Pool.pool_id == Charge.pool_id)
-        .where(Charge.receipt_due, Pool.operator.in_(operators))
-        .distinct()
-        .limit(limit)
-    )
-
-
-def covered(channel_id: bytes) -> Update:
-    """Note that a receipt covers every earned charge of a channel."""
-    return (
-        update(Charge)
-        .where(Charge.channel_id == channel_id, Charge.receipt_due)
-        .values(receipt_due=False)
-        .execution_options(synchronize_session=False)
     )
 
 

@@ -124,7 +124,7 @@ def reserve(session: Session, ctx: Context, asked: Asked) -> Reserved:
     _take(session, ctx, pool, channel, asked.price_units)
     charge = Charge(
         id=new_id(), channel_id=ids[0], pool_id=ids[1], payer=config.payer, ceiling_units=asked.ceiling_units,
-        price_units=asked.price_units, earned_units=0, state="reserved", receipt_due=False, ends_at=asked.ends_at,
+        price_units=asked.price_units, earned_units=0, state="reserved", ends_at=asked.ends_at,
         created_at=moment(ctx.now()),
     )  # fmt: skip
     channel.in_flight_units += asked.price_units
@@ -250,7 +250,7 @@ def earn(session: Session, charge_id: uuid.UUID, units: int | None = None) -> bo
     pool.earned_units += earned
     channel.in_flight_units -= charge.price_units
     channel.earned_units += earned
-    charge.state, charge.earned_units, charge.receipt_due = "earned", earned, True
+    charge.state, charge.earned_units = "earned", earned
     session.flush()
     rest = charge.price_units - earned
     ledger.post(

@@ -120,7 +120,8 @@ class Voucher(Base):
 
     __tablename__ = "voucher"
 
-    channel_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.channel.channel_id"), primary_key=True)
+    channel_id: Mapped[HashColumn] = mapped_column(primary_key=True)
+    """Of a row of `channel`, which what writes a voucher has just changed."""
     ceiling_units: Mapped[UnitsColumn] = mapped_column(primary_key=True)
     signature: Mapped[SignatureColumn]
     paid_units: Mapped[UnitsColumn] = mapped_column(default=0, server_default="0")
@@ -199,6 +200,17 @@ class ClaimRow(Base):
     created_at: Mapped[CreatedAt]
 
     __table_args__ = ({"schema": "app"},)
+
+
+class ReceiptMark(Base):
+    """How far the ledger is read for channels whose receipts are signed together; one row."""
+
+    __tablename__ = "receipt_mark"
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    txid: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (CheckConstraint("id = 1", name="one"), {"schema": "app"})
 
 
 class LedgerEntry(Base):

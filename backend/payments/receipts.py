@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 
+from sqlalchemy import CursorResult
 from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
@@ -94,15 +95,20 @@ def void(session: Session, order: MicroOrder) -> None:
 
 
 def _out(  # noqa: PLR0917
-    session: Session, ctx: Context, receipt: Receipt, order: MicroOrder, channel: Channel, pool: Pool
+    session: Session, ctx: Context, receipt: Receipt, order: MicroOrder | None, channel: Channel, pool: Pool
 ) -> ReceiptOut:
     config = config_of(ctx, pool, channel)
     chain = views.channel(session, channel.channel_id, Finality.FINAL)
+    if order is None:
+        before = int(session.execute(repo.total_before(channel.channel_id, receipt.total_claimed_units)).scalar_one())
+        price = receipt.total_claimed_units - before
+    else:
+        price = order.price_units
     return ReceiptOut(
         id=receipt.id,
         channel_id=channel.channel_id,
         order_hash=receipt.order_hash,
-        deal_id=order.deal_id,
+        deal_id=None if order is None else order.deal_id,
         config=ConfigOut(
             payer=config.payer,
             payer_authorizer=config.payer_authorizer,
@@ -116,7 +122,7 @@ def _out(  # noqa: PLR0917
         voucher_signature=receipt.voucher_signature,
         total_claimed_units=receipt.total_claimed_units,
         operator_signature=receipt.operator_signature,
-        price_units=order.price_units,
+        price_units=price,
         acknowledged=receipt.acknowledged_at is not None,
         claimed=chain is not None and chain.total_claimed_units >= receipt.total_claimed_units,
         created_at=receipt.created_at,
@@ -141,6 +147,13 @@ def acknowledge(session: Session, ctx: Context, receipt_id: uuid.UUID, agent: by
         raise NotFound("There is no such receipt of yours.")
     receipt.acknowledged_at = receipt.acknowledged_at or moment(ctx.now())
     session.flush()
-    order = session.get_one(MicroOrder, receipt.order_hash)
+    order = None if receipt.order_hash is None else session.get_one(MicroOrder, receipt.order_hash)
     pool = session.execute(repo.pool(channel.pool_id)).scalar_one()
     return _out(session, ctx, receipt, order, channel, pool)
+
+
+def acknowledge_many(session: Session, ctx: Context, receipt_ids: list[uuid.UUID], agent: bytes) -> int:
+    """Note that the agent has stored these receipts; return how many of them are the agent's."""
+    result = session.execute(repo.acknowledge(receipt_ids, agent, moment(ctx.now())))
+    assert isinstance(result, CursorResult)
+    return int(result.rowcount)

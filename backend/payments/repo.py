@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
@@ -175,13 +176,30 @@ def receipt(receipt_id: uuid.UUID) -> Select[Receipt]:
     return select(Receipt).where(Receipt.id == receipt_id)
 
 
+def acknowledge(receipt_ids: list[uuid.UUID], agent: bytes, at: datetime) -> Update:
+    """Note receipts of an agent as stored, at once; those noted before keep their time."""
+    mine = select(Channel.channel_id).where(Channel.receiver == agent)
+    return (
+        update(Receipt)
+        .where(Receipt.id.in_(receipt_ids), Receipt.channel_id.in_(mine))
+        .values(acknowledged_at=func.coalesce(Receipt.acknowledged_at, at))
+        .execution_options(synchronize_session=False)
+    )
+
+
+def total_before(channel_id: bytes, total_units: int) -> Select[Any]:
+    """The total of the receipt before one, 0 for the first."""
+    earlier = func.coalesce(func.max(Receipt.total_claimed_units), 0)
+    return select(earlier).where(Receipt.channel_id == channel_id, Receipt.total_claimed_units < total_units)
+
+
 def receipts(
     party: bytes, chosen: ReceiptFilter, after: tuple[Any, uuid.UUID] | None, limit: int
-) -> Select[Receipt, MicroOrder, Channel, Pool]:
+) -> Select[Receipt, MicroOrder | None, Channel, Pool]:
     """Receipts of a party's channels with what they belong to, oldest first."""
     statement = (
         select(Receipt, MicroOrder, Channel, Pool)
-        .join(MicroOrder, MicroOrder.order_hash == Receipt.order_hash)
+        .outerjoin(MicroOrder, MicroOrder.order_hash == Receipt.order_hash)
         .join(Channel, Channel.channel_id == Receipt.channel_id)
         .join(Pool, Pool.pool_id == Channel.pool_id)
         .where(or_(Channel.receiver == party, Pool.payer == party))

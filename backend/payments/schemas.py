@@ -5,6 +5,8 @@ from __future__ import annotations
 import uuid
 from typing import Literal
 
+from pydantic import Field
+
 from backend.api.types import (
     AddressText,
     BytesText,
@@ -143,13 +145,26 @@ class ClaimWishOut(Model):
     asked_at: UtcTime
 
 
+class AcknowledgeIn(Model):
+    """Receipts that the agent has stored."""
+
+    receipt_ids: list[uuid.UUID] = Field(min_length=1, max_length=500)
+
+
+class AcknowledgedOut(Model):
+    """How many of them are the agent's and are now noted as stored."""
+
+    acknowledged: int
+
+
 class ReceiptOut(Model):
     """Exactly what `claimWithSignature` takes; its holder can claim with nobody's help."""
 
     id: uuid.UUID
     channel_id: HashText
-    order_hash: HashText
-    deal_id: uuid.UUID
+    order_hash: HashText | None
+    """Absent, like the deal, where the receipt covers payments without an order."""
+    deal_id: uuid.UUID | None
     config: ConfigOut
     max_claimable_units: UnitsText
     voucher_signature: BytesText

@@ -20,7 +20,7 @@ from backend.deals import reconcile as deals
 from backend.errors import Problem, Unavailable
 from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
-from backend.payments import charge_receipts, clocks, moves, refunds
+from backend.payments import clocks, due, moves, refunds
 from backend.reconciliation import service as reconciliation
 from backend.settlement import service as settlement
 from backend.settlement.watch import ledger_differs, watch
@@ -38,6 +38,8 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SILENT_AFTER: Final = 3
 """After so many rows in a row without an answer of the database, the others wait for the next round."""
 FRAMES: Final = 4
+STRETCHES: Final = 20
+"""Pieces of the ledger read for receipts in one round."""
 
 
 def _acted(session: Session, *, act: Callable[[Session, Context, T], bool], ctx: Context, item: T) -> bool:
@@ -228,10 +230,27 @@ def check_ledger(machine: Machine) -> int:
     return len(found)
 
 
+def sign_receipts(machine: Machine) -> int:
+    """Sign for what channels have earned without an order since the last round; return how many receipts."""
+    signed, ctx, db = 0, machine.ctx, machine.db
+    for _ in range(STRETCHES):
+        stretch = db.read(due.next_stretch)
+        if stretch is None:
+            break
+        channels = list(stretch.channels)
+        for first in range(0, len(channels), due.AT_ONCE):
+            part = channels[first : first + due.AT_ONCE]
+            signed += len(db.write(partial(due.issue, ctx=ctx, channels=part)))
+        for channel in db.read(partial(due.unsigned, channels=channels)):
+            signed += len(db.write(partial(due.issue, ctx=ctx, channels=[channel], wait=True)))
+        db.write(partial(due.move_mark, end=stretch.end))
+    return signed
+
+
 def settle(machine: Machine) -> int:
     """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed."""
+    sign_receipts(machine)
     try:
-        _each(machine, machine.db.read(partial(charge_receipts.due, ctx=machine.ctx)), charge_receipts.sign)
         claimed = settlement.settle(machine)
         settlement.pay_unpaid(machine)
     except (NodeUnreachable, NodeError) as error:

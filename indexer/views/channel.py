@@ -73,6 +73,15 @@ def pool_headroom_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[De
     return type_coerce(func.coalesce(statement, literal(0)), _EXACT)
 
 
+def pool_pending_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[Decimal | None]:
+    """Return SQL for the withdrawal pending from the pool of `pool_id_column`, NULL for a pool the chain does not know.
+
+    The same reading as in `pool_headroom_expr`: above 0 as soon as any block has announced one.
+    """
+    statement = select(_pending()).where(pools.c.pool_id == pool_id_column).correlate_except(pools).scalar_subquery()
+    return type_coerce(statement, _EXACT)
+
+
 def threatened_pools() -> Select[bytes]:
     """The pools with a withdrawal pending, by the same reading as `pool_headroom_expr`, without asking every pool."""
     seen = select(pool_withdraw_seen.c.pool_id).where(pool_withdraw_seen.c.block_number > bound(Finality.FINAL))

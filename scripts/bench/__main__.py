@@ -5,6 +5,7 @@ sizes     our indexer alone on 10^4, 10^5 (medians of three) and 10^6 events: do
 latency   from mining a block to the notification of its rows
 relayed   transactions a second through the transaction manager into anvil, over eight keys
 costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
+vouchers  durable vouchers a second, one and a hundred a request, and the official x402 Python server beside it
 growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
@@ -25,7 +26,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import costs, growth, mirror, peer, settlement
+from scripts.bench import costs, growth, mirror, peer, settlement, vouchers
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -33,7 +34,7 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth")
+_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth", "vouchers")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
@@ -63,6 +64,8 @@ def main() -> int:
             _latency()
         if "relayed" in parts:
             _relayed(600 if arguments.quick else _RELAYED)
+        if "vouchers" in parts:
+            vouchers.compare(count=4_000 if arguments.quick else 40_000, peer_count=400 if arguments.quick else 2_000)
         if "costs" in parts:
             _costs()
         if "growth" in parts:

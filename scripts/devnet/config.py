@@ -99,6 +99,23 @@ def free_port() -> int:
         return port
 
 
+def free_ports(count: int) -> int:
+    """Return the first of several TCP ports in a row that nobody listens on at this moment."""
+    while True:
+        first = free_port()
+        if first + count <= MAX_PORT and all(_is_free(port) for port in range(first + 1, first + count)):
+            return first
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True
+
+
 def place_of(url: str) -> str:
     """Return host and port of a URL for a message: paths and passwords may hold secrets."""
     parts = urlsplit(url)

@@ -20,7 +20,7 @@ from aicp.rules.deployment import Deployment
 from scripts.deployment.api import ensure_deployment
 from scripts.deployment.errors import DeploymentError
 from scripts.devnet import frontend
-from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port
+from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port, free_ports
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import DevAccount, DevAccounts, dev_accounts
@@ -43,6 +43,7 @@ class Part(StrEnum):
     INDEXER = "indexer"
     WORKER = "worker"
     API = "api"
+    VOUCHERS = "vouchers"
     FRONTEND = "frontend"
     DEMO = "demo"
     JURORS = "jurors"
@@ -50,6 +51,7 @@ class Part(StrEnum):
 
 MIGRATE = "import os; from backend.db.migrate import upgrade; upgrade(os.environ['AICP_DATABASE_URL'])"
 
+VOUCHER_SHARDS = 2
 CHAIN_LEFT = 4
 """The indexer's exit code when the chain has left its finalised block."""
 LOST_BLOCKS = (
@@ -139,6 +141,9 @@ class Stack:
             "AICP_STATE_DIR": str(config.state_dir),
             "AICP_PORT": str(config.api_port),
             "AICP_PUBLIC_URL": config.url,
+            "AICP_VOUCHER_PORT": str(self.voucher_port),
+            "AICP_VOUCHER_SHARDS": str(VOUCHER_SHARDS),
+            "AICP_VOUCHER_URLS": ",".join(self.voucher_urls),
             "AICP_FILES_DIR": str(config.state_dir / "files"),
             "AICP_FRONTEND_DIST": str(frontend.DIST),
             "PYTHONUNBUFFERED": "1",
@@ -224,7 +229,26 @@ class Stack:
             services.append(self._python_service("worker", "worker", "backend.worker"))
         if Part.API in self._parts:
             services.append(self._python_service("api", "API and pages", "backend.api"))
+        if Part.VOUCHERS in self._parts:
+            services.append(self._voucher_service())
         self._supervisor.start(*services)
+
+    @cached_property
+    def voucher_port(self) -> int:
+        """The port of the first shard, with free ones after it for the others."""
+        return free_ports(VOUCHER_SHARDS)
+
+    @property
+    def voucher_urls(self) -> list[str]:
+        """Where the shards are reached; none where they are not started."""
+        if Part.VOUCHERS not in self._parts:
+            return []
+        return [f"http://127.0.0.1:{self.voucher_port + shard}" for shard in range(VOUCHER_SHARDS)]
+
+    def _voucher_service(self) -> Service:
+        service = self._python_service("vouchers", "voucher shards", "backend.vouchers")
+        probes = [http_ok(f"{url}/health") for url in self.voucher_urls]
+        return replace(service, ready=lambda process: all(probe(process) for probe in probes))
 
     def _python_service(self, name: str, label: str, module: str) -> Service:
         ready = http_ok(f"http://127.0.0.1:{self.config.api_port}/health") if name == "api" else log_says(b"ready")

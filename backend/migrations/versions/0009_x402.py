@@ -36,7 +36,6 @@ def _charges() -> None:
         sa.Column("price_units", _UNITS, nullable=False),
         sa.Column("earned_units", _UNITS, nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("receipt_due", sa.Boolean(), nullable=False),
         _time("ends_at"),
         _time("created_at", server_default=_NOW),
         sa.CheckConstraint("price_units > 0", name=op.f("ck_charge_price")),
@@ -52,9 +51,6 @@ def _charges() -> None:
         "uq_charge_ceiling", "charge", ["channel_id", "ceiling_units"], unique=True, schema="app",
         postgresql_where=sa.text("state <> 'void'"),
     )  # fmt: skip
-    op.create_index(
-        "ix_charge_receipt_due", "charge", ["channel_id"], schema="app", postgresql_where=sa.text("receipt_due")
-    )
     op.create_index(
         "uq_charge_in_flight", "charge", ["channel_id"], unique=True, schema="app",
         postgresql_where=sa.text("state = 'reserved'"),

@@ -898,6 +898,66 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/payments/channels/{channel_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Read Channel State
+         * @description The highest stored voucher of a channel.
+         */
+        get: operations["read_channel_state"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/vouchers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Voucher
+         * @description Take a voucher that pays by itself; the same one again gets the same answer and moves nothing.
+         */
+        post: operations["send_voucher"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/payments/vouchers/batch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Vouchers
+         * @description Take up to 1,000 vouchers in their order; each is answered by itself.
+         */
+        post: operations["send_vouchers"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools": {
         parameters: {
             query?: never;
@@ -1016,6 +1076,26 @@ export interface paths {
         get: operations["list_receipts"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/receipts/acknowledge": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Acknowledge Many
+         * @description The agent says that it has stored several receipts.
+         */
+        post: operations["acknowledge_many"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1449,6 +1529,22 @@ export interface components {
             valid_until: number;
         };
         /**
+         * AcknowledgeIn
+         * @description Receipts that the agent has stored.
+         */
+        AcknowledgeIn: {
+            /** Receipt Ids */
+            receipt_ids: string[];
+        };
+        /**
+         * AcknowledgedOut
+         * @description How many of them are the agent's and are now noted as stored.
+         */
+        AcknowledgedOut: {
+            /** Acknowledged */
+            acknowledged: number;
+        };
+        /**
          * Action
          * @description Something the reader may do now, or why not.
          */
@@ -1734,6 +1830,33 @@ export interface components {
             withdrawal_nonce: number;
         };
         /**
+         * BareVoucherIn
+         * @description `Voucher(channelId,maxClaimableAmount)`; pays what it raises the channel's ceiling by.
+         */
+        BareVoucherIn: {
+            channel?: components["schemas"]["PartiesIn"] | null;
+            /** Channel Id */
+            channel_id: string;
+            /** Max Claimable Units */
+            max_claimable_units: string;
+            /** Signature */
+            signature: string;
+        };
+        /**
+         * BareVoucherOut
+         * @description A stored voucher. `repeated` is true where it was stored before and nothing has moved now.
+         */
+        BareVoucherOut: {
+            /** 32 bytes as hex */
+            channel_id: string;
+            /** base units of USDC */
+            max_claimable_units: string;
+            /** base units of USDC */
+            price_units: string;
+            /** Repeated */
+            repeated: boolean;
+        };
+        /**
          * BidIn
          * @description The fields of `Bid(taskHash,agent,amount,etaSeconds,escrowOnly,validUntil,salt)` and its signature.
          */
@@ -1968,6 +2091,22 @@ export interface components {
             order: components["schemas"]["OrderOut"] | null;
             /** Pool Id */
             pool_id: string | null;
+        };
+        /**
+         * ChannelStateOut
+         * @description The highest stored voucher of a channel: a client that has lost its own state goes on from here.
+         */
+        ChannelStateOut: {
+            /** base units of USDC */
+            ceiling_units: string;
+            /** 32 bytes as hex */
+            channel_id: string;
+            /** base units of USDC */
+            earned_units: string;
+            /** base units of USDC */
+            in_flight_units: string;
+            /** Signature */
+            signature: string | null;
         };
         /**
          * ClaimWishOut
@@ -2800,6 +2939,8 @@ export interface components {
              */
             server_time: string;
             token: components["schemas"]["TokenOut"];
+            /** Voucher Urls */
+            voucher_urls: string[];
         };
         /**
          * NodeOut
@@ -3033,6 +3174,20 @@ export interface components {
             total: number;
         };
         /**
+         * PartiesIn
+         * @description Who is at both ends of a marketplace channel.
+         */
+        PartiesIn: {
+            /** Operator */
+            operator: string;
+            /** Payer */
+            payer: string;
+            /** Payer Authorizer */
+            payer_authorizer: string;
+            /** Receiver */
+            receiver: string;
+        };
+        /**
          * PaymentPayload
          * @description What a client sends: the way it chose, and the signed message of that way.
          */
@@ -3254,11 +3409,8 @@ export interface components {
             at: string;
             /** Channel Id */
             channel_id: string;
-            /**
-             * Deal Id
-             * Format: uuid
-             */
-            deal_id: string;
+            /** Deal Id */
+            deal_id: string | null;
             /**
              * Receipt Id
              * Format: uuid
@@ -3289,11 +3441,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
-            /**
-             * Deal Id
-             * Format: uuid
-             */
-            deal_id: string;
+            /** Deal Id */
+            deal_id: string | null;
             /**
              * Id
              * Format: uuid
@@ -3303,8 +3452,8 @@ export interface components {
             max_claimable_units: string;
             /** bytes as hex */
             operator_signature: string;
-            /** 32 bytes as hex */
-            order_hash: string;
+            /** Order Hash */
+            order_hash: string | null;
             /** base units of USDC */
             price_units: string;
             /** base units of USDC */
@@ -4094,6 +4243,22 @@ export interface components {
             payer?: string | null;
         };
         /**
+         * VoucherBatchIn
+         * @description Vouchers in the order in which they are taken.
+         */
+        VoucherBatchIn: {
+            /** Vouchers */
+            vouchers: components["schemas"]["BareVoucherIn"][];
+        };
+        /**
+         * VoucherBatchOut
+         * @description What became of each voucher, in their order.
+         */
+        VoucherBatchOut: {
+            /** Results */
+            results: (components["schemas"]["BareVoucherOut"] | components["schemas"]["VoucherRefusedOut"])[];
+        };
+        /**
          * VoucherIn
          * @description `Voucher(channelId,maxClaimableAmount)` by the session key: a cumulative ceiling.
          */
@@ -4102,6 +4267,26 @@ export interface components {
             max_claimable_units: string;
             /** signature as hex */
             signature: string;
+        };
+        /**
+         * VoucherRefusedOut
+         * @description Why a voucher of a batch is refused; what it takes to go on where the ceiling was too low.
+         */
+        VoucherRefusedOut: {
+            /** Available Units */
+            available_units?: string | null;
+            /** Ceiling Units */
+            ceiling_units?: string | null;
+            /** Code */
+            code: string;
+            /** Retryable */
+            retryable: boolean;
+            /** Signature */
+            signature?: string | null;
+            /** Status */
+            status: number;
+            /** Title */
+            title: string;
         };
         /**
          * WithdrawalIn
@@ -5665,6 +5850,103 @@ export interface operations {
             };
         };
     };
+    read_channel_state: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                channel_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ChannelStateOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_voucher: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BareVoucherIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BareVoucherOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_vouchers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VoucherBatchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VoucherBatchOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pools: {
         parameters: {
             query?: never;
@@ -5874,7 +6156,9 @@ export interface operations {
                 cursor?: string | null;
                 limit?: number;
             };
-            header?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path?: never;
             cookie?: never;
         };
@@ -5887,6 +6171,41 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_ReceiptOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    acknowledge_many: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AcknowledgeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AcknowledgedOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

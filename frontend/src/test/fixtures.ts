@@ -43,6 +43,7 @@ export const network: NetworkOut = {
   name: 'AICP local',
   currency: 'ETH',
   rpc_url: 'http://localhost:8545',
+  voucher_urls: [],
   explorer: null,
   public: false,
   contracts: {

@@ -317,8 +317,9 @@ class Receipt(Model):
 
     id: uuid.UUID
     channel_id: Hash
-    order_hash: Hash
-    deal_id: uuid.UUID
+    order_hash: Hash | None
+    """Absent, like the deal, where the receipt covers payments without an order."""
+    deal_id: uuid.UUID | None
     config: Config
     max_claimable_units: Units
     voucher_signature: Signature

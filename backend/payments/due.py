@@ -1,0 +1,132 @@
+"""Receipts of payments without an order: one for all that a channel has earned since its last, signed when needed.
+
+Goals: an agent that asks holds the operator's signature over everything it has earned; what is earned is claimable
+soon even if nobody asks; payments themselves wait for no signature.
+Invariants: a receipt's total is what its channel has earned at that moment, read under the row's lock; the newest
+total wins. Channels are found from the ledger, entry by entry up to the oldest transaction still running, so none is
+passed over, and rows that do not change cost nothing. Locked rows are left to a later transaction of their own: no
+transaction waits here with a lock in its hand.
+A crash repeats the stretch of the ledger since the last mark; a channel without anything new is signed for once only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from sqlalchemy import Select, select, text, update
+from sqlalchemy.orm import Session
+
+from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from aicp.rules.primitives import hex0x
+from backend.context import Context
+from backend.db.ids import new_id
+from backend.db.times import moment
+from backend.outbox.service import emit
+from backend.payments.models import Channel, Pool, Receipt, ReceiptMark
+
+AT_ONCE: Final = 200
+ENTRIES: Final = 500
+
+
+def of_receiver(receiver: bytes) -> Select[bytes]:
+    """The channels of a receiver that have earned more than is signed for, a bounded number."""
+    return (
+        select(Channel.channel_id)
+        .where(Channel.receiver == receiver, Channel.earned_units > Channel.receipted_units)
+        .limit(AT_ONCE)
+    )
+
+
+def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bool = False) -> list[Receipt]:
+    """Sign for what these channels have earned beyond their last receipt.
+
+    Rows that others hold are left out unless `wait` is set, which is for one channel at a time.
+    """
+    statement = (
+        select(Channel, Pool)
+        .join(Pool, Pool.pool_id == Channel.pool_id)
+        .where(Channel.channel_id.in_(list(channels)), Channel.earned_units > Channel.receipted_units)
+        .with_for_update(of=Channel, skip_locked=not wait)
+        .execution_options(populate_existing=True)
+    )
+    found = [_sign(session, ctx, channel, pool) for channel, pool in session.execute(statement).tuples()]
+    session.flush()
+    return [receipt for receipt in found if receipt is not None]
+
+
+def issue_for(session: Session, ctx: Context, receiver: bytes) -> int:
+    """Sign for what a receiver's channels have earned; return for how many."""
+    due = session.execute(of_receiver(receiver)).scalars().all()
+    return len(issue(session, ctx, due)) if due else 0
+
+
+def _sign(session: Session, ctx: Context, channel: Channel, pool: Pool) -> Receipt | None:
+    operator = ctx.operator_of(pool.operator)
+    if operator is None or channel.ceiling_signature is None:
+        return None  # its key is not here; whoever has it signs
+    entry = ClaimEntry(
+        channel_id=channel.channel_id,
+        max_claimable_amount=channel.ceiling_units,
+        total_claimed=channel.earned_units,
+    )
+    receipt = Receipt(
+        id=new_id(),
+        channel_id=channel.channel_id,
+        order_hash=None,
+        total_claimed_units=channel.earned_units,
+        ceiling_units=channel.ceiling_units,
+        voucher_signature=channel.ceiling_signature,
+        operator=operator.address,
+        operator_signature=operator.sign(ClaimBatch(claims=(entry,)).digest(ctx.domains.channel)),
+        created_at=moment(ctx.now()),
+    )
+    channel.receipted_units = channel.earned_units
+    session.add(receipt)
+    payload = {"receipt_id": receipt.id, "deal_id": None, "channel_id": hex0x(channel.channel_id)}
+    emit(session, "receipt.issued", payload, [channel.receiver, pool.payer])
+    return receipt
+
+
+class Stretch:
+    """A piece of the ledger: the channels that earned in it, and where the next one begins."""
+
+    __slots__ = ("channels", "end")
+
+    def __init__(self, channels: Sequence[bytes], end: int) -> None:
+        self.channels = channels
+        self.end = end
+
+
+def next_stretch(session: Session) -> Stretch | None:
+    """Return the next piece of the ledger after the mark, None where there is none yet."""
+    rows = session.execute(
+        text(
+            """
+            WITH entries AS (
+                SELECT id, txid FROM app.ledger_entry
+                WHERE txid > (SELECT coalesce(max(txid), 0) FROM app.receipt_mark)
+                    AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
+                ORDER BY txid FETCH FIRST :most ROWS WITH TIES
+            )
+            SELECT array_agg(DISTINCT p.owner) FILTER (WHERE p.account = 'owed' AND p.delta_units > 0) AS channels,
+                max(e.txid) AS until
+            FROM entries e JOIN app.posting p ON p.entry_id = e.id
+            """
+        ),
+        {"most": ENTRIES},
+    ).one()
+    return None if rows.until is None else Stretch(rows.channels or [], int(rows.until))
+
+
+def move_mark(session: Session, end: int) -> None:
+    """Remember that the ledger is read up to here; a mark never goes back."""
+    session.execute(update(ReceiptMark).where(ReceiptMark.txid < end).values(txid=end))
+
+
+def unsigned(session: Session, channels: Sequence[bytes]) -> list[bytes]:
+    """Return those of some channels that still have earned more than is signed for."""
+    statement = select(Channel.channel_id).where(
+        Channel.channel_id.in_(list(channels)), Channel.earned_units > Channel.receipted_units
+    )
+    return list(session.execute(statement).scalars())
