@@ -16,7 +16,7 @@ from tests.sim.money import contract
 from tests.sim.money.book import Book
 from tests.sim.money.contract import Money, recovered
 from tests.sim.money.ground import Ground, money_at
-from tests.sim.money.people import Person, Purse, cast
+from tests.sim.money.people import Purse, cast
 
 
 class Wrong(AssertionError):
@@ -37,7 +37,7 @@ def conserved(money: Money, supply: int) -> None:
 
 
 def covered(engine: Engine, chain: Chain, book: Book, ctx: Context, purse: Purse) -> None:
-    """What was just promised fits into the pool as the mirror's newest and newest final blocks have it. Raises Wrong."""
+    """What was just promised fits into the pool as the mirror's newest and final blocks have it. Raises Wrong."""
     with engine.connect() as connection:
         row = connection.execute(text("SELECT hash, finalized_hash FROM chain.cursor")).one()
     blocks = [chain.by_hash[bytes(row.hash)], chain.by_hash[bytes(row.finalized_hash)]]
@@ -67,29 +67,26 @@ def at_rest(engine: Engine, ground: Ground, book: Book, ctx: Context) -> Counter
     with engine.connect() as connection:
         for purse in cast().purses:
             for agent in cast().agents:
-                counts += _paid(connection, ground, book, ctx, purse, agent)
+                way, earned = purse.lane(ctx, agent), book.earned(purse, agent)
+                paid = _paid(connection, ground, f"{purse.buyer} to {agent}", way, earned)
+                _receipts(connection, ground, ctx, way, earned)
+                counts.update(agents_paid=int(paid > 0), units_paid=paid)
         _settled(ground.money)
         _nonces(connection, ground)
         counts += _intents(connection, ground)
     return counts
 
 
-def _paid(
-    connection: Connection, ground: Ground, book: Book, ctx: Context, purse: Purse, agent: Person
-) -> Counter[str]:
-    """An agent is paid on chain exactly what it has earned, or holds a receipt the chain would pay."""
-    way = purse.lane(ctx, agent)
-    earned, on_chain = book.earned(purse, agent), claimed_on(ground.money, way)
+def _paid(connection: Connection, ground: Ground, who: str, way: Lane, earned: int) -> int:
+    """An agent is paid on chain exactly what it has earned; return how much."""
+    on_chain = claimed_on(ground.money, way)
     found = text("SELECT earned_units, in_flight_units FROM app.channel WHERE channel_id = :id")
     row = connection.execute(found, {"id": way.channel_id}).one_or_none()
     stored = 0 if row is None else int(row.earned_units)
-    who = f"{purse.buyer} to {agent}"
     require(stored == earned, f"{who}: {stored} earned by the service's book, {earned} by ours")
     require(row is None or row.in_flight_units == 0, f"{who}: something is in flight at rest")
-    require(on_chain <= earned, f"{who}: {on_chain} claimed, {earned} earned")
-    _receipts(connection, ground, ctx, way, earned)
     require(on_chain == earned, f"{who}: {on_chain} claimed of {earned}")
-    return Counter(agents_paid=int(earned > 0), units_paid=on_chain)
+    return on_chain
 
 
 def _receipts(connection: Connection, ground: Ground, ctx: Context, way: Lane, earned: int) -> None:
@@ -160,8 +157,10 @@ def _strange(connection: Connection, tx_hash: bytes) -> bool:
 
 def _intents(connection: Connection, ground: Ground) -> Counter[str]:
     """The call of each intent is on the chain once where it is final, and never where it has ended otherwise."""
-    query = "SELECT a.hash, a.raw, i.id, i.state, i.kind, i.data FROM txm.attempt a JOIN txm.tx t ON t.id = a.tx_id " \
-        "LEFT JOIN txm.intent i ON i.id = t.intent_id"  # fmt: skip
+    query = (
+        "SELECT a.hash, a.raw, i.id, i.state, i.kind, i.data FROM txm.attempt a JOIN txm.tx t ON t.id = a.tx_id"
+        " LEFT JOIN txm.intent i ON i.id = t.intent_id"
+    )
     known = {bytes(row.hash): row for row in connection.execute(text(query))}
     effects: Counter[Any] = Counter()
     for block in ground.chain.path:

@@ -184,13 +184,12 @@ def _claims(money: Money, tx: Tx, claims: Sequence[Any], signature: bytes) -> li
 
 
 def _batch(money: Money, tx: Tx, operator: str, groups: Sequence[Any], signature: bytes) -> list[ModelEvent]:
-    found = [
-        _group(operator, payer, authorizer, delay, salt, packed) for payer, authorizer, delay, salt, packed in groups
-    ]
+    found = [_group(operator, group) for group in groups]
     return money.channel.claimBatch(tx, operator, found, given(signature))
 
 
-def _group(operator: str, payer: str, authorizer: str, delay: int, salt: bytes, packed: bytes) -> Rows:
+def _group(operator: str, group: Sequence[Any]) -> Rows:
+    payer, authorizer, delay, salt, packed = group
     whole = len(packed) // _ROW * _ROW
     claims = []
     for at in range(0, whole, _ROW):
@@ -203,7 +202,8 @@ def _group(operator: str, payer: str, authorizer: str, delay: int, salt: bytes, 
     return Rows(payer, authorizer, delay, salt, tuple(claims), packed[whole:])
 
 
-def _deposit(money: Money, tx: Tx, config: Sequence[Any], amount: int, collector: str, data: bytes) -> list[ModelEvent]:
+def _deposit(money: Money, tx: Tx, *arguments: Any) -> list[ModelEvent]:
+    config, amount, collector, data = arguments
     after, before, salt, raw = eth_abi.decode(["uint256", "uint256", "uint256", "bytes"], data)
     return money.channel.deposit(tx, Config(*config), amount, collector, CollectorData(after, before, salt, given(raw)))
 
@@ -220,7 +220,8 @@ def _plain(name: str) -> Callable[..., list[ModelEvent]]:
     return call
 
 
-def _refund(money: Money, tx: Tx, config: Sequence[Any], amount: int, nonce: int, raw: bytes) -> list[ModelEvent]:
+def _refund(money: Money, tx: Tx, *arguments: Any) -> list[ModelEvent]:
+    config, amount, nonce, raw = arguments
     return money.channel.refundWithSignature(tx, Config(*config), amount, nonce, given(raw))
 
 

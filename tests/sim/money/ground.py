@@ -125,7 +125,7 @@ class Ground:
         return block
 
     def follow(self, head: Mined, *, forget: float = 0.0) -> int:
-        """Let the chain follow a branch; what it leaves goes back to the pools unless dice forget it. Return the depth."""
+        """Let the chain follow a branch; what it leaves goes back to the pools or is forgotten. Return the depth."""
         before = self.chain.path
         depth = self.chain.follow(head)
         kept = {one.sent.hash for block in branch(head)[-64:] for one in self.executed[block.hash]}
@@ -136,6 +136,13 @@ class Ground:
                 if one.sent.hash not in kept and self._random.random() >= forget:
                     self._back(one.sent)
         return depth
+
+    def put_back(self, blocks: Sequence[Mined]) -> None:
+        """Put what is in blocks back into the pools, before they are left: miners of a new branch know it."""
+        for block in blocks:
+            for one in self.executed[block.hash]:
+                for pool in self.pools:
+                    pool.waiting.setdefault(one.sent.sender, {}).setdefault(one.sent.nonce, one.sent)
 
     def _back(self, sent: Sent) -> None:
         for pool in self.pools:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from types import TracebackType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import structlog
 from structlog.typing import EventDict, WrappedLogger
@@ -23,7 +23,7 @@ class Errors:
         self._before: dict[str, Any] = {}
         self.bad: list[str] = []
 
-    def __enter__(self) -> Errors:
+    def __enter__(self) -> Self:
         self._before = structlog.get_config()
         structlog.configure(
             processors=[self._note], wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR),

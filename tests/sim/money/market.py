@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
 from collections.abc import Callable
-from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy.orm import Session
 
@@ -16,7 +14,6 @@ from aicp.rules.documents import manifest as manifest_document
 from aicp.rules.primitives import keccak
 from backend.auctions import service as auctions
 from backend.auctions.schemas import BidIn
-from backend.context import Context
 from backend.db.engine import SyncDatabase
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -28,11 +25,14 @@ from backend.files.schemas import Manifest, ManifestFile
 from backend.payments import orders, pools
 from backend.tasks import service as tasks
 from backend.tasks.schemas import TaskIn
+from tests.contracts.model.channel_types import PoolDeal
 from tests.sim.db import Crash
 from tests.sim.money.book import OPEN, Book, Order, State
 from tests.sim.money.contract import CHANNEL, calldata, text
-from tests.sim.money.ground import Ground
 from tests.sim.money.people import Person, Purse, cast
+
+if TYPE_CHECKING:
+    from tests.sim.money.stage import Stage
 
 Act = Callable[[Session], object]
 _AT_WORK: Final = 1_200
@@ -40,17 +40,13 @@ _TO_JUDGE: Final = 2_400
 
 
 class Market:
-    """See the module's docstring. `say` tells the story; `api` is the API's database, `ctx` its context."""
+    """See the module's docstring. `api` is the API's database."""
 
-    def __init__(
-        self, ctx: Context, api: SyncDatabase, ground: Ground, random: Random, counts: Counter[str],
-        say: Callable[[str], None],
-    ) -> None:  # fmt: skip
-        self.ctx, self.api, self.ground, self.random = ctx, api, ground, random
+    def __init__(self, stage: Stage, api: SyncDatabase) -> None:
+        self.ctx, self.ground, self.random, self.counts = stage.ctx, stage.ground, stage.random, stage.counts
+        self._say = stage.say
+        self.api = api
         self.book = Book()
-        self.counts = counts
-        self.deposits = 0
-        self._say = say
         self._fresh = self._latest = 0
         self.doubts: list[Act] = []
         """Deposits and withdrawals without an answer: asked again as they were."""
@@ -104,7 +100,7 @@ class Market:
     def withdraw(self) -> None:
         """Ask for a pool, or take that back: by signature through the service, or from the buyer's own wallet."""
         purse = self.random.choice(cast().purses)
-        pool = self._on_chain(purse)
+        pool = self.on_chain(purse)
         if pool is None:
             return
         cancel = pool.finalize_at > 0 and self.random.random() < 0.7
@@ -125,7 +121,8 @@ class Market:
         if self.ask("cancel_withdraw" if cancel else "withdraw", act) == "unknown":
             self.doubts.append(act)
 
-    def _on_chain(self, purse: Purse) -> Any:
+    def on_chain(self, purse: Purse) -> PoolDeal | None:
+        """Return a pool as the chain's head has it."""
         book = self.ground.money.book
         return book.pools.get((text(purse.buyer.address), text(purse.session.address), text(self.ctx.operator.address)))
 
@@ -219,6 +216,11 @@ class Market:
         """The latest time any clock of the service has shown."""
         self._latest = max(self._latest, self.ctx.now())
         return self._latest
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a request was never answered."""
+        return bool(self.doubts) or any(order.doubt is not None for order in self.book.orders)
 
     def resolve(self) -> None:
         """Repeat one request that was never answered."""

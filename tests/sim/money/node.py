@@ -148,9 +148,9 @@ def _raw(word: str) -> bytes:
 class Gate(httpx.BaseTransport):
     """What fails around a broadcast itself, in front of everything else of a node; `rate` by dice, counted by kind."""
 
-    def __init__(self, inner: httpx.BaseTransport, node: MoneyNode, random: Random, counts: Any) -> None:
+    def __init__(self, inner: httpx.BaseTransport, node: MoneyNode, random: Random, counts: Any, rate: float) -> None:
         self._inner, self._node, self._random, self._counts = inner, node, random, counts
-        self.rate = 0.0
+        self.rate = rate
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request; a request that sends may be lost before or after the node has it."""

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from random import Random
 from typing import Any, Final
+from unittest.mock import patch
 
 import httpx
 from sqlalchemy import text
@@ -49,7 +50,7 @@ class MoneySandbox(Sandbox):
     def __init__(self, url: str) -> None:
         migrate.upgrade(url)
         super().__init__(url)
-        self.backends = tuple(FaultyDatabase(url) for _ in range(4))
+        self.backends = tuple(FaultyDatabase(url, ping=False, lock_seconds=1) for _ in range(4))
         for database in self.backends:
             redact_errors(database.engine)
         with self.engine.connect() as connection:
@@ -115,10 +116,11 @@ def machine(
     ctx: Context, database: FaultyDatabase, transports: Sequence[httpx.BaseTransport], clock: Callable[[], float]
 ) -> Machine:
     """Return a worker's machine as a new process has it."""
-    rpc = Rpc(ctx.settings.rpc_urls, CHAIN_ID, _SECONDS)
+    clients = [httpx.Client(transport=transport) for transport in transports]
+    with patch.object(httpx, "Client", side_effect=clients):
+        rpc = Rpc(ctx.settings.rpc_urls, CHAIN_ID, _SECONDS)
     rpc._threads = Inline()  # type: ignore[assignment]
-    for node, transport in zip(rpc._nodes, transports, strict=True):
-        node._http = httpx.Client(transport=transport)
+    for node in rpc._nodes:
         node.clock = clock
     keys = Keyring(CHAIN_ID, [LocalKey(key(one.name)) for one in cast().relayers])
     return Machine(ctx=ctx, db=SyncDatabase(database.engine), rpc=rpc, keys=keys)
