@@ -22,6 +22,7 @@ def bank(postgres: URL) -> Iterator[MoneySandbox]:
 
 @pytest.fixture
 def stage(bank: MoneySandbox) -> Iterator[Stage]:
-    stage = Stage(bank, Random(4))
+    stage = Stage(bank, Random(4), settle_gas_multiple=3, native_price_units=3_000_000)
+    stage.rounds = 25
     with stage.entered():
         yield stage

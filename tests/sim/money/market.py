@@ -47,6 +47,8 @@ class Market:
         self._say = stage.say
         self.api = api
         self.book = Book()
+        self.careless = False
+        """Whether buyers sometimes sign a ceiling that is too low."""
         self._fresh = self._latest = 0
         self.doubts: list[Act] = []
         """Deposits and withdrawals without an answer: asked again as they were."""
@@ -128,7 +130,9 @@ class Market:
 
     # orders
 
-    def order(self, purse: Purse | None = None, agent: Person | None = None, price: int = 0) -> Order | None:
+    def order(
+        self, purse: Purse | None = None, agent: Person | None = None, price: int = 0, *, signer: Person | None = None
+    ) -> Order | None:
         """Get a deal, and order with the session key; the price is reserved."""
         purse = purse or self.random.choice(cast().purses)
         agent = agent or self.random.choice(cast().agents)
@@ -146,7 +150,7 @@ class Market:
         given = OrderIn(
             payer_authorizer=purse.session.address, price_units=price, deliver_by=deliver_by, evaluate_by=evaluate_by,
             signature=purse.session.sign(message, self.ctx.domains.marketplace),
-            voucher=purse.voucher(self.ctx, agent, self._ceiling(purse, agent, price)),
+            voucher=purse.voucher(self.ctx, agent, self._ceiling(purse, agent, price), signer),
         )  # fmt: skip
         order_hash = message.digest(self.ctx.domains.marketplace)
         order = Order(deal.id, order_hash, purse, agent, price, deliver_by, evaluate_by)
@@ -157,7 +161,7 @@ class Market:
     def _ceiling(self, purse: Purse, agent: Person, price: int) -> int:
         """Return the ceiling to sign: enough for what the buyer knows of, sometimes more, rarely too little."""
         asked = self.book.live(purse, agent) + price
-        if self.random.random() < 0.05:
+        if self.careless and self.random.random() < 0.05:
             return max(1, asked - 1)
         highest = max(
             asked + self.random.choice((0, 0, 0, 40_000)), self.book.ceilings.get((purse.pool, agent.address), 0)

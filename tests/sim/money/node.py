@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from tests.sim.chain import Mined
 from tests.sim.money.contract import Unknown, perform
 from tests.sim.money.ground import Executed, Ground, money_at
-from tests.sim.money.mempool import Mempool, decoded
+from tests.sim.money.mempool import Mempool, Sent, decoded
 from tests.sim.node import RpcFailure, SimNode, hex0
 from tests.sim.turn import CHAIN_ID, CONTRACTS, TOKEN
+
+SENDING: Final = ("send_timeout_before", "send_timeout_after", "send_dropped", "send_full")
+"""What happens around a broadcast."""
 
 
 class Reverted(RpcFailure):
@@ -37,6 +40,9 @@ class MoneyNode(SimNode):
         self.foreign = False
         self.full = False
         self.gossips = True
+        self.hides_receipts = False
+        self.refuses: Callable[[Sent], str | None] = lambda _: None
+        """Why it does not take a transaction, for reasons of its own."""
         self._place = number
         self._methods |= {
             "eth_chainId": lambda: hex(1 if self.foreign else CHAIN_ID),
@@ -84,6 +90,9 @@ class MoneyNode(SimNode):
         if self.full:
             self.pool.refused["full for everybody"] += 1
             raise RpcFailure(-32000, "txpool is full")
+        problem = self.refuses(sent)
+        if problem is not None:
+            raise RpcFailure(-32000, problem)
         self.pool.add(sent, money_at(self.seen.path[-1]))
         for pool in self.ground.pools if self.gossips else ():
             if pool is not self.pool:
@@ -94,7 +103,7 @@ class MoneyNode(SimNode):
         return hex0(sent.hash)
 
     def _receipt(self, wanted: str) -> dict[str, Any] | None:
-        found = None if self.foreign else self.ground.receipt(_raw(wanted), self.seen.path)
+        found = None if self.foreign or self.hides_receipts else self.ground.receipt(_raw(wanted), self.seen.path)
         if found is None:
             return None
         block, executed = found
@@ -151,12 +160,16 @@ class Gate(httpx.BaseTransport):
     def __init__(self, inner: httpx.BaseTransport, node: MoneyNode, random: Random, counts: Any, rate: float) -> None:
         self._inner, self._node, self._random, self._counts = inner, node, random, counts
         self.rate = rate
+        self.scripted: list[str] = []
+        """What happens to the next broadcasts for certain."""
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Answer one request; a request that sends may be lost before or after the node has it."""
-        if b"eth_sendRawTransaction" not in request.read() or self._random.random() >= self.rate:
+        if b"eth_sendRawTransaction" not in request.read():
             return self._inner.handle_request(request)
-        kind = self._random.choice(("send_timeout_before", "send_timeout_after", "send_dropped", "send_full"))
+        if not self.scripted and self._random.random() >= self.rate:
+            return self._inner.handle_request(request)
+        kind = self.scripted.pop(0) if self.scripted else self._random.choice(SENDING)
         self._counts[kind] += 1
         if kind == "send_timeout_before":
             raise httpx.ReadTimeout("nothing came", request=request)

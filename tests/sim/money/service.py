@@ -24,7 +24,7 @@ from backend.txm.machine import Machine
 from backend.txm.rpc import Rpc
 from backend.txm.signer import Keyring
 from tests.sim.db import FaultyDatabase
-from tests.sim.money.people import cast, deployment, key
+from tests.sim.money.people import Person, cast, deployment, key
 from tests.sim.sandbox import Sandbox
 from tests.sim.turn import CHAIN_ID
 
@@ -113,7 +113,11 @@ def context(url: str, now: Callable[[], int], **rules: int) -> Context:
 
 
 def machine(
-    ctx: Context, database: FaultyDatabase, transports: Sequence[httpx.BaseTransport], clock: Callable[[], float]
+    ctx: Context,
+    database: FaultyDatabase,
+    transports: Sequence[httpx.BaseTransport],
+    clock: Callable[[], float],
+    relayers: Sequence[Person],
 ) -> Machine:
     """Return a worker's machine as a new process has it."""
     clients = [httpx.Client(transport=transport) for transport in transports]
@@ -122,7 +126,7 @@ def machine(
     rpc._threads = Inline()  # type: ignore[assignment]
     for node in rpc._nodes:
         node.clock = clock
-    keys = Keyring(CHAIN_ID, [LocalKey(key(one.name)) for one in cast().relayers])
+    keys = Keyring(CHAIN_ID, [LocalKey(key(one.name)) for one in relayers])
     return Machine(ctx=ctx, db=SyncDatabase(database.engine), rpc=rpc, keys=keys)
 
 

@@ -57,6 +57,10 @@ class Stage:
         self.lag = 4
         self.stalled = False
         self.orphans: list[Mined] = []
+        self.rounds = ROUNDS
+        self.keys = cast().relayers
+        self.armed: str | None = None
+        """The fail point at which the next worker dies."""
         self.database = (0.0, 0.0)
         """How often a commit of a worker breaks, and how often a worker dies at one."""
         self.errors = Errors(self.counts)
@@ -94,6 +98,9 @@ class Stage:
     def at_point(self, name: str) -> None:
         """Called at every fail point; may raise."""
         self.counts[f"passed_{name}"] += 1
+        if name == self.armed:
+            self.armed = None
+            raise Crash
 
     def say(self, what: str) -> None:
         """Remember a step."""
@@ -162,9 +169,14 @@ class Stage:
     def hire(self) -> Machine:
         """Start a worker."""
         database = service.taken(self.sandbox, Random(self.random.getrandbits(64)), self.counts, self.database)
-        machine = service.machine(self.ctx, database, [gate for _, gate in self.doors], self.clock.monotonic)
+        machine = service.machine(self.ctx, database, self.gates, self.clock.monotonic, self.keys)
         self.workers.append((machine, database))
         return machine
+
+    @property
+    def gates(self) -> list[Gate]:
+        """What workers reach the nodes through."""
+        return [gate for _, gate in self.doors]
 
     def bury(self, machine: Machine) -> None:
         """A worker's process has ended."""
@@ -230,7 +242,7 @@ class Stage:
 
     def work(self) -> None:
         """Let the workers do their duty until no pool that is being withdrawn owes anything. Raises Wrong."""
-        for _ in range(ROUNDS):
+        for _ in range(self.rounds):
             self.round()
             if not self.threatened():
                 return
@@ -278,7 +290,7 @@ class Stage:
             self.market.resolve()
         ends = [order.evaluate_by + 60 for order in self.market.open_orders()]
         self.ground.now = max([self.ground.now, *ends])
-        for number in range(ROUNDS):
+        for number in range(self.rounds):
             self.round()
             if number > 3 and self.still() is None:
                 break

@@ -51,6 +51,7 @@ class Story(Stage):
         """Tell the story. Raises Failed with the seed and the last steps."""
         try:
             with self.entered():
+                self.market.careless = True
                 for purse in cast().purses:
                     self.market.deposit(purse, self.random.choice((3_000_000, 9_000_000)))
                 for _ in range(3):
@@ -267,7 +268,7 @@ class Story(Stage):
         if database is None:
             return
         database.take(Random(1), self.counts)
-        other = service.machine(self.ctx, database, [gate for _, gate in self.doors], self.clock.monotonic)
+        other = service.machine(self.ctx, database, self.gates, self.clock.monotonic, self.keys)
         try:
             self.random.choice((sweeps.sweep_transactions, sweeps.settle, sweeps.keep))(other)
             self.count("second_worker_meanwhile")
