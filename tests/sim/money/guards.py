@@ -114,22 +114,34 @@ class _AnotherError(Exception):
 
 _PREPARE: Final = "backend.txm.prepare"
 _TAKEN: Final = "repo.take_nonces(chain_id, key.address, key.next_nonce, len(key.load))"
+_ONCE: Final = both(
+    rewritten("backend.txm.broadcast:_claim", ("sent_at is None or not lately < sent_at <= now", "sent_at is None")),
+    away("backend.txm.replace:bump_stuck", instead=lambda _: 0),  # it would send it too, at a higher price
+)
+_LATE: Final = "and_(~_open_or_unseen(ClaimTry.intent_id), or_(~failed, over))"
+_FINAL: Final = "session.execute(repo.finalized_number()).scalar_one_or_none()"
+_NEWEST: Final = "session.connection().exec_driver_sql('SELECT number FROM chain.cursor').scalar_one()"
 GUARDS: Final = (
     Guard(
         *("T1", "nonce, row and signed bytes are one commit", sending.dies_anywhere),
-        rewritten(f"{_PREPARE}:allocate", (f"session.execute({_TAKEN}).first()", f"machine.db.write(lambda s: s.execute({_TAKEN}).first())")),
+        rewritten(
+            f"{_PREPARE}:allocate",
+            (f"session.execute({_TAKEN}).first()", f"machine.db.write(lambda s: s.execute({_TAKEN}).first())"),
+        ),
     ),
     Guard(
         *("T1", "an intent is looked at again under its lock", sending.same_intent_on_two_keys),
-        rewritten(f"{_PREPARE}:_still_waits", ("return intent.state == IntentState.QUEUED.value and ", "return True or ")),
+        rewritten(
+            f"{_PREPARE}:_still_waits", ("return intent.state == IntentState.QUEUED.value and ", "return True or ")
+        ),
     ),
     Guard(
         *("T2", "what a node may hold is never given up", sending.unknown_is_not_rejected),
-        rewritten("backend.txm.heal:replace_by_noop", ("if session.execute(repo.may_be_mined(row.id)).scalar_one():", "if False:")),
+        away("backend.txm.broadcast:refused_by_all", instead=lambda _: True),
     ),
     Guard(
         *("T3", "what was sent and has no receipt is sent again", sending.lost_before_the_node),
-        rewritten("backend.txm.broadcast:_claim", ("if sent_at is None or not lately < sent_at <= now:", "if sent_at is None:")),
+        _ONCE,
     ),
     Guard(
         *("T4", "nonces are taken only if they are still the next", sending.same_nonces_twice),
@@ -145,7 +157,7 @@ GUARDS: Final = (
     ),
     Guard(
         *("T7", "what the pools forget is sent again", sending.mempool_dropped),
-        rewritten("backend.txm.broadcast:_claim", ("if sent_at is None or not lately < sent_at <= now:", "if sent_at is None:")),
+        _ONCE,
     ),
     Guard(
         *("T8", "a stranger's use of a nonce is found", sending.used_by_a_stranger),
@@ -165,20 +177,24 @@ GUARDS: Final = (
     ),
     Guard(
         *("T9", "receipts of every attempt are asked for", sending.mined_elsewhere),
-        rewritten("backend.txm.confirm:_look_up", ("for _, tx_hash, _ in attempts])", "for _, tx_hash, _ in attempts[-1:]])")),
+        rewritten(
+            "backend.txm.confirm:_look_up", ("for _, tx_hash, _ in attempts])", "for _, tx_hash, _ in attempts[-1:]])")
+        ),
     ),
     Guard(
-        *("T9", "the ledger posts final blocks only", paying.ledger_at_rest),
+        *("T9", "the ledger posts final blocks only", paying.ledger_of_what_is_final),
         rewritten(
             "backend.reconciliation.service:follow",
-            ("final = session.execute(repo.finalized_number()).scalar_one_or_none()",
-             "from sqlalchemy import text; final = session.execute(text('SELECT number FROM chain.cursor')).scalar_one()"),
+            (_FINAL, _NEWEST),
         ),
     ),
     Guard(
         *("T10", "a key that cannot pay signs nothing", sending.out_of_funds),
         both(
-            rewritten(f"{_PREPARE}:_prepare", ("key.short = key.balance_wei < NOOP_GAS * fees.max_fee_wei", "key.short = False")),
+            rewritten(
+                f"{_PREPARE}:_prepare",
+                ("key.short = key.balance_wei < NOOP_GAS * fees.max_fee_wei", "key.short = False"),
+            ),
             rewritten(f"{_PREPARE}:_load", ("if key.balance_wei >= ready.most_wei]", "]")),
         ),
     ),
@@ -218,7 +234,10 @@ GUARDS: Final = (
     ),
     Guard(
         *("P3", "an order asked for again is the same order", paying.lost_answer),
-        rewritten("backend.payments.orders:place", ("if stored is not None and stored.signature == given.signature:", "if False:")),
+        rewritten(
+            "backend.payments.orders:place",
+            ("if stored is not None and stored.signature == given.signature:", "if False:"),
+        ),
     ),
     Guard("P4b", "the answer follows the COMMIT", paying.lost_commit, _answer_before_commit),
     Guard("P6", "nothing is promised on what is not final", paying.deposit_reorged_out, _newest_block_only),
@@ -235,7 +254,8 @@ GUARDS: Final = (
     Guard(
         *("P7", "a closing pool promises nothing", paying.closing_pool),
         rewritten(
-            "backend.payments.orders:_check_pool", ("if pool.withdraw_units or pool.pending_withdraw_units:", "if False:")
+            "backend.payments.orders:_check_pool",
+            ("if pool.withdraw_units or pool.pending_withdraw_units:", "if False:"),
         ),
     ),
     Guard(
@@ -252,6 +272,6 @@ GUARDS: Final = (
     ),
     Guard(
         *("P9", "no claim before the mirror has read the one before", paying.claims_follow_the_mirror),
-        rewritten("backend.settlement.repo:claimable", ("and_(~_open_or_unseen(ClaimTry.intent_id), or_(~failed, over))", "or_(~failed, over)")),
+        rewritten("backend.settlement.repo:claimable", (_LATE, "or_(~failed, over)")),
     ),
-)  # fmt: skip
+)

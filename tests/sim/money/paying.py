@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from aicp.rules.primitives import keccak
 from backend.payments.schemas import PoolWithdrawIn
-from backend.worker import sweeps
 from tests.sim.money.book import Order
 from tests.sim.money.check import covered, require
 from tests.sim.money.contract import CHANNEL, calldata, text
@@ -248,15 +247,14 @@ def _set_signature(stage: Stage, channel_id: bytes, signature: bytes) -> None:
         )
 
 
-def ledger_at_rest(stage: Stage) -> None:
-    """A claim that leaves the chain is in the ledger once, when it is final."""
+def ledger_of_what_is_final(stage: Stage) -> None:
+    """A deposit is mined, seen by the mirror, and leaves the chain for good: the ledger never had it."""
     funded(stage)
-    done(stage)
-    stage.pass_time(10)
-    stage.settle()
+    stage.market.deposit(purse(), 5_000_000)
     stage.sweep()
     stage.mine(blocks=2)
     stage.index(2)
-    stage.drive("follow", sweeps.follow_ledger)
+    stage.post()
     stage.fork(2, 3, forget=1.0)
+    stage.ground.now += 7_000
     stage.finish()
