@@ -184,7 +184,7 @@ def asked_twice(stage: Stage) -> None:
                 data=b"other",
                 expires_at=None,
                 reference={},
-            )  # fmt: skip
+            )
         )
     except IdempotencyMismatch:
         stage.finish()

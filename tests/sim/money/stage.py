@@ -35,6 +35,8 @@ WEALTH: Final = 200_000_000
 ROUNDS: Final = 60
 ROUND_SECONDS: Final = 6
 CURABLE: Final = (Unavailable, NodeUnreachable, NodeError)
+CLAIM_BEFORE: Final = 7_200
+"""Workers are at work again so long before a withdrawal ends: half the margin the service counts on."""
 _KEPT_STEPS: Final = 40
 
 
@@ -239,6 +241,31 @@ class Stage:
         """Let time pass, for the chain and for whoever looks at a clock."""
         self.ground.now += seconds
         self.clock.sleep(float(seconds))
+
+    def wait(self, seconds: int) -> None:
+        """Let much time pass; over the end of a withdrawal only after workers had the chance operators promise."""
+        target = self.ground.now + seconds
+        while self.ground.now < target:
+            ends = [end for end in self._ends() if end > self.ground.now]
+            first = min((end - CLAIM_BEFORE for end in ends), default=target)
+            if first > self.ground.now:
+                self.ground.now = min(target, first)
+                if self.ground.now < target:
+                    self.recover()
+            else:
+                self.ground.now = min(target, min(ends) + 1)
+                self.recover()
+
+    def _ends(self) -> list[int]:
+        """Return when withdrawals end, here or on a branch the chain may go back to."""
+        heads = [self.chain.head, *(old for old in self.orphans[-4:] if self.leaves_above_final(old))]
+        pools = [pool for head in heads for pool in head.state["money"].book.pools.values()]
+        return [pool.finalize_at for pool in pools if pool.finalize_at]
+
+    def recover(self) -> None:
+        """Heal what is broken, and let the workers do their duty."""
+        self.heal()
+        self.work()
 
     def work(self) -> None:
         """Let the workers do their duty until no pool that is being withdrawn owes anything. Raises Wrong."""

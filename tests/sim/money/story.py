@@ -22,8 +22,6 @@ from tests.sim.money.stage import CURABLE, KINDS, Stage
 from tests.sim.scheduler import Failed, Report
 
 _HOUR: Final = 3_600
-_CLAIM_BEFORE: Final = 7_200
-"""Workers are at work again so long before a withdrawal ends: half the margin the service counts on."""
 _RULES: Final[tuple[dict[str, int], ...]] = ({}, {"settle_gas_multiple": 3, "native_price_units": 500_000})
 STEPS: Final = 70
 
@@ -78,8 +76,8 @@ class Story(Stage):
         self.report.steps += 1
         market = self.market
         deeds: tuple[tuple[int, Callable[[], object]], ...] = (
-            (6, self._order), (6, self._errand), (5, market.deliver), (5, market.judge), (1, market.give_back), (2, market.repeat),
-            (3, market.resolve), (3, market.deposit), (2, market.withdraw), (2, self._wait),
+            (6, self._order), (6, self._errand), (5, market.deliver), (5, market.judge), (1, market.give_back),
+            (2, market.repeat), (3, market.resolve), (3, market.deposit), (2, market.withdraw), (2, self._wait),
             (9, self._hiring(self.sweep)), (5, self._hiring(self.settle)), (3, self._hiring(self.keep)), (2, self.post),
             (6, self.index), (8, self._mine), (2, self._reorg), (1, self._back), (3, self.advance),
             *(() if self._calm else self._ills()),
@@ -189,32 +187,15 @@ class Story(Stage):
     # time
 
     def _wait(self) -> None:
-        """Let time pass; over the end of a withdrawal only after workers had their chance, as operators promise."""
-        target = self.ground.now + self.random.choice((60, 60, 600, 600, 4_000, 20_000, 90_000))
-        self.count("waited", f"{target - self.ground.now} s")
-        while self.ground.now < target:
-            ends = [end for end in self._ends() if end > self.ground.now]
-            first = min((end - _CLAIM_BEFORE for end in ends), default=target)
-            if first > self.ground.now:
-                self.ground.now = min(target, first)
-                if self.ground.now < target:
-                    self._recover()
-            else:
-                self.ground.now = min(target, min(ends) + 1)
-                self._recover()
+        seconds = self.random.choice((60, 60, 600, 600, 4_000, 20_000, 90_000))
+        self.count("waited", f"{seconds} s")
+        self.wait(seconds)
 
-    def _ends(self) -> list[int]:
-        """Return when withdrawals end, here or on a branch the chain may go back to."""
-        heads = [self.chain.head, *(old for old in self.orphans[-4:] if self.leaves_above_final(old))]
-        pools = [pool for head in heads for pool in head.state["money"].book.pools.values()]
-        return [pool.finalize_at for pool in pools if pool.finalize_at]
-
-    def _recover(self) -> None:
+    def recover(self) -> None:
         """Heal what is broken for a while, and let the workers do their duty."""
         rates = [(faulty.rate, gate.rate) for faulty, gate in self.doors]
         self._surprise = self._point = 0
-        self.heal()
-        self.work()
+        super().recover()
         for (faulty, gate), (rate, sending) in zip(self.doors, rates, strict=True):
             faulty.rate, gate.rate = rate, sending
         self.database = self._rates
