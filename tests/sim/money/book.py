@@ -57,11 +57,15 @@ class Book:
     ceilings: dict[tuple[bytes, bytes], int] = field(default_factory=dict)
     """The highest voucher a session key has signed, by pool and agent; signed is not stored."""
 
-    def promised(self, purse: Purse) -> int:
-        """Return what the service has promised out of a pool: earned, reserved, and what is in doubt but placed."""
-        kept = ("placed", "delivered", "earned")
-        orders = sum(one.price for one in self.orders if one.purse is purse and one.state in kept)
-        return orders + sum(one.units for one in self.payments if one.purse is purse)
+    def promised(self, purse: Purse, latest: int) -> int:
+        """Return what the service has promised out of a pool: what is earned, and what is reserved.
+
+        `latest` is the latest time its clocks have shown: an order nobody has delivered by then may be void.
+        """
+        orders = [one for one in self.orders if one.purse is purse]
+        kept = [one for one in orders if one.state in {"delivered", "earned"}]
+        kept += [one for one in orders if one.state == "placed" and latest < one.deliver_by]
+        return sum(one.price for one in kept) + sum(one.units for one in self.payments if one.purse is purse)
 
     def earned(self, purse: Purse, agent: Person) -> int:
         """Return what an agent has earned from a pool; asked at the end, when every clock has run out."""

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, text
 
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry, Voucher
 from aicp.rules.primitives import keccak
 from backend.context import Context
 from backend.payments.channels import Lane
-from tests.sim.chain import Chain, Mined
+from tests.sim.chain import Mined
 from tests.sim.money import contract
-from tests.sim.money.book import Book
 from tests.sim.money.contract import Money, recovered
 from tests.sim.money.ground import Ground, money_at
 from tests.sim.money.people import Purse, cast
+
+if TYPE_CHECKING:
+    from tests.sim.money.stage import Stage
 
 
 class Wrong(AssertionError):
@@ -36,13 +38,13 @@ def conserved(money: Money, supply: int) -> None:
     require(held == money.kept(), f"the contract holds {held} and owes {money.kept()}")
 
 
-def covered(engine: Engine, chain: Chain, book: Book, ctx: Context, purse: Purse) -> None:
+def covered(stage: Stage, purse: Purse) -> None:
     """What was just promised fits into the pool as the mirror's newest and final blocks have it. Raises Wrong."""
-    with engine.connect() as connection:
+    with stage.sandbox.engine.connect() as connection:
         row = connection.execute(text("SELECT hash, finalized_hash FROM chain.cursor")).one()
-    blocks = [chain.by_hash[bytes(row.hash)], chain.by_hash[bytes(row.finalized_hash)]]
-    room = min(_net(block, ctx, purse) for block in blocks)
-    promised = book.promised(purse)
+    blocks = [stage.chain.by_hash[bytes(row.hash)], stage.chain.by_hash[bytes(row.finalized_hash)]]
+    room = min(_net(block, stage.ctx, purse) for block in blocks)
+    promised = stage.market.book.promised(purse, stage.market.latest)
     require(promised <= room, f"{promised} promised from a pool that has had {room}")
 
 
@@ -61,13 +63,14 @@ def claimed_on(money: Money, way: Lane) -> int:
     return 0 if found is None else found.claimed
 
 
-def at_rest(engine: Engine, ground: Ground, book: Book, ctx: Context) -> Counter[str]:
+def at_rest(stage: Stage) -> Counter[str]:
     """Check everything once all is healed and every round has nothing left to do. Raises Wrong."""
     counts: Counter[str] = Counter()
-    with engine.connect() as connection:
+    ctx, ground = stage.ctx, stage.ground
+    with stage.sandbox.engine.connect() as connection:
         for purse in cast().purses:
             for agent in cast().agents:
-                way, earned = purse.lane(ctx, agent), book.earned(purse, agent)
+                way, earned = purse.lane(ctx, agent), stage.market.book.earned(purse, agent)
                 paid = _paid(connection, ground, f"{purse.buyer} to {agent}", way, earned)
                 _receipts(connection, ground, ctx, way, earned)
                 counts.update(agents_paid=int(paid > 0), units_paid=paid)

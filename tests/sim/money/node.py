@@ -41,6 +41,8 @@ class MoneyNode(SimNode):
         self.full = False
         self.gossips = True
         self.hides_receipts = False
+        self.limited: set[str] = set()
+        """Methods it has no more answers to for now."""
         self.refuses: Callable[[Sent], str | None] = lambda _: None
         """Why it does not take a transaction, for reasons of its own."""
         self._place = number
@@ -67,6 +69,8 @@ class MoneyNode(SimNode):
         method: Callable[..., Any] | None = self._methods.get(call["method"])
         if method is None:
             return {**frame, "error": {"code": -32601, "message": "Method not found"}}
+        if call["method"] in self.limited:
+            return {**frame, "error": {"code": 429, "message": "compute units exceeded"}}
         try:
             return {**frame, "result": method(*call["params"])}
         except Reverted as reverted:

@@ -43,7 +43,7 @@ def refused(stage: Stage, code: str, price: int, *, signer: Person | None = None
     if order is not None and order.state == "placed":
         stage.market.deliver(order)
         stage.market.judge(order, accepted=True)
-        covered(stage.sandbox.engine, stage.chain, stage.market.book, stage.ctx, purse())
+        covered(stage, purse())
     require(stage.counts[f"order_{code}"] == before + 1, f"the order was not refused: {code}")
 
 

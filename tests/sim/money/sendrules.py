@@ -46,17 +46,20 @@ class SendRules(httpx.BaseTransport):
     def _one(self, call: dict[str, Any], *, full: bool) -> dict[str, Any]:
         if call["method"] != "eth_sendRawTransaction":
             return self._ask(call)
+        if full:
+            return self._refusal(call, RpcFailure(-32000, "txpool is full"))
         try:
-            if full:
-                raise RpcFailure(-32000, "txpool is full")
             sent = decoded(bytes.fromhex(call["params"][0][2:]))
             known = self._state(sent)
             self.pool.prune(known)
             self.pool.add(sent, known)
         except RpcFailure as failure:
-            self._counts[f"refused: {failure.message.split(':')[0]}"] += 1
-            return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": failure.code, "message": failure.message}}
+            return self._refusal(call, failure)
         return self._ask(call)
+
+    def _refusal(self, call: dict[str, Any], failure: RpcFailure) -> dict[str, Any]:
+        self._counts[f"refused: {failure.message.split(':')[0]}"] += 1
+        return {"jsonrpc": "2.0", "id": call["id"], "error": {"code": failure.code, "message": failure.message}}
 
     def _state(self, sent: Sent) -> Any:
         """Return what the node knows of everybody this pool holds something of."""

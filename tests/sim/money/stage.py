@@ -323,7 +323,7 @@ class Stage:
                 break
         else:
             raise Wrong(f"does not come to rest: {self.still()}")
-        self.counts.update(at_rest(self.sandbox.engine, self.ground, self.market.book, self.ctx))
+        self.counts.update(at_rest(self))
         wrong = sweeps.check_ledger(self.worker())
         require(wrong == 0, f"the ledger differs from the chain in {wrong} figures")
         self.errors.none_of_ours()

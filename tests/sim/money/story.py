@@ -104,7 +104,7 @@ class Story(Stage):
     def _order(self) -> Order | None:
         order = self.market.order()
         if order is not None and order.state == "placed":
-            covered(self.sandbox.engine, self.chain, self.market.book, self.ctx, order.purse)
+            covered(self, order.purse)
         return order
 
     def _errand(self) -> None:

@@ -1,4 +1,4 @@
-"""P10: any order of opening, depositing, paying, claiming, withdrawing, reorgs, crashes and clocks, found by Hypothesis.
+"""P10: any order of opening, depositing, paying, claiming, withdrawing, reorgs and crashes, found by Hypothesis.
 
 Every step leaves money conserved and promises covered; every run ends with everybody paid.
 """
@@ -55,8 +55,7 @@ class MoneyMachine(RuleBasedStateMachine):
     def order(self, purse: Purse, agent: Person, price: int) -> None:
         order = self.stage.market.order(purse, agent, price)
         if order is not None and order.state == "placed":
-            stage = self.stage
-            covered(stage.sandbox.engine, stage.chain, stage.market.book, stage.ctx, purse)
+            covered(self.stage, purse)
 
     @rule()
     def deliver(self) -> None:
