@@ -1,4 +1,4 @@
-"""`python tests/sim/money [--seed N] [--count N] [--steps N] [--workers N]`, or `SEED=N`: tell stories of money.
+"""`python tests/sim/money [--seed N] [--count N] [--steps N] [--workers N] [--anvil]`, or `SEED=N`: stories of money.
 
 Prints a line for every story that fails, then how often everything happened. Exit code 1 when one failed.
 """

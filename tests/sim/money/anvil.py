@@ -32,6 +32,7 @@ from tests.fixtures.services import CHAIN_ID, ROOT, Anvil, start_anvil, wait_for
 from tests.sim.faults import REFUSALS
 from tests.sim.money.check import require
 from tests.sim.money.sendrules import SendRules
+from tests.sim.money.stage import POINTS
 from tests.sim.proxy import Proxy
 from tests.sim.scheduler import Failed, Report
 
@@ -166,7 +167,7 @@ class AnvilStory:
         else:
             self._kill()
             armed = self._random.random() < 0.7
-            name = f"{self._random.choice(failpoints.NAMES)}:{self._random.randint(1, 3)}" if armed else ""
+            name = f"{self._random.choice(POINTS)}:{self._random.randint(1, 3)}" if armed else ""
             self._start(name)
             self._say("kill_9", f"then armed with {name or 'nothing'}")
         self._world.mirror()

@@ -7,11 +7,13 @@ import multiprocessing
 import os
 import queue
 import sys
+import tempfile
 import time
 import traceback
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from sqlalchemy import URL
@@ -19,6 +21,7 @@ from sqlalchemy import URL
 from tests.fixtures.services import create_database
 from tests.sim.campaign import server
 from tests.sim.db import Crash
+from tests.sim.money.anvil import new_chain, told
 from tests.sim.money.service import MoneySandbox
 from tests.sim.money.stage import KINDS
 from tests.sim.money.story import STEPS, Story
@@ -141,6 +144,24 @@ def campaign(postgres: URL, seeds: Sequence[int], *, workers: int, steps: int = 
     return summary
 
 
+def anvil_campaign(postgres: URL, seeds: Sequence[int]) -> Summary:
+    """Tell stories on one anvil, one after the other; print each failure as it comes."""
+    summary = Summary()
+    started = time.monotonic()
+    chain = new_chain()
+    with tempfile.TemporaryDirectory(prefix="aicp-money-") as folder:
+        for seed in seeds:
+            try:
+                summary.add(told(seed, chain, create_database(postgres), Path(folder)))
+            except Exception as failure:  # noqa: BLE001  # the seeds after it are told all the same
+                summary.failures[seed] = "".join(traceback.format_exception(failure))
+                print(f"FAILED seed {seed}: {summary.failures[seed]}\n", flush=True)
+            summary.stories += 1
+            summary.seconds = time.monotonic() - started
+    chain.close()
+    return summary
+
+
 def main(arguments: Sequence[str]) -> int:
     """See `tests/sim/money/__main__.py`."""
     parser = argparse.ArgumentParser(
@@ -151,11 +172,16 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--count", type=int, default=100, help="how many stories")
     parser.add_argument("--steps", type=int, default=STEPS, help=f"steps of a story (default {STEPS})")
     parser.add_argument("--workers", type=int, default=min(2, os.cpu_count() or 1))
+    parser.add_argument("--anvil", action="store_true", help="on anvil, with a worker that is really killed")
     chosen = parser.parse_args(arguments)
     seeds = [int(chosen.seed)] if chosen.seed is not None else range(chosen.first, chosen.first + chosen.count)
     with server() as postgres:
-        summary = campaign(postgres, list(seeds), workers=min(chosen.workers, len(seeds)), steps=chosen.steps)
+        if chosen.anvil:
+            summary = anvil_campaign(postgres, list(seeds))
+        else:
+            summary = campaign(postgres, list(seeds), workers=min(chosen.workers, len(seeds)), steps=chosen.steps)
     print(summary.text())
     if summary.failures:
-        print("tell one again with: python tests/sim/money --seed N", file=sys.stderr)
+        again = " --anvil" if chosen.anvil else ""
+        print(f"tell one again with: python tests/sim/money{again} --seed N", file=sys.stderr)
     return 1 if summary.failures else 0

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from backend import failpoints
 from backend.errors import IdempotencyMismatch
 from backend.txm import service as txm
 from backend.txm.keys import SignerUnavailable
@@ -16,7 +15,7 @@ from tests.sim.money.check import require
 from tests.sim.money.contract import CHANNEL, calldata, text
 from tests.sim.money.mempool import Sent
 from tests.sim.money.people import Purse, cast
-from tests.sim.money.stage import Stage
+from tests.sim.money.stage import POINTS, Stage
 
 
 def rows(stage: Stage, query: str) -> Sequence[Any]:
@@ -50,7 +49,7 @@ def funded(stage: Stage, units: int = 9_000_000) -> None:
 
 def dies_anywhere(stage: Stage) -> None:
     """A worker dies at each fail point in turn; no nonce is ever spent on nothing."""
-    for name in failpoints.NAMES:
+    for name in POINTS:
         stage.market.deposit(purse(), 1_000_000)
         stage.armed = name
         for _ in range(3):

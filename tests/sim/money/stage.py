@@ -30,6 +30,8 @@ from tests.sim.money.people import cast
 
 KINDS: Final = (*(kind for kind in REFUSALS if kind != "range_too_large"), "reordered", "stale_head")
 """What a node may do to any request; `Gate` adds what happens around a broadcast."""
+POINTS: Final = tuple(name for name in failpoints.NAMES if name.startswith("txm."))
+"""Where a worker may die between two steps of the transaction manager."""
 ETHER: Final = 10**18
 WEALTH: Final = 200_000_000
 ROUNDS: Final = 60

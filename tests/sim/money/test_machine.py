@@ -13,12 +13,11 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from backend import failpoints
 from tests.sim.money.check import claimed_on, conserved, covered, require
 from tests.sim.money.contract import CHANNEL, calldata, text
 from tests.sim.money.people import Person, Purse, cast
 from tests.sim.money.service import MoneySandbox
-from tests.sim.money.stage import Stage
+from tests.sim.money.stage import POINTS, Stage
 
 PURSES = st.sampled_from(cast().purses)
 AGENTS = st.sampled_from(cast().agents)
@@ -129,7 +128,7 @@ class MoneyMachine(RuleBasedStateMachine):
             depth = min(depth, window)
             self.stage.fork(depth, depth + more, share=share, forget=forget)
 
-    @rule(point=st.sampled_from(failpoints.NAMES))
+    @rule(point=st.sampled_from(POINTS))
     def crash(self, point: str) -> None:
         self.stage.armed = point
         self.stage.sweep()

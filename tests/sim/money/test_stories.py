@@ -16,9 +16,9 @@ def test_a_story_ends_with_everybody_paid(seed: int, bank: MoneySandbox) -> None
     assert report.happened["intent_final"]
 
 
-@pytest.mark.parametrize("notable", NOTABLE, ids=str)
-def test_a_notable_story_ends_well(notable: object, bank: MoneySandbox) -> None:
-    Story(getattr(notable, "seed", 0), bank).run()
+@pytest.mark.parametrize("seed", sorted({notable.seed for notable in NOTABLE}))
+def test_a_story_that_once_found_something(seed: int, bank: MoneySandbox) -> None:
+    Story(seed, bank).run()
 
 
 def test_the_same_seed_tells_the_same_story(bank: MoneySandbox) -> None:
