@@ -20,7 +20,7 @@ class WrongChain(NodeUnreachable):
     """The node serves another chain than ours and was not asked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)  # not frozen: context managers set the traceback of what passes them
 class NodeError(Exception):
     """The node answered with an error object; `data` is the revert data, if it sent any."""
 

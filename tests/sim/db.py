@@ -24,7 +24,7 @@ class FaultyDatabase:
     One is used for many processes in turn, since what SQLAlchemy has compiled stays with an engine.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ping: bool = True, lock_seconds: int = 60) -> None:
         self.rate = 0.0
         self.crash_rate = 0.0
         self.free = True
@@ -35,9 +35,9 @@ class FaultyDatabase:
         self._random = Random(0)
         self._counts: Counter[str] = Counter()
         # only a session just broken may hold locks, and how long the server takes to notice is not the story's matter
-        options = "-c synchronous_commit=off -c lock_timeout=60000"
+        options = f"-c synchronous_commit=off -c lock_timeout={lock_seconds * 1000}"
         self.engine: Engine = create_engine(
-            url, pool_size=1, max_overflow=3, pool_timeout=5, pool_pre_ping=True, connect_args={"options": options}
+            url, pool_size=1, max_overflow=3, pool_timeout=5, pool_pre_ping=ping, connect_args={"options": options}
         )
         self._open: Connection | None = None
         event.listen(self.engine, "begin", self._began)

@@ -1,0 +1,44 @@
+"""Every guard of the money engine holds its scenario, and no scenario ends well without its guard."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+
+from backend.errors import Problem
+from backend.txm.keys import SignerUnavailable
+from tests.sim.money.guards import GUARDS, Guard
+from tests.sim.money.stage import Stage
+
+BROKEN = (AssertionError, DBAPIError, Problem, SignerUnavailable)
+"""How a scenario may end badly. Anything else would be a mistake of the scenario itself."""
+ROWS = {
+    *(f"T{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 18, 19)),
+    *("P1", "P2", "P3", "P4b", "P6", "P7", "P8", "P9"),
+}
+"""What is about money and fits into one process; T13, T14 and P5 are about processes and Redis, P11 and P12 about load
+and HTTP, and have tests of their own. P10 is `test_machine.py`."""
+
+
+@pytest.fixture(params=GUARDS, ids=str)
+def guard(request: pytest.FixtureRequest) -> Guard:
+    guard: Guard = request.param
+    return guard
+
+
+def test_every_row_of_the_fault_table_has_a_guard() -> None:
+    assert {guard.row for guard in GUARDS} == ROWS
+
+
+def test_the_guard_holds(guard: Guard, stage: Stage) -> None:
+    guard.scenario(stage)
+
+
+def test_without_the_guard_it_breaks(guard: Guard, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    guard.remove(monkeypatch)
+    try:
+        guard.scenario(stage)
+    except BROKEN as error:
+        print(f"{guard}: {type(error).__name__}: {str(error)[:200]}")
+        return
+    pytest.fail(f"{guard}: nothing went wrong without it")
