@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from aicp.abi.signing import address_of, sign
+from aicp.abi.signing import SigningKey
 from aicp.abi.typed_data import (
     Domain,
     channel_domain,
@@ -31,17 +31,17 @@ class OperatorSigner:
     """Signs receipts, awards and claim batches. The key never leaves this object."""
 
     address: bytes
-    _key: bytes
+    _key: SigningKey
 
     @classmethod
     def from_hex(cls, key: str) -> OperatorSigner:
         """Build the signer from a 0x-hex private key."""
-        raw = bytes.fromhex(key.removeprefix("0x"))
-        return cls(address_of(raw), raw)
+        made = SigningKey(bytes.fromhex(key.removeprefix("0x")))
+        return cls(made.address, made)
 
     def sign(self, digest: bytes) -> bytes:
         """Return the 65-byte signature (r, s, v) over an EIP-712 digest."""
-        return sign(digest, self._key)
+        return self._key.sign(digest)
 
     def __repr__(self) -> str:
         return f"OperatorSigner(0x{self.address.hex()})"

@@ -21,6 +21,11 @@ class Settings(BaseSettings):
 
     database_url: str
     redis_url: str
+    """Holds the counters of the limits; nothing that may not be lost."""
+    broker_url: str = ""
+    """Redis for the workers' messages; the next database of `redis_url` where empty."""
+    broker_visibility_seconds: int = 900
+    """After so long a message somebody took and did not finish is given to another; longer than any round may last."""
     rpc_urls: Annotated[list[str], NoDecode]
     chain_id: int
     deployment: Path
@@ -31,8 +36,16 @@ class Settings(BaseSettings):
     retired_operator_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
     """Further operator keys. The deployment says until when each serves; past that it only signs receipts and claims
     of the pools that name it. A key the deployment does not list never takes anything new."""
-    relayer_keys: Annotated[list[SecretStr], NoDecode]
-    """Send transactions and pay gas; hold no rights in any contract."""
+    relayer_keys: Annotated[list[SecretStr], NoDecode] = Field(default_factory=list)
+    """Send transactions and pay gas; hold no rights in any contract. Here, in files, or behind a service."""
+    relayer_keystores: Annotated[list[Path], NoDecode] = Field(default_factory=list)
+    """Encrypted key files (Web3 Secret Storage), all of one password."""
+    relayer_keystore_password: SecretStr = SecretStr("")
+    relayer_service_addresses: Annotated[list[str], NoDecode] = Field(default_factory=list)
+    """Addresses whose keys the signing service holds."""
+    signing_service_url: str = ""
+    signing_service_token: SecretStr = SecretStr("")
+    signing_service_timeout_seconds: float = 5.0
     operators: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Addresses with the operator role in the API (operations pages, suspension)."""
 
@@ -68,7 +81,10 @@ class Settings(BaseSettings):
     rpc_timeout_seconds: float = 10.0
     sweep_seconds: float = 1.0
 
-    @field_validator("rpc_urls", "retired_operator_keys", "relayer_keys", "operators", "allowed_origins", mode="before")
+    @field_validator(
+        "rpc_urls", "retired_operator_keys", "relayer_keys", "relayer_keystores", "relayer_service_addresses",
+        "operators", "allowed_origins", mode="before",
+    )  # fmt: skip
     @classmethod
     def _comma_separated(cls, value: object) -> object:
         return _split(value)

@@ -34,6 +34,7 @@ from backend.files.api import router as files
 from backend.files.blobs import LocalBlobs
 from backend.network.api import breakers
 from backend.network.api import router as network
+from backend.ops.api import router as ops
 from backend.outbox.api import router as events
 from backend.outbox.hub import EventHub
 from backend.payments.api import router as payments
@@ -52,7 +53,7 @@ DESCRIPTION = (
 def api_router() -> APIRouter:
     """Return every route of the API, to be put under `/api/v1` and `/api`."""
     limited_routes = APIRouter(dependencies=[Depends(limited)])
-    for router in (auth, network, breakers, files, tasks, auctions, deals, disputes, payments, wallet, agents):
+    for router in (auth, network, breakers, files, tasks, auctions, deals, disputes, payments, wallet, agents, ops):
         limited_routes.include_router(router)
     whole = APIRouter()
     whole.include_router(limited_routes)

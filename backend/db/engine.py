@@ -8,11 +8,11 @@ there and a repeat with the same Idempotency-Key finds the stored answer.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, make_url
+from sqlalchemy import URL, Engine, create_engine, make_url, text
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
@@ -159,6 +159,23 @@ class SyncDatabase:
         """Run `fn` in one read-only transaction with one snapshot. Raises Unavailable when retryable."""
         with _translated(), self._read() as session, session.begin():
             return fn(session)
+
+    @contextmanager
+    def holding(self, locks: Sequence[int]) -> Iterator[list[int]]:
+        """Hold those of some advisory locks that nobody else holds; they end with the block, or with the process.
+
+        They are held by a connection without an open transaction, so that whoever holds them may wait for others. No
+        money may depend on them alone: a lost connection ends them early. Raises Unavailable.
+        """
+        with _translated(), self.engine.connect() as found:
+            connection = found.execution_options(isolation_level="AUTOCOMMIT")
+            try:
+                taken = text("SELECT key FROM unnest(CAST(:keys AS bigint[])) key WHERE pg_try_advisory_lock(key)")
+                yield list(connection.execute(taken, {"keys": list(locks)}).scalars())
+                connection.execute(text("SELECT pg_advisory_unlock_all()"))
+            except BaseException:
+                connection.invalidate()  # the server lets go of what a lost connection held
+                raise
 
     def close(self) -> None:
         """Close every connection."""

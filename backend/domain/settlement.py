@@ -10,10 +10,14 @@ from aicp.rules.constants import Constants
 
 CLAIM_ROW_GAS: Final = 25_000
 """Gas of one more row in a batch, with its share of the receiver's settlement."""
-CLAIM_BASE_GAS: Final = 120_000
 SETTLE_ROW_GAS: Final = 70_000
 SETTLE_BASE_GAS: Final = 60_000
-MAX_ROWS: Final = 150
+MAX_ROWS: Final = 400
+"""Rows of a batch; so many receivers are also the most one settlement can pay within a transaction's gas."""
+MAX_BATCH_GAS: Final = 30_000_000
+"""Gas limit of a batch. Polygon takes 2^25 a transaction."""
+MAX_BATCH_BYTES: Final = 120_000
+"""Calldata of a batch. Nodes take 128 KiB a transaction, signature and fees included."""
 WEI: Final = 10**18
 
 
@@ -84,9 +88,14 @@ def batch_limit(tries: int) -> int:
     return max(1, MAX_ROWS >> tries)
 
 
-def claim_gas(rows: int) -> int:
-    """Return the gas limit of a batch of rows that may each draw the pool and touch new words."""
-    return CLAIM_BASE_GAS + 110_000 * rows
+def claim_gas(estimated_gas: int) -> int:
+    """Return the gas limit of a batch: a fourth above what it takes now, since other claims may come before it."""
+    return estimated_gas + estimated_gas // 4 + 50_000
+
+
+def fits(*, calldata_bytes: int, estimated_gas: int) -> bool:
+    """Return whether one transaction can carry a batch."""
+    return calldata_bytes <= MAX_BATCH_BYTES and claim_gas(estimated_gas) <= MAX_BATCH_GAS
 
 
 def settle_gas(receivers: int) -> int:

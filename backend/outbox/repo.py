@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Final
+from typing import Final, cast
 
 from sqlalchemy import (
     ARRAY,
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Delete,
     Insert,
     Select,
+    Table,
     TextClause,
     Update,
     delete,
@@ -29,9 +30,9 @@ NEW_EVENTS_CHANNEL: Final = "aicp_outbox"
 NUMBERED_CHANNEL: Final = "aicp_events"
 
 
-def insert_event(event_type: str, payload: dict[str, Any], audience: list[bytes] | None) -> Insert:
-    """Store one event without a number."""
-    return insert(OutboxEvent).values(type=event_type, payload=payload, audience=audience)
+def insert_events() -> Insert:
+    """Store events without a number; executed with a list of type, payload and audience."""
+    return insert(cast(Table, OutboxEvent.__table__))  # without the ORM's work for each row
 
 
 def notify(channel: str) -> TextClause:

@@ -71,6 +71,8 @@ class IntentChanged(_Event):
     tx_hash: str | None
     error_code: str | None
     reference: dict[str, Any]
+    outcome: str | None = None
+    """What the nodes said to its newest bytes, where no node has taken them; see `AttemptOut.outcome`."""
 
 
 class AlarmChanged(_Event):

@@ -30,9 +30,22 @@ def emit(session: Session, event_type: str, payload: dict[str, Any], audience: S
     `payload` holds the fields of the event's schema besides `type`, `seq` and `at`; `audience` the addresses that may
     see it, None for everybody. Raises pydantic's ValidationError when the payload is not that of the type.
     """
-    event = SERVER_EVENT.validate_python({**payload, "type": event_type, "seq": 0, "at": _NO_TIME})
-    body = event.model_dump(mode="json", exclude={"type", "seq", "at"})
-    session.execute(repo.insert_event(event_type, body, None if audience is None else list(dict.fromkeys(audience))))
+    emit_many(session, event_type, [(payload, audience)])
+
+
+def emit_many(
+    session: Session, event_type: str, events: Sequence[tuple[dict[str, Any], Sequence[bytes] | None]]
+) -> None:
+    """Announce several events of a type, each a payload and its audience; as `emit` does one."""
+    if not events:
+        return
+    rows: list[dict[str, Any]] = []
+    for payload, audience in events:
+        event = SERVER_EVENT.validate_python({**payload, "type": event_type, "seq": 0, "at": _NO_TIME})
+        body = event.model_dump(mode="json", exclude={"type", "seq", "at"})
+        seen_by = None if audience is None else list(dict.fromkeys(audience))
+        rows.append({"type": event_type, "payload": body, "audience": seen_by})
+    session.execute(repo.insert_events(), rows)
     session.execute(repo.notify(repo.NEW_EVENTS_CHANNEL))
 
 

@@ -29,6 +29,7 @@ from backend.domain.settlement import (
     batch_limit,
     claim_gas,
     claim_reason,
+    fits,
     settle_gas,
     worth,
 )
@@ -41,7 +42,8 @@ from backend.txm import service as txm
 from backend.txm.classify import is_revert
 from backend.txm.machine import Machine
 from backend.txm.reverts import explain
-from backend.txm.rpc import NodeError
+from backend.txm.rpc import NodeError, request_of
+from backend.txm.states import Priority
 
 _log = structlog.get_logger("settlement")
 
@@ -98,7 +100,6 @@ def settle(machine: Machine) -> int:
     price = machine.rpc.head().base_fee_wei + max(machine.rpc.priority_fee(), ctx.constants.min_gas_price_wei)
     policy = _policy(machine, price)
     found = db.read(lambda s: candidates(s, ctx, policy))
-    good: list[Candidate] = []
     for one in found:
         known = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
         # the database has found it due: what nothing else explains is a wish
@@ -108,12 +109,11 @@ def settle(machine: Machine) -> int:
             _log.error("a withdrawal threatens receipts", **about, tries=one.claimable.tries)
         else:
             _log.info("a channel is due", **about, reason=reason)
-        if _would_be_taken(machine, policy, one):
-            good.append(one)
+    good = _taken(machine, policy, found)
     if not good:
         return 0
     keys = senders(machine)
-    return sum(_enqueue(machine, policy, batch, keys) for batch in batches(good))
+    return sum(_enqueue(machine, policy, batch, keys) for rows in batches(good) for batch in sized(machine, rows))
 
 
 def batches(found: Sequence[Candidate]) -> list[list[Candidate]]:
@@ -128,19 +128,21 @@ def batches(found: Sequence[Candidate]) -> list[list[Candidate]]:
     ]
 
 
-def _would_be_taken(machine: Machine, policy: repo.Policy, one: Candidate) -> bool:
-    """Return whether the chain would take this row now, by simulating its receipt alone; one it refuses rests."""
-    row = one.row
-    data = abi.encode_claim_with_signature([row.as_claim()], row.operator_signature)
-    try:
-        machine.rpc.eth_call(sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data)
-    except NodeError as error:
-        code, detail = explain(error)
-        _log.error("a receipt would not be taken", channel="0x" + row.channel_id.hex(), code=code, detail=detail)
-        if is_revert(error):
+def _taken(machine: Machine, policy: repo.Policy, found: list[Candidate]) -> list[Candidate]:
+    """Return the rows the chain would take now, by simulating each receipt alone; one it refuses rests."""
+    sender, contract = machine.keys.addresses[0], machine.ctx.deployment.payment_channel
+    calls = [abi.encode_claim_with_signature([one.row.as_claim()], one.row.operator_signature) for one in found]
+    answers = machine.rpc.batch([("eth_call", (request_of(sender, contract, data), "latest")) for data in calls])
+    good: list[Candidate] = []
+    for one, answer in zip(found, answers, strict=True):
+        if not isinstance(answer, NodeError):
+            good.append(one)
+            continue
+        code, detail = explain(answer)
+        _log.error("a receipt would not be taken", channel="0x" + one.row.channel_id.hex(), code=code, detail=detail)
+        if is_revert(answer):
             machine.db.write(partial(_rest, policy=policy, one=one))
-        return False
-    return True
+    return good
 
 
 def _rest(session: Session, *, policy: repo.Policy, one: Candidate) -> None:
@@ -152,16 +154,49 @@ def _rest(session: Session, *, policy: repo.Policy, one: Candidate) -> None:
         session.execute(repo.claim_tried(channel_id, one.claimed_units, policy.now, None))
 
 
-def _enqueue(machine: Machine, policy: repo.Policy, batch_rows: list[Candidate], keys: Senders) -> int:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Rows one transaction can claim, in the order of its calldata, and the gas it may use."""
+
+    candidates: list[Candidate]
+    data: bytes
+    gas_limit: int
+
+    @property
+    def receivers(self) -> list[bytes]:
+        """Who is paid by it, each once."""
+        return list(dict.fromkeys(one.row.config.receiver for one in self.candidates))
+
+
+def sized(machine: Machine, rows: list[Candidate]) -> list[Batch]:
+    """Return rows of one operator in as few batches as calldata and gas allow, each simulated as a whole.
+
+    A batch that is too large, or that the chain refuses as a whole, is halved. A row it refuses alone is left out.
+    Raises NodeUnreachable.
+    """
     ctx = machine.ctx
-    operator = ctx.operator_of(batch_rows[0].operator)
+    operator = ctx.operator_of(rows[0].operator)
     assert operator is not None, "the policy names only operators whose keys are here"
-    ordered, groups = grouped([one.row for one in batch_rows])
-    data = abi.encode_claim_batch(
-        operator.address, groups, operator.sign(batch_message(ordered).digest(ctx.domains.channel))
-    )
-    wanted = list(dict.fromkeys(row.config.receiver for row in ordered))
-    gas = claim_gas(len(ordered))
+    ordered, groups = grouped([one.row for one in rows])
+    places = {row.channel_id: place for place, row in enumerate(ordered)}
+    inside = sorted(rows, key=lambda one: places[one.row.channel_id])
+    signature = operator.sign(batch_message(ordered).digest(ctx.domains.channel))
+    data = abi.encode_claim_batch(operator.address, groups, signature)
+    request = request_of(machine.keys.addresses[0], ctx.deployment.payment_channel, data)
+    [estimate] = machine.rpc.batch([("eth_estimateGas", (request, "latest"))])
+    if not isinstance(estimate, NodeError) and fits(calldata_bytes=len(data), estimated_gas=int(estimate, 16)):
+        return [Batch(inside, data, claim_gas(int(estimate, 16)))]
+    if len(inside) == 1:
+        _log.error("a batch of one row cannot be sent", channel=hex0x(inside[0].row.channel_id))
+        return []
+    middle = len(inside) // 2
+    return [*sized(machine, inside[:middle]), *sized(machine, inside[middle:])]
+
+
+def _enqueue(machine: Machine, policy: repo.Policy, batch: Batch, keys: Senders) -> int:
+    ctx, rows = machine.ctx, batch.candidates
+    operator = rows[0].operator
+    wanted, gas = batch.receivers, batch.gas_limit
     sender = keys.take(gas + settle_gas(len(wanted)), 2)
     if sender is None:
         return 0
@@ -170,24 +205,25 @@ def _enqueue(machine: Machine, policy: repo.Policy, batch_rows: list[Candidate],
         if not session.execute(repo.try_lock()).scalar_one():
             return 0
         # asked again under the lock: another worker may have just built this batch
-        still = session.execute(repo.claimable(policy, [row.channel_id for row in ordered])).all()
-        if len(still) < len(ordered):
+        still = session.execute(repo.claimable(policy, [one.row.channel_id for one in rows])).all()
+        if len(still) < len(rows):
             return 0
-        batch = str(new_id())
+        name = str(new_id())
         claim = txm.enqueue(
-            session, ctx, idem_key=f"claim:{batch}", kind="claim", on_behalf_of=operator.address,
-            to=ctx.deployment.payment_channel, data=data, expires_at=None,
-            reference={"batch": batch, "rows": len(ordered)}, account=sender, gas_limit=gas,
+            session, ctx, idem_key=f"claim:{name}", kind="claim", on_behalf_of=operator,
+            to=ctx.deployment.payment_channel, data=batch.data, expires_at=None,
+            reference={"batch": name, "rows": len(rows)}, account=sender, gas_limit=gas,
+            priority=Priority.URGENT,
         )  # fmt: skip
-        for one in batch_rows:
+        for one in rows:
             row = one.row
             session.add(
                 ClaimRow(intent_id=claim.id, channel_id=row.channel_id, total_claimed_units=row.total_claimed_units)
             )
             session.execute(repo.claim_tried(row.channel_id, one.claimed_units, policy.now, claim.id))
         resting = set(session.execute(repo.resting(wanted, policy.now)).scalars())
-        _pay(session, ctx, [receiver for receiver in wanted if receiver not in resting], sender, batch)
-        return len(ordered)
+        _pay(session, ctx, [receiver for receiver in wanted if receiver not in resting], sender, name)
+        return len(rows)
 
     return machine.db.write(run)
 
@@ -200,6 +236,7 @@ def _pay(session: Session, ctx: Context, receivers: list[bytes], sender: bytes, 
         session, ctx, idem_key=f"settle:{batch}", kind="settle", on_behalf_of=ctx.operator.address,
         to=ctx.deployment.payment_channel, data=abi.encode_settle_many(receivers), expires_at=None,
         reference={"batch": batch, "receivers": len(receivers)}, account=sender, gas_limit=settle_gas(len(receivers)),
+        priority=Priority.URGENT,
     )  # fmt: skip
     paid = dict(session.execute(repo.settled_units(receivers)).tuples().all())
     for receiver in receivers:
@@ -216,7 +253,7 @@ def pay_unpaid(machine: Machine) -> int:
     found = db.read(lambda s: s.execute(repo.unpaid(operators, moment(ctx.now()), MAX_ROWS)).tuples().all())
     if not found:
         return 0
-    payable = {receiver for receiver, _ in found if _could_be_paid(machine, receiver)}
+    payable = _payable(machine, [receiver for receiver, _ in found])
     sender = senders(machine).take(settle_gas(max(1, len(payable))), 1) if payable else None
 
     def run(session: Session) -> int:
@@ -238,12 +275,16 @@ def pay_unpaid(machine: Machine) -> int:
     return db.write(run)
 
 
-def _could_be_paid(machine: Machine, receiver: bytes) -> bool:
-    data = abi.encode_settle(receiver, machine.ctx.deployment.usdc)
-    try:
-        machine.rpc.eth_call(sender=machine.keys.addresses[0], to=machine.ctx.deployment.payment_channel, data=data)
-    except NodeError as error:
-        code, _ = explain(error)
-        _log.error("a receiver cannot be paid for now", receiver="0x" + receiver.hex(), code=code)
-        return False
-    return True
+def _payable(machine: Machine, receivers: list[bytes]) -> set[bytes]:
+    """Return those whom the chain would pay now."""
+    sender, contract = machine.keys.addresses[0], machine.ctx.deployment.payment_channel
+    calls = [abi.encode_settle(receiver, machine.ctx.deployment.usdc) for receiver in receivers]
+    answers = machine.rpc.batch([("eth_call", (request_of(sender, contract, data), "latest")) for data in calls])
+    found: set[bytes] = set()
+    for receiver, answer in zip(receivers, answers, strict=True):
+        if isinstance(answer, NodeError):
+            code, _ = explain(answer)
+            _log.error("a receiver cannot be paid for now", receiver="0x" + receiver.hex(), code=code)
+        else:
+            found.add(receiver)
+    return found

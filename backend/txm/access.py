@@ -7,13 +7,15 @@ is mined costs a little and breaks nothing. A node that refuses or is slow is le
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import structlog
 
+from backend.txm.eip1559 import AccessList
 from backend.txm.machine import Machine
-from backend.txm.rpc import NodeError, NodeUnreachable
-from backend.txm.signer import AccessList
+from backend.txm.rpc import NodeError, NodeUnreachable, request_of
 
 DEADLINE_SECONDS: Final = 2.0
 PAUSE_SECONDS: Final = 60
@@ -21,23 +23,52 @@ PAUSE_SECONDS: Final = 60
 _log = structlog.get_logger("txm.access")
 
 
-def list_for(machine: Machine, *, sender: bytes, to: bytes, data: bytes, tag: str, needed: int | None) -> AccessList:
-    """Return the list that makes the call cheaper, empty when none does or nobody tells.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listable:
+    """A call that passes. `needed` is the node's estimate without a list, None where it was not asked for one."""
 
-    `needed` is the node's estimate without a list, if it was asked already.
-    """
+    sender: bytes
+    to: bytes
+    data: bytes
+    tag: str
+    needed: int | None
+
+
+def lists_for(machine: Machine, calls: Sequence[Listable]) -> list[AccessList]:
+    """Return for each call the list that makes it cheaper, empty where none does or nobody tells."""
     # a pause longer than any is a clock that went back
-    if not machine.ctx.network.access_lists or 0 < machine.lists.paused_until - machine.ctx.now() <= PAUSE_SECONDS:
-        return ()
+    resting = 0 < machine.lists.paused_until - machine.ctx.now() <= PAUSE_SECONDS
+    if not calls or not machine.ctx.network.access_lists or resting:
+        return [()] * len(calls)
     try:
-        found = machine.rpc.access_list(sender=sender, to=to, data=data, tag=tag, deadline_seconds=DEADLINE_SECONDS)
-        if not found:
-            return ()
-        if needed is None:
-            needed = machine.rpc.estimate_gas(sender=sender, to=to, data=data, tag=tag)
-        listed = machine.rpc.estimate_gas(sender=sender, to=to, data=data, tag=tag, access_list=found)
+        return _asked(machine, calls)
     except (NodeError, NodeUnreachable) as error:
         machine.lists.paused_until = machine.ctx.now() + PAUSE_SECONDS
-        _log.warning("no access list; calls go without", to="0x" + to.hex(), error=str(error))
-        return ()
-    return found if listed < needed else ()
+        _log.warning("no access lists; calls go without", calls=len(calls), error=str(error))
+        return [()] * len(calls)
+
+
+def _asked(machine: Machine, calls: Sequence[Listable]) -> list[AccessList]:
+    requests = [(request_of(one.sender, one.to, one.data), one.tag) for one in calls]
+    found = machine.rpc.access_lists(requests, deadline_seconds=DEADLINE_SECONDS)
+    named = [at for at, listed in enumerate(found) if listed]
+    without = [at for at in named if calls[at].needed is None]
+    estimates = [("eth_estimateGas", requests[at]) for at in without]
+    for at in named:
+        one = calls[at]
+        estimates.append(
+            ("eth_estimateGas", (request_of(one.sender, one.to, one.data, access_list=found[at]), one.tag))
+        )
+    answers = [_gas(answer) for answer in machine.rpc.batch(estimates)] if estimates else []
+    plain = {at: one.needed for at, one in enumerate(calls)} | dict(zip(without, answers, strict=False))
+    chosen: list[AccessList] = [()] * len(calls)
+    for at, listed in zip(named, answers[len(without) :], strict=True):
+        if listed < (plain[at] or 0):
+            chosen[at] = found[at]
+    return chosen
+
+
+def _gas(answer: str | NodeError) -> int:
+    if isinstance(answer, NodeError):
+        raise answer
+    return int(answer, 16)

@@ -9,16 +9,18 @@ for, whichever was sent last.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 import structlog
 from sqlalchemy.orm import Session
 
 from backend.db.times import moment
-from backend.txm import repo, service
+from backend.failpoints import failpoint
+from backend.txm import repo, repo_sends, service
 from backend.txm.machine import BATCH, Machine
-from backend.txm.models import Attempt, Intent, Transaction
+from backend.txm.models import Intent, Transaction
 from backend.txm.reverts import explain
 from backend.txm.rpc import NodeError, NodeUnreachable, TxReceipt
 from backend.txm.states import UNFINAL, IntentState, TxState
@@ -31,12 +33,37 @@ _log = structlog.get_logger("txm.confirm")
 class Finding:
     """What the chain says of a transaction: its receipt, if any, and whether it can no longer change.
 
-    `known_block` is the block we took it to be mined in when we asked, None where we knew of none.
+    `known_block` is the block we took it to be mined in when we asked, None where we knew of none. `nothing` where
+    what is mined only uses the nonce up; `failure` is why it failed, code and detail.
     """
 
     known_block: bytes | None
     receipt: TxReceipt | None
     final: bool
+    nothing: bool = False
+    failure: tuple[str, str] | None = None
+
+
+@dataclass(slots=True)
+class _Heights:
+    """Canonical block hashes, asked for once a round."""
+
+    machine: Machine
+    finalized: int | None
+    hashes: dict[int, bytes] = field(default_factory=dict)
+
+    def learn(self, numbers: Iterable[int]) -> None:
+        """Ask for the hashes at heights that were not asked for yet."""
+        new = sorted(set(numbers) - self.hashes.keys())
+        if new:
+            self.hashes |= self.machine.rpc.block_hashes(new)
+
+    def is_final(self, number: int, block_hash: bytes) -> bool:
+        """Return whether a block is canonical and at or under the finalised one."""
+        if self.finalized is None or number > self.finalized:
+            return False
+        self.learn([number])
+        return self.hashes.get(number) == block_hash
 
 
 def confirm(machine: Machine) -> int:
@@ -44,18 +71,23 @@ def confirm(machine: Machine) -> int:
 
     First what has no receipt yet, then, page by page, what has one: however much waits for finality, nothing starves.
     """
-    finalized = machine.rpc.finalized_number()
-    rows = machine.db.read(partial(_unmined, machine=machine))
-    changed = _look_up(machine, rows, finalized)
+    changed = confirm_unmined(machine)
+    heights = _Heights(machine, machine.rpc.finalized_number())
     after: tuple[int, uuid.UUID] | None = None
     while True:
         rows = machine.db.read(partial(_mined, machine=machine, after=after))
-        changed += _look_up(machine, rows, finalized)
+        changed += _look_up(machine, _in_doubt(rows, heights), heights)
         if len(rows) < BATCH:
             return changed
         last = rows[-1]
         assert last.block_number is not None
         after = (last.block_number, last.id)
+
+
+def confirm_unmined(machine: Machine) -> int:
+    """Look for the receipts of what has none; return how many changed."""
+    rows = machine.db.read(partial(_unmined, machine=machine))
+    return _look_up(machine, rows, _Heights(machine, machine.rpc.finalized_number())) if rows else 0
 
 
 def _unmined(session: Session, *, machine: Machine) -> list[Transaction]:
@@ -67,24 +99,35 @@ def _mined(session: Session, *, machine: Machine, after: tuple[int, uuid.UUID] |
     return list(session.execute(page).scalars())
 
 
-def _look_up(machine: Machine, rows: list[Transaction], finalized: int | None) -> int:
+def _in_doubt(rows: Sequence[Transaction], heights: _Heights) -> list[Transaction]:
+    """Leave out what is mined above the finalised block, where the chain still has its block at that height."""
+    young = [row for row in rows if heights.finalized is None or (row.block_number or 0) > heights.finalized]
+    heights.learn(row.block_number for row in young if row.block_number is not None)
+    same = {row.id for row in young if heights.hashes.get(row.block_number or 0) == row.block_hash}
+    return [row for row in rows if row.id not in same]
+
+
+def _look_up(machine: Machine, rows: Sequence[Transaction], heights: _Heights) -> int:
     if not rows:
         return 0
-    attempts = machine.db.read(lambda s: list(s.execute(repo.attempts_of([row.id for row in rows])).scalars()))
-    found = machine.rpc.receipts([attempt.hash for attempt in attempts])
-    by_tx: dict[uuid.UUID, list[Attempt]] = {}
-    for attempt in attempts:
-        by_tx.setdefault(attempt.tx_id, []).append(attempt)
-    changed = 0
+    attempts = machine.db.read(lambda s: s.execute(repo_sends.attempt_hashes([row.id for row in rows])).tuples().all())
+    found = machine.rpc.receipts([tx_hash for _, tx_hash, _ in attempts])
+    mined = {tx_id: (found[tx_hash], empty) for tx_id, tx_hash, empty in attempts if tx_hash in found}
+    heights.learn(r.block_number for r, _ in mined.values() if r.block_number <= (heights.finalized or -1))
+    news: dict[uuid.UUID, Finding] = {}
     for row in rows:
-        receipt = next((found[a.hash] for a in by_tx.get(row.id, []) if a.hash in found), None)
+        receipt, empty = mined.get(row.id, (None, False))
         if receipt is None and not _may_be_gone(machine, row):
             continue
-        finding = Finding(row.block_hash, receipt, receipt is not None and _is_final(machine, receipt, finalized))
-        if _is_news(row, finding):
-            detail = _why(machine, row, receipt) if receipt is not None and not receipt.succeeded else None
-            changed += machine.db.write(partial(apply, machine=machine, tx_id=row.id, finding=finding, failure=detail))
-    return changed
+        final = receipt is not None and heights.is_final(receipt.block_number, receipt.block_hash)
+        failure = None
+        if _is_news(row, receipt, final=final):
+            if receipt is not None and not receipt.succeeded:
+                failure = _why(machine, row, receipt)
+            news[row.id] = Finding(row.block_hash, receipt, final, nothing=empty, failure=failure)
+    if not news:
+        return 0
+    return machine.db.write(partial(apply, machine=machine, findings=news))
 
 
 def _may_be_gone(machine: Machine, row: Transaction) -> bool:
@@ -99,16 +142,10 @@ def _may_be_gone(machine: Machine, row: Transaction) -> bool:
     return machine.rpc.shows_another_block(row.block_number, row.block_hash)
 
 
-def _is_final(machine: Machine, receipt: TxReceipt, finalized: int | None) -> bool:
-    if finalized is None or receipt.block_number > finalized:
-        return False
-    return machine.rpc.block_hash(receipt.block_number) == receipt.block_hash
-
-
-def _is_news(row: Transaction, finding: Finding) -> bool:
-    if finding.receipt is None:
+def _is_news(row: Transaction, receipt: TxReceipt | None, *, final: bool) -> bool:
+    if receipt is None:
         return True
-    return finding.final or row.state != TxState.MINED.value or row.block_hash != finding.receipt.block_hash
+    return final or row.state != TxState.MINED.value or row.block_hash != receipt.block_hash
 
 
 def _why(machine: Machine, row: Transaction, receipt: TxReceipt) -> tuple[str, str]:
@@ -128,61 +165,74 @@ def _why(machine: Machine, row: Transaction, receipt: TxReceipt) -> tuple[str, s
     return "reverted", "The transaction failed in its block; another transaction came first."
 
 
-def apply(
-    session: Session, machine: Machine, tx_id: uuid.UUID, finding: Finding, failure: tuple[str, str] | None
-) -> bool:
-    """Write a finding to the transaction and its intent, in one commit; return whether it still held.
+def apply(session: Session, *, machine: Machine, findings: Mapping[uuid.UUID, Finding]) -> int:
+    """Write findings to transactions and their intents, in one commit; return how many still held.
 
-    The finding is older than the lock: another worker may have ended the transaction, or seen it in another block.
+    They are older than the locks: another worker may have ended a transaction, or seen it in another block.
     """
-    row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
-    if row is None or row.state not in UNFINAL or row.block_hash != finding.known_block:
-        return False
-    intent = None
-    if row.intent_id is not None:
-        intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
+    held = [
+        row
+        for row in session.execute(repo.transactions_locked(list(findings))).scalars()
+        if row.state in UNFINAL and row.block_hash == findings[row.id].known_block
+    ]
+    wanted = [row.intent_id for row in held if row.intent_id is not None]
+    intents = {one.id: one for one in session.execute(repo.intents_waited(wanted)).scalars()} if wanted else {}
+    changed: list[Intent] = []
+    for row in held:
+        intent = None if row.intent_id is None else intents[row.intent_id]
+        if _write(session, machine, row, intent, findings[row.id]):
+            assert intent is not None
+            changed.append(intent)
+    session.flush()
+    service.announce(session, *changed)
+    failpoint("txm.confirming")
+    return len(held)
+
+
+def _write(session: Session, machine: Machine, row: Transaction, intent: Intent | None, finding: Finding) -> bool:
+    """Write one finding; return whether its intent has changed."""
     row.updated_at = moment(machine.ctx.now())
     receipt = finding.receipt
     if receipt is None:
-        _back_to_accepted(session, machine, row, intent)
-        return True
+        _log.warning("a mined transaction is no longer in the chain", tx=str(row.id), nonce=row.nonce)
+        row.state = TxState.ACCEPTED.value
+        row.block_number = row.block_hash = row.mined_hash = None
+        session.execute(repo_sends.send_again(row.id))
+        return intent is not None and _back_to_sent(session, machine, intent)
     row.block_number, row.block_hash, row.mined_hash = receipt.block_number, receipt.block_hash, receipt.tx_hash
     if not finding.final:
         row.state = TxState.MINED.value
+    elif not receipt.succeeded:
+        row.state = TxState.FAILED_ONCHAIN.value
     else:
-        row.state = TxState.FINAL.value if receipt.succeeded else TxState.FAILED_ONCHAIN.value
-    if intent is not None:
-        _tell_intent(session, machine, intent, finding, failure)
-    return True
+        row.state = TxState.CANCELLED.value if finding.nothing and intent is not None else TxState.FINAL.value
+    return intent is not None and _tell_intent(session, machine, intent, finding)
 
 
-def _back_to_accepted(session: Session, machine: Machine, row: Transaction, intent: Intent | None) -> None:
-    _log.warning("a mined transaction is no longer in the chain", tx=str(row.id), nonce=row.nonce)
-    row.state = TxState.ACCEPTED.value
-    row.block_number = row.block_hash = row.mined_hash = None
-    for attempt in session.execute(repo.attempts_of([row.id])).scalars():
-        attempt.last_broadcast_at = None
-    if intent is not None:
-        _count(session, machine, intent, None)
-        service.set_state(
-            session, machine.ctx, intent, IntentState.SENT, block_number=None, gas_used=None, error_code=None
-        )
+def _back_to_sent(session: Session, machine: Machine, intent: Intent) -> bool:
+    _count(session, machine, intent, None)
+    return service.change(
+        machine.ctx, intent, IntentState.SENT, block_number=None, gas_used=None, error_code=None, error_detail=None
+    )
 
 
-def _tell_intent(
-    session: Session, machine: Machine, intent: Intent, finding: Finding, failure: tuple[str, str] | None
-) -> None:
+def _tell_intent(session: Session, machine: Machine, intent: Intent, finding: Finding) -> bool:
     receipt = finding.receipt
     assert receipt is not None
-    code, detail = failure or (None, None)
+    if finding.nothing:  # its call never happens on this nonce; certain only once that is final
+        if not finding.final:
+            return False
+        return service.change(
+            machine.ctx, intent, IntentState.CANCELLED, tx_hash=receipt.tx_hash, block_number=receipt.block_number,
+            error_code="cancelled",
+        )  # fmt: skip
+    code, detail = finding.failure or (None, None)
     ended = IntentState.FINAL if receipt.succeeded else IntentState.FAILED
-    state = ended if finding.final else IntentState.MINED
     _count(session, machine, intent, receipt.gas_used)
-    service.set_state(
-        session,
+    return service.change(
         machine.ctx,
         intent,
-        state,
+        ended if finding.final else IntentState.MINED,
         tx_hash=receipt.tx_hash,
         block_number=receipt.block_number,
         gas_used=receipt.gas_used,

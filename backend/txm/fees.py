@@ -24,6 +24,11 @@ def market(*, base_fee_wei: int, suggested_tip_wei: int, floor_wei: int, cap_wei
     return _within(2 * base_fee_wei + tip, tip, cap_wei)
 
 
+def affordable(fees: Fees, gas_limit: int, budget_wei: int | None) -> Fees:
+    """Return the fees, lowered to what a budget allows for so much gas."""
+    return fees if budget_wei is None else _within(fees.max_fee_wei, fees.tip_wei, budget_wei // gas_limit)
+
+
 def _bumped(value: int) -> int:
     """Raise by an eighth, rounded up: pools take a replacement only 10% above, some count more strictly."""
     return -(-value * 9 // 8)

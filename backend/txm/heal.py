@@ -8,14 +8,19 @@ from functools import partial
 import structlog
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import hex0x
+from backend.alarms import service as alarms
+from backend.alarms.service import AlarmKind
 from backend.db.times import moment
-from backend.txm import repo, service
+from backend.txm import repo, repo_sends, service
+from backend.txm.eip1559 import Signed, nothing
 from backend.txm.fees import Fees
-from backend.txm.machine import NOOP_GAS, Machine
-from backend.txm.models import Attempt, RelayAccount, Transaction
-from backend.txm.prepare import store_first_attempt
-from backend.txm.signer import Call
+from backend.txm.keys import SignerUnavailable
+from backend.txm.machine import Machine
+from backend.txm.models import RelayAccount, Transaction
 from backend.txm.states import IntentState, TxState
+from backend.txm.store import NewTransaction, store_attempt, store_transactions
+from backend.txm.tell import tell
 
 _log = structlog.get_logger("txm.heal")
 
@@ -36,8 +41,13 @@ def _register(session: Session, *, chain_id: int, address: bytes, nonce: int) ->
     session.execute(repo.new_account(chain_id, address, nonce))
 
 
-def _noop(account: bytes) -> Call:
-    return Call(to=account, data=b"", gas_limit=NOOP_GAS)
+def _sign_nothing(machine: Machine, account: bytes, nonce: int, fees: Fees) -> Signed | None:
+    """Return bytes that only use a nonce up, None where the key's signer is silent; somebody is told of that."""
+    try:
+        return machine.keys.sign(account, nonce, nothing(account), fees)
+    except SignerUnavailable as error:
+        tell(machine, AlarmKind.SIGNER_FAILED, [], {account: f"A nonce is not freed: {error}."})
+        return None
 
 
 def replace_by_noop(machine: Machine, tx_id: uuid.UUID, reason: str) -> None:
@@ -45,31 +55,24 @@ def replace_by_noop(machine: Machine, tx_id: uuid.UUID, reason: str) -> None:
 
     Not while some node may hold its bytes: the call could still happen after we have said that it failed.
     """
+    found = machine.db.read(lambda s: s.execute(repo.transaction(tx_id)).scalar_one())
     fees = machine.market_fees()
+    signed = _sign_nothing(machine, found.account, found.nonce, fees)
+    if signed is None:
+        return
 
     def run(session: Session) -> None:
         row = session.execute(repo.transaction_locked(tx_id)).scalar_one_or_none()
         if row is None or row.state != TxState.SIGNED.value or row.intent_id is None:
             return
-        if session.execute(repo.may_be_mined(row.id)).scalar_one():
+        if session.execute(repo_sends.may_be_mined(row.id)).scalar_one():
             return
         intent = session.execute(repo.intent_waited(row.intent_id)).scalar_one()
         attempts = session.execute(repo.attempts_of([row.id])).scalars().all()
-        signed = machine.keys.sign(row.account, row.nonce, _noop(row.account), fees)
-        now = moment(machine.ctx.now())
-        session.add(
-            Attempt(
-                tx_id=row.id,
-                seq=attempts[-1].seq + 1,
-                raw=signed.raw,
-                hash=signed.tx_hash,
-                max_fee_wei=fees.max_fee_wei,
-                tip_wei=fees.tip_wei,
-                signed_at=now,
-            )
-        )
+        store_attempt(session, machine, row.id, seq=attempts[-1].seq + 1, signed=signed, fees=fees, nothing=True)
         row.intent_id = None
-        row.updated_at = now
+        row.rejected_intent_id = intent.id
+        row.updated_at = moment(machine.ctx.now())
         service.set_state(
             session, machine.ctx, intent, IntentState.FAILED, error_code="rejected", error_detail=reason, tx_hash=None
         )
@@ -96,7 +99,11 @@ def fill_holes(machine: Machine) -> int:
         for nonce in sorted(set(range(low, account.next_nonce)) - used):
             fees = fees or machine.market_fees()
             _log.error("a nonce without a transaction is filled", sender="0x" + account.address.hex(), nonce=nonce)
-            filled += machine.db.write(partial(_fill, machine=machine, address=account.address, nonce=nonce, fees=fees))
+            signed = _sign_nothing(machine, account.address, nonce, fees)
+            if signed is None:
+                break
+            filler = NewTransaction(intent_id=None, nonce=nonce, fees=fees, signed=signed)
+            filled += machine.db.write(partial(_fill, machine=machine, address=account.address, filler=filler))
     return filled
 
 
@@ -110,12 +117,12 @@ def _used_nonces(session: Session, *, machine: Machine, account: RelayAccount, l
     return set(session.execute(found).scalars())
 
 
-def _fill(session: Session, machine: Machine, address: bytes, nonce: int, fees: Fees) -> int:
+def _fill(session: Session, *, machine: Machine, address: bytes, filler: NewTransaction) -> int:
     session.execute(repo.account_locked(machine.keys.chain_id, address)).scalar_one()
-    taken = session.execute(repo.nonces_between(machine.keys.chain_id, address, nonce, nonce + 1)).scalars().all()
-    if taken:
+    around = repo.nonces_between(machine.keys.chain_id, address, filler.nonce, filler.nonce + 1)
+    if session.execute(around).scalars().all():
         return 0
-    store_first_attempt(session, machine, None, address, nonce=nonce, call=_noop(address), fees=fees)
+    store_transactions(session, machine, {address: [filler]})
     return 1
 
 
@@ -190,6 +197,7 @@ def _block_that_used(machine: Machine, row: Transaction, finalized: int) -> int 
 def _quarantine(session: Session, machine: Machine, address: bytes, reason: str) -> None:
     _log.error("a relayer key is quarantined", sender="0x" + address.hex(), reason=reason)
     session.execute(repo.quarantine(machine.keys.chain_id, address, reason))
+    alarms.raise_alarm(session, AlarmKind.KEY_QUARANTINED, hex0x(address), f"The key is out of use: {reason}.")
     # what only this key may send would wait for ever; whoever asked asks again with another key
     for intent in session.execute(repo.queued_for(address)).scalars():
         service.set_state(session, machine.ctx, intent, IntentState.FAILED, error_code="key_quarantined")

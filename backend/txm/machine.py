@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass, field
 from typing import Final
 
 from backend.context import Context
 from backend.db.engine import SyncDatabase
 from backend.txm.fees import Fees, market
+from backend.txm.nodes import NodeHealth
 from backend.txm.rpc import Rpc
 from backend.txm.signer import Keyring
 
 MAX_IN_FLIGHT: Final = 16
 """Transactions without a receipt per key: what public pools keep for one account."""
-NOOP_GAS: Final = 21_000
 BATCH: Final = 200
 REBROADCAST_SECONDS: Final = 15
 
@@ -25,6 +26,15 @@ class Lists:
     paused_until: int = 0
 
 
+@dataclass(slots=True)
+class Watch:
+    """What this process has told of nodes and contracts, and when."""
+
+    contracts_checked: bool = False
+    reported_at: dt.datetime | None = None
+    reported: list[NodeHealth] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """Network, database, nodes and keys."""
@@ -34,13 +44,15 @@ class Machine:
     rpc: Rpc
     keys: Keyring
     lists: Lists = field(default_factory=Lists)
+    watch: Watch = field(default_factory=Watch)
 
     def market_fees(self) -> Fees:
         """Return what to offer now. Raises NodeUnreachable or NodeError."""
         constants = self.ctx.constants
+        head, tip = self.rpc.head_and_tip()
         return market(
-            base_fee_wei=self.rpc.head().base_fee_wei,
-            suggested_tip_wei=self.rpc.priority_fee(),
+            base_fee_wei=head.base_fee_wei,
+            suggested_tip_wei=tip,
             floor_wei=constants.min_gas_price_wei,
             cap_wei=constants.max_fee_cap_wei,
         )

@@ -83,6 +83,8 @@ class Transaction(Base):
 
     id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
     intent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("txm.intent.id"), index=True)
+    rejected_intent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("txm.intent.id"), index=True)
+    """The intent whose call every node rejected for good, so that the nonce is spent on nothing."""
     chain_id: Mapped[int] = mapped_column(BigInteger)
     account: Mapped[AddressColumn]
     nonce: Mapped[int] = mapped_column(BigInteger)
@@ -135,3 +137,16 @@ class NodeState(Base):
     updated_at: Mapped[CreatedAt]
 
     __table_args__ = (CheckConstraint("failures >= 0", name="failures"), {"schema": "txm"})
+
+
+class ContractCode(Base):
+    """The hash of a contract's code when the workers first saw it; another one later is an alarm."""
+
+    __tablename__ = "contract_code"
+
+    chain_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    address: Mapped[AddressColumn] = mapped_column(primary_key=True)
+    code_hash: Mapped[HashColumn]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "txm"},)

@@ -1,42 +1,67 @@
-"""From a queued intent to a signed attempt in the database.
+"""From queued intents to signed attempts in the database.
 
-The call is simulated before a nonce is taken, so a call that would revert fails without burning one. Nonce, transaction
-row and signed bytes are one commit: a crash before it leaves the intent queued, a crash after it leaves signed bytes
-that the broadcast step sends as often as needed. No nonce is ever given out without bytes that use it.
+Calls are simulated before a nonce is taken, so a call that would revert fails without burning one. A key's transactions
+are signed for the nonces that follow its row, and then stored in one commit with them: it takes the nonces only if they
+are still the key's next ones. A crash, or a signer that fails, before that commit leaves the intents queued and the
+nonces free; after it there are signed bytes for every nonce, which the broadcast step sends as often as needed. No
+nonce is ever given out without bytes that use it.
+
+Workers lease keys, so that two of them do not sign for the same nonces in vain. Nothing but time depends on the lease.
 """
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import uuid
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
-import structlog
 from sqlalchemy.orm import Session
 
-from backend.db.ids import new_id
+from backend.alarms.service import AlarmKind
 from backend.db.times import moment
-from backend.domain.gas import most_gas
-from backend.txm import access, repo, service
-from backend.txm.classify import SendOutcome, classify, is_out_of_gas, is_revert
-from backend.txm.fees import Fees
+from backend.failpoints import failpoint
+from backend.txm import repo, service
+from backend.txm.eip1559 import NOOP_GAS, Call
+from backend.txm.fees import Fees, affordable
+from backend.txm.keys import SignerUnavailable
 from backend.txm.machine import BATCH, MAX_IN_FLIGHT, Machine
-from backend.txm.models import Attempt, Intent, Transaction
-from backend.txm.reverts import explain
-from backend.txm.rpc import NodeError
-from backend.txm.signer import Call
-from backend.txm.states import IntentState, TxState
+from backend.txm.models import Intent
+from backend.txm.simulate import Revert, simulate
+from backend.txm.states import IntentState
+from backend.txm.store import NewTransaction, store_transactions
+from backend.txm.tell import open_for, tell
 
-_log = structlog.get_logger("txm.prepare")
+_FUNDS: Final = AlarmKind.KEY_OUT_OF_FUNDS
+_SIGNER: Final = AlarmKind.SIGNER_FAILED
+OUT_OF_FUNDS: Final = "The relayer key cannot pay for what waits. Nothing is lost; it goes on after a top-up."
+
+
+@dataclass(slots=True)
+class Key:
+    """A key of ours that may send: its next nonce, how many more it takes, what it owns, what it will send."""
+
+    address: bytes
+    next_nonce: int
+    room: int
+    balance_wei: int = 0
+    short: bool = False
+    """Whether it cannot pay for something it should send."""
+    load: list[Ready] = field(default_factory=list)
+    signed: list[NewTransaction] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ready:
-    """A simulated call, waiting for a nonce."""
+    """A simulated call with the fees it offers, waiting for a nonce."""
 
     intent_id: uuid.UUID
-    call: Call
     account: bytes | None
+    call: Call
     fees: Fees
 
     @property
@@ -45,12 +70,12 @@ class Ready:
         return self.call.gas_limit * self.fees.max_fee_wei
 
 
-@dataclass(frozen=True, slots=True)
-class Revert:
-    """Why the call is not sent: the contract's error name and its arguments, or that it would need too much gas."""
+class _Gone(Exception):  # noqa: N818  # not an error: somebody else was first
+    """Something has changed since it was read; `left` is what may still be sent with the key."""
 
-    code: str
-    detail: str
+    def __init__(self, left: frozenset[uuid.UUID]) -> None:
+        super().__init__()
+        self.left = left
 
 
 def expire(machine: Machine) -> int:
@@ -59,194 +84,171 @@ def expire(machine: Machine) -> int:
     def run(session: Session) -> int:
         found = session.execute(repo.expired(moment(machine.ctx.now()), BATCH)).scalars().all()
         for intent in found:
-            service.set_state(session, machine.ctx, intent, IntentState.EXPIRED, error_code="signature_expired")
+            service.change(machine.ctx, intent, IntentState.EXPIRED, error_code="signature_expired")
+        session.flush()
+        service.announce(session, *found)
         return len(found)
 
     return machine.db.write(run)
 
 
+def lease_of(chain_id: int, address: bytes) -> int:
+    """Return the advisory lock that stands for a key's lease."""
+    return int.from_bytes(hashlib.sha256(b"txm" + chain_id.to_bytes(32) + address).digest()[:8], signed=True)
+
+
 def prepare(machine: Machine) -> int:
-    """Simulate and sign what is queued, as far as keys have room; return how many were signed."""
-    intents = machine.db.read(lambda s: list(s.execute(repo.ready(moment(machine.ctx.now()), BATCH)).scalars()))
-    if not intents:
+    """Simulate and sign what is queued, as far as keys nobody else works with have room; return how many."""
+    by_lease = {lease_of(machine.keys.chain_id, address): address for address in machine.keys.addresses}
+    with machine.db.holding(list(by_lease)) as leases:
+        mine = [by_lease[lease] for lease in leases]
+        return _prepare(machine, mine) if mine else 0
+
+
+def _prepare(machine: Machine, mine: list[bytes]) -> int:
+    keys, intents, open_alarms = machine.db.read(partial(_waiting, machine=machine, mine=mine))
+    if not keys or not intents:
         return 0
     fees = machine.market_fees()
-    # asked here, because no node is waited for while rows are locked
-    balances = {
-        address: machine.rpc.balance(address) for address in machine.db.read(lambda s: _usable(s, machine, None))
-    }
-    signed = 0
+    balances = machine.rpc.balances([key.address for key in keys])
+    for key in keys:
+        key.balance_wei = balances[key.address]
+        key.short = key.balance_wei < NOOP_GAS * fees.max_fee_wei
+    able = [key for key in keys if not key.short]
+    chosen = _sendable(intents, able)
+    verdicts = simulate(machine, chosen) if chosen else []
+    failed = {i.id: verdict for i, verdict in zip(chosen, verdicts, strict=True) if isinstance(verdict, Revert)}
+    if failed:
+        machine.db.write(partial(_fail, machine=machine, failed=failed))
+    for intent, call in zip(chosen, verdicts, strict=True):
+        if isinstance(call, Call):
+            offer = affordable(fees, call.gas_limit, intent.budget_wei)
+            _load(able, Ready(intent_id=intent.id, account=intent.account, call=call, fees=offer))
+    checked = [key.address for key in keys]
+    tell(machine, _FUNDS, checked, {key.address: OUT_OF_FUNDS for key in keys if key.short}, open_alarms[_FUNDS])
+    loaded = [key for key in able if key.load]
+    silent = _sign(machine, loaded)
+    tell(machine, _SIGNER, [key.address for key in loaded], silent, open_alarms[_SIGNER])
+    return _store(machine, [key for key in loaded if key.address not in silent])
+
+
+def _waiting(
+    session: Session, *, machine: Machine, mine: list[bytes]
+) -> tuple[list[Key], list[Intent], dict[AlarmKind, set[str]]]:
+    """Return those of the keys that have room, the intents whose turn it is, and which keys there are alarms of."""
+    chain_id = machine.keys.chain_id
+    busy = dict(session.execute(repo.in_flight(chain_id, mine)).tuples().all())
+    keys = [
+        Key(account.address, account.next_nonce, MAX_IN_FLIGHT - busy.get(account.address, 0))
+        for account in session.execute(repo.accounts(chain_id, mine)).scalars()
+        if account.quarantined_reason is None
+    ]
+    keys = [key for key in keys if key.room > 0]
+    if not keys:
+        return [], [], {}
+    intents = list(session.execute(repo.ready(moment(machine.ctx.now()), BATCH)).scalars())
+    return keys, intents, {kind: open_for(session, kind) for kind in (_FUNDS, _SIGNER)} if intents else {}
+
+
+def _sendable(intents: Sequence[Intent], keys: Sequence[Key]) -> list[Intent]:
+    """Return the first intents for which keys have room, so that nothing is simulated only to wait."""
+    room = Counter({key.address: key.room for key in keys})
+    anywhere = sum(room.values())
+    chosen: list[Intent] = []
     for intent in intents:
-        room, queued = machine.db.read(partial(_room_and_queued, machine=machine, intent_id=intent.id))
-        if not room:
+        if len(chosen) == anywhere:
             break
-        if not queued:  # another worker has taken it meanwhile; a simulation costs more than this question
-            continue
-        checked = simulate(machine, intent, fees)
-        match checked:
-            case Revert():
-                _fail(machine, intent.id, checked)
-            case Ready():
-                payers = _payers(balances, checked)
-                used = machine.db.write(partial(allocate, machine=machine, ready=checked, payers=payers))
-                if used is not None:
-                    balances[used] -= checked.most_wei
-                    signed += 1
-            case None:
+        if intent.account is not None:
+            if room[intent.account] <= 0:
                 continue
-    return signed
+            room[intent.account] -= 1
+        chosen.append(intent)
+    return chosen
 
 
-def _room_and_queued(session: Session, *, machine: Machine, intent_id: uuid.UUID) -> tuple[bool, bool]:
-    """Return whether any usable key has less than 16 transactions in flight, and whether the intent still waits."""
-    current = session.execute(repo.intent(intent_id)).scalar_one()
-    return bool(_usable(session, machine, None)), current.state == IntentState.QUEUED.value
+def _load(keys: Sequence[Key], ready: Ready) -> None:
+    """Give a call to the key with the most room among those that may send it and can pay."""
+    fit = [key for key in keys if ready.account in {None, key.address} and len(key.load) < key.room]
+    payers = [key for key in fit if key.balance_wei >= ready.most_wei]
+    for key in fit:
+        key.short = key.short or key.balance_wei < ready.most_wei
+    if payers:
+        key = max(payers, key=lambda one: one.room - len(one.load))
+        key.load.append(ready)
+        key.balance_wei -= ready.most_wei
 
 
-def _usable(session: Session, machine: Machine, fixed: bytes | None) -> list[bytes]:
-    """Return the keys that may send now, the least busy first."""
-    wanted = machine.keys.addresses if fixed is None else (fixed,)
-    known = session.execute(repo.accounts(machine.keys.chain_id, wanted)).scalars().all()
-    busy = dict(session.execute(repo.in_flight(machine.keys.chain_id, wanted)).tuples().all())
-    free = [a.address for a in known if a.quarantined_reason is None and busy.get(a.address, 0) < MAX_IN_FLIGHT]
-    return sorted(free, key=lambda address: busy.get(address, 0))
+def _fail(session: Session, *, machine: Machine, failed: dict[uuid.UUID, Revert]) -> None:
+    ended: list[Intent] = []
+    for intent in session.execute(repo.intents_locked(list(failed))).scalars():
+        revert = failed[intent.id]
+        if intent.state == IntentState.QUEUED.value and service.change(
+            machine.ctx, intent, IntentState.FAILED, error_code=revert.code, error_detail=revert.detail
+        ):
+            ended.append(intent)
+    session.flush()
+    service.announce(session, *ended)
 
 
-def _call(machine: Machine, sender: bytes, intent: Intent, tag: str) -> Call | Revert:
-    machine.rpc.eth_call(sender=sender, to=intent.to, data=intent.data, tag=tag, gas=intent.gas_limit)
-    needed: int | None = None
-    most = most_gas(intent.kind)
-    if intent.gas_limit is None:
-        needed = machine.rpc.estimate_gas(sender=sender, to=intent.to, data=intent.data, tag=tag)
-        if needed > most:
-            return Revert(
-                "gas_above_budget",
-                f"The call needs {needed} gas; at most {most} are relayed. Send it from your wallet.",
-            )
-    listed = access.list_for(machine, sender=sender, to=intent.to, data=intent.data, tag=tag, needed=needed)
-    # a wallet can answer more cheaply to a simulation than on the chain, so the limit itself stays within the budget
-    limit = intent.gas_limit if needed is None else min(needed * 5 // 4 + 10_000, most)
-    assert limit is not None
-    return Call(to=intent.to, data=intent.data, gas_limit=limit, access_list=listed)
-
-
-def simulate(machine: Machine, intent: Intent, fees: Fees) -> Ready | Revert | None:
-    """Return the call with its gas limit, or why it is not sent; None when the node has no verdict.
-
-    A call whose clock has just run out reverts in the newest block and passes in the next, so a revert counts only
-    when the pending block agrees. Raises NodeUnreachable.
-    """
-    sender = intent.account or machine.keys.addresses[0]
-    verdict: NodeError | None = None
-    for tag in ("latest", "pending"):
+def _sign(machine: Machine, keys: Sequence[Key]) -> dict[bytes, str]:
+    """Sign what each key is to send, for the nonces that follow; return the keys whose signers are silent, and why."""
+    silent: dict[bytes, str] = {}
+    for key in keys:
         try:
-            call = _call(machine, sender, intent, tag)
-        except NodeError as error:
-            verdict = error
-            continue
-        if isinstance(call, Revert):
-            return call
-        return Ready(intent_id=intent.id, call=call, account=intent.account, fees=fees)
-    assert verdict is not None
-    if classify(verdict) is SendOutcome.INSUFFICIENT_FUNDS:
-        _log.error("a relayer key is out of funds", sender="0x" + sender.hex())
-        return None
-    if is_out_of_gas(verdict):
-        return Revert("out_of_gas", str(verdict))
-    if not is_revert(verdict):
-        _log.warning("a simulation has no verdict", intent=str(intent.id), error=str(verdict))
-        return None
-    code, detail = explain(verdict)
-    return Revert(code, detail)
+            key.signed = [
+                NewTransaction(
+                    intent_id=ready.intent_id,
+                    nonce=key.next_nonce + at,
+                    fees=ready.fees,
+                    signed=machine.keys.sign(key.address, key.next_nonce + at, ready.call, ready.fees),
+                )
+                for at, ready in enumerate(key.load)
+            ]
+        except SignerUnavailable as error:
+            silent[key.address] = f"Nothing is signed with the key: {error}."
+    return silent
 
 
-def _fail(machine: Machine, intent_id: uuid.UUID, revert: Revert) -> None:
-    def run(session: Session) -> None:
-        intent = session.execute(repo.intent_locked(intent_id)).scalar_one_or_none()
-        if intent is not None and intent.state == IntentState.QUEUED.value:
-            service.set_state(
-                session, machine.ctx, intent, IntentState.FAILED, error_code=revert.code, error_detail=revert.detail
-            )
-
-    machine.db.write(run)
-
-
-def _payers(balances: dict[bytes, int], ready: Ready) -> frozenset[bytes]:
-    """Return the keys that can pay for the call."""
-    payers = frozenset(address for address, wei in balances.items() if wei >= ready.most_wei)
-    for address in balances.keys() - payers:
-        _log.error("a relayer key is out of funds", sender="0x" + address.hex(), needed_wei=ready.most_wei)
-    return payers
+def _store(machine: Machine, keys: Sequence[Key]) -> int:
+    """Store what was signed, all in one commit, or key by key where something has changed; return how much."""
+    if not keys:
+        return 0
+    try:
+        machine.db.write(partial(allocate, machine=machine, keys=keys))
+    except _Gone as gone:
+        if len(keys) > 1:
+            return sum(_store(machine, [key]) for key in keys)
+        [key] = keys
+        key.load = [ready for ready in key.load if ready.intent_id in gone.left]
+        return _store(machine, keys) if key.load and not _sign(machine, keys) else 0
+    failpoint("txm.stored")
+    return sum(len(key.load) for key in keys)
 
 
-def allocate(session: Session, machine: Machine, ready: Ready, payers: frozenset[bytes]) -> bytes | None:
-    """Take a nonce of a key that can pay, sign, and store all of it.
-
-    Return the key, None when the intent or no such key is ours to take now.
-    """
+def allocate(session: Session, *, machine: Machine, keys: Sequence[Key]) -> None:
+    """Take the nonces that were signed for, and store all of it. Raises _Gone when anything has changed meanwhile."""
     ctx, chain_id = machine.ctx, machine.keys.chain_id
-    intent = session.execute(repo.intent_locked(ready.intent_id)).scalar_one_or_none()
     now = moment(ctx.now())
-    if intent is None or intent.state != IntentState.QUEUED.value:
-        return None
-    if intent.expires_at is not None and intent.expires_at <= now:
-        return None
-    if intent.account != ready.account:
-        return None  # moved to another key meanwhile
-    for address in _usable(session, machine, ready.account):
-        if address not in payers:
-            continue
-        account = session.execute(repo.account_locked(chain_id, address)).scalar_one()
-        # counted again under the lock: another worker may have filled the key meanwhile
-        busy = dict(session.execute(repo.in_flight(chain_id, [address])).tuples().all()).get(address, 0)
-        if account.quarantined_reason is None and busy < MAX_IN_FLIGHT:
-            break
-    else:
-        return None
-    nonce = session.execute(repo.take_nonce(chain_id, address)).scalar_one()
-    tx_hash = store_first_attempt(session, machine, intent.id, address, nonce=nonce, call=ready.call, fees=ready.fees)
-    service.set_state(
-        session, ctx, intent, IntentState.SENT, tx_hash=tx_hash, gas_limit=ready.call.gas_limit,
-        error_code=None, error_detail=None,
-    )  # fmt: skip
-    return address
+    wanted = {ready.intent_id: ready for key in keys for ready in key.load}
+    held = {i.id: i for i in session.execute(repo.intents_locked(list(wanted))).scalars()}
+    ours = frozenset(i for i, ready in wanted.items() if i in held and _still_waits(held[i], ready, now))
+    if len(ours) < len(wanted):
+        raise _Gone(ours)
+    for key in sorted(keys, key=lambda one: one.address):
+        if session.execute(repo.take_nonces(chain_id, key.address, key.next_nonce, len(key.load))).first() is None:
+            raise _Gone(frozenset())  # the key has moved on or is quarantined; the next round sees how far
+    failpoint("txm.nonces_taken")
+    # counted again under the accounts' locks: a reorg may have filled a key meanwhile
+    busy = dict(session.execute(repo.in_flight(chain_id, [key.address for key in keys])).tuples().all())
+    if any(busy.get(key.address, 0) + len(key.load) > MAX_IN_FLIGHT for key in keys):
+        raise _Gone(frozenset())
+    store_transactions(session, machine, {key.address: key.signed for key in keys})
+    sent = [(one, ready) for key in keys for one, ready in zip(key.signed, key.load, strict=True)]
+    service.mark_sent(
+        session, ctx, [(held[ready.intent_id], one.signed.tx_hash, ready.call.gas_limit) for one, ready in sent]
+    )
 
 
-def store_first_attempt(
-    session: Session,
-    machine: Machine,
-    intent_id: uuid.UUID | None,
-    account: bytes,
-    *,
-    nonce: int,
-    call: Call,
-    fees: Fees,
-) -> bytes:
-    """Store a transaction row with its signed bytes, before anybody sends them; return the hash."""
-    now = moment(machine.ctx.now())
-    signed = machine.keys.sign(account, nonce, call, fees)
-    row = Transaction(
-        id=new_id(),
-        intent_id=intent_id,
-        chain_id=machine.keys.chain_id,
-        account=account,
-        nonce=nonce,
-        state=TxState.SIGNED.value,
-        created_at=now,
-        updated_at=now,
-    )
-    session.add(row)
-    session.flush()
-    session.add(
-        Attempt(
-            tx_id=row.id,
-            seq=0,
-            raw=signed.raw,
-            hash=signed.tx_hash,
-            max_fee_wei=fees.max_fee_wei,
-            tip_wei=fees.tip_wei,
-            signed_at=now,
-        )
-    )
-    session.flush()
-    return signed.tx_hash
+def _still_waits(intent: Intent, ready: Ready, now: dt.datetime) -> bool:
+    expired = intent.expires_at is not None and intent.expires_at <= now
+    return intent.state == IntentState.QUEUED.value and not expired and intent.account == ready.account

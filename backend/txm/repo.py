@@ -5,14 +5,36 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final, cast
 
-from sqlalchemy import Insert, Select, Update, and_, exists, func, literal, or_, select, text, tuple_, update
+from sqlalchemy import (
+    Insert,
+    Select,
+    Table,
+    Update,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    tuple_,
+    update,
+)
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import aliased
 
 from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
-from backend.txm.states import IN_FLIGHT, IntentState, TxState
+from backend.txm.states import IN_FLIGHT, IntentState, Priority, TxState
+
+BELL: Final = "aicp_txm"
+"""The channel on which committed intents are told of."""
+NEAR_SECONDS: Final = 180
+"""What must be mined within so many seconds goes first."""
+URGENT: Final = int(Priority.URGENT)
 
 
 def new_intent(values: dict[str, Any]) -> Insert:
@@ -33,6 +55,11 @@ def intents_like(prefix: str) -> Select[Intent]:
 def intent(intent_id: uuid.UUID) -> Select[Intent]:
     """One intent."""
     return select(Intent).where(Intent.id == intent_id)
+
+
+def intents(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Several intents."""
+    return select(Intent).where(Intent.id.in_(intent_ids))
 
 
 def intent_locked(intent_id: uuid.UUID) -> Select[Intent]:
@@ -65,12 +92,12 @@ def expired(now: dt.datetime, limit: int) -> Select[Intent]:
 
 
 def ready(now: dt.datetime, limit: int) -> Select[Intent]:
-    """Queued intents whose time has come, oldest first; of those with a fixed sender only the oldest."""
-    earlier = aliased(Intent)
+    """Queued intents whose time has come, urgent ones first, then the oldest; with a fixed sender only its first."""
+    first, other = _turn(Intent, now), aliased(Intent)
     behind = exists().where(
-        earlier.account == Intent.account,
-        earlier.state == IntentState.QUEUED.value,
-        tuple_(earlier.created_at, earlier.id) < tuple_(Intent.created_at, Intent.id),
+        other.account == Intent.account,
+        other.state == IntentState.QUEUED.value,
+        tuple_(*_turn(other, now)) < tuple_(*first),
     )
     return (
         select(Intent)
@@ -79,9 +106,43 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
             or_(Intent.not_before.is_(None), Intent.not_before <= now),
             or_(Intent.account.is_(None), ~behind),
         )
-        .order_by(Intent.created_at, Intent.id)
+        .order_by(*first)
         .limit(limit)
     )
+
+
+def any_queued(now: dt.datetime) -> Select[bool]:
+    """Whether an intent waits whose time has come."""
+    due = or_(Intent.not_before.is_(None), Intent.not_before <= now)
+    return select(exists().where(Intent.state == IntentState.QUEUED.value, due))
+
+
+def _turn(row: Any, now: dt.datetime) -> tuple[Any, ...]:
+    """By what intents are ordered; a claim and its settlement share the first term and follow each other."""
+    near = now + dt.timedelta(seconds=NEAR_SECONDS)
+    return case((row.expires_at <= near, -URGENT), else_=-row.priority), row.created_at, row.id
+
+
+def intents_locked(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Intents with their rows locked, without those another worker holds."""
+    found = select(Intent).where(Intent.id.in_(intent_ids)).order_by(Intent.id).with_for_update(skip_locked=True)
+    return found.execution_options(populate_existing=True)
+
+
+def intents_waited(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:
+    """Intents with their rows locked in one order, waiting for other holders."""
+    found = select(Intent).where(Intent.id.in_(intent_ids)).order_by(Intent.id).with_for_update()
+    return found.execution_options(populate_existing=True)
+
+
+def intents_sent(sent: Sequence[tuple[uuid.UUID, bytes, int]], now: dt.datetime) -> Any:
+    """Write down that intents are signed: id, hash and gas limit of each."""
+    return text(
+        "UPDATE txm.intent i SET state = 'sent', tx_hash = v.hash, gas_limit = v.gas, error_code = NULL, "
+        "error_detail = NULL, updated_at = :now "
+        "FROM unnest(CAST(:ids AS uuid[]), CAST(:hashes AS bytea[]), CAST(:gas AS bigint[])) AS v(id, hash, gas) "
+        "WHERE i.id = v.id"
+    ).bindparams(now=now, ids=[one[0] for one in sent], hashes=[one[1] for one in sent], gas=[one[2] for one in sent])
 
 
 def new_account(chain_id: int, address: bytes, nonce: int) -> Insert:
@@ -116,13 +177,18 @@ def in_flight(chain_id: int, addresses: Sequence[bytes]) -> Select[bytes, int]:
     )
 
 
-def take_nonce(chain_id: int, address: bytes) -> Any:
-    """Move an account's nonce on and return the nonce taken."""
+def take_nonces(chain_id: int, address: bytes, first: int, count: int) -> Any:
+    """Move an account's nonce on by `count`, if it still is `first` and the key in use; return the next one."""
     return (
         update(RelayAccount)
-        .where(RelayAccount.chain_id == chain_id, RelayAccount.address == address)
-        .values(next_nonce=RelayAccount.next_nonce + 1, updated_at=func.now())
-        .returning(RelayAccount.next_nonce - 1)
+        .where(
+            RelayAccount.chain_id == chain_id,
+            RelayAccount.address == address,
+            RelayAccount.next_nonce == first,
+            RelayAccount.quarantined_reason.is_(None),
+        )
+        .values(next_nonce=RelayAccount.next_nonce + count, updated_at=func.now())
+        .returning(RelayAccount.next_nonce)
     )
 
 
@@ -161,12 +227,6 @@ def unmined(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
     )
 
 
-def unmined_locked(chain_id: int, addresses: Sequence[bytes]) -> Select[Transaction]:
-    """The same with their rows locked, without those another worker holds."""
-    locked = unmined(chain_id, addresses).with_for_update(skip_locked=True)
-    return locked.execution_options(populate_existing=True)
-
-
 def mined(
     chain_id: int, addresses: Sequence[bytes], after: tuple[int, uuid.UUID] | None, limit: int
 ) -> Select[Transaction]:
@@ -187,6 +247,11 @@ def mined(
     return statement
 
 
+def transaction(tx_id: uuid.UUID) -> Select[Transaction]:
+    """One transaction."""
+    return select(Transaction).where(Transaction.id == tx_id)
+
+
 def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     """One transaction with its row locked, or nothing while another worker holds it."""
     return (
@@ -197,10 +262,16 @@ def transaction_locked(tx_id: uuid.UUID) -> Select[Transaction]:
     )
 
 
-def transaction_waited(tx_id: uuid.UUID) -> Select[Transaction]:
-    """One transaction with its row locked, waiting for another holder."""
-    found = select(Transaction).where(Transaction.id == tx_id)
-    return found.with_for_update().execution_options(populate_existing=True)
+def transactions_locked(tx_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
+    """Transactions with their rows locked, without those another worker holds."""
+    found = select(Transaction).where(Transaction.id.in_(tx_ids)).order_by(Transaction.id)
+    return found.with_for_update(skip_locked=True).execution_options(populate_existing=True)
+
+
+def transactions_waited(tx_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, str]:
+    """Ids and states of transactions with their rows locked in one order, waiting for other holders."""
+    found = select(Transaction.id, Transaction.state).where(Transaction.id.in_(tx_ids))
+    return found.order_by(Transaction.id).with_for_update()
 
 
 def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
@@ -208,29 +279,21 @@ def attempts_of(tx_ids: Sequence[uuid.UUID]) -> Select[Attempt]:
     return select(Attempt).where(Attempt.tx_id.in_(tx_ids)).order_by(Attempt.tx_id, Attempt.seq)
 
 
-def attempt(tx_id: uuid.UUID, seq: int) -> Select[Attempt]:
-    """One attempt."""
-    return select(Attempt).where(Attempt.tx_id == tx_id, Attempt.seq == seq)
+def new_transactions() -> Insert:
+    """Store transactions; executed with a list of their columns."""
+    return insert(cast(Table, Transaction.__table__))  # without the ORM's work for each row
 
 
-def close_send(tx_id: uuid.UUID, seq: int) -> Update:
-    """Take back one send of an attempt: every node has refused the bytes."""
-    this = (Attempt.tx_id == tx_id, Attempt.seq == seq)
-    return update(Attempt).where(*this).values(open_sends=Attempt.open_sends - 1)
-
-
-def may_be_mined(tx_id: uuid.UUID) -> Select[bool]:
-    """Whether some node may hold, or has held, bytes of the transaction."""
-    return select(
-        exists().where(Attempt.tx_id == tx_id, or_(Attempt.open_sends > 0, Attempt.first_accepted_at.is_not(None)))
-    )
+def new_attempts() -> Insert:
+    """Store signed attempts; executed with a list of their columns."""
+    return insert(cast(Table, Attempt.__table__))
 
 
 def transactions_of(intent_ids: Sequence[uuid.UUID]) -> Select[Transaction]:
-    """The transactions of intents, oldest first."""
+    """The transactions of intents, oldest first, with those that spend the nonce of a rejected call on nothing."""
     return (
         select(Transaction)
-        .where(Transaction.intent_id.in_(intent_ids))
+        .where(or_(Transaction.intent_id.in_(intent_ids), Transaction.rejected_intent_id.in_(intent_ids)))
         .order_by(Transaction.created_at, Transaction.nonce)
     )
 
@@ -259,4 +322,4 @@ def nonces_between(chain_id: int, address: bytes, low: int, high: int) -> Select
 
 def ring() -> Any:
     """Tell the workers, at commit, that an intent is waiting."""
-    return text("SELECT pg_notify('aicp_txm', '')")
+    return text("SELECT pg_notify(:bell, '')").bindparams(bell=BELL)

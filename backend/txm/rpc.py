@@ -1,6 +1,7 @@
 """JSON-RPC for senders: every call has a deadline, a revert keeps its data, a broadcast goes to every node.
 
-Reads are answered by the first node that answers; one that failed is asked last until it answers again. A node is
+Reads are answered by the first node that answers; one that failed rests, and is asked only where no other node is left,
+until it answers again. A node is
 asked for its chain before it is used, again in every round and after every failure; one of another chain is sent
 nothing and believed nothing: its counts would spoil our nonces and its refusals would end our intents.
 """
@@ -8,38 +9,25 @@ nothing and believed nothing: its counts would spoil our nonces and its refusals
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
-import httpx
 import structlog
 
-from backend.txm.signer import AccessList, to_json
+from backend.txm.eip1559 import AccessList
+from backend.txm.nodes import Node, NodeError, NodeHealth, NodeUnreachable, WrongChain, result_of, result_or_error
+from backend.txm.signer import to_json
+
+__all__ = ["Head", "Node", "NodeError", "NodeUnreachable", "Rpc", "TxReceipt", "WrongChain"]
 
 BATCH_CALLS: Final = 50
 """Calls in one request; nodes for hire refuse more than a hundred."""
 
+Answer: TypeAlias = NodeError | NodeUnreachable | None
+"""What a node said to signed bytes; None stands for acceptance."""
+
 _log = structlog.get_logger("txm.rpc")
-
-
-class NodeUnreachable(Exception):  # noqa: N818  # a fact about the node, not about the call
-    """No usable answer within the deadline: the outcome of the call is unknown."""
-
-
-class WrongChain(NodeUnreachable):
-    """The node serves another chain than ours and was not asked."""
-
-
-@dataclass(frozen=True, slots=True)
-class NodeError(Exception):
-    """The node answered with an error object; `data` is the revert data, if it sent any."""
-
-    code: int
-    message: str
-    data: bytes = b""
-
-    def __str__(self) -> str:
-        return f"{self.message} ({self.code})"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,59 +50,20 @@ class Head:
     time: int
 
 
-def _revert_data(error: dict[str, Any]) -> bytes:
-    data: Any = error.get("data")
-    if isinstance(data, dict):  # some nodes nest it
-        data = data.get("data") or data.get("result")
-    if isinstance(data, str) and data.startswith("0x"):
-        try:
-            return bytes.fromhex(data[2:])
-        except ValueError:
-            return b""
-    return b""
+def request_of(
+    sender: bytes, to: bytes, data: bytes, *, gas: int | None = None, access_list: AccessList = ()
+) -> dict[str, Any]:
+    """Return a call as nodes read it."""
+    request: dict[str, Any] = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
+    if gas is not None:
+        request["gas"] = hex(gas)
+    if access_list:
+        request["accessList"] = to_json(access_list)
+    return request
 
 
 def _hex(value: bytes) -> str:
     return "0x" + value.hex()
-
-
-@dataclass(slots=True)
-class Node:
-    """One node by URL. `trusted` once it has told that it serves our chain, until it fails."""
-
-    url: str
-    timeout_seconds: float
-    trusted: bool = field(default=False, init=False)
-    _http: httpx.Client = field(init=False)
-
-    def __post_init__(self) -> None:
-        self._http = httpx.Client(timeout=httpx.Timeout(self.timeout_seconds, connect=min(5.0, self.timeout_seconds)))
-
-    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
-        """Return the decoded answer, within less than the usual time if asked to. Raises NodeUnreachable."""
-        timeout = httpx.USE_CLIENT_DEFAULT if deadline_seconds is None else httpx.Timeout(deadline_seconds)
-        try:
-            response = self._http.post(self.url, json=body, timeout=timeout)
-            if response.status_code != 200:
-                raise NodeUnreachable(f"HTTP {response.status_code}")
-            return response.json()
-        except (httpx.HTTPError, ValueError) as error:
-            raise NodeUnreachable(f"{type(error).__name__}: {error}") from error
-
-    def close(self) -> None:
-        """Close the connections."""
-        self._http.close()
-
-
-def _result(answer: Any) -> Any:
-    if not isinstance(answer, dict):
-        raise NodeUnreachable("not a JSON-RPC answer")
-    error = answer.get("error")
-    if error is not None:
-        raise NodeError(int(error.get("code", 0)), str(error.get("message", "")), _revert_data(error))
-    if "result" not in answer:
-        raise NodeUnreachable("an answer without a result")
-    return answer["result"]
 
 
 @dataclass(slots=True)
@@ -125,14 +74,34 @@ class Rpc:
     chain_id: int
     timeout_seconds: float = 10.0
     _nodes: list[Node] = field(init=False)
+    _threads: ThreadPoolExecutor | None = field(default=None, init=False)
 
     def __post_init__(self) -> None:
         self._nodes = [Node(url, self.timeout_seconds) for url in self.urls]
 
     def close(self) -> None:
         """Close every connection."""
+        if self._threads is not None:
+            self._threads.shutdown()
         for node in self._nodes:
             node.close()
+
+    def health(self) -> list[NodeHealth]:
+        """Return what became of the newest request to each node, in no particular order."""
+        return [
+            NodeHealth(
+                name=node.host,
+                answers=node.last_error is None,
+                failures=node.breaker.failures,
+                last_error=None if node.last_error is None else str(node.last_error).split(":")[0],
+                wrong_chain=isinstance(node.last_error, WrongChain),
+            )
+            for node in self._nodes
+        ]
+
+    def _in_turn(self) -> list[Node]:
+        """Return the nodes to ask, in order; those that rest only where all do."""
+        return [node for node in self._nodes if not node.rests()] or list(self._nodes)
 
     def doubt(self) -> None:
         """Ask every node for its chain before its next use."""
@@ -141,18 +110,20 @@ class Rpc:
 
     def _post(self, node: Node, body: Any, deadline_seconds: float | None = None) -> Any:
         """Return what a node of our chain answers; every request goes this way. Raises NodeUnreachable."""
-        if not node.trusted:
-            self._check_chain(node)
         try:
-            return node.post(body) if deadline_seconds is None else node.post(body, deadline_seconds)
-        except NodeUnreachable:
-            node.trusted = False
+            if not node.trusted:
+                self._check_chain(node)
+            answer = node.post(body) if deadline_seconds is None else node.post(body, deadline_seconds)
+        except NodeUnreachable as error:
+            node.failed(error)
             raise
+        node.succeeded()
+        return answer
 
     def _check_chain(self, node: Node) -> None:
         answer = node.post({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": ()})
         try:
-            served = int(_result(answer), 16)
+            served = int(result_of(answer), 16)
         except (NodeError, TypeError, ValueError) as error:
             raise NodeUnreachable(f"a node does not tell its chain: {error}") from error
         if served != self.chain_id:
@@ -167,9 +138,9 @@ class Rpc:
     def call(self, method: str, *params: Any) -> Any:
         """Return the result of the first node that answers. Raises NodeError, or NodeUnreachable when none does."""
         last = NodeUnreachable("no node is configured")
-        for node in tuple(self._nodes):
+        for node in self._in_turn():
             try:
-                return _result(self._post(node, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
+                return result_of(self._post(node, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
             except NodeUnreachable as error:
                 last = error
                 self._last(node)
@@ -178,7 +149,7 @@ class Rpc:
     def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
         """Return one result or NodeError for each of a few calls, in order, from one node. Raises NodeUnreachable."""
         last = NodeUnreachable("no node is configured")
-        for node in tuple(self._nodes):
+        for node in self._in_turn():
             try:
                 return self._batch(node, calls)
             except NodeUnreachable as error:
@@ -186,38 +157,56 @@ class Rpc:
                 self._last(node)
         raise last
 
-    def _batch(self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+    def _batch(
+        self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]], deadline_seconds: float | None = None
+    ) -> list[Any]:
         results: list[Any] = []
         for start in range(0, len(calls), BATCH_CALLS):
-            piece = calls[start : start + BATCH_CALLS]
-            answers = self._post(
-                node,
-                [
-                    {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-                    for number, (method, params) in enumerate(piece)
-                ],
-            )
-            if not isinstance(answers, list) or len(answers) != len(piece):
-                raise NodeUnreachable("a batch was not answered in full")
-            by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-            results += [_result_or_error(by_id.get(number)) for number in range(len(piece))]
+            answers = self._piece(node, calls[start : start + BATCH_CALLS], deadline_seconds)
+            results += [result_or_error(answer) for answer in answers]
         return results
 
-    def broadcast(self, raw: bytes) -> list[NodeError | NodeUnreachable | None]:
-        """Send signed bytes to every node of our chain; None stands for acceptance, in no particular order of nodes.
+    def _piece(
+        self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]], deadline_seconds: float | None = None
+    ) -> list[Any]:
+        """Return the answers to a few calls in one request, in order. Raises NodeUnreachable."""
+        bodies = [
+            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+            for number, (method, params) in enumerate(calls)
+        ]
+        if len(bodies) == 1:  # every node knows single calls
+            return [self._post(node, bodies[0], deadline_seconds)]
+        answers = self._post(node, bodies, deadline_seconds)
+        if not isinstance(answers, list) or len(answers) != len(bodies):
+            raise NodeUnreachable("a batch was not answered in full")
+        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
+        return [by_id.get(number) for number in range(len(bodies))]
 
-        A refusal may mean that the node has changed chains behind its address: it is asked again before its next use.
+    def broadcast(self, raws: Sequence[bytes]) -> list[list[Answer]]:
+        """Send signed bytes to every node of our chain that does not rest, to all at once.
+
+        Return what the nodes said to each, in no particular order of nodes. A refusal may mean that a node has changed
+        chains behind its address: it is asked again before its next use.
         """
-        outcomes: list[NodeError | NodeUnreachable | None] = []
-        for node in tuple(self._nodes):
-            body = {"jsonrpc": "2.0", "id": 1, "method": "eth_sendRawTransaction", "params": (_hex(raw),)}
+        nodes = self._in_turn()
+        if len(nodes) == 1:
+            return [[answer] for answer in self._send(nodes[0], raws)]
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(len(self._nodes), thread_name_prefix="broadcast")
+        by_node = list(self._threads.map(lambda node: self._send(node, raws), nodes))
+        return [list(answers) for answers in zip(*by_node, strict=True)]
+
+    def _send(self, node: Node, raws: Sequence[bytes]) -> list[Answer]:
+        said: list[Answer] = []
+        for start in range(0, len(raws), BATCH_CALLS):
+            piece = [("eth_sendRawTransaction", (_hex(raw),)) for raw in raws[start : start + BATCH_CALLS]]
             try:
-                _result(self._post(node, body))
-                outcomes.append(None)
-            except (NodeError, NodeUnreachable) as error:
-                node.trusted = False
-                outcomes.append(error)
-        return outcomes
+                said += [_said(answer) for answer in self._piece(node, piece)]
+            except NodeUnreachable as error:
+                said += [error] * len(piece)
+        if any(answer is not None for answer in said):
+            node.trusted = False
+        return said
 
     def nonce(self, account: bytes, tag: str = "latest") -> int:
         """Return how many transactions of the account are in the chain up to the tag."""
@@ -227,9 +216,9 @@ class Rpc:
         """Return the highest count any node knows: one that lags knows less. Raises NodeUnreachable when none does."""
         counts: list[int] = []
         body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": (_hex(account), "latest")}
-        for node in tuple(self._nodes):
+        for node in self._in_turn():
             try:
-                counts.append(int(_result(self._post(node, body)), 16))
+                counts.append(int(result_of(self._post(node, body)), 16))
             except (NodeError, NodeUnreachable):
                 continue
         if not counts:
@@ -263,67 +252,60 @@ class Rpc:
 
     def balance(self, account: bytes) -> int:
         """Return the account's native balance in wei."""
-        return int(self.call("eth_getBalance", _hex(account), "latest"), 16)
+        return self.balances([account])[account]
+
+    def balances(self, accounts: Sequence[bytes]) -> dict[bytes, int]:
+        """Return native balances in wei. Raises NodeError or NodeUnreachable."""
+        answers = self.batch([("eth_getBalance", (_hex(account), "latest")) for account in accounts])
+        return {account: _number(answer) for account, answer in zip(accounts, answers, strict=True)}
 
     def eth_call(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", gas: int | None = None) -> bytes:
         """Return what the call returns, with as much gas as given. Raises NodeError when it reverts."""
-        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
-        if gas is not None:
-            request["gas"] = hex(gas)
-        return bytes.fromhex(self.call("eth_call", request, tag)[2:])
+        return bytes.fromhex(self.call("eth_call", request_of(sender, to, data, gas=gas), tag)[2:])
 
-    def estimate_gas(
-        self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", access_list: AccessList = ()
-    ) -> int:
-        """Return the gas the call needs. Raises NodeError when it reverts."""
-        request: dict[str, Any] = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
-        if access_list:
-            request["accessList"] = to_json(access_list)
-        return int(self.call("eth_estimateGas", request, tag), 16)
+    def access_lists(
+        self, requests: Sequence[tuple[dict[str, Any], str]], *, deadline_seconds: float
+    ) -> list[AccessList]:
+        """Return what each call touches, as the first node sees it; other nodes are not asked.
 
-    def access_list(
-        self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", deadline_seconds: float
-    ) -> AccessList:
-        """Return what the call touches, as the first node sees it; other nodes are not asked.
-
-        Raises NodeError when it reverts or the node does not tell, NodeUnreachable when there is no answer in time.
+        Raises NodeError when one reverts or the node does not tell, NodeUnreachable when there is no answer in time.
         """
-        request = {"from": _hex(sender), "to": _hex(to), "data": _hex(data)}
-        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_createAccessList", "params": (request, tag)}
-        answer = _result(self._post(self._nodes[0], body, deadline_seconds))
-        try:
-            return tuple(
-                (bytes.fromhex(row["address"][2:]), tuple(bytes.fromhex(key[2:]) for key in row["storageKeys"]))
-                for row in answer["accessList"]
-            )
-        except (KeyError, TypeError, ValueError) as error:
-            raise NodeUnreachable("an access list that is none") from error
+        calls = [("eth_createAccessList", request) for request in requests]
+        answers = self._batch(self._in_turn()[0], calls, deadline_seconds)
+        return [_listed(answer) for answer in answers]
 
     def head(self) -> Head:
         """Return the newest block."""
-        block = self.call("eth_getBlockByNumber", "latest", False)
-        return Head(
-            number=int(block["number"], 16),
-            base_fee_wei=int(block.get("baseFeePerGas") or "0x0", 16),
-            time=int(block["timestamp"], 16),
-        )
+        return _head(self.call("eth_getBlockByNumber", "latest", False))
 
     def finalized_number(self) -> int | None:
         """Return the newest finalised block's number, None while there is none."""
         block = self.call("eth_getBlockByNumber", "finalized", False)
         return None if block is None else int(block["number"], 16)
 
-    def block_hash(self, number: int) -> bytes | None:
-        """Return the canonical hash at a height, None above the head."""
-        block = self.call("eth_getBlockByNumber", hex(number), False)
-        return None if block is None else bytes.fromhex(block["hash"][2:])
+    def block_hashes(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Return the canonical hashes at heights; those above the head of the node that answers are missing."""
+        answers = self.batch([("eth_getBlockByNumber", (hex(number), False)) for number in numbers])
+        return {
+            number: bytes.fromhex(block["hash"][2:])
+            for number, block in zip(numbers, answers, strict=True)
+            if isinstance(block, dict)
+        }
+
+    def code_of(self, contract: bytes) -> bytes:
+        """Return the code at an address."""
+        return bytes.fromhex(self.call("eth_getCode", _hex(contract), "latest")[2:])
+
+    def head_and_tip(self) -> tuple[Head, int]:
+        """Return the newest block and the tip the node suggests, in wei; 0 when it has no opinion."""
+        block, tip = self.batch([("eth_getBlockByNumber", ("latest", False)), ("eth_maxPriorityFeePerGas", ())])
+        if isinstance(block, NodeError):
+            raise block
+        return _head(block), 0 if isinstance(tip, NodeError) else int(tip, 16)
 
     def priority_fee(self) -> int:
         """Return the tip the node suggests, in wei; 0 when it has no opinion."""
-        try:
-            return int(self.call("eth_maxPriorityFeePerGas"), 16)
-        except NodeError:
-            return 0
+        return self.head_and_tip()[1]
 
     def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, TxReceipt]:
         """Return the receipts any node has among the given transaction hashes: one that lags has fewer.
@@ -332,7 +314,7 @@ class Rpc:
         """
         found: dict[bytes, TxReceipt] = {}
         last: NodeUnreachable | None = NodeUnreachable("no node is configured")
-        for node in tuple(self._nodes):
+        for node in self._in_turn():
             missing = [value for value in hashes if value not in found]
             try:
                 answers = self._batch(node, [("eth_getTransactionReceipt", (_hex(value),)) for value in missing])
@@ -353,14 +335,40 @@ class Rpc:
         A node below it knows nothing of the block, and one that fails says nothing.
         """
         body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": (hex(number), False)}
-        for node in tuple(self._nodes):
+        for node in self._in_turn():
             try:
-                block = _result(self._post(node, body))
+                block = result_of(self._post(node, body))
             except (NodeError, NodeUnreachable):
                 continue
             if block is not None and bytes.fromhex(block["hash"][2:]) != block_hash:
                 return True
         return False
+
+
+def _number(answer: Any) -> int:
+    if isinstance(answer, NodeError):
+        raise answer
+    return int(answer, 16)
+
+
+def _head(block: dict[str, Any]) -> Head:
+    return Head(
+        number=int(block["number"], 16),
+        base_fee_wei=int(block.get("baseFeePerGas") or "0x0", 16),
+        time=int(block["timestamp"], 16),
+    )
+
+
+def _listed(answer: Any) -> AccessList:
+    if isinstance(answer, NodeError):
+        raise answer
+    try:
+        return tuple(
+            (bytes.fromhex(row["address"][2:]), tuple(bytes.fromhex(key[2:]) for key in row["storageKeys"]))
+            for row in answer["accessList"]
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise NodeUnreachable("an access list that is none") from error
 
 
 def _receipt(tx_hash: bytes, answer: Any) -> TxReceipt | None:
@@ -377,8 +385,9 @@ def _receipt(tx_hash: bytes, answer: Any) -> TxReceipt | None:
     )
 
 
-def _result_or_error(answer: Any) -> Any:
+def _said(answer: Any) -> Answer:
     try:
-        return _result(answer)
-    except NodeError as error:
+        result_of(answer)
+    except (NodeError, NodeUnreachable) as error:
         return error
+    return None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -19,10 +19,10 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.errors import IdempotencyMismatch, NotFound
-from backend.outbox.service import emit
+from backend.outbox.service import emit_many
 from backend.txm import repo
 from backend.txm.models import Intent
-from backend.txm.states import IntentState
+from backend.txm.states import IntentState, Priority
 
 
 def intent_hash(to: bytes, data: bytes, account: bytes | None) -> bytes:
@@ -53,11 +53,14 @@ def enqueue(
     reference: dict[str, Any],
     account: bytes | None = None,
     gas_limit: int | None = None,
+    priority: Priority = Priority.NORMAL,
+    budget_wei: int | None = None,
     when_new: Callable[[], None] | None = None,
 ) -> Intent:
     """Ask for a call to be mined once; the same key and call again return the same intent.
 
-    `expires_at` is the earliest expiry of the signatures in `data`. Raises IdempotencyMismatch for another call.
+    `expires_at` is the earliest expiry of the signatures in `data`; `budget_wei` the most its gas may cost, past which
+    its fees are not raised. Raises IdempotencyMismatch for another call.
     `when_new` runs in the same transaction for the one request that makes the intent, and for no repeat of it.
     """
     digest = intent_hash(to, data, account)
@@ -74,6 +77,8 @@ def enqueue(
         "gas_limit": gas_limit,
         "account": account,
         "expires_at": expires_at,
+        "priority": int(priority),
+        "budget_wei": budget_wei,
         "state": IntentState.QUEUED.value,
         "reference": reference,
         "created_at": now,
@@ -93,27 +98,57 @@ def enqueue(
 
 def set_state(session: Session, ctx: Context, intent: Intent, state: IntentState, **changes: Any) -> None:
     """Write the state of an intent the caller has locked, with further columns, and announce it."""
+    if change(ctx, intent, state, **changes):
+        session.flush()
+        announce(session, intent)
+
+
+def change(ctx: Context, intent: Intent, state: IntentState, **changes: Any) -> bool:
+    """Set the state of an intent the caller has locked, and further columns; return whether that is news.
+
+    The caller announces what is, in the same transaction.
+    """
     if intent.state == state.value and all(getattr(intent, name) == value for name, value in changes.items()):
-        return
+        return False
     intent.state = state.value
     for name, value in changes.items():
         setattr(intent, name, value)
     intent.updated_at = moment(ctx.now())
-    session.flush()
-    announce(session, intent)
+    return True
 
 
-def announce(session: Session, intent: Intent) -> None:
-    """Tell the account an intent acts for that it changed."""
-    payload = {
-        "intent_id": intent.id,
-        "kind": intent.kind,
-        "state": intent.state,
-        "tx_hash": None if intent.tx_hash is None else hex0x(intent.tx_hash),
-        "error_code": intent.error_code,
-        "reference": intent.reference,
-    }
-    emit(session, "intent.changed", payload, [intent.on_behalf_of])
+def mark_sent(session: Session, ctx: Context, sent: Sequence[tuple[Intent, bytes, int]]) -> None:
+    """Write down that intents the caller has locked were signed, with hash and gas limit, and announce it."""
+    now = moment(ctx.now())
+    session.execute(repo.intents_sent([(intent.id, tx_hash, gas) for intent, tx_hash, gas in sent], now))
+    for intent, tx_hash, _ in sent:
+        session.expunge(intent)  # the row is written above, at once with the others
+        intent.state, intent.tx_hash = IntentState.SENT.value, tx_hash
+        intent.error_code = intent.error_detail = None
+    announce(session, *(intent for intent, _, _ in sent))
+
+
+def announce(session: Session, *intents: Intent, outcomes: Mapping[uuid.UUID, str] | None = None) -> None:
+    """Tell the accounts that intents act for that they changed, or what nodes said to them."""
+    emit_many(
+        session,
+        "intent.changed",
+        [
+            (
+                {
+                    "intent_id": intent.id,
+                    "kind": intent.kind,
+                    "state": intent.state,
+                    "tx_hash": None if intent.tx_hash is None else hex0x(intent.tx_hash),
+                    "error_code": intent.error_code,
+                    "reference": intent.reference,
+                    "outcome": (outcomes or {}).get(intent.id),
+                },
+                [intent.on_behalf_of],
+            )
+            for intent in intents
+        ],
+    )
 
 
 def get(session: Session, intent_id: uuid.UUID) -> Intent:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Final
 
 
@@ -16,6 +16,14 @@ class IntentState(StrEnum):
     FAILED = "failed"
     EXPIRED = "expired"
     CANCELLED = "cancelled"
+
+
+class Priority(IntEnum):
+    """What goes first when keys have less room than there is to send. A near deadline counts as urgent by itself."""
+
+    NORMAL = 0
+    URGENT = 10
+    """Somebody loses money if it comes late: claims of a pool that is being withdrawn."""
 
 
 class TxState(StrEnum):

@@ -56,3 +56,12 @@ async def transactions(read: Read, caller: CurrentSession, cursor: Cursor = None
 async def transaction(intent_id: uuid.UUID, read: Read, caller: CurrentSession) -> IntentOut:
     """One relayed transaction of the caller."""
     return await read(lambda s: service.read(s, intent_id, caller.address))
+
+
+@router.post("/transactions/{intent_id}/cancel")
+async def cancel_transaction(intent_id: uuid.UUID, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
+    """Cancel a relayed transaction of the caller: at once while it waits, else by a nonce spent on nothing.
+
+    Whichever is mined first decides, so a sent one may still go through. 409 once it is mined, or if others rely on it.
+    """
+    return await write(lambda s: service.cancel(s, ctx, intent_id, caller.address))

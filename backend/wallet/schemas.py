@@ -60,6 +60,23 @@ class AttemptOut(Model):
     tip_wei: str
     signed_at: UtcTime
     accepted: bool
+    outcome: str | None
+    """What the nodes said when it was sent last: accepted, known, unknown, underpriced, nonce_too_low, rejected,
+    insufficient_funds, wrong_node or reverted; null before it was sent. Only a receipt decides."""
+    spends_nothing: bool
+    """Whether it only uses the nonce up: after a rejection, or to cancel."""
+
+
+class TransactionOut(Model):
+    """One nonce that was spent, or tried to be, on a call."""
+
+    sender: AddressText
+    nonce: int
+    state: Literal["signed", "accepted", "mined", "final", "failed_onchain", "superseded", "cancelled", "rejected"]
+    """`superseded`: somebody else used the nonce. `rejected`: no node takes the call; the nonce is spent on nothing."""
+    mined_hash: HashText | None
+    block_number: int | None
+    attempts: list[AttemptOut]
 
 
 class IntentOut(Model):
@@ -80,5 +97,12 @@ class IntentOut(Model):
     expires_at: UtcTime | None
     reference: dict[str, Any]
     attempts: list[AttemptOut]
+    """Of the newest transaction."""
+    transactions: list[TransactionOut]
+    """All of them, oldest first: after a superseded one there is another."""
+    cancel_asked_at: UtcTime | None
+    """Since when a sent one is to be cancelled; whichever of its attempts is mined decides."""
+    budget_wei: str | None
+    """The most its gas may cost."""
     created_at: UtcTime
     updated_at: UtcTime

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from functools import partial
+from typing import Final
 
 from sqlalchemy.orm import Session
 
@@ -19,11 +20,17 @@ from backend.domain.signatures import require_signer
 from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired
 from backend.txm import repo
 from backend.txm import service as txm
+from backend.txm.states import IntentState
 from backend.wallet.budget import charge
 from backend.wallet.chain import WalletState
 from backend.wallet.schemas import BalancesOut, IntentOut, StakeIn, WithdrawalIn
 from backend.wallet.view import intent_out, intents_out
 from indexer import views
+
+CANCELLABLE: Final = frozenset(
+    {"fund", "withdraw", "stake", "pool_deposit", "pool_withdraw", "pool_withdraw_cancel", "faucet", "rate"}
+)
+"""Calls that move only what is their owner's. The signature stays valid: whoever has it may still send it."""
 
 
 def balances(session: Session, ctx: Context, account: bytes, wallet: WalletState) -> BalancesOut:
@@ -127,4 +134,29 @@ def read(session: Session, intent_id: uuid.UUID, account: bytes) -> IntentOut:
     intent = session.execute(repo.intent(intent_id)).scalar_one_or_none()
     if intent is None or intent.on_behalf_of != account:
         raise NotFound("There is no such transaction of yours.")
+    return intent_out(session, intent)
+
+
+def cancel(session: Session, ctx: Context, intent_id: uuid.UUID, account: bytes) -> IntentOut:
+    """Cancel a relayed transaction of the account; a second time changes nothing. Raises NotFound, Conflict.
+
+    What was not sent is over at once. What was sent may be in any pool, so its nonce is tried to be spent on nothing,
+    and the intent ends as whichever of the two is mined says.
+    """
+    intent = session.execute(repo.intent_waited(intent_id)).scalar_one_or_none()
+    if intent is None or intent.on_behalf_of != account:
+        raise NotFound("There is no such transaction of yours.")
+    if intent.kind not in CANCELLABLE:
+        raise Conflict("Others rely on this transaction; it cannot be cancelled.", kind=intent.kind)
+    match IntentState(intent.state):
+        case IntentState.QUEUED:
+            txm.set_state(session, ctx, intent, IntentState.CANCELLED, error_code="cancelled")
+        case IntentState.SENT:
+            intent.cancel_asked_at = intent.cancel_asked_at or moment(ctx.now())
+            session.flush()
+            session.execute(repo.ring())
+        case IntentState.CANCELLED:
+            pass
+        case IntentState.MINED | IntentState.FINAL | IntentState.FAILED | IntentState.EXPIRED:
+            raise Conflict("It is too late to cancel this transaction.", state=intent.state)
     return intent_out(session, intent)

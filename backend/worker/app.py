@@ -7,6 +7,7 @@ nothing but latency, and emptying Redis loses nothing. Messages nobody took in t
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 import structlog
 from celery import Celery
@@ -26,6 +27,9 @@ QUEUES: Final = {
     "aicp.follow_ledger": "settlement",
     "aicp.check_ledger": "settlement",
 }
+CHILD_TASKS: Final = 2_000
+CHILD_KIB: Final = 400_000
+"""A process that has made so many rounds, or has grown so large, is replaced by a fresh one."""
 SOFT_LIMIT_SECONDS: Final = 60
 HARD_LIMIT_SECONDS: Final = 90
 
@@ -41,9 +45,21 @@ def machine() -> Machine:
     return _machine
 
 
-def broker_url(redis_url: str) -> str:
-    """Return the URL as Celery spells it: a Unix socket has its own scheme there."""
-    return "redis+socket://" + redis_url.removeprefix("unix://") if redis_url.startswith("unix://") else redis_url
+def broker_url(chosen: Settings) -> str:
+    """Return where messages wait, as Celery spells it: a database of their own, apart from the limits' counters."""
+    url = chosen.broker_url or _next_database(chosen.redis_url)
+    if not url.startswith("unix://"):
+        return url
+    # a Unix socket has its own scheme there, and another name for the database
+    return "redis+socket://" + url.removeprefix("unix://").replace("?db=", "?virtual_host=")
+
+
+def _next_database(redis_url: str) -> str:
+    parts = urlsplit(redis_url)
+    if parts.scheme == "unix":
+        number = int(dict(parse_qsl(parts.query)).get("db", "0"))
+        return parts._replace(query=f"db={number + 1}").geturl()
+    return parts._replace(path=f"/{int(parts.path.strip('/') or 0) + 1}").geturl()
 
 
 def _schedule(every: float) -> dict[str, Any]:
@@ -65,7 +81,7 @@ def _schedule(every: float) -> dict[str, Any]:
 
 def make_app(chosen: Settings) -> Celery:
     """Return the application for these settings."""
-    app = Celery("aicp", broker=broker_url(chosen.redis_url), include=["backend.worker.tasks"])
+    app = Celery("aicp", broker=broker_url(chosen), include=["backend.worker.tasks"])
     app.conf.update(
         task_acks_late=True,
         task_reject_on_worker_lost=True,
@@ -77,7 +93,9 @@ def make_app(chosen: Settings) -> Celery:
         task_soft_time_limit=SOFT_LIMIT_SECONDS,
         task_time_limit=HARD_LIMIT_SECONDS,
         task_routes={name: {"queue": queue} for name, queue in QUEUES.items()},
-        broker_transport_options={"visibility_timeout": 10 * HARD_LIMIT_SECONDS},
+        worker_max_tasks_per_child=CHILD_TASKS,
+        worker_max_memory_per_child=CHILD_KIB,
+        broker_transport_options={"visibility_timeout": chosen.broker_visibility_seconds},
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         worker_hijack_root_logger=False,

@@ -3,6 +3,7 @@
 backfill  our indexer and Ponder read the same chain into the same PostgreSQL, in turns (ABBA), medians of three
 sizes     our indexer alone on 10^4, 10^5 (medians of three) and 10^6 events: does the rate hold, does memory
 latency   from mining a block to the notification of its rows
+relayed   transactions a second through the transaction manager into anvil, over eight keys
 costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
 growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
 
@@ -24,7 +25,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import costs, growth, mirror, peer
+from scripts.bench import costs, growth, mirror, peer, settlement
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -32,10 +33,12 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "costs", "growth")
+_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
+_RELAYED: Final = 3_000
+_KEYS: Final = 8
 _Reader = Callable[[ChainData, URL, Path], Run]
 
 
@@ -58,6 +61,8 @@ def main() -> int:
             _sizes(_QUICK_SIZES if arguments.quick else _SIZES)
         if "latency" in parts:
             _latency()
+        if "relayed" in parts:
+            _relayed(600 if arguments.quick else _RELAYED)
         if "costs" in parts:
             _costs()
         if "growth" in parts:
@@ -129,6 +134,17 @@ def _costs() -> None:
 def _growth() -> None:
     with postgres() as server:
         record(*growth.growth(lambda: database(server)))
+
+
+def _relayed(transactions: int) -> None:
+    """Calls that bring their gas limit, as claims do, and calls whose gas the node estimates, as people's do."""
+    figures: list[Figure] = []
+    for name, estimated in (("settlement.tx_per_s", False), ("settlement.estimated_tx_per_s", True)):
+        runs = [settlement.relayed(transactions, _KEYS, estimated=estimated) for _ in range(_ROUNDS)]
+        rates = sorted(round(run.per_second) for run in runs)
+        print(f"  {name}: {rates} transactions/s over {_KEYS} keys, {transactions:,} each time", flush=True)
+        figures.append(Figure(name, statistics.median(rates), f"tx/s, {_KEYS} keys"))
+    record(*figures)
 
 
 def _filled(data: ChainData, events: int) -> ChainData:

@@ -44,6 +44,21 @@ def upgrade() -> None:
     op.add_column(
         "attempt", sa.Column("spends_nothing", sa.Boolean(), server_default=sa.false(), nullable=False), schema="txm"
     )
+    op.add_column("tx", sa.Column("rejected_intent_id", sa.Uuid(), nullable=True), schema="txm")
+    op.create_foreign_key(
+        op.f("fk_tx_rejected_intent_id_intent"), "tx", "intent", ["rejected_intent_id"], ["id"],
+        source_schema="txm", referent_schema="txm",
+    )  # fmt: skip
+    op.create_index(op.f("ix_tx_rejected_intent_id"), "tx", ["rejected_intent_id"], schema="txm")
+    op.create_table(
+        "contract_code",
+        sa.Column("chain_id", sa.BigInteger(), nullable=False),
+        sa.Column("address", sa.LargeBinary(length=20), nullable=False),
+        sa.Column("code_hash", sa.LargeBinary(length=32), nullable=False),
+        sa.Column("created_at", MOMENT, server_default=sa.text("now()"), nullable=False),
+        sa.PrimaryKeyConstraint("chain_id", "address", name=op.f("pk_contract_code")),
+        schema="txm",
+    )
     op.create_table(
         "node",
         sa.Column("name", sa.Text(), nullable=False),
@@ -59,6 +74,8 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("node", schema="txm")
+    op.drop_table("contract_code", schema="txm")
+    op.drop_column("tx", "rejected_intent_id", schema="txm")
     op.drop_column("attempt", "spends_nothing", schema="txm")
     op.drop_column("attempt", "outcome", schema="txm")
     op.drop_column("account", "balance_at", schema="txm")

@@ -834,6 +834,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ops/keys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Keys
+         * @description The relayer keys with balance, transactions in flight and quarantine; the nodes; the newest alarms.
+         */
+        get: operations["keys"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools": {
         parameters: {
             query?: never;
@@ -1226,6 +1246,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/transactions/{intent_id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Cancel Transaction
+         * @description Cancel a relayed transaction of the caller: at once while it waits, else by a nonce spent on nothing.
+         *
+         *     Whichever is mined first decides, so a sent one may still go through. 409 once it is mined, or if others rely on it.
+         */
+        post: operations["cancel_transaction"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/wallet/faucet": {
         parameters: {
             query?: never;
@@ -1484,11 +1526,15 @@ export interface components {
             hash: string;
             /** Max Fee Wei */
             max_fee_wei: string;
+            /** Outcome */
+            outcome: string | null;
             /**
              * Signed At
              * Format: date-time
              */
             signed_at: string;
+            /** Spends Nothing */
+            spends_nothing: boolean;
             /** Tip Wei */
             tip_wei: string;
         };
@@ -2318,6 +2364,11 @@ export interface components {
             intent_id: string;
             /** Kind */
             kind: string;
+            /**
+             * Outcome
+             * @default null
+             */
+            outcome: string | null;
             /** Reference */
             reference: {
                 [key: string]: unknown;
@@ -2343,6 +2394,10 @@ export interface components {
             attempts: components["schemas"]["AttemptOut"][];
             /** Block Number */
             block_number: number | null;
+            /** Budget Wei */
+            budget_wei: string | null;
+            /** Cancel Asked At */
+            cancel_asked_at: string | null;
             /**
              * Created At
              * Format: date-time
@@ -2380,6 +2435,8 @@ export interface components {
             state: "queued" | "sent" | "mined" | "final" | "failed" | "expired" | "cancelled";
             /** EIP-55 address */
             to: string;
+            /** Transactions */
+            transactions: components["schemas"]["TransactionOut"][];
             /** Tx Hash */
             tx_hash: string | null;
             /**
@@ -2408,6 +2465,26 @@ export interface components {
             tx_hash: string | null;
         };
         /**
+         * KeyOut
+         * @description A relayer key. Balances in wei, as decimal strings.
+         */
+        KeyOut: {
+            /** EIP-55 address */
+            address: string;
+            /** Balance At */
+            balance_at: string | null;
+            /** Balance Wei */
+            balance_wei: string | null;
+            /** In Flight */
+            in_flight: number;
+            /** Next Nonce */
+            next_nonce: number;
+            /** Oldest Nonce */
+            oldest_nonce: number | null;
+            /** Quarantined Reason */
+            quarantined_reason: string | null;
+        };
+        /**
          * KeysOut
          * @description The relayer keys together.
          */
@@ -2418,6 +2495,20 @@ export interface components {
             quarantined: number;
             /** Usable */
             usable: number;
+        };
+        /**
+         * KeysReportOut
+         * @description Everything that sends, and the alarms that are open or were lately.
+         */
+        KeysReportOut: {
+            /** Alarms */
+            alarms: components["schemas"]["OperatorAlarmOut"][];
+            /** Keys */
+            keys: components["schemas"]["KeyOut"][];
+            /** Nodes */
+            nodes: components["schemas"]["OperatorNodeOut"][];
+            /** Queued */
+            queued: number;
         };
         /**
          * Manifest
@@ -2541,6 +2632,25 @@ export interface components {
             subject: string;
             /** Times */
             times: number;
+        };
+        /**
+         * OperatorNodeOut
+         * @description A node as the workers found it lately.
+         */
+        OperatorNodeOut: {
+            /** Answers */
+            answers: boolean;
+            /** Failures */
+            failures: number;
+            /** Last Error */
+            last_error: string | null;
+            /** Name */
+            name: string;
+            /**
+             * Updated At
+             * Format: date-time
+             */
+            updated_at: string;
         };
         /**
          * OperatorOut
@@ -3467,6 +3577,27 @@ export interface components {
             tasks_completed: number;
             /** Tasks Open */
             tasks_open: number;
+        };
+        /**
+         * TransactionOut
+         * @description One nonce that was spent, or tried to be, on a call.
+         */
+        TransactionOut: {
+            /** Attempts */
+            attempts: components["schemas"]["AttemptOut"][];
+            /** Block Number */
+            block_number: number | null;
+            /** Mined Hash */
+            mined_hash: string | null;
+            /** Nonce */
+            nonce: number;
+            /** EIP-55 address */
+            sender: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "signed" | "accepted" | "mined" | "final" | "failed_onchain" | "superseded" | "cancelled" | "rejected";
         };
         /**
          * TransitionOut
@@ -4977,6 +5108,35 @@ export interface operations {
             };
         };
     };
+    keys: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeysReportOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_pools: {
         parameters: {
             query?: never;
@@ -5691,6 +5851,39 @@ export interface operations {
         parameters: {
             query?: never;
             header?: never;
+            path: {
+                intent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IntentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    cancel_transaction: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
             path: {
                 intent_id: string;
             };

@@ -48,12 +48,36 @@ def address_of(private_key: bytes) -> bytes:
     return _address(_key(private_key).public_key)
 
 
+class SigningKey:
+    """A private key that signs often: what depends on the key alone is computed once. It never leaves this object."""
+
+    __slots__ = ("_key", "address")
+
+    def __init__(self, private_key: bytes) -> None:
+        """Raises InvalidKeyError."""
+        self._key = _key(private_key)
+        self.address: bytes = _address(self._key.public_key)
+
+    def sign(self, digest: bytes) -> bytes:
+        """Sign a 32-byte digest; deterministic (RFC 6979), low s. Raises ValueError."""
+        if len(digest) != 32:
+            raise ValueError("a digest has 32 bytes")
+        raw = self._key.sign_recoverable(digest, hasher=None)
+        return raw[:64] + bytes((raw[64] + 27,))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SigningKey) and other.address == self.address
+
+    def __hash__(self) -> int:
+        return hash(self.address)
+
+    def __repr__(self) -> str:
+        return f"SigningKey(0x{self.address.hex()})"
+
+
 def sign(digest: bytes, private_key: bytes) -> bytes:
     """Sign a 32-byte digest; deterministic (RFC 6979), low s. Raises InvalidKeyError or ValueError."""
-    if len(digest) != 32:
-        raise ValueError("a digest has 32 bytes")
-    raw = _key(private_key).sign_recoverable(digest, hasher=None)
-    return raw[:64] + bytes((raw[64] + 27,))
+    return SigningKey(private_key).sign(digest)
 
 
 def recover(digest: bytes, signature: bytes) -> bytes:

@@ -13,7 +13,9 @@ from structlog.testing import CapturingLogger
 from aicp.abi import payment_channel as channel_abi
 from aicp.rules.primitives import hex0x
 from backend.db.times import moment
+from backend.domain import settlement as rules
 from backend.settlement import service as settlement
+from backend.txm import broadcast, confirm, prepare
 from backend.txm.machine import Machine
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World
@@ -44,9 +46,14 @@ def claims(world: World) -> int:
     return int(world.one("SELECT count(*) FROM txm.intent WHERE kind = 'claim'"))
 
 
-def claimed(world: World) -> int:
-    row = world.sql("SELECT total_claimed_units FROM chain.channel WHERE channel_id = :id", id=world.lane().channel_id)
+def claimed(world: World, agent: Person | None = None) -> int:
+    lane = world.lane(agent).channel_id
+    row = world.sql("SELECT total_claimed_units FROM chain.channel WHERE channel_id = :id", id=lane)
     return int(row[0][0]) if row else 0
+
+
+def underway(world: World) -> int:
+    return int(world.one("SELECT count(*) FROM txm.intent WHERE state IN ('queued', 'sent', 'mined')"))
 
 
 def frugal(world: World, **changes: int) -> Machine:
@@ -191,10 +198,24 @@ def test_claims_of_a_batch_that_failed_are_tried_again_in_halves(world: World) -
     assert sweeps.settle(world.machine) == 2
     assert claims(world) == before + 1
     world.sql("UPDATE txm.intent SET state = 'failed' WHERE state = 'queued'")
-    world.sql("UPDATE app.claim_try SET tries = 7")
+    world.sql("UPDATE app.claim_try SET tries = 9")
     world.clock.added += 61
     assert sweeps.settle(world.machine) == 2
-    assert claims(world) == before + 3, "150 halved seven times is one row"
+    assert claims(world) == before + 3, "400 halved nine times is one row"
+    world.until(lambda: not underway(world), "both are claimed")
+
+
+@pytest.mark.parametrize(("bound", "most"), [("MAX_BATCH_BYTES", 650), ("MAX_BATCH_GAS", 150_000)])
+def test_a_batch_too_large_for_a_transaction_is_sent_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch, bound: str, most: int
+) -> None:
+    totals = earn(world), earn(world, world.rival)
+    before = claims(world)
+    with monkeypatch.context() as patched:
+        patched.setattr(rules, bound, most)
+        assert sweeps.settle(world.machine) == 2
+    assert claims(world) == before + 2
+    world.until(lambda: (claimed(world), claimed(world, world.rival)) == totals, "both claims are on chain")
 
 
 @contextmanager
@@ -247,7 +268,8 @@ def test_a_settlement_left_behind_by_its_claim_moves_to_a_key_with_gas(world: Wo
     assert sweeps.settle(world.machine) >= 1
     asked = senders_of_newest(world)[0]
     other = next(address for address in world.machine.keys.addresses if address != asked)
-    sweeps.sweep_transactions(world.machine)
+    for step in (prepare.prepare, broadcast.broadcast, confirm.confirm):
+        step(world.machine)
     world.mirror()
     assert claimed(world) == total
     newest = "SELECT state FROM txm.intent WHERE kind = 'settle' ORDER BY created_at DESC LIMIT 1"

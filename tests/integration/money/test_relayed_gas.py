@@ -13,9 +13,11 @@ import pytest
 from aicp.abi import usdc as usdc_abi
 from aicp.client import PoolActions, ProblemError
 from backend.domain.gas import ENGINE_GAS, counted_gas, most_gas
-from backend.domain.settlement import claim_gas
+from backend.domain.settlement import MAX_BATCH_GAS
 from backend.txm import broadcast, prepare
 from backend.txm import service as txm
+from backend.txm.eip1559 import Call
+from backend.txm.simulate import simulate
 from backend.wallet import budget
 from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
@@ -142,7 +144,7 @@ def test_calls_nobody_signed_are_not_counted_and_have_room(world: World) -> None
 
 
 def test_a_batch_brings_a_limit_of_its_own_size(world: World) -> None:
-    limit = claim_gas(1_190)
+    limit = MAX_BATCH_GAS
     assert limit > ENGINE_GAS
     to, data = world.ctx.deployment.usdc, usdc_abi.encode_faucet(world.buyer.address, 1)
     asked = world.write(
@@ -151,9 +153,9 @@ def test_a_batch_brings_a_limit_of_its_own_size(world: World) -> None:
             data=data, expires_at=None, reference={}, gas_limit=limit,
         )
     )  # fmt: skip
-    ready = prepare.simulate(world.machine, asked, world.machine.market_fees())
-    assert isinstance(ready, prepare.Ready)
-    assert ready.call.gas_limit == limit
+    [ready] = simulate(world.machine, [asked])
+    assert isinstance(ready, Call)
+    assert ready.gas_limit == limit
     world.sql("UPDATE txm.intent SET state = 'cancelled' WHERE id = :i", i=asked.id)
 
 

@@ -111,7 +111,7 @@ def test_a_worker_killed_between_persisting_and_confirming_sends_the_same_bytes_
             raw = machine.db.read(lambda s: s.connection().exec_driver_sql(
                 "SELECT a.raw FROM txm.attempt a JOIN txm.tx t ON t.id = a.tx_id WHERE t.intent_id = %s", (intent.id,)
             ).scalar_one())  # fmt: skip
-            machine.rpc.broadcast(bytes(raw))
+            machine.rpc.broadcast([bytes(raw)])
         os._exit(9)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
     assert world.intent_state(intent.id) == "sent"
@@ -131,7 +131,9 @@ def test_a_lost_answer_is_unknown_and_costs_no_second_nonce(world, monkeypatch) 
     prepare.prepare(world.machine)
     real = type(world.machine.rpc).broadcast
     monkeypatch.setattr(
-        type(world.machine.rpc), "broadcast", lambda rpc, raw: (real(rpc, raw), [NodeUnreachable("timeout")])[1]
+        type(world.machine.rpc),
+        "broadcast",
+        lambda rpc, raws: (real(rpc, raws), [[NodeUnreachable("timeout")] for _ in raws])[1],
     )
     broadcast.broadcast(world.machine)
     assert world.one("SELECT state FROM txm.tx WHERE intent_id = :id", id=intent.id) == "signed"

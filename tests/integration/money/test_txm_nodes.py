@@ -144,8 +144,8 @@ def test_a_finding_that_is_older_than_the_row_changes_nothing(world: World) -> N
     world.chain.mine(4)
     confirm.confirm(world.machine)
     assert world.intent_state(intent.id) == "final"
-    gone = confirm.Finding(block, None, final=False)
-    assert not world.write(lambda s: confirm.apply(s, world.machine, tx_id, gone, None))
+    gone = {tx_id: confirm.Finding(block, None, final=False)}
+    assert not world.write(lambda s: confirm.apply(s, machine=world.machine, findings=gone))
     assert (state_of(world, intent), world.intent_state(intent.id)) == ("final", "final")
 
 
@@ -153,8 +153,8 @@ def test_a_finding_about_another_block_changes_nothing(world: World) -> None:
     intent = ask(world, "moved")
     sweep.sweep(world.machine)
     tx_id: uuid.UUID = world.one("SELECT id FROM txm.tx WHERE intent_id = :id", id=intent.id)
-    elsewhere = confirm.Finding(bytes(32), None, final=False)
-    assert not world.write(lambda s: confirm.apply(s, world.machine, tx_id, elsewhere, None))
+    elsewhere = {tx_id: confirm.Finding(bytes(32), None, final=False)}
+    assert not world.write(lambda s: confirm.apply(s, machine=world.machine, findings=elsewhere))
     assert (state_of(world, intent), world.intent_state(intent.id)) == ("mined", "mined")
     world.until(lambda: world.intent_state(intent.id) == "final", "final")
 

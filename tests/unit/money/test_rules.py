@@ -31,12 +31,15 @@ from backend.domain.micro import (
     raised_ceiling,
 )
 from backend.domain.settlement import (
+    MAX_BATCH_BYTES,
+    MAX_BATCH_GAS,
     MAX_ROWS,
     Claimable,
     ClaimReason,
     batch_limit,
     claim_gas,
     claim_reason,
+    fits,
     gas_cost_units,
     settle_gas,
 )
@@ -225,8 +228,16 @@ def test_a_row_is_claimed_when_it_is_worth_its_gas(row, reason) -> None:
 
 
 def test_a_batch_is_bounded_and_halved_with_every_failure() -> None:
-    assert max(claim_gas(MAX_ROWS), settle_gas(MAX_ROWS)) < 2**24, "a transaction's gas is capped (EIP-7825)"
-    assert [batch_limit(tries) for tries in (0, 1, 2, 6, 7, 8, 100)] == [150, 75, 37, 2, 1, 1, 1]
+    assert settle_gas(MAX_ROWS) <= MAX_BATCH_GAS < 2**25, "Polygon caps a transaction's gas"
+    assert [batch_limit(tries) for tries in (0, 1, 2, 7, 8, 9, 100)] == [400, 200, 100, 3, 1, 1, 1]
+
+
+def test_a_batch_fits_up_to_its_gas_and_bytes() -> None:
+    most = (MAX_BATCH_GAS - 50_000) * 4 // 5
+    assert claim_gas(most) <= MAX_BATCH_GAS < claim_gas(most + 2)
+    assert fits(calldata_bytes=MAX_BATCH_BYTES, estimated_gas=most)
+    assert not fits(calldata_bytes=MAX_BATCH_BYTES, estimated_gas=most + 2)
+    assert not fits(calldata_bytes=MAX_BATCH_BYTES + 1, estimated_gas=most)
 
 
 def test_a_bump_raises_both_fees_by_an_eighth_or_to_the_market() -> None:
