@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from fastapi import APIRouter
 
-from fastapi import APIRouter, Depends
-
-from aicp.rules.primitives import parse_address
-from backend.api.deps import Ctx, CurrentSession, Read
-from backend.auth.service import Caller
-from backend.errors import Forbidden
+from backend.api.deps import Ctx, OperatorSession, Read
 from backend.ops import service
 from backend.ops.schemas import KeysReportOut
 
 router = APIRouter(prefix="/ops", tags=["ops"])
-
-
-def _operator(caller: CurrentSession, ctx: Ctx) -> Caller:
-    if caller.address not in {parse_address(text) for text in ctx.settings.operators}:
-        raise Forbidden("Only operators see this.")
-    return caller
-
-
-OperatorSession = Annotated[Caller, Depends(_operator)]
-"""The signed-in caller, who is an operator of this service."""
 
 
 @router.get("/keys")
