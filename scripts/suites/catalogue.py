@@ -109,7 +109,11 @@ FORGE = Suite(
 
 X402 = Suite("x402", 420, (_pytest("x402", "tests/x402"),))
 MONEY = Suite("money", 420, (_pytest("money", "tests/integration/money"),))
-SERVICES = Suite("services", 300, (_pytest("services", "tests/integration/api", "tests/integration/indexer"),))
+SERVICES = Suite(
+    "services",
+    420,
+    (_pytest("services", "tests/integration/api", "tests/integration/indexer", "tests/integration/vouchers"),),
+)
 JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
 SIM = Suite("sim", 150, (_pytest("sim", "tests/sim", "-n", "2"),))
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
