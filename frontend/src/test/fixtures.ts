@@ -429,6 +429,9 @@ export const intent: IntentOut = {
   expires_at: null,
   reference: {},
   attempts: [],
+  transactions: [],
+  budget_wei: null,
+  cancel_asked_at: null,
   created_at: iso(NOW - 210),
   updated_at: iso(NOW - 200),
 }
