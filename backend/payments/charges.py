@@ -113,6 +113,8 @@ def reserve(session: Session, ctx: Context, asked: Asked) -> Reserved:
     known = session.execute(charge_repo.of_ceiling(ids[0], asked.ceiling_units)).scalar_one_or_none()
     if known is not None and not _is_over(ctx, known):
         return Reserved(charge_id=known.id, fresh=False)
+    if not ctx.takes(config.receiver_authorizer):
+        raise RetiredOperator
     _require_idle(session, ctx, pool, channel)
     wanted = need(
         earned_units=channel.earned_units, in_flight_units=channel.in_flight_units, price_units=asked.price_units

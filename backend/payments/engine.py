@@ -75,7 +75,7 @@ class Engine:
         cap = ctx.settings.session_key_units_per_day
         self._writer = Writer(url, self._lookup, own=own, now=ctx.now, cap_units=cap)
         self._recoverer = Recoverer(ctx.domains.channel)
-        self._operators = frozenset(ctx.operators)
+        self._serving: tuple[int, frozenset[bytes]] = (-1, frozenset())
         self._looking: set[asyncio.Task[None]] = set()
         self._opening: dict[str, asyncio.Event] = {}
         self._batched = 0
@@ -227,7 +227,7 @@ class Engine:
         pool = known.pool
         if known.kind != "market":
             return Refused(Code.NOT_BARE)
-        if pool.operator not in self._operators:
+        if not self._takes(pool.operator):
             return Refused(Code.OPERATOR_RETIRED)
         if not pool.on_chain:
             return Refused(Code.POOL_UNKNOWN)
@@ -242,6 +242,13 @@ class Engine:
             elif ceiling - known.ceiling_units >= increment:
                 return refused
         return self._behind()
+
+    def _takes(self, operator: bytes) -> bool:
+        """Whether an operator takes vouchers in this second."""
+        now = self._ctx.now()
+        if self._serving[0] != now:
+            self._serving = now, frozenset(epoch.address for epoch in self._ctx.serving())
+        return operator in self._serving[1]
 
     def _behind(self) -> Refused | None:
         ctx, final_time = self._ctx, self._lookup.final_time
@@ -298,7 +305,7 @@ class Engine:
         if way is None or hex0x(way.channel_id) != text:
             return Refused(Code.MALFORMED, {"detail": "The parties named are not those of this channel."})
         config = way.config
-        if config.receiver_authorizer not in self._operators:
+        if not self._takes(config.receiver_authorizer):
             return Refused(Code.OPERATOR_RETIRED)
         try:
             signature = bytes.fromhex(given.signature[2:])

@@ -115,8 +115,8 @@ async def _check_channel(
 
 
 async def _chargeable(ctx: Context, db: Database, config: ChannelConfig, now: OnChain) -> int:
-    """Return how high a ceiling may go: the channel's own balance, or with our operator what its pool covers."""
-    if ctx.operator_of(config.receiver_authorizer) is None:
+    """Return how high a ceiling may go: by the channel's own balance, or by the pool where its operator serves."""
+    if not ctx.takes(config.receiver_authorizer):
         return now.balance_units
     state = await db.read(partial(charges.state, ctx=ctx, config=config))
     return max(now.balance_units, state.spendable_units)
