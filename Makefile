@@ -53,8 +53,8 @@ forge: dev-packages ## fuzz tests of the contracts
 sim: dev-packages ## random stories of the indexer, SEED=7 for one of them, N=100 for so many, else the suite of make test
 	@$(call timed,$(if $(SEED)$(N),$(VENV)/python tests/sim $(if $(SEED),--seed '$(SEED)') $(if $(N),--count '$(N)'),$(VENV)/python -m scripts.suites sim))
 
-sim-long: dev-packages ## 1,000 stories in this process's node and 50 on anvil
-	@$(call timed,(one=0; $(VENV)/python tests/sim --count 1000 || one=1; $(VENV)/python tests/sim --anvil --count 50 && exit $$one))
+sim-long: dev-packages ## 1,000 stories of the indexer and 1,000 of money in this process's node, 50 of each on anvil
+	@$(call timed,(one=0; $(VENV)/python tests/sim --count 1000 || one=1; $(VENV)/python tests/sim --anvil --count 50 || one=1; $(VENV)/python tests/sim/money --count 1000 || one=1; $(VENV)/python tests/sim/money --anvil --count 50 && exit $$one))
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

@@ -115,7 +115,14 @@ SERVICES = Suite(
     (_pytest("services", "tests/integration/api", "tests/integration/indexer", "tests/integration/vouchers"),),
 )
 JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
-SIM = Suite("sim", 150, (_pytest("sim", "tests/sim", "-n", "2"),))
+SIM = Suite(
+    "sim",
+    400,
+    (
+        _pytest("sim", "tests/sim", "-n", "2", "--ignore=tests/sim/money"),
+        _pytest("money-sim", "tests/sim/money", "-n", "2"),
+    ),
+)
 E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
 
 LANES = 3

@@ -209,7 +209,7 @@ GUARDS: Final = (
     Guard("T15", "the wrong node's words come first", sending.words_of_a_wrong_node, _known_comes_first),
     Guard(
         *("T16", "each receipt is simulated before it is in a batch", paying.bad_row),
-        away("backend.settlement.service:_would_be_taken", instead=lambda *_: True),
+        away("backend.settlement.service:_taken", instead=lambda _machine, _policy, found: found),
     ),
     Guard("T17", "a node is asked for its chain", sending.wrong_chain, _believe_every_node),
     Guard(

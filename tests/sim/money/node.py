@@ -49,7 +49,7 @@ class MoneyNode(SimNode):
         self._methods |= {
             "eth_chainId": lambda: hex(1 if self.foreign else CHAIN_ID),
             "eth_sendRawTransaction": self._send,
-            "eth_getTransactionReceipt": self._receipt,
+            "eth_getTransactionReceipt": self._mined,
             "eth_getTransactionCount": lambda who, at="latest": hex(money_at(self._known(at)).nonces[_raw(who)]),
             "eth_getBalance": lambda who, at="latest": hex(money_at(self._known(at)).wei[_raw(who)]),
             "eth_call": self._call,
@@ -106,13 +106,15 @@ class MoneyNode(SimNode):
                     continue  # the other node has its own reasons
         return hex0(sent.hash)
 
-    def _receipt(self, wanted: str) -> dict[str, Any] | None:
+    def _mined(self, wanted: str) -> dict[str, Any] | None:
         found = None if self.foreign or self.hides_receipts else self.ground.receipt(_raw(wanted), self.seen.path)
         if found is None:
             return None
         block, executed = found
         return {
             "transactionHash": wanted,
+            "transactionIndex": hex(executed.index),
+            "logs": [self._log(log) for log in block.logs if log.tx_hash == executed.sent.hash],
             "blockHash": hex0(block.hash),
             "blockNumber": hex(block.number),
             "status": "0x1" if executed.succeeded else "0x0",
