@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -10,7 +11,7 @@ from aicp.abi.runtime import TypedMessage
 from aicp.abi.signing import SigningKey
 from aicp.abi.typed_data import Domain, PoolWithdraw, ReceiveWithAuthorization, Voucher
 from aicp.rules.constants import network
-from aicp.rules.deployment import Bounds, Deployment
+from aicp.rules.deployment import Bounds, Deployment, OperatorEpoch
 from aicp.rules.ids import pool_deposit_nonce, pool_id, pool_key
 from aicp.rules.primitives import ZERO_ADDRESS, keccak
 from backend.context import Context, domains_of
@@ -129,5 +130,9 @@ def deployment() -> Deployment:
         chain_id=CHAIN_ID, usdc=TOKEN, escrow=ADDRESSES["escrow"], payment_channel=ADDRESSES["payment_channel"],
         reputation=ADDRESSES["reputation"], erc3009_collector=COLLECTOR, arbiter=ZERO_ADDRESS, deploy_block=1,
         token_name="USD Coin", token_version="2", fee_bps=250, fee_recipient=FEES[0], admin=account("admin"),
-        guardian=account("guardian"), bounds=bounds, operators=(), constructor_arguments={},
+        guardian=account("guardian"), bounds=bounds, operators=_operators(), constructor_arguments={},
     )  # fmt: skip
+
+
+def _operators() -> tuple[OperatorEpoch, ...]:
+    return (OperatorEpoch(address=Person("operator").address, from_time=dt.datetime(2020, 1, 1, tzinfo=dt.UTC)),)

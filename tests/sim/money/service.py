@@ -107,8 +107,8 @@ def context(url: str, now: Callable[[], int], **rules: int) -> Context:
         network=replace(known, constants=replace(known.constants, **rules)),
         deployment=deployment(),
         domains=domains_of(deployment()),
-        operator=OperatorSigner.from_hex("0x" + key("operator").hex()),
         now=now,
+        signers=(OperatorSigner.from_hex("0x" + key("operator").hex()),),
     )
 
 
