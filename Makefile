@@ -21,7 +21,7 @@ endef
 PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
-.PHONY: help openapi up down status test $(SUITES) $(PROOFS) sim-long gas bench audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) sim-long guards gas bench audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -55,6 +55,9 @@ sim: dev-packages ## random stories of the indexer, SEED=7 for one of them, N=10
 
 sim-long: dev-packages ## 1,000 stories of the indexer and 1,000 of money in this process's node, 50 of each on anvil
 	@$(call timed,(one=0; $(VENV)/python tests/sim --count 1000 || one=1; $(VENV)/python tests/sim --anvil --count 50 || one=1; $(VENV)/python tests/sim/money --count 1000 || one=1; $(VENV)/python tests/sim/money --anvil --count 50 && exit $$one))
+
+guards: dev-packages ## take each guard of the money engine away and see its story fail
+	@$(call timed,$(VENV)/python -m pytest -q -m removal tests/sim/money tests/integration/money)
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

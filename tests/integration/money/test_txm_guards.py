@@ -32,6 +32,7 @@ def test_the_guard_holds(story, world: World) -> None:
     story(world)
 
 
+@pytest.mark.removal
 @pytest.mark.parametrize("guard", GUARDS, ids=str)
 def test_without_the_guard_it_breaks(guard: Guard, spoilt: World, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.remove(monkeypatch)

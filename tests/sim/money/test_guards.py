@@ -34,6 +34,7 @@ def test_the_guard_holds(guard: Guard, stage: Stage) -> None:
     guard.scenario(stage)
 
 
+@pytest.mark.removal
 def test_without_the_guard_it_breaks(guard: Guard, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.remove(monkeypatch)
     try:

@@ -169,7 +169,7 @@ def test_any_order_of_steps(bank: MoneySandbox) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=6, stateful_step_count=25, deadline=None, derandomize=True, database=None,
+            max_examples=3, stateful_step_count=25, deadline=None, derandomize=True, database=None,
             suppress_health_check=checks,
         ),
     )  # fmt: skip
