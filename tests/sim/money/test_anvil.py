@@ -24,7 +24,7 @@ def ground(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.timeout(400)
-@pytest.mark.parametrize("seed", (1, 2))
+@pytest.mark.parametrize("seed", [1, 2])
 def test_a_story_on_anvil_ends_with_everybody_paid(seed: int, chain: Anvil, ground: Path, fresh_pg_url: str) -> None:
     report = told(seed, chain, fresh_pg_url, ground)
     assert report.happened["intent_final"]
