@@ -22,4 +22,4 @@ class ClaimNotWorth(Conflict):
 
 
 class SessionKeyCap(Problem):
-    status, code, title = 403, "session_key_cap", "The session key has ordered all it may within 24 hours."
+    status, code, title = 403, "session_key_cap", "The session key has ordered all it may in a day."

@@ -57,5 +57,10 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     sentence: 'The operator of this pool or deal no longer serves here.',
     todo: 'Move the pool on its page, and award the work again.',
   },
-  session_key_cap: { sentence: 'The session key has ordered all it may within 24 hours.', todo: 'Try again later.' },
+  session_key_cap: { sentence: 'The session key has ordered all it may in a day.', todo: 'Try again tomorrow (UTC).' },
+  nothing_to_claim: { sentence: 'The chain has claimed all this channel has earned.', todo: '' },
+  claim_not_worth: {
+    sentence: 'What is unclaimed is not worth its gas yet.',
+    todo: 'Wait for more, or claim with the receipt yourself.',
+  },
 }

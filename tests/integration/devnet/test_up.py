@@ -61,6 +61,7 @@ def test_up_in_the_background_then_status_then_down(tmp_path: Path, monkeypatch:
             "indexer",
             "worker",
             "api",
+            "vouchers",
         ]
         os.kill(state.services[3].pid, signal.SIGKILL)
         deadline = time.monotonic() + 60

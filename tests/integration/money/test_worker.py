@@ -20,6 +20,7 @@ from tests.fixtures.moneylab import World
 from tests.fixtures.services import ROOT, free_port, wait_for
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
+POOLS = 2
 
 
 class RedisServer:
@@ -206,8 +207,10 @@ def test_a_broker_that_is_away_for_a_while_costs_time_only(world, broker, start_
     assert world.usdc_of(world.rival.address) - before == 3_000_000
 
 
-def test_a_committed_intent_is_rung_for_and_does_not_wait_for_the_clock(world, start_worker) -> None:
+def test_a_committed_intent_is_rung_for_and_does_not_wait_for_the_clock(world, start_worker, tmp_path) -> None:
     start_worker(AICP_SWEEP_SECONDS="3600")
+    log = tmp_path / "worker-0.log"
+    wait_for(lambda: log.read_text().count('"event": "ready"') >= POOLS, "every pool is ready", 120)
     wait_for(
         lambda: world.one("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'aicp-doorbell'") > 0,
         "the doorbell listens",
