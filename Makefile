@@ -56,8 +56,8 @@ sim: dev-packages ## random stories of the indexer, SEED=7 for one of them, N=10
 sim-long: dev-packages ## 1,000 stories of the indexer and 1,000 of money in this process's node, 50 of each on anvil
 	@$(call timed,(one=0; $(VENV)/python tests/sim --count 1000 || one=1; $(VENV)/python tests/sim --anvil --count 50 || one=1; $(VENV)/python tests/sim/money --count 1000 || one=1; $(VENV)/python tests/sim/money --anvil --count 50 && exit $$one))
 
-guards: dev-packages ## take each guard of the money engine away and see its story fail
-	@$(call timed,$(VENV)/python -m pytest -q -m removal tests/sim/money tests/integration/money)
+guards: dev-packages ## take each guard away and see its story fail; the longest stories
+	@$(call timed,$(VENV)/python -m pytest -q -n 2 -m "removal or long" tests/sim tests/integration/money)
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

@@ -107,8 +107,8 @@ FORGE = Suite(
     ),
 )
 
-_WITH_GUARDS = ("-m", "not removal")
-"""Each guard of the money engine is taken away by `make guards` alone; with it, its story is told in every run."""
+_WITH_GUARDS = ("-m", "not removal and not long")
+"""Guards are taken away, and the longest stories told, by `make guards` alone."""
 X402 = Suite("x402", 420, (_pytest("x402", "tests/x402"),))
 MONEY = Suite("money", 420, (_pytest("money", "tests/integration/money", *_WITH_GUARDS),))
 SERVICES = Suite(
@@ -121,7 +121,7 @@ SIM = Suite(
     "sim",
     400,
     (
-        _pytest("sim", "tests/sim", "-n", "2", "--ignore=tests/sim/money"),
+        _pytest("sim", "tests/sim", "-n", "2", "--ignore=tests/sim/money", *_WITH_GUARDS),
         _pytest("money-sim", "tests/sim/money", "-n", "2", *_WITH_GUARDS),
     ),
 )

@@ -34,6 +34,7 @@ def test_the_guard_holds(guard: Guard, scene: Scene) -> None:
     guard.scenario(scene)
 
 
+@pytest.mark.removal
 def test_without_the_guard_it_breaks(guard: Guard, scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     guard.remove(monkeypatch)
     try:

@@ -30,6 +30,7 @@ def test_every_row_of_the_fault_table_has_a_guard() -> None:
     assert {guard.row for guard in GUARDS} == ROWS
 
 
+@pytest.mark.long
 def test_the_guard_holds(guard: Guard, stage: Stage) -> None:
     guard.scenario(stage)
 

@@ -162,6 +162,7 @@ class MoneyMachine(RuleBasedStateMachine):
                 self.claimed[way.channel_id] = claimed
 
 
+@pytest.mark.long
 @pytest.mark.timeout(400)
 def test_any_order_of_steps(bank: MoneySandbox) -> None:
     machine = type("Machine", (MoneyMachine,), {"bank": bank})
@@ -169,7 +170,7 @@ def test_any_order_of_steps(bank: MoneySandbox) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=3, stateful_step_count=25, deadline=None, derandomize=True, database=None,
+            max_examples=6, stateful_step_count=25, deadline=None, derandomize=True, database=None,
             suppress_health_check=checks,
         ),
     )  # fmt: skip
