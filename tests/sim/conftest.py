@@ -8,8 +8,8 @@ import pytest
 from sqlalchemy import URL
 
 from tests.fixtures.services import create_database
-from tests.sim.campaign import quiet
 from tests.sim.clock import Clock, replaced_time
+from tests.sim.crew import quiet
 from tests.sim.sandbox import Sandbox
 from tests.sim.scene import Scene
 
