@@ -3,6 +3,8 @@ SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
+# where it is set, as images of containers often do, every process would compile every package it imports again
+unexport PYTHONDONTWRITEBYTECODE
 
 PYTHON ?= python3
 PORT ?=
@@ -57,7 +59,7 @@ sim-long: dev-packages ## 1,000 stories of the indexer and 1,000 of money in thi
 	@$(call timed,(one=0; $(VENV)/python tests/sim --count 1000 || one=1; $(VENV)/python tests/sim --anvil --count 50 || one=1; $(VENV)/python tests/sim/money --count 1000 || one=1; $(VENV)/python tests/sim/money --anvil --count 50 && exit $$one))
 
 guards: dev-packages ## take each guard away and see its story fail; the longest stories
-	@$(call timed,$(VENV)/python -m pytest -q -n 2 -m "removal or long" tests/sim tests/integration/money)
+	@$(call timed,$(VENV)/python -m pytest -q -n 2 -p no:ape_test -m "removal or long" tests/sim tests/integration tests/unit/rules tests/unit/bench)
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

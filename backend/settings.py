@@ -76,14 +76,24 @@ class Settings(BaseSettings):
     anonymous_per_minute: int = 20
     siwe_nonces_per_minute: int = 10
     anonymous_reads_per_minute: int = 600
+    anonymous_sockets: int = 2_000
+    """WebSockets without a ticket that one process holds open, and how many of them one IP may have."""
+    anonymous_sockets_per_ip: int = 50
     max_body_bytes: int = 1 << 20
     max_upload_bytes: int = 25 << 20
     max_files_per_task: int = 20
     max_bytes_per_address: int = 1 << 30
     relayed_gas_per_day: int = 5_000_000
     """Gas units an address may have relayed in a day; past it the answer is 429 with "send it yourself"."""
+    min_deposit_units: int = 100_000
+    """Base units of USDC a relayed deposit into a pool has at least; less is not worth the gas it takes."""
+    facilitated_gas_per_day: int = 200_000_000
+    """Gas units the facilitator relays in a day for all who are no users of this service together, and as much again
+    for payments at agents' endpoints. Addresses cost nothing, so a limit for each of them alone would be none."""
     session_key_units_per_day: int = 50_000_000
     """Base units of USDC one session key may order in 24 hours, so that a stolen one costs no more than that."""
+    newcomer_share_bps: int = Field(default=1_000, ge=0, le=10_000)
+    """The least share of assignments, of those a newcomer would do for, that newcomers get, in basis points."""
     gateway_timeout_seconds: float = 30.0
     """How long an agent may take for a paid request at the x402 gateway."""
     gateway_wait_seconds: float = 25.0

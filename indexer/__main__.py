@@ -15,6 +15,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from enum import IntEnum
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import structlog
@@ -22,6 +23,7 @@ from pydantic import ValidationError
 
 from aicp.rules.constants import network
 from aicp.rules.deployment import Deployment
+from indexer.beside import Beside
 from indexer.chain.errors import WrongChainError
 from indexer.chain.node import Node
 from indexer.chain.rpc import Provider, Providers
@@ -80,11 +82,36 @@ def main(given: Sequence[str] | None = None) -> int:
     return _run(settings, contracts, deployment.deploy_block, stop)
 
 
-def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event) -> int:
-    reducer = Reducer(contracts)
+def _node(settings: Settings, contracts: Contracts) -> Node:
     providers = Providers([Provider(url, timeout_seconds=settings.rpc_timeout_seconds) for url in settings.urls])
     depth = network(settings.chain_id).finality_depth
-    node = Node(providers, contracts.addresses, finality_depth=depth, whole_ranges=settings.whole_ranges)
+    return Node(providers, contracts.addresses, finality_depth=depth, whole_ranges=settings.whole_ranges)
+
+
+def _checked_node(settings: Settings, contracts: Contracts) -> Node:
+    node = _node(settings, contracts)
+    try:
+        node.check(settings.chain_id)
+    except BaseException:
+        node.close()
+        raise
+    return node
+
+
+def _process_beside(settings: Settings, contracts: Contracts) -> Beside | None:
+    if not settings.read_beside or not Beside.is_of_use():
+        return None
+    try:
+        return Beside(partial(_checked_node, settings, contracts))
+    except OSError as error:
+        _log.warning("no process beside this one can be started", error=str(error))
+        return None
+
+
+def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threading.Event) -> int:
+    beside = _process_beside(settings, contracts)  # before this process has any thread
+    reducer = Reducer(contracts)
+    node = _node(settings, contracts)
     engine = mirror_engine(settings.database)
     options = Options(
         chain_id=settings.chain_id,
@@ -98,7 +125,7 @@ def _run(settings: Settings, contracts: Contracts, start_block: int, stop: threa
     store = Store(engine, reducer)
     heads = _announcements(settings.ws_url) if settings.ws_url else None
     try:
-        Runner(node, store, reducer, options, wait=heads.wait if heads else None).run(stop)
+        Runner(node, store, reducer, options, wait=heads.wait if heads else None, beside=beside).run(stop)
     except (WrongChainError, ForeignMirrorError) as error:
         _log.error("not our chain", error=str(error))
         return ExitCode.USAGE

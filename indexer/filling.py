@@ -64,7 +64,7 @@ class Filling:
             return position
         except ChainError as error:
             _log.warning("the hole is still there", first=gap.first, last=gap.last, error=str(error))
-            self._node.distrust(str(error), error.provider)
+            self._reader.distrust(str(error), error.provider)
             return position
         if stretch is None:
             return position

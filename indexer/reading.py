@@ -1,8 +1,9 @@
-"""Reads finalised stretches: sizes them, and fetches and decodes the next ones while the last one is written.
+"""Reads finalised stretches: sizes them, and fetches the next ones while the last one is written.
 
-Invariants: a stretch is handed out once, checked and decoded; what was fetched ahead is used only for the very block it
-starts at. A stretch that cannot be read (one block and still refused, or wrong or unanswered several times) is a
-`HoleError`, so that one bad stretch does not hold up the rest. Nothing here writes; a crash loses only reading.
+Invariants: a stretch is handed out once, checked and decoded; what was fetched ahead is used only for the block it
+starts at. A process that fetches for this one (`indexer.beside`) is used until it is closed or has ended. What
+cannot be read (one block and still refused, or wrong or unanswered several times) is a `HoleError`, so that one bad
+stretch does not hold up the rest. Nothing here writes; a crash loses only reading.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Final
 import structlog
 
 from indexer.background import Start, Task
+from indexer.beside import Beside, GoneError
 from indexer.chain.errors import (
     ChainError,
     InconsistentNodeError,
@@ -45,6 +47,10 @@ class HoleError(Exception):
         self.reason = reason
 
 
+_Told = tuple[Range, str]
+"""A range, and the provider that told it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """Finalised blocks with our logs in them, and who told them."""
@@ -65,15 +71,21 @@ class _Ahead:
 
     first: int
     last: int
-    task: Task[Stretch]
+    task: Task[_Told]
 
 
 class Reader:
     """See the module's docstring. Used by one thread; what it starts itself only reads."""
 
-    def __init__(self, node: Node, reducer: Reducer, ranges: Ranges, *, ahead: Start | None) -> None:
-        """`ahead` begins the fetching of the next stretch; with None it is fetched when it is wanted."""
+    def __init__(
+        self, node: Node, reducer: Reducer, ranges: Ranges, *, ahead: Start | None, beside: Beside | None = None
+    ) -> None:
+        """`ahead` begins the fetching of the next stretch; with None it is fetched when it is wanted.
+
+        `beside` does it in its place, if there is one. It is closed here.
+        """
         self.ranges = ranges
+        self._beside = beside
         self._node = node
         self._reducer = reducer
         self._start = ahead
@@ -113,13 +125,30 @@ class Reader:
         """Forget what was fetched ahead: the provider is not trusted any more, or the plan has changed."""
         self._ahead.clear()
 
+    def distrust(self, reason: str, provider: str | None) -> None:
+        """Ask another provider first than the named one, else than the one that answered last, if there is one."""
+        self._node.distrust(reason, provider)
+        if self._beside is not None and provider is not None:
+            self._beside.distrust(reason, provider)
+
+    def settle(self) -> None:
+        """Let go of what only a long backfill needs: from now on stretches are fetched by this process."""
+        self.drop()
+        beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.close()
+
     def _taken(self, first: int, last: int, until: int, wait: Callable[[float], object]) -> Stretch:
         if self._ahead and self._ahead[0].first == first and self._ahead[0].last <= until:
-            return self._ahead.popleft().task.result()
+            try:
+                return self._stretch(self._ahead.popleft().task.result())
+            except GoneError as error:
+                _log.warning("the process that reads ahead has ended", error=str(error))
+                self.settle()
         self.drop()
         if self.ranges.pause:
             wait(self.ranges.pause)
-        return self._fetch(first, last)
+        return self._stretch(self._fetch(first, last))
 
     def _look_ahead(self, start: Start, last: int, until: int) -> None:
         """Begin to fetch what comes after block `last`, and after that: the node is asked while we decode."""
@@ -127,18 +156,30 @@ class Reader:
             last = self._ahead[-1].last
         while len(self._ahead) < _AHEAD and last < until:
             first, last = last + 1, min(until, last + self.ranges.size)
-            self._ahead.append(_Ahead(first, last, start(partial(self._fetch, first, last))))
+            self._ahead.append(_Ahead(first, last, self._begun(start, first, last)))
 
-    def _fetch(self, first: int, last: int) -> Stretch:
-        found = self._node.logs_between(first, last)
-        return Stretch(found, self._reducer.decode(found.logs), self._node.providers.answered.name)
+    def _begun(self, start: Start, first: int, last: int) -> Task[_Told]:
+        if self._beside is not None:
+            try:
+                return self._beside.begin(first, last)
+            except GoneError as error:
+                _log.warning("the process that reads ahead has ended", error=str(error))
+                self.settle()
+        return start(partial(self._fetch, first, last))
+
+    def _fetch(self, first: int, last: int) -> _Told:
+        return self._node.logs_between(first, last), self._node.providers.answered.name
+
+    def _stretch(self, told: _Told) -> Stretch:
+        found, provider = told
+        return Stretch(found, self._reducer.decode(found.logs), provider)
 
     def _single(self, number: int) -> Stretch:
         try:
             found = self._node.single(number)
         except RangeTooLargeError as error:
             raise HoleError(number, number, str(error)) from error
-        return Stretch(found, self._reducer.decode(found.logs), self._node.providers.answered.name)
+        return self._stretch((found, self._node.providers.answered.name))
 
     def _shrink(self, first: int, last: int, hint: Hint, reason: str) -> None:
         self.ranges = self.ranges.refused(last - first + 1, hint)

@@ -23,6 +23,7 @@ import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from indexer.background import Start, Threaded
+from indexer.beside import Beside
 from indexer.chain.errors import ChainError, RateLimitedError, TransportError, WrongChainError
 from indexer.chain.node import Node, Tip
 from indexer.core.chain_view import Block, TooDeepError
@@ -77,7 +78,9 @@ class Runner:
         *,
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[threading.Event, float], bool] | None = None,
+        beside: Beside | None = None,
     ) -> None:
+        """`beside` reads ahead until the mirror has caught up for the first time; it is closed here."""
         self._node = node
         self._store = store
         self._reducer = reducer
@@ -86,7 +89,7 @@ class Runner:
         self._wait = wait or (lambda stop, seconds: stop.wait(seconds))
         self._forks = Forks(node)
         ranges = Ranges.starting(options.range_blocks, logs=options.range_logs, slowly=True)
-        self._reader = Reader(node, reducer, ranges, ahead=options.ahead)
+        self._reader = Reader(node, reducer, ranges, ahead=options.ahead, beside=beside)
         self._filling = Filling(node, store, reducer, self._reader)
         self._watch = Watch(store.note_health, clock=clock, finality_seconds=options.finality_alarm_seconds)
         self._garbage = Garbage()
@@ -98,6 +101,12 @@ class Runner:
 
     def run(self, stop: threading.Event) -> None:
         """Run until `stop` is set. Raises what no waiting can cure; see the module's docstring."""
+        try:
+            self._run(stop)
+        finally:
+            self._reader.settle()
+
+    def _run(self, stop: threading.Event) -> None:
         pause = 0.0
         while not self._wait(stop, pause):
             try:
@@ -279,7 +288,7 @@ class Runner:
             raise error
         self._contradicted = place
         _log.warning("logs that cannot be right", error=str(error))
-        self._node.distrust(str(error), self._source)
+        self._reader.distrust(str(error), self._source)
 
     def _rest(self, *, idle: bool) -> float:
         """Return how long to pause after a turn."""
@@ -306,7 +315,7 @@ class Runner:
         self._idle = None
         self._reader.drop()
         if not isinstance(error, TransportError | RateLimitedError):
-            self._node.distrust(str(error), error.provider)
+            self._reader.distrust(str(error), error.provider)
         self._watch.trouble("node", f"no node can be used: {error}")
         asked = error.retry_after if isinstance(error, RateLimitedError) and error.retry_after else 0.0
         return max(min(asked, _LONGEST_PAUSE), self._options.trouble_seconds, self._options.poll_seconds)
@@ -328,6 +337,7 @@ class Runner:
         self._watch.clear("lag", "node")
         self._idle = (tip.head.block.hash, self._clock() + _TIP_SECONDS)
         if not self._ready:
+            self._reader.settle()
             self._store.publish()
             self._ready = True
             _log.info("ready", block=tip.head.block.number)

@@ -9,8 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
 from aicp.abi.arbiter import ArbiterConfig
-from aicp.abi.runtime import AbiError
-from aicp.abi.typed_data import Domain
+from aicp.abi.runtime import AbiError, Domain
 from aicp.rules.deployment import Deployment, DeploymentFileError
 from aicp.rules.primitives import ZERO_ADDRESS, keccak
 from indexer.core.context import ArbiterTerms, Contracts
@@ -20,7 +19,8 @@ class Settings(BaseSettings):
     """`AICP_INDEXER_DATABASE_URL`, `AICP_RPC_URLS` (comma separated), `AICP_CHAIN_ID`, `AICP_DEPLOYMENT` (a file).
 
     With `AICP_WS_URL` new blocks are announced and not asked for. `AICP_WHOLE_RANGES=false` reads a long history of a
-    public chain without the header and receipts of each block; see `indexer.chain.node`.
+    public chain without the header and receipts of each block; see `indexer.chain.node`. `AICP_READ_BESIDE=false` reads
+    ahead in a thread, not in a process beside this one; see `indexer.beside`.
     """
 
     model_config = SettingsConfigDict(env_prefix="AICP_")
@@ -35,6 +35,7 @@ class Settings(BaseSettings):
     range_logs: int = Field(default=7_500, gt=0)
     whole_ranges: bool = True
     finality_alarm_seconds: float = Field(default=1_200.0, gt=0)
+    read_beside: bool = True
     rpc_timeout_seconds: float = Field(default=15.0, gt=0)
 
     @property

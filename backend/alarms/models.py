@@ -7,7 +7,7 @@ import uuid
 from sqlalchemy import CheckConstraint, Index, Text, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import Base, CreatedAt, Moment
+from backend.db.base import AddressColumn, Base, CreatedAt, Moment
 
 
 class Alarm(Base):
@@ -27,6 +27,8 @@ class Alarm(Base):
     seen_at: Mapped[CreatedAt]
     """When it was raised last."""
     cleared_at: Mapped[Moment | None]
+    cleared_by: Mapped[AddressColumn | None]
+    """The operator who ended it; null where what raised it did."""
 
     __table_args__ = (
         Index("uq_alarm_open", "kind", "subject", unique=True, postgresql_where=text("cleared_at IS NULL")),

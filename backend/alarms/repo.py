@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any
 
 from sqlalchemy import Select, func, literal_column, select, text, update
@@ -21,14 +22,19 @@ def raised(kind: str, subject: str, detail: str) -> Any:
     ).returning(literal_column("xmax = 0"))
 
 
-def cleared(kind: str, subject: str) -> Any:
+def cleared(kind: str, subject: str, operator: bytes | None) -> Any:
     """End an alarm; return the id where it was open."""
     return (
         update(Alarm)
         .where(Alarm.kind == kind, Alarm.subject == subject, Alarm.cleared_at.is_(None))
-        .values(cleared_at=func.now())
+        .values(cleared_at=func.now(), cleared_by=operator)
         .returning(Alarm.id)
     )
+
+
+def alarm(alarm_id: uuid.UUID) -> Select[Alarm]:
+    """One alarm, as it is now."""
+    return select(Alarm).where(Alarm.id == alarm_id).execution_options(populate_existing=True)
 
 
 def open_alarms() -> Select[Alarm]:

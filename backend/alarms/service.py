@@ -12,6 +12,7 @@ from enum import StrEnum
 import structlog
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import checksum
 from backend.alarms import repo
 from backend.alarms.models import Alarm
 from backend.outbox.service import emit
@@ -39,7 +40,9 @@ class AlarmKind(StrEnum):
     CODE_CHANGED = "code_changed"
     """A contract's code is not what was deployed (subject: its address)."""
     WITHDRAWAL_UNCLAIMED = "withdrawal_unclaimed"
-    """A pool withdraws while receipts against it are unclaimed (subject: the pool's id)."""
+    """A pool or a channel withdraws while receipts against it are unclaimed (subject: its id)."""
+    DUST_UNCLAIMED = "dust_unclaimed"
+    """A withdrawal threatens receipts worth less than their gas, past the day's allowance (subject: the pool's id)."""
     CLAIM_FAILED = "claim_failed"
     """The chain refuses a claim (subject: the channel's id)."""
     CLAIM_WITHOUT_KEY = "claim_without_key"
@@ -48,6 +51,8 @@ class AlarmKind(StrEnum):
     """No block has become final for so long that small payments are refused (subject: `chain`)."""
     LEDGER_MISMATCH = "ledger_mismatch"
     """The ledger and the chain disagree at a final block (subject: the account)."""
+    ANCHOR_KEY_MISSING = "anchor_key_missing"
+    """The key that may anchor scores is not here (subject: `scores`)."""
 
 
 def raise_alarm(session: Session, kind: AlarmKind, subject: str, detail: str) -> bool:
@@ -59,11 +64,12 @@ def raise_alarm(session: Session, kind: AlarmKind, subject: str, detail: str) ->
     return new
 
 
-def clear(session: Session, kind: AlarmKind, subject: str) -> bool:
-    """End an alarm; return whether it was open."""
-    if session.execute(repo.cleared(kind.value, subject)).first() is None:
+def clear(session: Session, kind: AlarmKind, subject: str, operator: bytes | None = None) -> bool:
+    """End an alarm, on an operator's word or because what raised it is over; return whether it was open."""
+    if session.execute(repo.cleared(kind.value, subject, operator)).first() is None:
         return False
-    _log.info("an alarm is cleared", kind=kind.value, subject=subject)
+    by = None if operator is None else checksum(operator)
+    _log.info("an alarm is cleared", kind=kind.value, subject=subject, operator=by)
     emit(session, "alarm.changed", {"kind": kind.value, "subject": subject, "open": False}, None)
     return True
 

@@ -16,7 +16,7 @@ from backend.api.deps import limited
 from backend.api.headers import security_headers
 from backend.api.limits import RateLimits, storage_of
 from backend.api.metrics import Metrics
-from backend.api.middleware import BodyLimit, EntityTags, OriginRule, RequestContext
+from backend.api.middleware import BodyLimit, EntityTags, NoZeroBytes, OriginRule, RequestContext
 from backend.api.problems import install
 from backend.api.root import root_router
 from backend.api.schema import openapi_of
@@ -26,20 +26,24 @@ from backend.auctions.api import router as auctions
 from backend.auth.api import cookie_of
 from backend.auth.api import router as auth
 from backend.auth.origins import allowed_origins
+from backend.breakers.api import router as breakers
+from backend.breakers.gate import Gate
 from backend.context import Context
 from backend.db.engine import Database
 from backend.deals.api import router as deals
 from backend.disputes.api import router as disputes
 from backend.files.api import router as files
 from backend.files.blobs import LocalBlobs
-from backend.network.api import breakers
 from backend.network.api import router as network
 from backend.ops.api import router as ops
 from backend.outbox.api import router as events
+from backend.outbox.guests import Guests
 from backend.outbox.hub import EventHub
 from backend.payments.api import router as payments
 from backend.payments.engine import Engine
 from backend.payments.voucher_api import router as vouchers
+from backend.reputation.api import router as reputation
+from backend.scheduler.api import router as scheduler
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
 from backend.wallet.api import router as wallet
@@ -69,7 +73,9 @@ def api_router() -> APIRouter:
         payments,
         vouchers,
         wallet,
+        reputation,
         agents,
+        scheduler,
         ops,
     ):
         limited_routes.include_router(router)
@@ -96,6 +102,7 @@ def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -
             expose_headers=["ETag", "Retry-After", "X-Request-Id", "PAYMENT-REQUIRED", "PAYMENT-RESPONSE"],
             max_age=600,
         ),
+        Middleware(NoZeroBytes),
         Middleware(OriginRule, origins=origins, cookie_name=cookie_of(settings)[0]),
         Middleware(
             BodyLimit,
@@ -121,6 +128,7 @@ def described_app(**options: Any) -> FastAPI:
     )
     install(app)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.include_router(x402_resources)  # first: looking for a route takes longer than refusing a call
     app.include_router(api_router(), prefix="/api/v1")
     return app
 
@@ -139,7 +147,9 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         limits=limits or RateLimits(settings, storage_of(settings.redis_url)),
         hub=EventHub(context, db),
         vouchers=Engine(context),
+        gate=Gate(settings.database_url, db),
         metrics=metrics,
+        guests=Guests(in_all=settings.anonymous_sockets, each=settings.anonymous_sockets_per_ip),
         origins=origins,
         cookie_name=cookie_name,
         cookie_secure=cookie_secure,
@@ -150,9 +160,11 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         blobs.sweep(time.time() - STALE_UPLOAD_SECONDS)
         await state.hub.start()
         await state.vouchers.start()
+        await state.gate.start()
         try:
             yield
         finally:
+            await state.gate.stop()
             await state.vouchers.stop()
             await state.hub.stop()
             await db.close()
@@ -162,6 +174,5 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     app.include_router(api_router(), prefix="/api", include_in_schema=False)
     app.include_router(root_router())
     app.include_router(x402, include_in_schema=False)
-    app.include_router(x402_resources)
     app.include_router(ui_router(settings.frontend_dist))
     return app

@@ -2,6 +2,9 @@
 
 `write(fn)` runs `fn` in one transaction and returns only after the commit. With an `Idempotency-Key` the answer is
 stored in that same transaction: the same request again gets the same answer, another request under the key a 409.
+
+All are coroutines, also those that wait for nothing: FastAPI runs any other callable on a thread, which takes longer
+than the callable.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from backend.auth.contract_wallets import require_vouched
 from backend.auth.schemas import Scope
 from backend.auth.service import Caller
 from backend.context import Context
+from backend.db.engine import Database
 from backend.domain.signatures import Claim, NotByKey, vouched_for
 from backend.errors import Forbidden, InvalidInput, Unauthenticated
 from backend.outbox import service as outbox
@@ -32,10 +36,15 @@ MAX_KEY_LENGTH: Final = 200
 MAX_CLAIMS: Final = 2
 """Signatures of one request a contract wallet is asked about: an act and the bond that pays for it."""
 
-State = Annotated[AppState, Depends(app_state)]
+
+async def _app_state(connection: HTTPConnection) -> AppState:
+    return app_state(connection)
 
 
-def _context(state: State) -> Context:
+State = Annotated[AppState, Depends(_app_state)]
+
+
+async def _context(state: State) -> Context:
     return state.ctx
 
 
@@ -70,7 +79,7 @@ async def limited(request: Request, state: State, caller: OptionalSession) -> No
     )
 
 
-def _any_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
+async def _any_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
     if caller is None:
         known = token_in(request, state.cookie_name) is not None
         raise Unauthenticated("The session is unknown, over or revoked." if known else "")
@@ -81,7 +90,7 @@ AnySession = Annotated[Caller, Depends(_any_caller)]
 """The signed-in caller, whatever the session may do."""
 
 
-def _required_caller(request: Request, caller: AnySession) -> Caller:
+async def _required_caller(request: Request, caller: AnySession) -> Caller:
     if request.method not in SAFE_METHODS and caller.scopes <= {"read"}:
         raise Forbidden("This session may only read.", scopes=sorted(caller.scopes))
     return caller
@@ -94,7 +103,7 @@ CurrentSession = Annotated[Caller, Depends(_required_caller)]
 def require_scope(scope: Scope) -> Any:
     """Return a dependency that gives the caller and refuses bearer tokens without the scope."""
 
-    def check(caller: CurrentSession) -> Caller:
+    async def check(caller: CurrentSession) -> Caller:
         if scope not in caller.scopes:
             raise Forbidden(f"This session lacks the scope {scope!r}.", scopes=sorted(caller.scopes))
         return caller
@@ -106,7 +115,7 @@ BidSession = Annotated[Caller, require_scope("bid")]
 DeliverSession = Annotated[Caller, require_scope("deliver")]
 
 
-def _operator(ctx: Ctx, caller: CurrentSession) -> Caller:
+async def _operator(ctx: Ctx, caller: CurrentSession) -> Caller:
     if caller.address not in {parse_address(text) for text in ctx.settings.operators}:
         raise Forbidden("Only operators of this service see this.")
     return caller
@@ -119,8 +128,8 @@ OperatorSession = Annotated[Caller, Depends(_operator)]
 class ReadRunner:
     """`await read(fn)`: one read-only transaction with one snapshot."""
 
-    def __init__(self, state: State) -> None:
-        self._db = state.db
+    def __init__(self, db: Database) -> None:
+        self._db = db
 
     async def __call__(self, fn: Callable[[Session], T]) -> T:
         return await self._db.read(fn)
@@ -132,20 +141,15 @@ class WriteRunner:
     A signature the caller's key has not made is put to the caller's contract, if it is one, between two transactions.
     """
 
-    def __init__(
-        self,
-        request: Request,
-        state: State,
-        caller: OptionalSession,
-        idempotency_key: Annotated[str | None, Header()] = None,
-    ) -> None:
+    def __init__(self, request: Request, state: AppState, caller: Caller | None, key: str | None) -> None:
+        """Raises InvalidInput for a key of no or too many characters."""
         self._ctx = state.ctx
-        if idempotency_key is not None and not 1 <= len(idempotency_key) <= MAX_KEY_LENGTH:
+        if key is not None and not 1 <= len(key) <= MAX_KEY_LENGTH:
             raise InvalidInput(f"An Idempotency-Key has 1 to {MAX_KEY_LENGTH} characters.")
         self._request = request
         self._db = state.db
         self._caller = caller
-        self._key = idempotency_key
+        self._key = key
 
     async def __call__(self, fn: Callable[[Session], T]) -> T:
         vouched: list[Claim] = []
@@ -196,5 +200,15 @@ async def _request_hash(request: Request) -> bytes:
     return hashlib.sha256(line.encode() + body).digest()
 
 
-Read = Annotated[ReadRunner, Depends()]
-Write = Annotated[WriteRunner, Depends()]
+async def _reader(state: State) -> ReadRunner:
+    return ReadRunner(state.db)
+
+
+async def _writer(
+    request: Request, state: State, caller: OptionalSession, idempotency_key: Annotated[str | None, Header()] = None
+) -> WriteRunner:
+    return WriteRunner(request, state, caller, idempotency_key)
+
+
+Read = Annotated[ReadRunner, Depends(_reader)]
+Write = Annotated[WriteRunner, Depends(_writer)]

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from backend.api.metrics import Metrics
 from backend.api.problems import problem_response
-from backend.errors import Internal, OriginRefused, Problem, TooLarge
+from backend.errors import Internal, InvalidInput, OriginRefused, Problem, TooLarge
 
 LOG = structlog.get_logger("aicp.access")
 SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -79,6 +79,19 @@ class RequestContext:
                 "request", method=scope["method"], route=route, status=status, milliseconds=round(seconds * 1000, 1)
             )
             structlog.contextvars.unbind_contextvars("request_id")
+
+
+class NoZeroBytes:
+    """Refuses addresses with a zero byte: nothing is named so, and the database takes it for an error of ours."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and ("\0" in scope["path"] or b"%00" in scope.get("query_string", b"")):
+            await refuse(InvalidInput("An address holds no zero byte."), scope, receive, send)
+            return
+        await self._app(scope, receive, send)
 
 
 class OriginRule:

@@ -73,7 +73,8 @@ def root_router() -> APIRouter:
     @router.get("/metrics")
     async def metrics(request: Request) -> Response:
         """Return Prometheus figures."""
-        return PlainTextResponse(app_state(request).metrics.render(), media_type="text/plain; version=0.0.4")
+        state = app_state(request)
+        return PlainTextResponse(state.metrics.render() + state.gate.render(), media_type="text/plain; version=0.0.4")
 
     @router.get("/openapi.json")
     async def openapi(request: Request) -> Response:

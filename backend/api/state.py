@@ -8,9 +8,11 @@ from fastapi.requests import HTTPConnection
 
 from backend.api.limits import RateLimits
 from backend.api.metrics import Metrics
+from backend.breakers.gate import Gate
 from backend.context import Context
 from backend.db.engine import Database
 from backend.files.blobs import BlobStore
+from backend.outbox.guests import Guests
 from backend.outbox.hub import EventHub
 from backend.payments.engine import Engine
 
@@ -25,7 +27,9 @@ class AppState:
     limits: RateLimits
     hub: EventHub
     vouchers: Engine
+    gate: Gate
     metrics: Metrics
+    guests: Guests
     origins: frozenset[str]
     cookie_name: str
     cookie_secure: bool

@@ -84,6 +84,9 @@ UnitsText = Annotated[
     WithJsonSchema({"type": "string", "pattern": "^(0|[1-9][0-9]*)$", "title": "base units of USDC"}),
 ]
 """Amounts that fit the contracts' uint96."""
+Nonce = Annotated[int, Field(ge=0, lt=2**63, title="nonce")]
+PoolNonce = Annotated[int, Field(ge=0, lt=2**24, title="nonce of a pool")]
+"""Fits the contract's uint24."""
 UnixTime = Annotated[int, Field(ge=0, lt=2**40, title="unix seconds")]
 UtcTime = Annotated[dt.datetime, AfterValidator(_utc)]
 

@@ -6,6 +6,7 @@ from backend.agents import models as agents
 from backend.alarms import models as alarms
 from backend.auctions import models as auctions
 from backend.auth import models as auth
+from backend.breakers import models as breakers
 from backend.db.base import Base
 from backend.deals import models as deals
 from backend.files import models as files
@@ -14,6 +15,7 @@ from backend.payments import charge_models as charges
 from backend.payments import models as payments
 from backend.payments import move_models as pool_moves
 from backend.reconciliation import models as reconciliation
+from backend.reputation import models as reputation
 from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
@@ -27,6 +29,7 @@ __all__ = [
     "alarms",
     "auctions",
     "auth",
+    "breakers",
     "charges",
     "deals",
     "files",
@@ -34,6 +37,7 @@ __all__ = [
     "payments",
     "pool_moves",
     "reconciliation",
+    "reputation",
     "settlement",
     "tasks",
     "txm",

@@ -12,6 +12,8 @@ CLAIM_ROW_GAS: Final = 25_000
 """Gas of one more row in a batch, with its share of the receiver's settlement."""
 SETTLE_ROW_GAS: Final = 70_000
 SETTLE_BASE_GAS: Final = 60_000
+DUST_ROW_GAS: Final = 125_000
+"""What a row of dust is counted at: its gas where the chain knows neither the channel nor the receiver."""
 MAX_ROWS: Final = 400
 """Rows of a batch; so many receivers are also the most one settlement can pay within a transaction's gas."""
 MAX_BATCH_GAS: Final = 30_000_000
@@ -39,6 +41,8 @@ class ClaimReason(StrEnum):
     WITHDRAWAL = "withdrawal"
     VALUE = "value"
     AGE = "age"
+    DUST = "dust"
+    """A withdrawal threatens it and it is worth less than its gas: claimed inside the day of the pool's owner."""
     WISH = "wish"
     """Its agent has asked for it."""
 
@@ -53,6 +57,8 @@ class Worth:
     """From which value a row is claimed, in base units."""
 
     once_old_units: int
+    threatened_units: int
+    """What a row's own gas costs: from this value on a pending withdrawal has it claimed at once."""
     at_once_units: int | None
     """None where gas costs nothing: then only age decides, or every payment would become a transaction."""
 
@@ -61,20 +67,21 @@ def worth(*, gas_price_wei: int, constants: Constants) -> Worth:
     """Return `settle_gas_multiple` times a row's gas for one that has waited, ten times that for one that has not."""
     cost = gas_cost_units(CLAIM_ROW_GAS, gas_price_wei, constants.native_price_units)
     enough = cost * constants.settle_gas_multiple
-    return Worth(once_old_units=enough, at_once_units=10 * enough if enough else None)
+    return Worth(once_old_units=enough, threatened_units=cost, at_once_units=10 * enough if enough else None)
 
 
 def claim_reason(row: Claimable, *, now: int, gas_price_wei: int, constants: Constants) -> ClaimReason | None:
     """Return why to claim the row now, None to wait.
 
-    A pending withdrawal always claims. Otherwise the row must be worth `settle_gas_multiple` times its gas, and is
-    claimed when it has waited `settle_age_seconds` or is worth ten times that again.
+    A pending withdrawal claims what is worth its own gas; less than that is dust. Without one the row must be worth
+    `settle_gas_multiple` times its gas, and is claimed when it has waited `settle_age_seconds` or is worth ten times
+    that again.
     """
     if row.unclaimed_units <= 0:
         return None
-    if row.withdrawal_pending:
-        return ClaimReason.WITHDRAWAL
     needed = worth(gas_price_wei=gas_price_wei, constants=constants)
+    if row.withdrawal_pending:
+        return ClaimReason.WITHDRAWAL if row.unclaimed_units >= needed.threatened_units else ClaimReason.DUST
     if row.unclaimed_units < needed.once_old_units:
         return None
     if now - row.oldest_receipt_at >= constants.settle_age_seconds:

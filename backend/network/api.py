@@ -7,10 +7,9 @@ from fastapi import APIRouter
 from backend.alarms.schemas import OperatorAlarmOut
 from backend.api.deps import Ctx, OperatorSession, Read
 from backend.network import service
-from backend.network.schemas import BreakerOut, FailureOut, NetworkOut, StatusOut, TotalsOut
+from backend.network.schemas import NetworkOut, StatusOut, TotalsOut
 
 router = APIRouter(prefix="/network", tags=["network"])
-breakers = APIRouter(prefix="/circuit-breaker", tags=["network"])
 
 
 @router.get("")
@@ -35,15 +34,3 @@ async def get_network_alarms(read: Read, caller: OperatorSession) -> list[Operat
 async def get_network_totals(ctx: Ctx, read: Read) -> TotalsOut:
     """Return the figures of the landing page."""
     return await read(lambda session: service.totals(session, ctx))
-
-
-@breakers.get("/health")
-async def get_circuit_breakers(read: Read) -> list[BreakerOut]:
-    """Return the circuit breakers of our chain nodes."""
-    return await read(service.breakers)
-
-
-@breakers.get("/failures")
-async def get_circuit_breaker_failures(read: Read, caller: OperatorSession) -> list[FailureOut]:  # noqa: ARG001  # who asks
-    """Return the nodes that fail, with their last errors; for operators."""
-    return await read(service.node_failures)

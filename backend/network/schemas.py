@@ -94,22 +94,6 @@ class NodeOut(Model):
     updated_at: UtcTime
 
 
-class BreakerOut(Model):
-    """The circuit breaker of one node: `open` while the node rests after failures and others are asked."""
-
-    id: str
-    state: Literal["closed", "open"]
-    failures: int
-    """How often it has failed in a row."""
-    updated_at: UtcTime
-
-
-class FailureOut(BreakerOut):
-    """A node that fails, with its last error."""
-
-    last_error: str | None
-
-
 class KeysOut(Model):
     """The relayer keys together."""
 

@@ -20,10 +20,8 @@ from backend.domain.micro import accepts_orders
 from backend.domain.task_states import TaskState
 from backend.network import repo
 from backend.network.schemas import (
-    BreakerOut,
     ConstantsOut,
     ContractsOut,
-    FailureOut,
     KeysOut,
     NetworkOut,
     NodeOut,
@@ -33,7 +31,6 @@ from backend.network.schemas import (
     TotalsOut,
 )
 from backend.tasks import repo as tasks
-from backend.txm.models import NodeState
 from indexer import views
 
 STALE_AFTER_SECONDS: Final = 15
@@ -130,33 +127,6 @@ def status(session: Session, ctx: Context) -> StatusOut:
         keys=keys,
         alarms=told,
     )
-
-
-def breakers(session: Session) -> list[BreakerOut]:
-    """Return the circuit breakers of our nodes, as the workers found them lately."""
-    return [
-        BreakerOut(id=node.name, state=_breaker(node), failures=node.failures, updated_at=node.updated_at)
-        for node in session.execute(repo.nodes()).scalars()
-    ]
-
-
-def node_failures(session: Session) -> list[FailureOut]:
-    """Return the nodes that do not answer, with their last errors."""
-    return [
-        FailureOut(
-            id=node.name,
-            state=_breaker(node),
-            failures=node.failures,
-            updated_at=node.updated_at,
-            last_error=node.last_error,
-        )
-        for node in session.execute(repo.nodes()).scalars()
-        if not node.answers or node.failures
-    ]
-
-
-def _breaker(node: NodeState) -> Literal["closed", "open"]:
-    return "closed" if node.answers else "open"
 
 
 def operator_alarms(session: Session) -> list[OperatorAlarmOut]:

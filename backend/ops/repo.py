@@ -26,6 +26,11 @@ def keys(chain_id: int) -> Select[RelayAccount, int, Any]:
     )
 
 
+def key(chain_id: int, address: bytes) -> Select[RelayAccount, int, Any]:
+    """One relayer key, with the same."""
+    return keys(chain_id).where(RelayAccount.address == address).execution_options(populate_existing=True)
+
+
 def queued() -> Select[int]:
     """How many intents wait for a key."""
     return select(func.count()).select_from(Intent).where(Intent.state == IntentState.QUEUED.value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from backend.alarms.schemas import OperatorAlarmOut
 from backend.api.types import AddressText, Model, UtcTime
 
@@ -18,6 +20,13 @@ class KeyOut(Model):
     balance_wei: str | None
     balance_at: UtcTime | None
     quarantined_reason: str | None
+
+
+class LiftIn(Model):
+    """An operator's word that he has looked at why a key is quarantined."""
+
+    reason: str = Field(min_length=1, max_length=500)
+    """The key's `quarantined_reason` as he has read it; another one by now is refused."""
 
 
 class OperatorNodeOut(Model):

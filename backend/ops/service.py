@@ -12,6 +12,7 @@ from backend.context import Context
 from backend.network import repo as network
 from backend.ops import repo
 from backend.ops.schemas import KeyOut, KeysReportOut, OperatorNodeOut
+from backend.txm.models import RelayAccount
 
 SHOWN_ALARMS: Final = 100
 
@@ -19,18 +20,7 @@ SHOWN_ALARMS: Final = 100
 def keys(session: Session, ctx: Context) -> KeysReportOut:
     """Return the relayer keys with what they own and have in flight, the nodes, and the newest alarms."""
     return KeysReportOut(
-        keys=[
-            KeyOut(
-                address=account.address,
-                next_nonce=account.next_nonce,
-                in_flight=in_flight,
-                oldest_nonce=oldest,
-                balance_wei=None if account.balance_wei is None else str(account.balance_wei),
-                balance_at=account.balance_at,
-                quarantined_reason=account.quarantined_reason,
-            )
-            for account, in_flight, oldest in session.execute(repo.keys(ctx.deployment.chain_id)).tuples()
-        ],
+        keys=[key_out(*row) for row in session.execute(repo.keys(ctx.deployment.chain_id)).tuples()],
         nodes=[
             OperatorNodeOut(
                 name=node.name,
@@ -43,4 +33,17 @@ def keys(session: Session, ctx: Context) -> KeysReportOut:
         ],
         alarms=[operator_alarm_out(alarm) for alarm in session.execute(alarms.latest_alarms(SHOWN_ALARMS)).scalars()],
         queued=session.execute(repo.queued()).scalar_one(),
+    )
+
+
+def key_out(account: RelayAccount, in_flight: int, oldest: int | None) -> KeyOut:
+    """Return a relayer key as operators see it."""
+    return KeyOut(
+        address=account.address,
+        next_nonce=account.next_nonce,
+        in_flight=in_flight,
+        oldest_nonce=oldest,
+        balance_wei=None if account.balance_wei is None else str(account.balance_wei),
+        balance_at=account.balance_at,
+        quarantined_reason=account.quarantined_reason,
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
 
-from backend.api.state import AppState, app_state
+from backend.api.state import AppState, app_state, client_ip
 from backend.auth import service as auth
 from backend.auth.service import Caller
 from backend.db.times import unix
@@ -42,6 +42,19 @@ async def events(
         except Problem as problem:
             await socket.close(TRY_AGAIN if isinstance(problem, Unavailable) else POLICY_VIOLATION, problem.code)
             return
+    guest = client_ip(socket) if caller is None else None
+    if guest is not None and not state.guests.enter(guest):
+        await socket.accept()  # a close before it would carry no reason
+        await socket.close(TRY_AGAIN, "too_many_connections")
+        return
+    try:
+        await _subscribed(socket, state, caller, since)
+    finally:
+        if guest is not None:
+            state.guests.leave(guest)
+
+
+async def _subscribed(socket: WebSocket, state: AppState, caller: Caller | None, since: int | None) -> None:
     await socket.accept()
     subscriber = state.hub.subscribe(None if caller is None else caller.address)
     state.metrics.sockets += 1

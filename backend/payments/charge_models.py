@@ -58,7 +58,7 @@ class ChannelRefund(Base):
     units: Mapped[UnitsColumn]
     intent_id: Mapped[uuid.UUID]
     final: Mapped[bool] = mapped_column(default=False)
-    """Whether it is mined in a final block the mirror has read: the balance itself is lower by then."""
+    """Whether a final block the mirror has read is past its nonce: the balance itself is lower by then."""
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (CheckConstraint("units > 0", name="units"), {"schema": "app"})

@@ -5,13 +5,18 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import Insert, Select, Update, func, select, update
+from sqlalchemy import Insert, Select, Update, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from aicp.abi.typed_data import ChannelConfig
+from aicp.rules.primitives import Finality
 from backend.payments.charge_models import ChannelRefund, Charge
 from backend.payments.models import Channel, Pool
 from backend.payments.repo import spent_on
+from backend.txm.models import Intent
+from backend.txm.states import IntentState
+from indexer.projections.payment_channel import channel_event
+from indexer.views.sync import bound
 
 
 def new_channel(channel_id: bytes, pool_id: bytes, config: ChannelConfig) -> Insert:
@@ -68,6 +73,28 @@ def refund(channel_id: bytes, nonce: int) -> Select[ChannelRefund]:
     return select(ChannelRefund).where(ChannelRefund.channel_id == channel_id, ChannelRefund.nonce == nonce)
 
 
-def open_refunds(limit: int) -> Select[ChannelRefund]:
-    """Refunds not known to be final."""
-    return select(ChannelRefund).where(ChannelRefund.final.is_(False)).order_by(ChannelRefund.created_at).limit(limit)
+def ended_refunds(limit: int) -> Select[ChannelRefund]:
+    """Refunds nobody can have mined any more: ours is final, or final refunds of the channel are past their nonce.
+
+    Every refund that pays uses one nonce up, so the nonce of a channel is at least the number of its refunds.
+    """
+    final = bound(Finality.FINAL)
+    ours = exists().where(
+        Intent.id == ChannelRefund.intent_id, Intent.state == IntentState.FINAL.value, Intent.error_code.is_(None),
+        Intent.block_number <= final,
+    )  # fmt: skip
+    paid = (
+        select(func.count())
+        .where(
+            channel_event.c.channel_id == ChannelRefund.channel_id, channel_event.c.kind == "refunded",
+            channel_event.c.block_number <= final,
+        )
+        .correlate(ChannelRefund)
+        .scalar_subquery()
+    )  # fmt: skip
+    return (
+        select(ChannelRefund)
+        .where(ChannelRefund.final.is_(False), or_(ours, paid > ChannelRefund.nonce))
+        .order_by(ChannelRefund.created_at)
+        .limit(limit)
+    )

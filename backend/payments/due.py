@@ -4,8 +4,9 @@ Goals: an agent that asks holds the operator's signature over everything it has 
 soon even if nobody asks; payments themselves wait for no signature.
 Invariants: a receipt's total is what its channel has earned at that moment, read under the row's lock; the newest
 total wins. Channels are found from the ledger, entry by entry up to the oldest transaction still running, so none is
-passed over, and rows that do not change cost nothing. Locked rows are left to a later transaction of their own: no
-transaction waits here with a lock in its hand.
+passed over, and rows that do not change cost nothing. A channel whose operator's key is not here is put aside in the
+commit that moves the mark past it, and taken up where the key is. Locked rows are left to a later transaction of their
+own: no transaction waits here with a lock in its hand.
 A crash repeats the stretch of the ledger since the last mark; a channel without anything new is signed for once only.
 """
 
@@ -14,7 +15,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Select, select, text, update
+from sqlalchemy import Select, delete, exists, select, text, update
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
@@ -23,19 +25,16 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.outbox.service import emit
-from backend.payments.models import Channel, Pool, Receipt, ReceiptMark
+from backend.payments.models import Channel, Pool, Receipt, ReceiptMark, UnsignedChannel
 
 AT_ONCE: Final = 200
 ENTRIES: Final = 500
+_UNSIGNED: Final = Channel.earned_units > Channel.receipted_units
 
 
 def of_receiver(receiver: bytes) -> Select[bytes]:
     """The channels of a receiver that have earned more than is signed for, a bounded number."""
-    return (
-        select(Channel.channel_id)
-        .where(Channel.receiver == receiver, Channel.earned_units > Channel.receipted_units)
-        .limit(AT_ONCE)
-    )
+    return select(Channel.channel_id).where(Channel.receiver == receiver, _UNSIGNED).limit(AT_ONCE)
 
 
 def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bool = False) -> list[Receipt]:
@@ -46,7 +45,7 @@ def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bo
     statement = (
         select(Channel, Pool)
         .join(Pool, Pool.pool_id == Channel.pool_id)
-        .where(Channel.channel_id.in_(list(channels)), Channel.earned_units > Channel.receipted_units)
+        .where(Channel.channel_id.in_(list(channels)), _UNSIGNED)
         .with_for_update(of=Channel, skip_locked=not wait)
         .execution_options(populate_existing=True)
     )
@@ -119,14 +118,40 @@ def next_stretch(session: Session) -> Stretch | None:
     return None if rows.until is None else Stretch(rows.channels or [], int(rows.until))
 
 
-def move_mark(session: Session, end: int) -> None:
-    """Remember that the ledger is read up to here; a mark never goes back."""
-    session.execute(update(ReceiptMark).where(ReceiptMark.txid < end).values(txid=end))
+def close_stretch(session: Session, ctx: Context, stretch: Stretch) -> None:
+    """Remember that the ledger is read up to here, and what could not be signed for; a mark never goes back."""
+    for first in range(0, len(stretch.channels), AT_ONCE):
+        part = stretch.channels[first : first + AT_ONCE]
+        foreign = (
+            select(Channel.channel_id, Pool.operator)
+            .join(Pool, Pool.pool_id == Channel.pool_id)
+            .where(Channel.channel_id.in_(part), _UNSIGNED, Pool.operator.not_in(ctx.operators))
+        )
+        aside = insert(UnsignedChannel).from_select([UnsignedChannel.channel_id, UnsignedChannel.operator], foreign)
+        session.execute(aside.on_conflict_do_nothing())
+    session.execute(update(ReceiptMark).where(ReceiptMark.txid < stretch.end).values(txid=stretch.end))
+
+
+def put_aside(session: Session, ctx: Context, after: bytes) -> list[bytes]:
+    """Return a page of the channels put aside whose operators' keys are here, those after a channel's id."""
+    mine = UnsignedChannel.operator.in_(ctx.operators)
+    statement = select(UnsignedChannel.channel_id).where(mine, UnsignedChannel.channel_id > after)
+    return list(session.execute(statement.order_by(UnsignedChannel.channel_id).limit(AT_ONCE)).scalars())
+
+
+def take_up(session: Session, ctx: Context, channels: Sequence[bytes]) -> int:
+    """Sign for channels put aside; return for how many. Those that others hold stay where they are."""
+    signed = issue(session, ctx, channels)
+    session.execute(
+        delete(UnsignedChannel).where(
+            UnsignedChannel.channel_id.in_(channels),
+            exists().where(Channel.channel_id == UnsignedChannel.channel_id, ~_UNSIGNED),
+        )
+    )
+    return len(signed)
 
 
 def unsigned(session: Session, channels: Sequence[bytes]) -> list[bytes]:
     """Return those of some channels that still have earned more than is signed for."""
-    statement = select(Channel.channel_id).where(
-        Channel.channel_id.in_(list(channels)), Channel.earned_units > Channel.receipted_units
-    )
+    statement = select(Channel.channel_id).where(Channel.channel_id.in_(list(channels)), _UNSIGNED)
     return list(session.execute(statement).scalars())

@@ -14,6 +14,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
@@ -24,6 +25,7 @@ from aicp.rules.primitives import hex0x, parse_address
 from backend.context import Context
 from backend.domain.micro import claim_is_safe
 from backend.payments import hot_repo
+from backend.payments.batch import Batch
 from backend.payments.channels import Lane, lane
 from backend.payments.known import Known, KnownChannel
 from backend.payments.lookup import LOST, Crowded, Lookup
@@ -36,6 +38,8 @@ LOG = structlog.get_logger(__name__)
 MOST_WAITING: Final = 4_000
 SLICE: Final = 16
 """Signatures checked between two looks at everything else, about a millisecond."""
+TURNS: Final = 2
+"""Batches whose signatures are checked at the same time; more would only all be ready later."""
 _MOST_DIGITS: Final = 39
 _SIGNATURE_TEXT: Final = 132
 _CHANNEL_TEXT: Final = 66
@@ -64,6 +68,16 @@ class VoucherIn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: PartiesIn | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Moment:
+    """What holds for all vouchers of a second: who serves, and why the chain is too far behind for any of them."""
+
+    now: int
+    final_time: int
+    serving: frozenset[bytes]
+    behind: Refused | None
+
+
 class Engine:
     """The engine of one process. `own` tells the pools whose vouchers only this process is sent."""
 
@@ -75,10 +89,11 @@ class Engine:
         cap = ctx.settings.session_key_units_per_day
         self._writer = Writer(url, self._lookup, own=own, now=ctx.now, cap_units=cap)
         self._recoverer = Recoverer(ctx.domains.channel)
-        self._serving: tuple[int, frozenset[bytes]] = (-1, frozenset())
+        self._last: _Moment | None = None
         self._looking: set[asyncio.Task[None]] = set()
         self._opening: dict[str, asyncio.Event] = {}
-        self._batched = 0
+        self._single = self._batched = 0
+        self._turns = asyncio.Semaphore(TURNS)
         self._stopping = False
         self.accepted = self.refused = 0
 
@@ -105,21 +120,28 @@ class Engine:
             "ready": self._writer.ready and self._lookup.fresh,
         }
 
-    # -- one voucher -------------------------------------------------------------------------------------------------
+    # -- one voucher, or several -------------------------------------------------------------------------------------
 
     def offer(self, given: VoucherIn, done: Done) -> None:
         """Take one voucher; `done` is called exactly once, at once or after its COMMIT."""
-        if self._stopping or self._writer.waiting + len(self._looking) - self._batched >= MOST_WAITING:
-            self._told(done, OVERLOADED)
+        if self._stopping or self._single >= MOST_WAITING:
+            self._count(OVERLOADED)
+            done(OVERLOADED)
             return
+        self._single += 1
+        told = partial(self._told, done)
         if not self._writer.ready:
-            self._told(done, UNAVAILABLE)
+            told(UNAVAILABLE)
             return
         known = self._known.channels.get(given.channel_id)
         if known is None:
-            self._later(self._first(given, done))
+            self._later(self._first(given, told))
             return
-        self._checked(known, given, done)
+        self._take(known, given, told)
+
+    def _take(self, known: KnownChannel, given: VoucherIn, done: Done) -> None:
+        if (item := self._checked(known, given, done)) is not None:
+            self._writer.put(item)
 
     async def accept(self, vouchers: list[VoucherIn]) -> list[Outcome]:
         """Take several vouchers in their order and return what became of each, after their COMMIT.
@@ -128,47 +150,62 @@ class Engine:
         """
         if self._stopping or self._batched + len(vouchers) > MOST_WAITING:
             raise Crowded
+        batch = Batch(len(vouchers), self._count)
+        if not self._writer.ready:
+            for index in range(len(vouchers)):
+                batch.told(index, UNAVAILABLE)
+            return await batch.whole()
         self._batched += len(vouchers)
-        found: list[Outcome] = [UNAVAILABLE] * len(vouchers)
-        left = len(vouchers)
-        finished = asyncio.get_running_loop().create_future()
+        try:
+            await self._read_unknown(vouchers)
+            # one after the other, so that vouchers of a new channel keep their order
+            met = [self._known.channels.get(given.channel_id) or await self._meet(given) for given in vouchers]
+            async with self._turns:
+                items = await self._check_all(vouchers, met, batch)
+            # together, so that one group writes each of their channels once
+            self._writer.put(*items)
+            return await batch.whole()
+        finally:
+            self._batched -= len(vouchers)
 
-        def done(index: int, outcome: Outcome) -> None:
-            nonlocal left
-            found[index] = outcome
-            left -= 1
-            self._batched -= 1
-            if not left and not finished.done():
-                finished.set_result(None)
-
-        await self._read_unknown(vouchers)
+    async def _check_all(
+        self, vouchers: list[VoucherIn], met: list[KnownChannel | Refused], batch: Batch
+    ) -> list[Item]:
+        """Return those to write; the others are answered. Everything else on the loop gets its turn in between."""
+        items: list[Item] = []
         for first in range(0, len(vouchers), SLICE):
             if first:
                 await asyncio.sleep(0)
-            for index, given in enumerate(vouchers[first : first + SLICE], first):
-                known = self._known.channels.get(given.channel_id)
-                # one after the other, so that vouchers of a new channel keep their order
-                met = known or await self._meet(given)
-                if isinstance(met, Refused):
-                    self._told(partial(done, index), met)
-                elif not self._writer.ready:
-                    self._told(partial(done, index), UNAVAILABLE)
-                else:
-                    self._checked(met, given, partial(done, index))
-        if vouchers:
-            await finished
-        return found
+            for index in range(first, min(first + SLICE, len(vouchers))):
+                known = met[index]
+                if isinstance(known, Refused):
+                    batch.told(index, known)
+                    continue
+                item = self._checked(known, vouchers[index], partial(batch.told, index))
+                if item is not None:
+                    items.append(item)
+        return items
 
     async def state(self, text: str) -> dict[str, Any] | None:
-        """Return the corrective answer of a channel, None where it has no row. Raises one of `LOST`, or Crowded."""
-        known = await self._lookup.channel(text.lower())
+        """Return the corrective answer of a channel, None where it has no row.
+
+        Raises ValueError where the text is no channel's id, one of `LOST`, or Crowded.
+        """
+        text = text.lower()
+        if not _is_hash(text):
+            raise ValueError("not the id of a channel")
+        known = await self._lookup.channel(text)
         return None if known is None else known.corrective()
 
-    def _told(self, done: Done, outcome: Outcome) -> None:
+    def _count(self, outcome: Outcome) -> None:
         if type(outcome) is Accepted:
             self.accepted += 1
         else:
             self.refused += 1
+
+    def _told(self, done: Done, outcome: Outcome) -> None:
+        self._single -= 1
+        self._count(outcome)
         done(outcome)
 
     def _later(self, work: Any) -> None:
@@ -178,56 +215,57 @@ class Engine:
 
     # -- checks ------------------------------------------------------------------------------------------------------
 
-    def _checked(self, known: KnownChannel, given: VoucherIn, done: Done) -> None:
-        """Refuse what can be refused cheaply, then look at the signature, then queue."""
+    def _checked(self, known: KnownChannel, given: VoucherIn, done: Done) -> Item | None:
+        """Refuse what can be refused cheaply, then look at the signature; return what is to be written."""
         amount, text = given.max_claimable_units, given.signature
         if len(text) != _SIGNATURE_TEXT or not text.startswith("0x") or not _is_ceiling(amount):
-            self._told(done, MALFORMED)
-            return
+            done(MALFORMED)
+            return None
         try:
             signature = bytes.fromhex(text[2:])
         except ValueError:
-            self._told(done, MALFORMED)
-            return
+            done(MALFORMED)
+            return None
         problem = shape_problem(signature)
         if problem is not None:
-            self._told(done, Refused(problem))
-            return
+            done(Refused(problem))
+            return None
         ceiling = int(amount)
         if ceiling <= known.ceiling_units:
             self._known_ceiling(known, ceiling, signature, done)
-            return
+            return None
         refused = self._refusal(known, ceiling)
         if refused is None and (problem := self._recoverer.problem(known.signer, ceiling, signature)) is not None:
             refused = Refused(problem)
         if refused is not None:
-            self._told(done, refused)
-            return
-        self._writer.put(Item(known, ceiling, signature, partial(self._told, done)))
+            done(refused)
+            return None
+        return Item(known, ceiling, signature, done)
 
     def _known_ceiling(self, known: KnownChannel, ceiling: int, signature: bytes, done: Done) -> None:
         if ceiling == known.ceiling_units:
             if signature == known.signature:
-                self._told(done, Accepted(known.text, ceiling, known.price_units, repeated=True))
+                done(Accepted(known.text, ceiling, known.price_units, repeated=True))
             else:
-                self._told(done, Refused(Code.DIFFERS, known.corrective()))
+                done(Refused(Code.DIFFERS, known.corrective()))
             return
-        self._later(self._lower(Item(known, ceiling, signature, partial(self._told, done))))
+        self._later(self._lower(Item(known, ceiling, signature, done)))
 
     async def _lower(self, item: Item) -> None:
         key = (item.channel.channel_id, item.ceiling_units)
         try:
             stored = await self._lookup.lower([key])
-        except LOST:
+        except Exception:  # whatever it is, the sender waits for an answer
+            LOG.exception("voucher_not_read")
             item.done(UNAVAILABLE)
             return
         item.done(lower_outcome(item, stored.get(key)))
 
     def _refusal(self, known: KnownChannel, ceiling: int) -> Refused | None:
-        pool = known.pool
+        pool, moment = known.pool, self._moment()
         if known.kind != "market":
             return Refused(Code.NOT_BARE)
-        if not self._takes(pool.operator):
+        if pool.operator not in moment.serving:
             return Refused(Code.OPERATOR_RETIRED)
         if not pool.on_chain:
             return Refused(Code.POOL_UNKNOWN)
@@ -241,19 +279,19 @@ class Engine:
                 pool.refused = None
             elif ceiling - known.ceiling_units >= increment:
                 return refused
-        return self._behind()
+        return moment.behind
 
-    def _takes(self, operator: bytes) -> bool:
-        """Whether an operator takes vouchers in this second."""
-        now = self._ctx.now()
-        if self._serving[0] != now:
-            self._serving = now, frozenset(epoch.address for epoch in self._ctx.serving())
-        return operator in self._serving[1]
+    def _moment(self) -> _Moment:
+        """Return what holds for every voucher of this second, as long as the newest final block is the same."""
+        now, final_time = self._ctx.now(), self._lookup.final_time
+        found = self._last
+        if found is None or found.now != now or found.final_time != final_time:
+            serving = frozenset(epoch.address for epoch in self._ctx.serving())
+            found = self._last = _Moment(now, final_time, serving, self._behind(now, final_time))
+        return found
 
-    def _behind(self) -> Refused | None:
-        ctx, final_time = self._ctx, self._lookup.final_time
-        now = ctx.now()
-        if claim_is_safe(evaluate_by=now, finalized_time=final_time, now=now, constants=ctx.constants):
+    def _behind(self, now: int, final_time: int) -> Refused | None:
+        if claim_is_safe(evaluate_by=now, finalized_time=final_time, now=now, constants=self._ctx.constants):
             return None
         return Refused(Code.CHAIN_BEHIND, {"finalized_age_seconds": now - final_time})
 
@@ -262,9 +300,9 @@ class Engine:
     async def _first(self, given: VoucherIn, done: Done) -> None:
         met = await self._meet(given)
         if isinstance(met, Refused):
-            self._told(done, met)
+            done(met)
         else:
-            self._checked(met, given, done)
+            self._take(met, given, done)
 
     async def _read_unknown(self, vouchers: list[VoucherIn]) -> None:
         """Read the rows of all channels a batch is the first to name, in one go; failing is found out later again."""
@@ -297,6 +335,9 @@ class Engine:
         except LOST as error:
             LOG.warning("channel_not_read", error=repr(error))
             return UNAVAILABLE
+        except Exception:  # whatever it is, the sender waits for an answer
+            LOG.exception("channel_not_read")
+            return UNAVAILABLE
         return known
 
     async def _open(self, text: str, given: VoucherIn, parties: PartiesIn) -> Refused | None:
@@ -305,7 +346,7 @@ class Engine:
         if way is None or hex0x(way.channel_id) != text:
             return Refused(Code.MALFORMED, {"detail": "The parties named are not those of this channel."})
         config = way.config
-        if not self._takes(config.receiver_authorizer):
+        if config.receiver_authorizer not in self._moment().serving:
             return Refused(Code.OPERATOR_RETIRED)
         try:
             signature = bytes.fromhex(given.signature[2:])

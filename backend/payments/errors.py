@@ -17,6 +17,10 @@ class NothingToClaim(Conflict):
     code, title = "nothing_to_claim", "The chain has claimed all this channel has earned."
 
 
+class DepositTooSmall(Problem):
+    status, code, title = 422, "deposit_too_small", "The deposit is not worth the gas it takes."
+
+
 class ClaimNotWorth(Conflict):
     code, title = "claim_not_worth", "What is unclaimed is not worth its gas yet."
 

@@ -82,10 +82,11 @@ class Lookup:
 
     async def stop(self) -> None:
         """End what runs and close the connection."""
-        for task in [*self._tasks, *([self._pump] if self._pump else [])]:
+        running = [*self._tasks, *([self._pump] if self._pump else [])]
+        for task in running:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if running:
+            await asyncio.wait(running)
         if self._connection is not None:
             await self._drop()
 
@@ -126,19 +127,28 @@ class Lookup:
     async def _answer_waiting(self) -> None:
         while self._waiting:
             batch = dict(list(self._waiting.items())[:AT_ONCE])
-            error: BaseException | None = None
+            error: Exception | None = None
             try:
                 async with self.use() as connection:
                     await self._load(connection, [bytes.fromhex(text[2:]) for text in batch])
             except _LOST as lost:
                 error = lost
-            for text, future in batch.items():
-                del self._waiting[text]
-                if error is None:
-                    future.set_result(None)
-                else:
-                    future.set_exception(error)
-                    future.exception()  # nobody may be waiting any more
+            except BaseException as bug:  # those who wait must hear of it, whatever it is
+                LOG.exception("channels_not_read")
+                error = ConnectionAbortedError(repr(bug))
+                if not isinstance(bug, Exception):
+                    self._answer(self._waiting, error)
+                    raise
+            self._answer(batch, error)
+
+    def _answer(self, batch: dict[str, asyncio.Future[None]], error: Exception | None) -> None:
+        for text, future in list(batch.items()):
+            del self._waiting[text]
+            if error is None:
+                future.set_result(None)
+            else:
+                future.set_exception(error)
+                future.exception()  # nobody may be waiting any more
 
     async def _load(self, connection: Any, ids: list[bytes]) -> None:
         rows = await connection.fetch(hot_repo.CHANNELS, ids)
@@ -147,7 +157,8 @@ class Lookup:
 
     async def lower(self, wanted: Iterable[tuple[bytes, int]]) -> dict[tuple[bytes, int], tuple[bytes, int]]:
         """Return signature and price of stored vouchers by channel and ceiling. Raises one of `LOST`."""
-        pairs = list(wanted)
+        # no voucher that pays by itself was ever above that
+        pairs = [pair for pair in wanted if pair[1] <= hot_repo.MOST_UNITS]
         async with self.use() as connection:
             rows = await connection.fetch(hot_repo.LOWER, [pair[0] for pair in pairs], [pair[1] for pair in pairs])
         return {
@@ -166,6 +177,8 @@ class Lookup:
                 await self.follow()
             except _LOST as error:
                 LOG.warning("mirror_not_read", error=type(error).__name__)
+            except Exception:  # without it, no figure of the mirror would be new again
+                LOG.exception("mirror_not_read")
             await asyncio.sleep(PASS_SECONDS / 4)
 
     async def follow(self) -> None:

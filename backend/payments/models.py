@@ -55,12 +55,6 @@ class Pool(Base):
     """The UTC day, counted from 1970-01-01, that `spent_units` is about."""
     spent_units: Mapped[UnitsColumn] = mapped_column(default=0, server_default="0")
     """What the pool's key has ordered and paid on that day; voided orders of the same day are taken off."""
-    headroom_units: Mapped[int] = mapped_column(Units, default=0, server_default="0")
-    """A copy of the mirror's headroom, for the engine alone; as good as `headroom_at` is young. May be negative."""
-    closing: Mapped[bool] = mapped_column(default=False, server_default="false")
-    """A copy too: whether a withdrawal is pending in any block."""
-    headroom_at: Mapped[Moment | None]
-    """When the copy was taken; absent where it never was."""
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
@@ -211,6 +205,18 @@ class ReceiptMark(Base):
     txid: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = (CheckConstraint("id = 1", name="one"), {"schema": "app"})
+
+
+class UnsignedChannel(Base):
+    """A channel the ledger was read past while its operator's key was not there: whoever has the key signs for it."""
+
+    __tablename__ = "unsigned_channel"
+
+    channel_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.channel.channel_id"), primary_key=True)
+    operator: Mapped[AddressColumn] = mapped_column(index=True)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = ({"schema": "app"},)
 
 
 class LedgerEntry(Base):

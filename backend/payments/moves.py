@@ -101,7 +101,7 @@ def _step(session: Session, ctx: Context, row: PoolMove) -> bool:
         try:
             # what it refuses leaves nothing behind, and the reason is kept
             with session.begin_nested():
-                row.deposit_id = pools.deposit(session, ctx, row.payer, _deposit(row)).id
+                row.deposit_id = pools.relay(session, ctx, row.payer, _deposit(row)).id
         except LimitExceeded:
             return False  # tomorrow
         except Problem as problem:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+import msgspec
+
 
 class Code(StrEnum):
     """Why a voucher is refused; stable, for programs."""
@@ -71,8 +73,7 @@ TITLE: Final[dict[Code, str]] = {
 RETRYABLE: Final = frozenset({Code.CHAIN_BEHIND, Code.OVERLOADED, Code.UNAVAILABLE})
 
 
-@dataclass(frozen=True, slots=True)
-class Accepted:
+class Accepted(msgspec.Struct, frozen=True, gc=False):
     """A stored voucher, in base units. `repeated` is true where it was stored before and nothing has moved now."""
 
     channel_id: str

@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from backend.payments.known import KnownChannel, KnownPool
 from backend.payments.outcomes import Accepted, Code, Outcome, Refused
 
 
-@dataclass(slots=True, eq=False)
-class Item:
+class Item(msgspec.Struct, eq=False):
     """A voucher whose signature is good, on its way to the database. `done` is called once with what became of it."""
 
     channel: KnownChannel

@@ -9,13 +9,13 @@ from sqlalchemy.orm import Session
 from aicp.abi import payment_channel as abi
 from aicp.abi.typed_data import PoolWithdraw, ReceiveWithAuthorization
 from aicp.rules.ids import pool_deposit_nonce, pool_id, pool_key
-from aicp.rules.primitives import hex0x
+from aicp.rules.primitives import format_usdc, hex0x
 from backend.context import Context
 from backend.db.times import moment
 from backend.domain.signatures import require_signer
 from backend.errors import InvalidInput, NotFound, SignatureExpired, TermsMismatch
 from backend.payments import repo
-from backend.payments.errors import RetiredOperator
+from backend.payments.errors import DepositTooSmall, RetiredOperator
 from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn
 from backend.payments.view import pool_out
 from backend.txm import service as txm
@@ -43,6 +43,19 @@ def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolOut:
 
 
 def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) -> IntentOut:
+    """Relay a deposit that is worth its gas. Raises DepositTooSmall and what `relay` raises."""
+    if not ctx.takes(given.operator):
+        raise RetiredOperator("A deposit names an operator who serves here.")
+    least = ctx.settings.min_deposit_units
+    if given.amount_units < least:
+        raise DepositTooSmall(
+            f"A relayed deposit is {format_usdc(least)} USDC or more.",
+            what_to_do="Deposit more, or send it yourself from your wallet.", min_units=str(least),
+        )  # fmt: skip
+    return relay(session, ctx, payer, given)
+
+
+def relay(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) -> IntentOut:
     """Relay a deposit signed by the payer; its signature commits to the pool, so nobody can redirect it.
 
     Raises InvalidSignature, SignatureExpired, RetiredOperator, LimitExceeded.

@@ -2,7 +2,8 @@
 
 Invariants: nothing is refunded that the channel has earned or has in flight; from the signature on the amount is no
 longer promised against (`charges.own_firm`), whatever becomes of the transaction, because the signature alone moves it;
-one amount a nonce of the contract. A crash before the commit leaves nothing signed that anybody has seen.
+one transaction at a time for a nonce of the contract. A crash before the commit leaves nothing signed that anybody has
+seen.
 """
 
 from __future__ import annotations
@@ -22,8 +23,7 @@ from backend.payments import charge_models as models
 from backend.payments import charge_repo, charges, repo
 from backend.payments.errors import RetiredOperator
 from backend.txm import service as txm
-from backend.txm.states import IntentState
-from indexer import views
+from backend.txm.states import NOT_CARRIED_OUT, IntentState
 
 AT_ONCE: Final = 200
 
@@ -101,6 +101,20 @@ def sign(session: Session, ctx: Context, asked: Asked) -> Signed:
     return Signed(channel_id=channel_id, units=units, signature=signature, claim=claim, claim_signature=claim_signature)
 
 
+def under_way(session: Session, ctx: Context, asked: Asked) -> tuple[uuid.UUID, int] | None:
+    """Return transaction and amount of the refund that is under way for this nonce, None where there is none.
+
+    A second one for the same nonce could never be mined beside it. Raises ChannelBusy where another amount is.
+    """
+    channel_id, _ = charges.ids_of(ctx, asked.config)
+    known = session.execute(charge_repo.refund(channel_id, asked.nonce)).scalar_one_or_none()
+    if known is None or IntentState(txm.get(session, known.intent_id).state) in NOT_CARRIED_OUT:
+        return None
+    if asked.units not in {None, known.units}:
+        raise charges.ChannelBusy
+    return known.intent_id, known.units
+
+
 def note(session: Session, ctx: Context, asked: Asked, signed: Signed, intent_id: uuid.UUID) -> None:
     """Keep what was signed: of two amounts for one nonce the larger counts."""
     known = session.execute(charge_repo.refund(signed.channel_id, asked.nonce)).scalar_one_or_none()
@@ -116,15 +130,13 @@ def note(session: Session, ctx: Context, asked: Asked, signed: Signed, intent_id
     session.flush()
 
 
-def follow(session: Session, ctx: Context) -> int:  # noqa: ARG001  # the shape of all services
-    """Stop holding refunds back that are mined in a final block the mirror has read; return how many."""
-    done = 0
-    finalized = views.sync_status(session).finalized_number
-    for row in session.execute(charge_repo.open_refunds(AT_ONCE)).scalars():
-        intent = txm.get(session, row.intent_id)
-        mined = intent.block_number
-        if intent.state == IntentState.FINAL.value and mined is not None and mined <= finalized:
-            row.final = True
-            done += 1
+def follow(session: Session) -> int:
+    """Stop holding refunds back that nobody can have mined any more, whoever has; return how many.
+
+    By then the mirror's final balance is lower by what was paid.
+    """
+    ended = session.execute(charge_repo.ended_refunds(AT_ONCE)).scalars().all()
+    for row in ended:
+        row.final = True
     session.flush()
-    return done
+    return len(ended)

@@ -28,6 +28,7 @@ from sqlalchemy.sql.dml import ReturningInsert
 
 from backend.agents.models import Agent
 from backend.payments.models import Channel, LedgerEntry, MicroOrder, Pool, Posting, Receipt, Voucher
+from indexer.projections.payment_channel import channel as mirrored_channels
 from indexer.views import pool_headroom_expr
 
 
@@ -117,13 +118,15 @@ def channel_locked(channel_id: bytes) -> Select[Channel]:
     return channel(channel_id).with_for_update()
 
 
-def channels_of(pool_id: bytes) -> Select[Channel, str | None]:
-    """The channels of a pool with the names of their agents."""
+def channels_of(pool_id: bytes, limit: int) -> Select[Channel, str | None, int]:
+    """The newest channels of a pool with the names of their agents and what the newest block says is claimed."""
     return (
-        select(Channel, Agent.name)
+        select(Channel, Agent.name, func.coalesce(mirrored_channels.c.total_claimed_units, 0))
         .outerjoin(Agent, Agent.address == Channel.receiver)
+        .outerjoin(mirrored_channels, mirrored_channels.c.channel_id == Channel.channel_id)
         .where(Channel.pool_id == pool_id)
-        .order_by(Channel.created_at)
+        .order_by(Channel.created_at.desc(), Channel.channel_id)
+        .limit(limit)
     )
 
 

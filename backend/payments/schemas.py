@@ -13,6 +13,7 @@ from backend.api.types import (
     ChainRef,
     HashText,
     Model,
+    PoolNonce,
     SignatureText,
     UnitsText,
     UnixTime,
@@ -38,7 +39,7 @@ class PoolWithdrawIn(Model):
 
     amount_units: UnitsText
     cancel: bool = False
-    nonce: int
+    nonce: PoolNonce
     valid_until: UnixTime
     signature: SignatureText
 

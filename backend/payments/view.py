@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from sqlalchemy.orm import Session
 
-from aicp.rules.primitives import Finality
 from backend.api.types import ChainRef
 from backend.context import Context
 from backend.deals.models import Deal
@@ -15,6 +16,9 @@ from backend.payments.channels import lane
 from backend.payments.models import Channel, MicroOrder
 from backend.payments.schemas import ChannelOut, OrderOut, PoolOut
 from indexer import views
+
+MOST_CHANNELS: Final = 200
+"""Channels told of with a pool, the newest; a pool may have any number of them."""
 
 
 def _order_out(order: MicroOrder, payer_authorizer: bytes) -> OrderOut:
@@ -89,8 +93,7 @@ def channel_side(session: Session, ctx: Context, deal: Deal, session_key: bytes 
     )
 
 
-def _channel_out(session: Session, channel: Channel, name: str | None) -> ChannelOut:
-    chain = views.channel(session, channel.channel_id, Finality.SEEN)
+def _channel_out(channel: Channel, name: str | None, claimed: int) -> ChannelOut:
     return ChannelOut(
         channel_id=channel.channel_id,
         pool_id=channel.pool_id,
@@ -99,7 +102,7 @@ def _channel_out(session: Session, channel: Channel, name: str | None) -> Channe
         ceiling_units=channel.ceiling_units,
         in_flight_units=channel.in_flight_units,
         earned_units=channel.earned_units,
-        claimed_units=0 if chain is None else chain.total_claimed_units,
+        claimed_units=claimed,
     )
 
 
@@ -125,8 +128,10 @@ def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
         claimed_units=pool.claimed_latest_units,
         available_units=available(headroom_units=headroom, earned_units=earned, reserved_units=reserved),
         channels=[
-            _channel_out(session, channel, name)
-            for channel, name in session.execute(repo.channels_of(pool.pool_id)).tuples()
+            _channel_out(channel, name, int(claimed))
+            for channel, name, claimed in reversed(
+                session.execute(repo.channels_of(pool.pool_id, MOST_CHANNELS)).tuples().all()
+            )
         ],
         chain=ChainRef(
             block_number=origin.block_number,

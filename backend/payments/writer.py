@@ -5,7 +5,8 @@ Invariants: the statement itself decides (see `hot_repo`): figures in memory onl
 is written whole or not at all. What memory would refuse, and what the database does not take, goes the exact way: one
 pool at a time, over figures read just before on the same connection. An order of vouchers of one pool is kept.
 A crash or a lost connection before the acknowledgement: nobody in the group is told anything but "unknown"; the same
-voucher sent again finds itself stored, or is stored then.
+voucher sent again finds itself stored, or is stored then. So is everybody who waits when the loop itself ends, however
+it ends; another one begins a moment later.
 """
 
 from __future__ import annotations
@@ -59,6 +60,7 @@ class Writer:
         self._alone: dict[int, tuple[KnownPool, list[Item]]] = {}
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._again: asyncio.TimerHandle | None = None
         self._connection: Any = None
         self._pay: Any = None
         self._exact: Any = None
@@ -81,50 +83,72 @@ class Writer:
         """Connect, if the database answers, and write until `stop`."""
         with contextlib.suppress(*LOST):
             await self._connect()
-        self._task = asyncio.create_task(self._run())
+        self._begin()
 
     async def stop(self) -> None:
         """Write what waits, then close."""
         self._stopping = True
         self._wake.set()
-        if self._task is not None:
-            await self._task
-        if self._connection is not None:
-            self._connection.terminate()
-            self._connection = None
+        while self._task is not None:
+            await asyncio.wait([self._task])
+        if self._again is not None:
+            self._again.cancel()
+        self._lose([])
 
-    def put(self, item: Item) -> None:
-        """Queue a voucher whose signature is good."""
-        self.waiting += 1
-        self._queue.append(item)
+    def put(self, *items: Item) -> None:
+        """Queue vouchers whose signatures are good; where nothing can be written they are told so at once."""
+        self.waiting += len(items)
+        if not self.ready:
+            for item in items:
+                self._tell(item, UNKNOWN)
+            return
+        self._queue.extend(items)
         if not self._wake.is_set():
             self._wake.set()
 
     # -- the loop ----------------------------------------------------------------------------------------------------
 
+    def _begin(self) -> None:
+        self._again = None
+        self._task = asyncio.create_task(self._run())
+        self._task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Whatever has ended the loop, nobody waits for it: all are told, and a new one begins unless we stop."""
+        self._task = None
+        error = None if task.cancelled() else task.exception()
+        if error is not None or not self._stopping:
+            LOG.critical("voucher_writer_ended", error=repr(error))
+        self._lose(self._in_hand)
+        if not self._stopping:
+            self._again = asyncio.get_running_loop().call_later(RECONNECT_SECONDS, self._begin)
+
     async def _run(self) -> None:
-        while True:
+        while not (self._stopping and (not self._connected or self._idle)):
             try:
-                if not self._connected:
-                    if self._stopping:
-                        self._lose([])
-                        return
-                    await self._reconnect()
-                    continue
-                if not self._queue and not self._alone:
-                    if self._stopping:
-                        return
-                    await self._sleep()
-                    continue
-                if self._queue:
-                    if len(self._queue) < FEW:
-                        await asyncio.sleep(0)  # what the sockets hold already joins the group
-                    await self._group()
-                if self._alone:
-                    await self._next_alone()
+                await self._step()
             except Exception:  # the loop must outlive any single group
                 LOG.exception("voucher_group_failed")
                 self._lose(self._in_hand)
+                await asyncio.sleep(RECONNECT_SECONDS)  # what fails without waiting would leave no time for others
+
+    async def _step(self) -> None:
+        if not self._connected:
+            await self._reconnect()
+            return
+        if self._idle:
+            await self._sleep()
+            return
+        if self._queue:
+            if len(self._queue) < FEW:
+                await asyncio.sleep(0)  # what the sockets hold already joins the group
+            await self._group()
+        if self._alone:
+            await self._next_alone()
+
+    @property
+    def _idle(self) -> bool:
+        return not self._queue and not self._alone
 
     async def _sleep(self) -> None:
         """Wait for a voucher, or for a while: a connection may be lost when nothing is sent."""
@@ -151,9 +175,7 @@ class Writer:
 
     def _lose(self, items: list[Item]) -> None:
         """Say of everything that waits that it is unknown; forget the connection."""
-        if self._connection is not None:
-            self._connection.terminate()
-        self._connection = None
+        connection, self._connection = self._connection, None
         for item in items:
             self._tell(item, UNKNOWN)
         for pool, alone in self._alone.values():
@@ -163,12 +185,17 @@ class Writer:
         self._alone.clear()
         while self._queue:
             self._tell(self._queue.popleft(), UNKNOWN)
+        if connection is not None:
+            connection.terminate()
 
     def _tell(self, item: Item, outcome: Outcome) -> None:
         if item.waits:
             item.waits = False
             self.waiting -= 1
-            item.done(outcome)
+            try:
+                item.done(outcome)
+            except Exception:  # whoever fails to hear it must not keep the others from it
+                LOG.exception("voucher_answer_failed")
 
     def _answer(self, plan: Plan) -> None:
         for item, accepted in plan.stored():

@@ -8,16 +8,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Select, and_, case, exists, false, func, or_, select, text
+from sqlalchemy import ColumnElement, Insert, Select, and_, case, exists, false, func, literal, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.elements import TextClause
 
 from aicp.rules.primitives import Finality
-from backend.domain.settlement import MAX_ROWS, Worth
+from backend.domain.settlement import DUST_ROW_GAS, MAX_ROWS, Worth
 from backend.payments.models import Channel, Pool, Receipt
 from backend.settlement.models import ClaimTry, ClaimWish, Payout
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
+from backend.wallet.budget import DUST
+from backend.wallet.repo import gas_on
 from indexer import views
 from indexer.projections.payment_channel import channel as mirrored
 from indexer.projections.payment_channel import receiver as receivers
@@ -39,6 +41,9 @@ class Policy:
     now: dt.datetime
     old_since: dt.datetime
     worth: Worth
+    owner_gas_per_day: int
+    dust_gas_per_day: int
+    """What claims of dust may take in a day: of one pool owner, and of all."""
 
 
 def try_lock() -> TextClause:
@@ -60,7 +65,7 @@ def any_unclaimed(operators: Sequence[bytes]) -> Select[bool]:
 def claimable(
     policy: Policy, among: Sequence[bytes] | None = None
 ) -> Select[Channel, Pool, Receipt, int, Any, bool, int]:
-    """Channels to claim now, at most one batch: those a withdrawal threatens first, then by value.
+    """Channels to claim now, at most one batch: those a withdrawal threatens first, then by value, dust behind all.
 
     Each with its newest receipt, what the chain has claimed, since when the oldest receipt waits, whether it is
     threatened and how often a claim has failed. Left out: where a claim is under way, ended ones in blocks the mirror
@@ -69,8 +74,8 @@ def claimable(
     """
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)
     left = Channel.receipted_units - claimed
-    leaving = func.coalesce(mirrored.c.withdraw_units, 0) > 0
-    threatened = or_(Pool.pool_id.in_(views.threatened_pools()), leaving)
+    threatened = _threatened()
+    dust = and_(threatened, left < policy.worth.threatened_units)
     oldest = (
         select(func.min(Receipt.created_at))
         .where(Receipt.channel_id == Channel.channel_id, Receipt.total_claimed_units > claimed)
@@ -80,7 +85,8 @@ def claimable(
     worth = policy.worth
     at_once = false() if worth.at_once_units is None else left >= worth.at_once_units
     wished = exists().where(ClaimWish.channel_id == Channel.channel_id, ClaimWish.total_units > claimed)
-    due = or_(threatened, and_(left >= worth.once_old_units, or_(at_once, wished, oldest <= policy.old_since)))
+    endangered = and_(threatened, or_(~dust, _room_for_dust(policy)))
+    due = or_(endangered, and_(left >= worth.once_old_units, or_(at_once, wished, oldest <= policy.old_since)))
     failed = ClaimTry.claimed_units == claimed
     hurried = policy.now - dt.timedelta(seconds=THREATENED_PAUSE_SECONDS)
     over = or_(ClaimTry.not_before <= policy.now, and_(threatened, ClaimTry.updated_at <= hurried))
@@ -95,10 +101,41 @@ def claimable(
         .outerjoin(mirrored, mirrored.c.channel_id == Channel.channel_id)
         .outerjoin(ClaimTry, ClaimTry.channel_id == Channel.channel_id)
         .where(Pool.operator.in_(policy.operators), left > 0, due, free)
-        .order_by(threatened.desc(), left.desc(), Channel.channel_id)
+        .order_by(dust, threatened.desc(), left.desc(), Channel.channel_id)
         .limit(MAX_ROWS)
     )
     return statement if among is None else statement.where(Channel.channel_id.in_(among))
+
+
+def _threatened() -> ColumnElement[bool]:
+    leaving = func.coalesce(mirrored.c.withdraw_units, 0) > 0
+    return or_(Pool.pool_id.in_(views.threatened_pools()), leaving)
+
+
+def _room_for_dust(policy: Policy) -> ColumnElement[bool]:
+    """Whether the pool's owner, and all owners together, may have one more row of dust claimed today."""
+    day = policy.now.date()
+    return and_(
+        gas_on(Pool.payer.expression, day) + DUST_ROW_GAS <= policy.owner_gas_per_day,
+        gas_on(literal(DUST), day) + DUST_ROW_GAS <= policy.dust_gas_per_day,
+    )
+
+
+def waiting_dust(policy: Policy) -> Select[bytes, int, Any]:
+    """Pools whose withdrawal threatens dust that no day has room for: in how many channels, and how much together."""
+    left = Channel.receipted_units - func.coalesce(mirrored.c.total_claimed_units, 0)
+    return (
+        select(Pool.pool_id, func.count(), func.sum(left))
+        .join(Channel, Channel.pool_id == Pool.pool_id)
+        .outerjoin(mirrored, mirrored.c.channel_id == Channel.channel_id)
+        .outerjoin(ClaimTry, ClaimTry.channel_id == Channel.channel_id)
+        .where(
+            Pool.operator.in_(policy.operators), _threatened(), left > 0, left < policy.worth.threatened_units,
+            ~_room_for_dust(policy),
+            or_(ClaimTry.channel_id.is_(None), ~_open_or_unseen(ClaimTry.intent_id)),
+        )
+        .group_by(Pool.pool_id)
+    )  # fmt: skip
 
 
 def claim_tried(channel_id: bytes, claimed_units: int, now: dt.datetime, intent_id: uuid.UUID | None) -> Insert:

@@ -32,6 +32,20 @@ def threatened(operators: Sequence[bytes]) -> Select[bytes, Any, int, Any, int |
     )  # fmt: skip
 
 
+def leaving(operators: Sequence[bytes]) -> Select[bytes, Any, Any, int]:
+    """Channels whose own balance is being withdrawn: what final claims have not covered, what leaves, since when.
+
+    What they cannot pay any more would be drawn from a pool that has promised it to others.
+    """
+    left = Channel.earned_units - Channel.claimed_units
+    return (
+        select(Channel.channel_id, left, mirrored.c.withdraw_units, mirrored.c.withdraw_finalize_at)
+        .join(Pool, Pool.pool_id == Channel.pool_id)
+        .join(mirrored, mirrored.c.channel_id == Channel.channel_id)
+        .where(Pool.operator.in_(operators), mirrored.c.withdraw_units > 0, left > 0)
+    )
+
+
 def failing(operators: Sequence[bytes], tries: int) -> Select[bytes, int, Any]:
     """Channels of which so many claims in a row have claimed nothing, and what is unclaimed."""
     claimed = func.coalesce(mirrored.c.total_claimed_units, 0)

@@ -6,6 +6,10 @@ in part is simply found unclaimed again, and a receiver whom a settlement has no
 of a channel at a time, and none before the mirror has read what became of the one before. What fails is tried again
 after a growing while: a claim the chain refuses or skips, and who cannot be paid (a token may refuse an address). One
 builder at a time; a crash before the commit leaves nothing.
+
+What a withdrawal threatens is claimed at once where it is worth its own gas. Less is dust, which anybody can make as
+much of as he likes: it goes in batches of its own behind all others, inside a daily allowance of gas of the pool's
+owner, and the agent, who holds the receipt, can always claim it himself.
 """
 
 from __future__ import annotations
@@ -35,7 +39,7 @@ from backend.domain.settlement import (
 )
 from backend.payments.channels import config_of
 from backend.payments.models import ClaimRow
-from backend.settlement import repo
+from backend.settlement import dust, repo
 from backend.settlement.batch import Row, batch_message, grouped
 from backend.settlement.senders import Senders, move_stuck, senders
 from backend.txm import service as txm
@@ -54,6 +58,10 @@ class Candidate:
 
     claimable: Claimable
     operator: bytes
+    payer: bytes
+    """Whose pool it is."""
+    dust: bool
+    """Threatened, and worth less than its own gas."""
     claimed_units: int
     row: Row
 
@@ -77,7 +85,8 @@ def candidates(session: Session, ctx: Context, policy: repo.Policy) -> list[Cand
             voucher_signature=newest.voucher_signature,
             operator_signature=newest.operator_signature,
         )
-        found.append(Candidate(claimable, pool.operator, int(claimed), row))
+        small = threatened and claimable.unclaimed_units < policy.worth.threatened_units
+        found.append(Candidate(claimable, pool.operator, pool.payer, small, int(claimed), row))
     return found
 
 
@@ -88,6 +97,8 @@ def _policy(machine: Machine, gas_price_wei: int) -> repo.Policy:
         now=moment(ctx.now()),
         old_since=moment(ctx.now() - ctx.constants.settle_age_seconds),
         worth=worth(gas_price_wei=gas_price_wei, constants=ctx.constants),
+        owner_gas_per_day=ctx.settings.relayed_gas_per_day,
+        dust_gas_per_day=ctx.settings.facilitated_gas_per_day,
     )
 
 
@@ -96,10 +107,11 @@ def settle(machine: Machine) -> int:
     ctx, db = machine.ctx, machine.db
     move_stuck(machine)
     if not db.read(lambda s: s.execute(repo.any_unclaimed(ctx.operators)).scalar_one()):
+        db.write(partial(dust.tell, policy=None))
         return 0
     price = machine.rpc.head().base_fee_wei + max(machine.rpc.priority_fee(), ctx.constants.min_gas_price_wei)
     policy = _policy(machine, price)
-    found = db.read(lambda s: candidates(s, ctx, policy))
+    found = db.read(lambda s: dust.granted(s, ctx, candidates(s, ctx, policy)))
     for one in found:
         known = claim_reason(one.claimable, now=ctx.now(), gas_price_wei=price, constants=ctx.constants)
         # the database has found it due: what nothing else explains is a wish
@@ -109,21 +121,26 @@ def settle(machine: Machine) -> int:
             _log.error("a withdrawal threatens receipts", **about, tries=one.claimable.tries)
         else:
             _log.info("a channel is due", **about, reason=reason)
-    good = _taken(machine, policy, found)
-    if not good:
-        return 0
-    keys = senders(machine)
-    return sum(_enqueue(machine, policy, batch, keys) for rows in batches(good) for batch in sized(machine, rows))
+    good, claimed = _taken(machine, policy, found), 0
+    if good:
+        keys = senders(machine)
+        ready = (batch for rows in batches(good) for batch in sized(machine, rows))
+        claimed = sum(_enqueue(machine, policy, batch, keys) for batch in ready)
+    db.write(partial(dust.tell, policy=policy))
+    return claimed
 
 
 def batches(found: Sequence[Candidate]) -> list[list[Candidate]]:
-    """Return the rows in batches of one operator each; rows that have failed go apart, in ever smaller batches."""
-    alike: dict[tuple[bytes, int], list[Candidate]] = {}
-    for one in found:
-        alike.setdefault((one.operator, one.claimable.tries), []).append(one)
+    """Return the rows in batches of one operator each, dust behind the others.
+
+    Rows that have failed go apart, in ever smaller batches.
+    """
+    alike: dict[tuple[bool, bytes, int], list[Candidate]] = {}
+    for one in sorted(found, key=lambda one: one.dust):
+        alike.setdefault((one.dust, one.operator, one.claimable.tries), []).append(one)
     return [
         rows[start : start + batch_limit(tries)]
-        for (_, tries), rows in alike.items()
+        for (_, _, tries), rows in alike.items()
         for start in range(0, len(rows), batch_limit(tries))
     ]
 
@@ -208,6 +225,7 @@ def _enqueue(machine: Machine, policy: repo.Policy, batch: Batch, keys: Senders)
         still = session.execute(repo.claimable(policy, [one.row.channel_id for one in rows])).all()
         if len(still) < len(rows):
             return 0
+        dust.charge(session, ctx, [one.payer for one in rows if one.dust])
         name = str(new_id())
         claim = txm.enqueue(
             session, ctx, idem_key=f"claim:{name}", kind="claim", on_behalf_of=operator,
@@ -225,7 +243,10 @@ def _enqueue(machine: Machine, policy: repo.Policy, batch: Batch, keys: Senders)
         _pay(session, ctx, [receiver for receiver in wanted if receiver not in resting], sender, name)
         return len(rows)
 
-    return machine.db.write(run)
+    try:
+        return machine.db.write(run)
+    except dust.DayUsedUpError:
+        return 0  # by a call of his own meanwhile; the next round asks how much is left
 
 
 def _pay(session: Session, ctx: Context, receivers: list[bytes], sender: bytes, batch: str) -> None:

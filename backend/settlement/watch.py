@@ -41,7 +41,14 @@ def _tell(session: Session, kind: AlarmKind, details: Mapping[str, str]) -> int:
 
 def _threatened(session: Session, ctx: Context) -> dict[str, str]:
     rows = session.execute(repo.threatened(ctx.operators)).tuples()
+    own = session.execute(repo.leaving(ctx.operators)).tuples()
     return {
+        hex0x(channel_id): (
+            f"{format_usdc(int(units))} USDC of a channel's receipts are unclaimed in final blocks while the buyer "
+            f"withdraws {format_usdc(int(leaving))} USDC from the channel; the money may leave {_when(finalize_at)}."
+        )
+        for channel_id, units, leaving, finalize_at in own
+    } | {
         hex0x(pool_id): (
             f"{format_usdc(int(units))} USDC of receipts in {channels} channels are unclaimed in final blocks while "
             f"the buyer withdraws {format_usdc(int(leaving))} USDC; the money may leave {_when(finalize_at)}."

@@ -33,6 +33,8 @@ class Watch:
     contracts_checked: bool = False
     reported_at: dt.datetime | None = None
     reported: list[NodeHealth] = field(default_factory=list)
+    forgiven: dict[str, dt.datetime] = field(default_factory=dict)
+    """Which wish of an operator to ask a node again was carried out last."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -71,6 +71,7 @@ class Intent(Base):
 
     __table_args__ = (
         Index("ix_intent_open", "state", "created_at"),
+        Index("ix_intent_key_prefix", "idem_key", postgresql_ops={"idem_key": "text_pattern_ops"}),
         CheckConstraint("budget_wei >= 0", name="budget_wei"),
         {"schema": "txm"},
     )
@@ -134,6 +135,8 @@ class NodeState(Base):
     failures: Mapped[int]
     """How often it has failed in a row."""
     last_error: Mapped[str | None] = mapped_column(Text)
+    reset_at: Mapped[Moment | None]
+    """When an operator last wanted it asked again at once, however it rests."""
     updated_at: Mapped[CreatedAt]
 
     __table_args__ = (CheckConstraint("failures >= 0", name="failures"), {"schema": "txm"})

@@ -19,6 +19,7 @@ from backend.txm.machine import Machine
 from backend.txm.nodes import NodeHealth
 from backend.txm.rpc import NodeError, NodeUnreachable
 from backend.txm.tell import tell
+from indexer.chain.breaker import LONGEST_REST_SECONDS
 
 EVERY: Final = dt.timedelta(seconds=10)
 LOW_TRANSACTIONS: Final = 200
@@ -58,6 +59,20 @@ def _compare(session: Session, *, chain_id: int, hashes: dict[bytes, bytes]) -> 
         detail = "The contract's code is not what it was, or it has none; no transaction is sent."
         alarms.raise_alarm(session, AlarmKind.CODE_CHANGED, hex0x(contract), detail)
     return changed
+
+
+def forgive(machine: Machine) -> None:
+    """Let nodes that rest be asked again where an operator has wished so since their rest can have begun."""
+    resting = machine.rpc.resting()
+    if not resting:
+        return
+    since = moment(machine.ctx.now()) - dt.timedelta(seconds=LONGEST_REST_SECONDS)
+    wished = machine.db.read(lambda session: dict(session.execute(repo.resets(since)).tuples().all()))
+    for node in resting:
+        at = wished.get(node.host)
+        if at is not None and machine.watch.forgiven.get(node.host) != at:
+            machine.watch.forgiven[node.host] = at
+            node.breaker.succeeded()
 
 
 def report(machine: Machine) -> None:

@@ -34,6 +34,11 @@ def node_state(node: NodeHealth, now: dt.datetime) -> Insert:
     )
 
 
+def resets(since: dt.datetime) -> Select[str, dt.datetime | None]:
+    """The nodes an operator wants asked again, and when each was last wanted so, since a moment."""
+    return select(NodeState.name, NodeState.reset_at).where(NodeState.reset_at > since)
+
+
 def forget_nodes(names: Sequence[str]) -> Delete:
     """Drop nodes that are no longer in the settings."""
     return delete(NodeState).where(NodeState.name.not_in(names))

@@ -1,9 +1,9 @@
 """JSON-RPC for senders: every call has a deadline, a revert keeps its data, a broadcast goes to every node.
 
 Reads are answered by the first node that answers; one that failed rests, and is asked only where no other node is left,
-until it answers again. A node is
-asked for its chain before it is used, again in every round and after every failure; one of another chain is sent
-nothing and believed nothing: its counts would spoil our nonces and its refusals would end our intents.
+until it answers again. A node is asked for its chain before it is used, again in every round and after every failure;
+one of another chain is sent nothing and believed nothing: its counts would spoil our nonces and its refusals would end
+our intents.
 """
 
 from __future__ import annotations
@@ -98,6 +98,10 @@ class Rpc:
             )
             for node in self._nodes
         ]
+
+    def resting(self) -> list[Node]:
+        """Return the nodes that rest."""
+        return [node for node in self._nodes if node.rests()]
 
     def _in_turn(self) -> list[Node]:
         """Return the nodes to ask, in order; those that rest only where all do."""

@@ -28,6 +28,7 @@ def sweep(machine: Machine) -> Counter[str]:
     A node that does not answer ends the round: everything stays where it is until the next one.
     """
     done = Counter({"expired": prepare.expire(machine)})
+    monitor.forgive(machine)
     machine.rpc.doubt()
     try:
         heal.register_keys(machine)

@@ -17,13 +17,12 @@ import msgspec
 import structlog
 
 from backend.context import Context
-from backend.payments.engine import OVERLOADED, Engine, VoucherIn
+from backend.payments.engine import OVERLOADED, UNAVAILABLE, Engine, VoucherIn
 from backend.payments.lookup import LOST, Crowded
 from backend.payments.outcomes import STATUS, Accepted, Code, Outcome, Refused
 from backend.vouchers.wire import Connection, Slot
 
 LOG = structlog.get_logger(__name__)
-MOST_CONNECTIONS: Final = 2_000
 MOST_IN_BATCH: Final = 1_000
 BACKLOG: Final = 1_024
 SWEEP_SECONDS: Final = 1.0
@@ -116,6 +115,10 @@ class Service:
             outcomes = await self._engine.accept(vouchers)
         except Crowded:
             _tell(slot, OVERLOADED)
+            return
+        except Exception:  # whatever it is, the sender waits for an answer
+            LOG.exception("batch_failed")
+            _tell(slot, UNAVAILABLE)
             return
         slot.answer(200, b'{"results":[%b]}' % b",".join(map(outcome_body, outcomes)))
 

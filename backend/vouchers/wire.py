@@ -20,6 +20,8 @@ MAX_HEAD: Final = 8 << 10
 MAX_UNDER_WAY: Final = 16
 MAX_REFUSED: Final = 256
 """Requests on one connection beyond which it is closed: they come faster than they are read back."""
+MOST_CONNECTIONS: Final = 2_000
+"""Connections of one process; each may hold bodies and answers. One more takes the place of the longest silent one."""
 SILENT_SECONDS: Final = 75.0
 HALF_SECONDS: Final = 15.0
 """How long half a request may take."""
@@ -99,6 +101,12 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is one in all but name
+        if len(self._connections) >= MOST_CONNECTIONS:
+            idle = [other for other in self._connections if not other.under_way]
+            longest = min(idle, key=lambda other: other.last, default=self)
+            longest.cut()
+            if longest is self:
+                return
         self._connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's shape
@@ -205,6 +213,13 @@ class Connection(asyncio.Protocol):
         self._closing = True
         if not self._slots and self._transport is not None:
             self._transport.close()
+
+    def cut(self) -> None:
+        """Close at once; what is under way is carried out and told to nobody."""
+        self._broken = True
+        self._connections.discard(self)
+        if self._transport is not None:
+            self._transport.abort()
 
     def sweep(self, now: float) -> None:
         """Close what is silent for too long, or has sent half a request and no more. Called every few seconds."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Literal
 
-from backend.api.types import AddressText, HashText, Model, SignatureText, UnitsText, UnixTime, UtcTime
+from backend.api.types import AddressText, HashText, Model, Nonce, SignatureText, UnitsText, UnixTime, UtcTime
 
 
 class BalancesOut(Model):
@@ -31,7 +31,7 @@ class WithdrawalIn(Model):
 
     to: AddressText
     amount_units: UnitsText
-    nonce: int
+    nonce: Nonce
     valid_until: UnixTime
     signature: SignatureText
 

@@ -26,6 +26,7 @@ QUEUES: Final = {
     "aicp.settle": "settlement",
     "aicp.follow_ledger": "settlement",
     "aicp.check_ledger": "settlement",
+    "aicp.score": "settlement",
 }
 CHILD_TASKS: Final = 2_000
 CHILD_KIB: Final = 400_000
@@ -68,6 +69,7 @@ def _schedule(every: float) -> dict[str, Any]:
         "aicp.settle": 2 * every,
         "aicp.follow_ledger": 5 * every,
         "aicp.check_ledger": 300 * every,
+        "aicp.score": 20 * every,
     }
     return {
         name: {

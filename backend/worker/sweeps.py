@@ -22,6 +22,7 @@ from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
 from backend.payments import clocks, due, moves, refunds
 from backend.reconciliation import service as reconciliation
+from backend.reputation.epochs import keep_epochs
 from backend.settlement import service as settlement
 from backend.settlement.watch import ledger_differs, watch
 from backend.tasks.service import expire_due
@@ -195,7 +196,7 @@ def keep(machine: Machine) -> int:
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
             "x402_payments": lambda: _each(machine, db.read(partial(purchases.due, ctx=ctx)), purchases.run_out),
             "x402_answers": lambda: db.write(partial(purchases.tidy, ctx=ctx)),
-            "channel_refunds": lambda: db.write(partial(refunds.follow, ctx=ctx)),
+            "channel_refunds": lambda: db.write(refunds.follow),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),
             "pool_moves": lambda: _each(machine, db.read(moves.open_moves), moves.go_on),
         }
@@ -232,7 +233,11 @@ def check_ledger(machine: Machine) -> int:
 
 def sign_receipts(machine: Machine) -> int:
     """Sign for what channels have earned without an order since the last round; return how many receipts."""
-    signed, ctx, db = 0, machine.ctx, machine.db
+    ctx, db = machine.ctx, machine.db
+    signed, after = 0, b""
+    while aside := db.read(partial(due.put_aside, ctx=ctx, after=after)):
+        signed += db.write(partial(due.take_up, ctx=ctx, channels=aside))
+        after = aside[-1]
     for _ in range(STRETCHES):
         stretch = db.read(due.next_stretch)
         if stretch is None:
@@ -243,13 +248,16 @@ def sign_receipts(machine: Machine) -> int:
             signed += len(db.write(partial(due.issue, ctx=ctx, channels=part)))
         for channel in db.read(partial(due.unsigned, channels=channels)):
             signed += len(db.write(partial(due.issue, ctx=ctx, channels=[channel], wait=True)))
-        db.write(partial(due.move_mark, end=stretch.end))
+        db.write(partial(due.close_stretch, ctx=ctx, stretch=stretch))
     return signed
 
 
 def settle(machine: Machine) -> int:
-    """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed."""
-    sign_receipts(machine)
+    """Claim and pay what the policy chooses, then pay who was not paid; return how many rows were claimed.
+
+    What cannot be signed holds up nothing that is: a withdrawal does not wait.
+    """
+    _independently({"receipts": partial(sign_receipts, machine)})
     try:
         claimed = settlement.settle(machine)
         settlement.pay_unpaid(machine)
@@ -257,3 +265,14 @@ def settle(machine: Machine) -> int:
         _log.warning("the chain node does not answer", error=str(error))
         return 0
     return claimed
+
+
+def score(machine: Machine) -> int:
+    """Compute the epoch of scores that is due, or send it; return how many steps were taken."""
+    try:
+        return keep_epochs(machine)
+    except (NodeUnreachable, NodeError) as error:
+        _log.warning("the chain node does not answer", error=str(error))
+    except views.MirrorGapError as error:
+        _log.warning("no scores: the mirror is not whole", error=str(error))
+    return 0

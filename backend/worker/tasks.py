@@ -56,3 +56,9 @@ def check_ledger() -> None:
 def settle() -> None:
     """Claim and pay."""
     _round(sweeps.settle)
+
+
+@shared_task(name="aicp.score")
+def score() -> None:
+    """Compute and anchor scores."""
+    _round(sweeps.score)

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from starlette.responses import Response
 
 from aicp.abi.typed_data import ChannelConfig
+from backend.breakers.errors import AgentResting
 from backend.context import Context
 from backend.db.times import moment
-from backend.errors import VoucherAbovePool
+from backend.errors import Unavailable, VoucherAbovePool
 from backend.payments import charge_repo, charges
 from backend.payments.errors import PoolClosing
 from backend.txm import service as txm
-from backend.x402 import offers, purchases, relays, sale, verify
+from backend.x402 import chain, offers, purchases, relays, sale, verify
 from backend.x402.purchases import Fresh, Stored
 from backend.x402.reasons import Reason, Refused, UpstreamFailed
 from backend.x402.sale import Sale
@@ -35,10 +36,12 @@ POLL_SECONDS: Final = 0.1
 async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
     """Serve a request paid by voucher. Raises what the reserve raises, Refused, UpstreamFailed."""
     ctx, db = this.ctx, this.state.db
-    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, offers.by_channel(ctx, this.offer))
+    wanted = offers.by_channel(ctx, this.offer, payload.channel_config.receiver_authorizer)
+    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, wanted)
     authorization = None
     if isinstance(payload, DepositPayload):
-        authorization = verify.check_deposit(ctx, config, payload.voucher.channel_id, payload.deposit)
+        given = verify.check_deposit(ctx, config, payload.voucher.channel_id, payload.deposit)
+        authorization = given if await _would_pass(this, config, payload, given) else None
     begun, asked = await _begin(this, config, payload, authorization)
     if isinstance(begun, Stored):
         return sale.paid(begun)
@@ -71,17 +74,18 @@ async def _begin(
         try:
             if deposit is None and authorization is not None and isinstance(payload, DepositPayload):
                 amount = payload.deposit.amount
+                wait_ms = this.state.gate.wait_ms(this.offer.agent.address)
                 deposit = await db.write(
-                    partial(_deposit, ctx=ctx, asked=asked, amount=amount, authorization=authorization)
+                    partial(_deposit, ctx=ctx, asked=asked, amount=amount, authorization=authorization, wait_ms=wait_ms)
                 )
             begin = partial(purchases.begin_by_channel, ctx=ctx, bought=this.bought, asked=asked, deposit=deposit)
             begun = await db.write(begin)
         except charges.ChannelBusy:
             if time.monotonic() >= deadline:
                 raise
-        except (VoucherAbovePool, PoolClosing):
+        except (VoucherAbovePool, PoolClosing) as problem:
             if deposit is None:
-                raise
+                raise _short(payload, config.payer, problem) from problem
             await _require_under_way(this, deposit, config.payer, late=time.monotonic() >= deadline)
         else:
             if isinstance(begun, Fresh | Stored):
@@ -89,6 +93,28 @@ async def _begin(
             if time.monotonic() >= deadline:
                 raise charges.ChannelBusy
         await asyncio.sleep(POLL_SECONDS)
+
+
+def _short(payload: VoucherPayload | DepositPayload, payer: bytes, problem: Exception) -> Exception:
+    """Return what to tell a buyer whose money does not cover the price, and for whom no deposit is under way."""
+    if isinstance(payload, DepositPayload):
+        return Refused(Reason.DEPOSIT_FAILED, "The contract would refuse the deposit.", payer=payer)
+    return problem
+
+
+async def _would_pass(this: Sale, config: ChannelConfig, payload: DepositPayload, authorization: Erc3009) -> bool:
+    """Return whether a deposit is worth asking for: it was asked for before, or the contract would take it now.
+
+    What it would refuse must not use up what all buyers together may have relayed. Without a node it waits for one.
+    """
+    ctx = this.ctx
+    data = relays.deposit_call(ctx, config, payload.deposit.amount, authorization)
+    if await this.state.db.read(partial(relays.known, kind="x402_deposit", data=data)) is not None:
+        return True
+    try:
+        return await chain.would_pass(ctx, ctx.deployment.payment_channel, data)
+    except Unavailable:
+        return True
 
 
 def _asked(ctx: Context, this: Sale, config: ChannelConfig, payload: VoucherPayload | DepositPayload) -> charges.Asked:
@@ -100,18 +126,20 @@ def _asked(ctx: Context, this: Sale, config: ChannelConfig, payload: VoucherPayl
 
 
 def _deposit(
-    session: Session, ctx: Context, asked: charges.Asked, amount: int, authorization: Erc3009
+    session: Session, *, ctx: Context, asked: charges.Asked, amount: int, authorization: Erc3009, wait_ms: int
 ) -> uuid.UUID | None:
     """Ask for the deposit if the voucher beside it could be taken then; None where that voucher has paid before.
 
-    A client that has lost its place so learns it before its money moves. Raises CeilingMismatch, ChannelBusy, Refused,
-    LimitExceeded.
+    A client that has lost its place, or whose agent rests, so learns it before its money moves. Raises AgentResting,
+    CeilingMismatch, ChannelBusy, Refused, LimitExceeded.
     """
     config = asked.config
     channel_key, _ = charges.ids_of(ctx, config)
     known = session.execute(charge_repo.of_ceiling(channel_key, asked.ceiling_units)).scalar_one_or_none()
     if known is not None and known.state == "earned":
         return None
+    if wait_ms:
+        raise AgentResting(wait_ms)
     state = charges.state(session, ctx, config)
     if state.in_flight_units:
         raise charges.ChannelBusy

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
@@ -15,6 +16,8 @@ from backend.context import Context
 from backend.errors import Unavailable
 from backend.x402.upstream import trusted
 
+AT_ONCE: Final = 50
+"""Calls in one request; nodes for hire refuse more than a hundred."""
 Call = tuple[bytes, bytes]
 """Target and call data."""
 
@@ -84,6 +87,19 @@ async def channel(ctx: Context, channel_id: bytes) -> OnChain:
         )
     except (DecodeError, ValueError) as error:
         raise Unavailable("The chain node does not know this contract.") from error
+
+
+async def claimed(ctx: Context, channel_ids: Sequence[bytes]) -> list[int]:
+    """Return what was claimed of channels, in base units and in their order. Raises Unavailable."""
+    contract, found = ctx.deployment.payment_channel, list[int]()
+    for first in range(0, len(channel_ids), AT_ONCE):
+        part = channel_ids[first : first + AT_ONCE]
+        answers = await _ask(ctx, [(contract, channel_abi.encode_channels(one)) for one in part])
+        try:
+            found += [_words(answer or b"")[1] for answer in answers]
+        except ValueError as error:
+            raise Unavailable("The chain node does not know this contract.") from error
+    return found
 
 
 def _words(answer: bytes) -> tuple[int, int]:

@@ -16,8 +16,9 @@ USUAL: Final = 20
 
 
 def page(session: Session, ctx: Context, *, limit: int, offset: int) -> DiscoveryOut:
-    """Return one page of paid endpoints, the most recently changed first."""
-    rows = session.execute(repo.discovered(limit, offset)).tuples().all()
+    """Return one page of paid endpoints, the most recently changed first; those of agents that rest are left out."""
+    now_ms = ctx.now() * 1000
+    rows = session.execute(repo.discovered(limit, offset, now_ms)).tuples().all()
     items = []
     for endpoint, agent in rows:
         offer = offers.offer_of(ctx, endpoint, agent)
@@ -32,5 +33,5 @@ def page(session: Session, ctx: Context, *, limit: int, offset: int) -> Discover
                 },
             )
         )  # fmt: skip
-    total = session.execute(repo.count_active()).scalar_one()
+    total = session.execute(repo.count_active(now_ms)).scalar_one()
     return DiscoveryOut(items=items, pagination=PaginationOut(limit=limit, offset=offset, total=total))

@@ -9,19 +9,24 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, assert_never
 
+from sqlalchemy.orm import Session
+
 from aicp.abi.typed_data import ChannelConfig
 from aicp.rules.primitives import checksum, hex0x
+from backend.agents import repo as agents
 from backend.api.state import AppState
 from backend.context import Context
 from backend.db.engine import Database
 from backend.errors import LimitExceeded
 from backend.payments import charges
 from backend.txm.models import Intent
+from backend.wallet import budget
 from backend.x402 import chain, offers, payment_ids, relays, siwx, verify, wire
 from backend.x402.chain import OnChain
 from backend.x402.reasons import Reason, Refused
 from backend.x402.schemas import (
     VERSION,
+    Claim,
     ClaimPayload,
     DepositPayload,
     FacilitatorIn,
@@ -115,11 +120,19 @@ async def _check_channel(
 
 
 async def _chargeable(ctx: Context, db: Database, config: ChannelConfig, now: OnChain) -> int:
-    """Return how high a ceiling may go: by the channel's own balance, or by the pool where its operator serves."""
+    """Return how high a ceiling may go: by the channel's own balance, or by the pool where its operator serves.
+
+    The operator claims from pools for agents registered here alone; nobody else ever gets anything out of one.
+    """
     if not ctx.takes(config.receiver_authorizer):
         return now.balance_units
-    state = await db.read(partial(charges.state, ctx=ctx, config=config))
-    return max(now.balance_units, state.spendable_units)
+
+    def spendable(session: Session) -> int:
+        if session.execute(agents.by_address(config.receiver)).scalar_one_or_none() is None:
+            return 0
+        return charges.state(session, ctx, config).spendable_units
+
+    return max(now.balance_units, await db.read(spendable))
 
 
 def _state(channel_id: bytes, now: OnChain, balance: int) -> dict[str, Any]:
@@ -199,8 +212,10 @@ async def _settle_exact(state: AppState, given: FacilitatorIn) -> SettleOut:
     verify.check_requirements(ctx, given.payment_payload.accepted, wanted)
     payment = wire.read_exact_payload(given.payment_payload.payload)
     verify.check_exact(ctx, payment, wanted)
-    intent = await state.db.write(partial(relays.exact, ctx=ctx, payment=payment))
-    payer = payment.authorization.from_
+    payer, data = payment.authorization.from_, relays.exact_call(payment)
+    if not await _is_known(state, "x402_exact", data) and not await chain.would_pass(ctx, ctx.deployment.usdc, data):
+        raise Refused(Reason.TRANSACTION_STATE, "The token would refuse the transfer.", payer=payer)
+    intent = await state.db.write(partial(relays.exact, ctx=ctx, payment=payment, purse=budget.STRANGERS))
     return await _outcome(state, intent, lost=Reason.TRANSACTION_STATE, payer=payer, amount=str(wanted.amount))
 
 
@@ -209,7 +224,12 @@ async def _settle_deposit(state: AppState, payload: DepositPayload, wanted: Requ
     config = verify.check_channel(ctx, payload.channel_config, payload.voucher, wanted)
     amount = payload.deposit.amount
     given = verify.check_deposit(ctx, config, channel_id, payload.deposit)
-    intent = await state.db.write(partial(relays.deposit, ctx=ctx, config=config, amount=amount, given=given))
+    data = relays.deposit_call(ctx, config, amount, given)
+    contract = ctx.deployment.payment_channel
+    if not await _is_known(state, "x402_deposit", data) and not await chain.would_pass(ctx, contract, data):
+        raise Refused(Reason.DEPOSIT, "The contract would refuse the deposit.", payer=config.payer)
+    ask = partial(relays.deposit, ctx=ctx, config=config, amount=amount, given=given, purse=budget.STRANGERS)
+    intent = await state.db.write(ask)
     return await _outcome(
         state, intent, lost=Reason.DEPOSIT_FAILED, payer=config.payer, amount=str(amount), channel_id=channel_id
     )
@@ -219,10 +239,31 @@ async def _settle_claim(state: AppState, payload: ClaimPayload) -> SettleOut:
     ctx = state.ctx
     _require_token(ctx, {row.voucher.channel.token for row in payload.claims})
     data = relays.claim_call(ctx, payload.claims, payload.claim_authorizer_signature)
+    if not await _is_known(state, "x402_claim", data) and not await _claims_something(ctx, payload.claims):
+        raise Refused(Reason.CLAIM_FAILED, "All of this is claimed already.")
     if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
         raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
     intent = await state.db.write(partial(relays.claim, ctx=ctx, claims=payload.claims, data=data))
     return await _outcome(state, intent, lost=Reason.CLAIM_FAILED, payer=None, amount="")
+
+
+async def _is_known(state: AppState, kind: str, data: bytes) -> bool:
+    """Return whether a call was asked for before; what became of it is told, whatever the chain would say now."""
+    return await state.db.read(partial(relays.known, kind=kind, data=data)) is not None
+
+
+async def _claims_something(ctx: Context, rows: list[Claim]) -> bool:
+    """Return whether a claim would move anything: the contract passes over rows that would not."""
+    ids = [relays.channel_of(ctx, row) for row in rows]
+    return any(row.total_claimed > total for row, total in zip(rows, await chain.claimed(ctx, ids), strict=True))
+
+
+async def _refunds_something(ctx: Context, payload: RefundPayload) -> bool:
+    """Return whether a refund would move anything: the contract takes one of nothing as well."""
+    channel_id = payload.voucher.channel_id
+    now = await chain.channel(ctx, channel_id)
+    first = [row.total_claimed for row in payload.claims or () if relays.channel_of(ctx, row) == channel_id]
+    return bool(payload.amount) and now.balance_units > max([now.total_claimed_units, *first])
 
 
 async def _settle_receiver(state: AppState, payload: SettlePayload) -> SettleOut:
@@ -240,10 +281,12 @@ async def _settle_refund(state: AppState, payload: RefundPayload) -> SettleOut:
     ctx, config = state.ctx, wire.config_of(payload.channel_config)
     _require_token(ctx, {config.token})
     data = relays.refund_call(ctx, payload)
+    if not await _is_known(state, "x402_refund", data) and not await _refunds_something(ctx, payload):
+        raise Refused(Reason.REFUND_EMPTY, "The channel holds nothing that could go back.", payer=config.payer)
     if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
         raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
     channel_id = payload.voucher.channel_id
-    ask = partial(relays.refund, ctx=ctx, config=config, channel=channel_id, data=data)
+    ask = partial(relays.refund_for, ctx=ctx, payload=payload, data=data)
     intent = await state.db.write(ask)
     return await _outcome(
         state, intent, lost=Reason.REFUND_FAILED, payer=config.payer, amount=str(payload.amount), channel_id=channel_id

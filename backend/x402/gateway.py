@@ -55,6 +55,7 @@ async def serve(state: AppState, request: Request, agent: str, slug: str) -> Res
     """Answer a request at a paid endpoint. Raises Problem for what is no x402 matter."""
     header = request.headers.get(wire.PAYMENT_SIGNATURE)
     if header is None:
+        state.gate.require_named(agent)
         await state.limits.request(address=None, ip=client_ip(request), write=False)
     offer = await state.db.read(partial(_find, ctx=state.ctx, agent=agent, slug=slug))
     this = Sale(
@@ -62,13 +63,17 @@ async def serve(state: AppState, request: Request, agent: str, slug: str) -> Res
         headers={name.lower(): value for name, value in request.headers.items()},
     )  # fmt: skip
     if header is None:
+        state.gate.require(offer.agent.address, agent)
         return await _without_payment(this)
+    taken = False
     try:
-        return await _with_payment(this, wire.read_payment(header))
-    except Problem:
-        # a payment that is none costs its sender the same allowance as no payment
-        await state.limits.request(address=None, ip=client_ip(request), write=False)
-        raise
+        answer = await _with_payment(this, wire.read_payment(header))
+        taken = answer.status_code != sale.PAYMENT_STATUS
+        return answer
+    finally:
+        if not taken:
+            # a payment that is not taken costs its sender the same allowance as no payment
+            await state.limits.request(address=None, ip=client_ip(request), write=False)
 
 
 async def _without_payment(this: Sale) -> Response:

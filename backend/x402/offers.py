@@ -50,12 +50,13 @@ def token_extra(ctx: Context) -> dict[str, Any]:
     return {"name": deployment.token_name, "version": deployment.token_version, "assetTransferMethod": "eip3009"}
 
 
-def by_channel(ctx: Context, offer: Offer) -> Requirements:
-    """Return the way to pay by voucher."""
+def by_channel(ctx: Context, offer: Offer, operator: bytes | None = None) -> Requirements:
+    """Return the way to pay by voucher: by a new channel, or by one that names an operator of ours already."""
     endpoint = offer.endpoint
+    named = ctx.operator if operator is None else ctx.operator_of(operator) or ctx.operator
     extra = {
         **token_extra(ctx),
-        "receiverAuthorizer": checksum(ctx.operator.address),
+        "receiverAuthorizer": checksum(named.address),
         "withdrawDelay": ctx.constants.channel_withdraw_delay_seconds,
         "minDeposit": str(DEPOSIT_PAYMENTS * endpoint.price_units),
     }

@@ -89,6 +89,14 @@ class UpstreamFailed(Problem):
     status, code, title, retryable = 502, "upstream_failed", "The agent did not answer; nothing was charged.", True
 
 
+class AnswerUnusable(UpstreamFailed):
+    """The agent's server is there, and what it has answered to this request cannot be passed on."""
+
+
+class UpstreamLate(UpstreamFailed):
+    """The agent's server did not answer in the time it was given."""
+
+
 class UpstreamRefused(Problem):
     """An address we do not call."""
 

@@ -26,7 +26,8 @@ _REASONS = {
 async def refund(this: Sale, payload: RefundPayload) -> Response:
     """Sign, relay and await a refund. Raises Refused, CeilingMismatch, ChannelBusy, RetiredOperator, LimitExceeded."""
     ctx, db = this.ctx, this.state.db
-    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, offers.by_channel(ctx, this.offer))
+    wanted = offers.by_channel(ctx, this.offer, payload.channel_config.receiver_authorizer)
+    config = verify.check_channel(ctx, payload.channel_config, payload.voucher, wanted)
     if payload.amount == 0:
         raise Refused(Reason.REFUND_AMOUNT, payer=config.payer)
     on_chain = await chain.channel(ctx, payload.voucher.channel_id)
@@ -66,7 +67,10 @@ async def refund(this: Sale, payload: RefundPayload) -> Response:
 
 
 def _sign(session: Session, ctx: Context, asked: refunds.Asked) -> tuple[uuid.UUID, int]:
-    """Sign a refund and ask for its transaction, in one commit."""
+    """Sign a refund and ask for its transaction, in one commit; the one that is under way already is it."""
+    known = refunds.under_way(session, ctx, asked)
+    if known is not None:
+        return known
     signed = refunds.sign(session, ctx, asked)
     data = abi.encode_refund_with_signature(asked.config, signed.units, asked.nonce, signed.signature)
     if signed.claim is not None:

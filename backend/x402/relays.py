@@ -1,7 +1,8 @@
 """What goes to the chain for a payment: intents of the transaction manager, each asked for once.
 
 The operator's key signs nothing here: claims and refunds of outside servers carry their own authorizer's signature,
-which is checked before it is relayed.
+which is checked before it is relayed. Gas counts against whoever has signed, never against an address somebody else has
+only named, and against what all strangers have together.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from aicp.rules.primitives import checksum, hex0x
 from backend.context import Context
 from backend.db.engine import Database
 from backend.db.times import moment
+from backend.domain.gas import counted_gas
 from backend.txm import service as txm
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
-from backend.wallet.budget import charge
+from backend.wallet import budget
 from backend.x402 import wire
 from backend.x402.reasons import Reason, Refused
 from backend.x402.schemas import Claim, Erc3009, ExactPayload, RefundPayload
@@ -37,6 +39,8 @@ from backend.x402.verify import signed_by
 
 LONGEST: Final = dt.timedelta(hours=1)
 POLL_SECONDS: Final = 0.1
+ROW_GAS: Final = 40_000
+"""What one more row of a claim may take."""
 DONE: Final = frozenset({IntentState.MINED.value, IntentState.FINAL.value})
 LOST: Final = frozenset({IntentState.FAILED.value, IntentState.EXPIRED.value, IntentState.CANCELLED.value})
 
@@ -53,10 +57,10 @@ class Outcome:
 
 
 def outcome_of(intent: Intent) -> Outcome:
-    """Return where an intent stands."""
+    """Return where an intent stands. One that has failed in its block is under way until that block is final."""
     return Outcome(
         intent_id=intent.id,
-        mined=intent.state in DONE,
+        mined=intent.state in DONE and intent.error_code is None,
         lost=intent.state in LOST,
         transaction="" if intent.tx_hash is None else hex0x(intent.tx_hash),
         detail=intent.error_code or "",
@@ -69,9 +73,18 @@ def _until(ctx: Context, valid_before: int) -> dt.datetime:
     return longest if valid_before > longest.timestamp() else moment(valid_before)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cost:
+    """Whose gas a call takes: `signer`, where somebody has signed for it, and a share of what `purse` has."""
+
+    signer: bytes | None
+    purse: bytes
+    rows: int = 1
+
+
 def _ask(  # what an intent needs
     session: Session, ctx: Context, *, kind: str, key: str, who: bytes, to: bytes, data: bytes,
-    expires_at: dt.datetime, reference: dict[str, str],
+    expires_at: dt.datetime, reference: dict[str, str], cost: _Cost,
 ) -> Intent:  # fmt: skip
     """Ask for a call; where the last one under this key was lost, for another one."""
     before = txm.history(session, f"{key}:")
@@ -79,8 +92,20 @@ def _ask(  # what an intent needs
         return before[0]
     return txm.enqueue(
         session, ctx, idem_key=f"{key}:{len(before)}", kind=kind, on_behalf_of=who, to=to, data=data,
-        expires_at=expires_at, reference=reference, when_new=partial(charge, session, ctx, who, kind),
+        expires_at=expires_at, reference=reference, when_new=partial(_charge, session, ctx, kind, cost),
     )  # fmt: skip
+
+
+def _charge(session: Session, ctx: Context, kind: str, cost: _Cost) -> None:
+    if cost.signer is not None:
+        budget.charge(session, ctx, cost.signer, kind)
+    budget.charge_all(session, ctx, cost.purse, counted_gas(kind, None) + (cost.rows - 1) * ROW_GAS)
+
+
+def known(session: Session, kind: str, data: bytes) -> Intent | None:
+    """Return the intent a call was asked for by before, None where there is none or it was lost."""
+    before = txm.history(session, f"{kind}:{_digest(data)}:")
+    return before[0] if before and before[0].state not in LOST else None
 
 
 def _digest(data: bytes) -> str:
@@ -96,7 +121,9 @@ def deposit_call(ctx: Context, config: ChannelConfig, amount: int, given: Erc300
     return abi.encode_deposit(config, amount, ctx.deployment.erc3009_collector, collector_data)
 
 
-def deposit(session: Session, ctx: Context, config: ChannelConfig, amount: int, given: Erc3009) -> Intent:
+def deposit(  # noqa: PLR0917
+    session: Session, ctx: Context, config: ChannelConfig, amount: int, given: Erc3009, purse: bytes = budget.SALES
+) -> Intent:
     """Ask for a deposit into a channel; the same authorization again is the same deposit. Raises LimitExceeded."""
     data = deposit_call(ctx, config, amount, given)
     channel = channel_id(config, ctx.domains.channel)
@@ -104,6 +131,7 @@ def deposit(session: Session, ctx: Context, config: ChannelConfig, amount: int, 
         session, ctx, kind="x402_deposit", key=f"x402_deposit:{_digest(data)}", who=config.payer,
         to=ctx.deployment.payment_channel, data=data, expires_at=_until(ctx, given.valid_before),
         reference={"channel_id": hex0x(channel), "amount_units": str(amount)},
+        cost=_Cost(signer=config.payer, purse=purse),
     )  # fmt: skip
 
 
@@ -115,13 +143,14 @@ def exact_call(payment: ExactPayload) -> bytes:
     )
 
 
-def exact(session: Session, ctx: Context, payment: ExactPayload) -> Intent:
+def exact(session: Session, ctx: Context, payment: ExactPayload, purse: bytes = budget.SALES) -> Intent:
     """Ask for a signed transfer. Raises LimitExceeded."""
     given, data = payment.authorization, exact_call(payment)
     return _ask(
         session, ctx, kind="x402_exact", key=f"x402_exact:{_digest(data)}", who=given.from_, to=ctx.deployment.usdc,
         data=data, expires_at=_until(ctx, given.valid_before),
         reference={"to": checksum(given.to), "amount_units": str(given.value), "nonce": hex0x(given.nonce)},
+        cost=_Cost(signer=given.from_, purse=purse),
     )  # fmt: skip
 
 
@@ -135,6 +164,11 @@ def _rows(claims: list[Claim]) -> list[abi.VoucherClaim]:
     ]  # fmt: skip
 
 
+def channel_of(ctx: Context, row: Claim) -> bytes:
+    """Return the channel a row claims from."""
+    return channel_id(wire.config_of(row.voucher.channel), ctx.domains.channel)
+
+
 def claim_call(ctx: Context, claims: list[Claim], signature: bytes | None) -> bytes:
     """Return the call that claims rows of one authorizer under its own signature. Raises Refused."""
     if signature is None:
@@ -142,8 +176,8 @@ def claim_call(ctx: Context, claims: list[Claim], signature: bytes | None) -> by
     domain = ctx.domains.channel
     entries = tuple(
         ClaimEntry(
-            channel_id=channel_id(wire.config_of(row.voucher.channel), domain),
-            max_claimable_amount=row.voucher.max_claimable_amount, total_claimed=row.total_claimed,
+            channel_id=channel_of(ctx, row), max_claimable_amount=row.voucher.max_claimable_amount,
+            total_claimed=row.total_claimed,
         )
         for row in claims
     )  # fmt: skip
@@ -156,19 +190,21 @@ def claim_call(ctx: Context, claims: list[Claim], signature: bytes | None) -> by
 
 def claim(session: Session, ctx: Context, claims: list[Claim], data: bytes) -> Intent:
     """Ask for a claim made by `claim_call`. Raises LimitExceeded."""
+    signer = claims[0].voucher.channel.receiver_authorizer
     return _ask(
-        session, ctx, kind="x402_claim", key=f"x402_claim:{_digest(data)}", who=claims[0].voucher.channel.receiver,
+        session, ctx, kind="x402_claim", key=f"x402_claim:{_digest(data)}", who=signer,
         to=ctx.deployment.payment_channel, data=data, expires_at=moment(ctx.now()) + LONGEST,
-        reference={"rows": str(len(claims))},
+        reference={"rows": str(len(claims))}, cost=_Cost(signer=signer, purse=budget.STRANGERS, rows=len(claims)),
     )  # fmt: skip
 
 
 def settle(session: Session, ctx: Context, receiver: bytes, token: bytes, claimed_units: int) -> Intent:
     """Ask for the payment of a receiver; once for what was claimed for it by now. Raises LimitExceeded."""
     return _ask(
-        session, ctx, kind="x402_settle", key=f"x402_settle:{receiver.hex()}:{claimed_units}", who=receiver,
+        session, ctx, kind="x402_settle", key=f"x402_settle:{receiver.hex()}:{claimed_units}", who=budget.STRANGERS,
         to=ctx.deployment.payment_channel, data=abi.encode_settle(receiver, token),
         expires_at=moment(ctx.now()) + LONGEST, reference={"receiver": checksum(receiver)},
+        cost=_Cost(signer=None, purse=budget.STRANGERS),
     )  # fmt: skip
 
 
@@ -191,11 +227,24 @@ def refund_call(ctx: Context, payload: RefundPayload) -> bytes:
 
 
 def refund(session: Session, ctx: Context, config: ChannelConfig, channel: bytes, data: bytes) -> Intent:
-    """Ask for a refund. Raises LimitExceeded."""
+    """Ask for a refund the payer has asked us for. Raises LimitExceeded."""
+    return _refund(session, ctx, config.payer, channel, data, _Cost(signer=config.payer, purse=budget.SALES))
+
+
+def refund_for(session: Session, ctx: Context, payload: RefundPayload, data: bytes) -> Intent:
+    """Ask for a refund made by `refund_call`. Raises LimitExceeded."""
+    signer = payload.channel_config.receiver_authorizer
+    cost = _Cost(signer=signer, purse=budget.STRANGERS, rows=1 + len(payload.claims or ()))
+    return _refund(session, ctx, signer, payload.voucher.channel_id, data, cost)
+
+
+def _refund(  # noqa: PLR0917
+    session: Session, ctx: Context, who: bytes, channel: bytes, data: bytes, cost: _Cost
+) -> Intent:
     return _ask(
-        session, ctx, kind="x402_refund", key=f"x402_refund:{_digest(data)}", who=config.payer,
+        session, ctx, kind="x402_refund", key=f"x402_refund:{_digest(data)}", who=who,
         to=ctx.deployment.payment_channel, data=data, expires_at=moment(ctx.now()) + LONGEST,
-        reference={"channel_id": hex0x(channel)},
+        reference={"channel_id": hex0x(channel)}, cost=cost,
     )  # fmt: skip
 
 

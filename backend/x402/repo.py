@@ -5,10 +5,11 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import Delete, Insert, Select, Update, delete, func, or_, select, type_coerce, update
+from sqlalchemy import ColumnElement, Delete, Insert, Select, Update, delete, func, or_, select, type_coerce, update
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
+from backend.breakers.repo import resting
 from backend.db.base import Units
 from backend.x402.models import PaidEndpoint, UsedSignIn, X402Payment
 
@@ -38,17 +39,21 @@ def count_endpoints(agent: bytes) -> Select[int]:
     return select(func.count()).select_from(PaidEndpoint).where(PaidEndpoint.agent == agent)
 
 
-def count_active() -> Select[int]:
+def count_active(now_ms: int) -> Select[int]:
     """How many endpoints can be bought."""
-    return select(func.count()).select_from(PaidEndpoint).where(PaidEndpoint.active)
+    return select(func.count()).select_from(PaidEndpoint).where(*_served(now_ms))
 
 
-def discovered(limit: int, offset: int) -> Select[PaidEndpoint, Agent]:
-    """Endpoints that can be bought with their agents, the most recently changed first."""
+def _served(now_ms: int) -> tuple[ColumnElement[bool], ...]:
+    return PaidEndpoint.active.is_(True), ~resting(PaidEndpoint.agent, now_ms)
+
+
+def discovered(limit: int, offset: int, now_ms: int) -> Select[PaidEndpoint, Agent]:
+    """Endpoints that can be bought with their agents, the most recently changed first; not those of who rests."""
     return (
         select(PaidEndpoint, Agent)
         .join(Agent, Agent.address == PaidEndpoint.agent)
-        .where(PaidEndpoint.active)
+        .where(*_served(now_ms))
         .order_by(PaidEndpoint.updated_at.desc(), PaidEndpoint.id)
         .limit(limit)
         .offset(offset)

@@ -12,12 +12,13 @@ from starlette.responses import JSONResponse, Response
 from aicp.rules.primitives import checksum
 from backend.api.headers import DOWNLOAD_POLICY
 from backend.api.state import AppState
+from backend.breakers.service import Outcome
 from backend.context import Context
 from backend.payments.charges import ChannelState
 from backend.x402 import offers, upstream, wire
 from backend.x402.offers import Offer
 from backend.x402.purchases import Bought, Stored
-from backend.x402.reasons import Reason, UpstreamFailed
+from backend.x402.reasons import AnswerUnusable, Reason, UpstreamFailed, UpstreamLate
 from backend.x402.schemas import SettleOut
 from backend.x402.upstream import Bounds, UpstreamAnswer
 
@@ -25,6 +26,8 @@ PASSED_HEADERS: Final = ("content-type", "accept", "accept-language")
 FAILED_FROM: Final = 400
 BROKEN_FROM: Final = 500
 PAYMENT_STATUS: Final = 402
+SILENT: Final = frozenset({502, 503, 504})
+"""What a proxy or a server says that does not serve at all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,16 +61,46 @@ class Sale:
 
 
 async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | None = None) -> UpstreamAnswer:
-    """Return what the agent's server answers. Raises UpstreamRefused, UpstreamFailed."""
+    """Return what the agent's server answers, unless it rests. Raises AgentResting, UpstreamRefused, UpstreamFailed."""
+    gate, agent, longest = sale.state.gate, sale.offer.agent.address, sale.ctx.settings.gateway_timeout_seconds
+    given = longest if seconds is None else min(longest, seconds)
+    turn = await gate.enter(agent)
+    outcome: Outcome = "unclear"
+    error = ""
+    try:
+        answer = await _call(sale, payer, reference, given)
+    except UpstreamFailed as failed:
+        outcome, error = _health(failed, hurried=given < longest), failed.detail
+        raise
+    else:
+        outcome, error = _health(answer), f"HTTP {answer.status}"
+        return answer
+    finally:
+        await gate.leave(agent, turn, outcome, error)
+
+
+def _health(came: UpstreamAnswer | UpstreamFailed, *, hurried: bool = False) -> Outcome:
+    """Return what an answer or its absence says of a server's health.
+
+    What one request can provoke says nothing, so that a rival cannot have an agent rest: a fault of the server's
+    program, an answer too large, one that is late for a caller who leaves it less time than all others.
+    """
+    if isinstance(came, AnswerUnusable) or (hurried and isinstance(came, UpstreamLate)):
+        return "unclear"
+    if isinstance(came, UpstreamFailed) or came.status in SILENT:
+        return "bad"
+    return "good" if 200 <= came.status < BROKEN_FROM and came.status != PAYMENT_STATUS else "unclear"
+
+
+async def _call(sale: Sale, payer: bytes, reference: str, seconds: float) -> UpstreamAnswer:
     settings = sale.ctx.settings
-    longest = settings.gateway_timeout_seconds
     headers = {name: sale.headers[name] for name in PASSED_HEADERS if name in sale.headers}
     return await upstream.call(
         sale.offer.endpoint.upstream_url, method=sale.method, query=sale.query, body=sale.body,
         headers={**headers, "X-Payer": checksum(payer), "Idempotency-Key": reference, "User-Agent": "aicp-gateway"},
         bounds=Bounds(
-            timeout_seconds=longest if seconds is None else min(longest, seconds),
-            max_bytes=settings.gateway_max_bytes, allow_local=settings.gateway_local_upstreams,
+            timeout_seconds=seconds, max_bytes=settings.gateway_max_bytes,
+            allow_local=settings.gateway_local_upstreams,
         ),
     )  # fmt: skip
 

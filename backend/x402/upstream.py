@@ -2,7 +2,8 @@
 
 The name is resolved once and the connection goes to the address that was checked, so a name that answers differently
 the second time reaches nothing. What the gateway passes on is body and media type alone: no cookies, no headers of the
-agent, and no type a browser would run as a page or a script of ours.
+agent, and no type a browser would run as a page or a script of ours. Nothing is unpacked: a few hundred bytes can hold
+gigabytes, and their size is known only when they are in memory.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from backend.x402.reasons import UpstreamFailed, UpstreamRefused
+from backend.x402.reasons import AnswerUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
 
 MAX_URL: Final = 2048
 PORTS: Final = {"http": 80, "https": 443}
@@ -120,7 +121,9 @@ async def call(  # a request has these parts
         async with asyncio.timeout(bounds.timeout_seconds):
             return await _call(url, method=method, query=query, headers=headers, body=body, bounds=bounds)
     except TimeoutError as error:
-        raise UpstreamFailed("The agent took too long; nothing was charged.") from error
+        raise UpstreamLate("The agent took too long; nothing was charged.") from error
+    except httpx.TimeoutException as error:
+        raise UpstreamLate from error
     except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
         raise UpstreamFailed from error
 
@@ -138,8 +141,8 @@ async def _call(  # as above
     timeout = httpx.Timeout(bounds.timeout_seconds, connect=min(CONNECT_SECONDS, bounds.timeout_seconds))
     async with httpx.AsyncClient(verify=trusted(), timeout=timeout, trust_env=False) as client:
         request = client.build_request(
-            method, target, headers={**headers, "Host": parts.netloc}, content=body or None,
-            extensions={"sni_hostname": host},
+            method, target, headers={**headers, "Host": parts.netloc, "Accept-Encoding": "identity"},
+            content=body or None, extensions={"sni_hostname": host},
         )  # fmt: skip
         response = await client.send(request, stream=True)
         try:
@@ -153,11 +156,13 @@ async def _call(  # as above
 
 
 async def _bounded(response: httpx.Response, limit: int) -> bytes:
+    if response.headers.get("content-encoding", "identity").strip().lower() not in {"identity", ""}:
+        raise AnswerUnusable("The agent's answer is compressed, which was not asked for; nothing was charged.")
     whole = bytearray()
-    async for chunk in response.aiter_bytes():
+    async for chunk in response.aiter_raw():
         whole += chunk
         if len(whole) > limit:
-            raise UpstreamFailed("The agent's answer is too large; nothing was charged.")
+            raise AnswerUnusable("The agent's answer is too large; nothing was charged.")
     return bytes(whole)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from indexer.core.ranges import Hint, hint_of
 
@@ -49,6 +49,9 @@ class RpcError(ChainError):
         self.method = method
         self.code = code
         self.message = message
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.method, self.code, self.message), self.__dict__
 
 
 class UnknownTagError(RpcError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from aicp.abi.typed_data import Domain
+from aicp.abi.runtime import Domain
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from aicp.abi import payment_channel as abi
 from aicp.rules.ids import pool_id, pool_key
+from aicp.rules.primitives import ZERO_ADDRESS
 from indexer.core.context import Contracts
 from indexer.core.rows import (
     Channel,
@@ -151,14 +152,25 @@ def _pool_deposited(event: abi.PoolDeposited, place: Place, workspace: Workspace
             payer_authorizer=event.payer_authorizer,
             operator=event.operator,
         )
+    elif row.operator == ZERO_ADDRESS:
+        row.payer, row.payer_authorizer, row.operator = event.payer, event.payer_authorizer, event.operator
     row.balance_units += event.amount
     if row.balance_units != event.balance:
         raise ReducerError(f"pool 0x{row.pool_id.hex()} says {event.balance}, we hold {row.balance_units}")
     _record_pool(row, "deposited", amount=event.amount, place=place, workspace=workspace)
 
 
+def _announced(event: abi.PoolWithdrawInitiated, workspace: Workspace) -> Pool:
+    """Return the pool of a withdrawal. Anybody may announce one from a pool that has never had a deposit: its parties
+    are the zero address until one comes, and the withdrawal is pending then."""
+    return workspace.find(Pool, event.pool_id) or Pool(
+        pool_id=event.pool_id, payer=ZERO_ADDRESS, payer_authorizer=ZERO_ADDRESS, operator=ZERO_ADDRESS
+    )
+
+
 def _pool_moved(event: Any, place: Place, workspace: Workspace, contracts: Contracts) -> None:  # noqa: ARG001
-    row = workspace.need(Pool, event.pool_id)
+    announced = isinstance(event, abi.PoolWithdrawInitiated)
+    row = _announced(event, workspace) if announced else workspace.need(Pool, event.pool_id)
     amount = 0
     match event:
         case abi.PoolDrawn():

@@ -202,7 +202,10 @@ class ChannelEvent(EventRow, kw_only=True, gc=False):
 
 
 class Pool(StateRow, kw_only=True, gc=False):
-    """A pool: its key and its word. `drawn_units` is the total channels took from it."""
+    """A pool: its key and its word. `drawn_units` is the total channels took from it.
+
+    Of a pool that has only been asked for and never had a deposit, nobody knows the parties: they are zero addresses.
+    """
 
     TABLE = "pool"
     KEY = "pool_id"

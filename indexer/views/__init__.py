@@ -31,10 +31,12 @@ from indexer.views.channel import (
     receiver,
     threatened_pools,
 )
-from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs
+from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs, score_epochs_of
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
 from indexer.views.overview import totals, withdrawals
+from indexer.views.records import decided
 from indexer.views.series import Bucket, Metric, Point, series
+from indexer.views.settled import MirrorGapError, anchorings, any_settled, settled_deals
 from indexer.views.stake import stake
 from indexer.views.status import MirrorStatus, MissingRange, mirror_status
 from indexer.views.sync import MirrorEmptyError, sync_status
@@ -80,6 +82,7 @@ __all__ = [
     "JurorRow",
     "Metric",
     "MirrorEmptyError",
+    "MirrorGapError",
     "MirrorStatus",
     "MissingRange",
     "OpenDispute",
@@ -95,6 +98,8 @@ __all__ = [
     "SyncStatus",
     "Totals",
     "WithdrawalRow",
+    "anchorings",
+    "any_settled",
     "arbiter_dispute_by_id",
     "arbiter_dispute_of",
     "arbiter_events",
@@ -102,6 +107,7 @@ __all__ = [
     "ballots_of",
     "chain_activity",
     "channel",
+    "decided",
     "dispute",
     "due_escrows",
     "escrow",
@@ -121,7 +127,9 @@ __all__ = [
     "receiver",
     "rounds",
     "score_epochs",
+    "score_epochs_of",
     "series",
+    "settled_deals",
     "stake",
     "sync_status",
     "threatened_pools",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -69,4 +71,11 @@ def score_epochs(s: Session, limit: int, min_finality: Finality = Finality.SEEN)
     """Return the anchored epochs as of the newest block of this finality, vetoed ones included, newest first."""
     epochs = as_of(score_epoch, min_finality)
     rows = s.execute(select(epochs).order_by(epochs.c.epoch.desc()).limit(limit)).mappings()
+    return [ScoreEpochRow(**{name: row[name] for name in _EPOCH}) for row in rows]
+
+
+def score_epochs_of(s: Session, numbers: Sequence[int], min_finality: Finality) -> list[ScoreEpochRow]:
+    """Return those of the epochs with these numbers that are anchored by the newest block of this finality."""
+    epochs = as_of(score_epoch, min_finality)
+    rows = s.execute(select(epochs).where(epochs.c.epoch.in_(numbers))).mappings()
     return [ScoreEpochRow(**{name: row[name] for name in _EPOCH}) for row in rows]

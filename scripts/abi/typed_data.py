@@ -19,7 +19,6 @@ The digest of EscrowTerms is the escrow id, that of ChannelConfig the channel id
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from aicp.abi.runtime import (
@@ -85,8 +84,7 @@ def _message(message: Message, messages: list[Message]) -> str:
     text = type_string(message, messages)
     fields = "".join(f'("{p.attribute}", "{p.name}", "{p.type.solidity}"), ' for p in message.fields)
     lines = [
-        "@dataclass(frozen=True, slots=True)",
-        f"class {message.name}(TypedMessage):",
+        f"class {message.name}(TypedMessage, frozen=True, gc=False):",
         f'    """`{message.own_type}`"""',
         "",
         f'    type_string: ClassVar[str] = "{text}"',

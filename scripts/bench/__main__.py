@@ -7,6 +7,8 @@ relayed   transactions a second through the transaction manager into anvil, over
 costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
 vouchers  durable vouchers a second, one and a hundred a request, and the official x402 Python server beside it
 growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
+breaker   how fast a call to an agent that rests is refused, in process and over HTTP
+scheduler seconds to assign 10,000 tasks to 1,000 agents, and the share that completes while agents are killed
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
 `--events N` sets the size of the comparison, `--quick` takes small ones, `--packed` puts all events of a block into two
@@ -26,7 +28,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import costs, growth, mirror, peer, settlement, vouchers
+from scripts.bench import breaker, costs, growth, mirror, peer, scheduler, settlement, vouchers
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -34,7 +36,7 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth", "vouchers")
+_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth", "vouchers", "breaker", "scheduler")
 _ROUNDS: Final = 3
 _SIZES: Final = (10_000, 100_000, 1_000_000)
 _QUICK_SIZES: Final = (2_000, 20_000)
@@ -56,25 +58,36 @@ def main() -> int:
         parser.error(f"there is no part {min(unknown)!r}; choose from {', '.join(_PARTS)}")
     print(f"load of the machine: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
     try:
-        if "backfill" in parts:
-            _compare(20_000 if arguments.quick else arguments.events, packed=arguments.packed)
-        if "sizes" in parts:
-            _sizes(_QUICK_SIZES if arguments.quick else _SIZES)
-        if "latency" in parts:
-            _latency()
-        if "relayed" in parts:
-            _relayed(600 if arguments.quick else _RELAYED)
-        if "vouchers" in parts:
-            vouchers.compare(count=4_000 if arguments.quick else 40_000, peer_count=400 if arguments.quick else 2_000)
-        if "costs" in parts:
-            _costs()
-        if "growth" in parts:
-            _growth()
+        for part in parts:
+            _measures(part, arguments)
     except BenchError as error:
         print(f"The bench could not be finished: {error}", file=sys.stderr)
         return 1
     print(f"\n{table(read())}\n\nwritten to {FILE.relative_to(ROOT)}")
     return 0
+
+
+def _measures(part: str, arguments: argparse.Namespace) -> None:
+    quick: bool = arguments.quick
+    match part:
+        case "backfill":
+            _compare(20_000 if quick else arguments.events, packed=arguments.packed)
+        case "sizes":
+            _sizes(_QUICK_SIZES if quick else _SIZES)
+        case "latency":
+            _latency()
+        case "relayed":
+            _relayed(600 if quick else _RELAYED)
+        case "vouchers":
+            vouchers.compare(count=4_000 if quick else 40_000, peer_counts=(400, 100) if quick else (2_000, 400))
+        case "costs":
+            _costs()
+        case "growth":
+            _growth()
+        case "breaker":
+            _breaker()
+        case "scheduler":
+            record(*scheduler.measure(3_000 if quick else scheduler.CHAOS_TASKS))
 
 
 def _compare(events: int, *, packed: bool) -> None:
@@ -137,6 +150,11 @@ def _costs() -> None:
 def _growth() -> None:
     with postgres() as server:
         record(*growth.growth(lambda: database(server)))
+
+
+def _breaker() -> None:
+    with postgres() as server, database(server) as url:
+        record(*breaker.measure(url))
 
 
 def _relayed(transactions: int) -> None:

@@ -34,7 +34,7 @@ MOST_MS: Final = 5_000
 """After so long a question is not asked again."""
 _DUE: Final = MAX_ROWS // 2
 _OPERATOR: Final = b"\x11" * 20
-_WORTH: Final = Worth(once_old_units=10_000, at_once_units=100_000)
+_WORTH: Final = Worth(threatened_units=1, once_old_units=10_000, at_once_units=100_000)
 _FILL: Final = """
 SET LOCAL session_replication_role = replica;
 INSERT INTO app.pool (pool_id, payer, payer_authorizer, operator, reserved_units, earned_units)
@@ -115,7 +115,10 @@ def _now() -> dt.datetime:
 
 
 def _policy() -> repo.Policy:
-    return repo.Policy(operators=(_OPERATOR,), now=_now(), old_since=_now() - dt.timedelta(minutes=10), worth=_WORTH)
+    return repo.Policy(
+        operators=(_OPERATOR,), now=_now(), old_since=_now() - dt.timedelta(minutes=10), worth=_WORTH,
+        owner_gas_per_day=5_000_000, dust_gas_per_day=200_000_000,
+    )  # fmt: skip
 
 
 def _median_ms(ask: Callable[[], object]) -> float:

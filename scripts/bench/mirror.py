@@ -20,6 +20,7 @@ from scripts.bench.servers import CHAIN_ID, BenchError, stop
 from scripts.suites.model import ROOT
 
 _POLL_SECONDS = 0.01
+_POLLS_A_LOOK = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,8 @@ def backfill(data: ChainData, database: URL, folder: Path, *, seconds: float = 9
     """Mirror the whole chain. Raises BenchError when that takes too long or the process ends."""
     engine = create_engine(database, isolation_level="AUTOCOMMIT")
     begun = None
+    peaks: dict[int, int] = {}
+    polls = 0
     started = time.perf_counter()
     with indexer(data, database, folder) as process, engine.connect() as connection:
         while (head := _head(connection)) < data.last:
@@ -60,9 +63,11 @@ def backfill(data: ChainData, database: URL, folder: Path, *, seconds: float = 9
                 raise BenchError(f"the indexer ended with {process.returncode}; see {folder / 'indexer.log'}")
             if now - started > seconds:
                 raise BenchError(f"the indexer did not finish within {seconds:g} s")
+            if (polls := polls + 1) % _POLLS_A_LOOK == 0:
+                peaks.update(_memory_of_children(process.pid))
             time.sleep(_POLL_SECONDS)
         ended = time.perf_counter()
-        peak = peak_memory(process.pid)
+        peak = peak_memory(process.pid) + sum(peaks.values())
         rows = _checked(data, connection)
     engine.dispose()
     return Run(data.events, ended - started, ended - (begun or started), rows, peak)
@@ -94,10 +99,23 @@ def indexer(data: ChainData, database: URL, folder: Path, **settings: str) -> It
 def peak_memory(pid: int) -> int:
     """Return the most memory a process ever held, in bytes; 0 where the system does not say."""
     status = Path(f"/proc/{pid}/status")
-    if not status.exists():
+    if not Path("/proc/self/status").exists():
         return resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    lines = (line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM:"))
+    try:
+        told = status.read_text(encoding="ascii")
+    except OSError:
+        return 0
+    lines = (line for line in told.splitlines() if line.startswith("VmHWM:"))
     return next((int(line.split()[1]) * 1024 for line in lines), 0)
+
+
+def _memory_of_children(pid: int) -> dict[int, int]:
+    """Return the most memory each process started by this one ever held, in bytes: what it shares counts as its own."""
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    except OSError:
+        return {}
+    return {int(child): found for child in children if (found := peak_memory(int(child)))}
 
 
 def _head(connection: Connection) -> int:

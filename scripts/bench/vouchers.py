@@ -1,8 +1,9 @@
-"""Durable vouchers a second: ours, one and a hundred a request, beside the official x402 Python server.
+"""Durable vouchers a second: ours, one and a hundred a request, beside the official x402 servers.
 
 1,000 buyers with ten agents each; every voucher is signed beforehand and sent once, over kept connections. PostgreSQL,
 the shards and the load generator share the machine's cores. Ours answers after the COMMIT (fsync on); the official
-server keeps its channels in memory, its own default, filled beforehand as if every channel had been deposited into.
+servers, of Python and of TypeScript, keep their channels in memory, their own default, filled beforehand as if every
+channel had been deposited into.
 """
 
 from __future__ import annotations
@@ -37,7 +38,8 @@ CONNECTIONS: Final = 256
 BATCH_CONNECTIONS: Final = 16
 PEER_CONNECTIONS: Final = 8
 LOAD: Final = 0.7
-PEER: Final = "x402 Python"
+PEERS: Final = {"x402 Python": "", "x402 npm": ".npm"}
+"""The official servers, and what the names of figures beside them end in."""
 
 
 @dataclass(slots=True)
@@ -135,27 +137,42 @@ def wait(url: str, process: subprocess.Popen[bytes], seconds: float = 60.0) -> N
         time.sleep(0.1)
 
 
-def compare(*, pools: int = 1_000, agents: int = 10, count: int = 40_000, peer_count: int = 2_000) -> None:
-    """Measure both sides in turns (ABBA) and record the medians."""
-    singles: list[float] = []
-    batches: list[float] = []
-    peers: list[float] = []
-    with ours(pools, agents) as side, x402_python.server(pools, agents) as peer:
+def compare(
+    *, pools: int = 1_000, agents: int = 10, count: int = 40_000, peer_counts: tuple[int, int] = (2_000, 400)
+) -> None:
+    """Measure all sides in turns (ABC, CBA, ...) and record the medians."""
+    found: dict[str, list[float]] = {"single": [], "batch": [], **{name: [] for name in PEERS}}
+    with (
+        ours(pools, agents) as side,
+        x402_python.server(pools, agents, "python") as python,
+        x402_python.server(pools, agents, "npm") as npm,
+    ):
+        peers = dict(zip(PEERS, zip((python, npm), peer_counts, strict=True), strict=True))
         load(side.singles(pools * agents), CONNECTIONS)  # every channel is met once, as after a start
         for turn in range(ROUNDS):
-            for which in ("ours", "peer") if turn % 2 == 0 else ("peer", "ours"):
+            for which in ("ours", *PEERS) if turn % 2 == 0 else (*reversed(PEERS), "ours"):
                 print(f"  {which}, round {turn + 1}")
                 side.ground.refresh()
                 if which == "ours":
-                    singles.append(load(side.singles(count), CONNECTIONS)["per_s"])
-                    batches.append(load(side.batches(count // BATCH), BATCH_CONNECTIONS)["per_s"])
+                    found["single"].append(load(side.singles(count), CONNECTIONS)["per_s"])
+                    found["batch"].append(load(side.batches(count // BATCH), BATCH_CONNECTIONS)["per_s"])
                 else:
-                    peers.append(load(peer.job(peer_count), PEER_CONNECTIONS)["per_s"])
-        single, batch, theirs = map(statistics.median, (singles, batches, peers))
+                    peer, requests = peers[which]
+                    found[which].append(load(peer.job(requests), PEER_CONNECTIONS)["per_s"])
+        middle = {name: statistics.median(rates) for name, rates in found.items()}
         side.ground.refresh()
-        calm = load(side.singles(count), CONNECTIONS, rate=single * LOAD)
-    record(
-        Figure("vouchers.single.per_s", round(single), "vouchers/s", PEER, round(theirs), round(single / theirs, 1)),
-        Figure("vouchers.batch100.per_s", round(batch), "vouchers/s", PEER, round(theirs), round(batch / theirs, 1)),
-        Figure("vouchers.single.p99_ms", round(calm["p99_ms"], 1), "ms"),
-    )
+        calm = load(side.singles(count), CONNECTIONS, rate=middle["single"] * LOAD)
+    for kind, name in (("single", "vouchers.single"), ("batch", "vouchers.batch100")):
+        for peer_name, suffix in PEERS.items():
+            mine, theirs = middle[kind], middle[peer_name]
+            record(
+                Figure(
+                    f"{name}{suffix}.per_s",
+                    round(mine),
+                    "vouchers/s",
+                    peer_name,
+                    round(theirs),
+                    round(mine / theirs, 1),
+                )
+            )
+    record(Figure("vouchers.single.p99_ms", round(calm["p99_ms"], 1), "ms"))

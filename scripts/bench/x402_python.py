@@ -2,7 +2,8 @@
 
 Its storage is filled beforehand, as if every channel had been deposited into and read from the chain a moment ago, so
 that a request costs it no call of a node. `coincurve` is installed, without which its signatures cost ten times more.
-One process, as its storage allows no second one. `python -m scripts.bench.x402_python FILE` serves.
+One process, as its storage allows no second one. `python -m scripts.bench.x402_python FILE` serves. The official server
+of TypeScript (`x402_npm.mjs`) is started the same way, on the same channels.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import httpx
 from coincurve import PrivateKey
@@ -30,11 +31,17 @@ from aicp.rules.primitives import checksum, hex0x, parse_address
 from scripts.bench.servers import CHAIN_ID, BenchError, anvil, free_port, stop
 from scripts.bench.voucherground import PRICE, address_named, key_of
 from scripts.bench.voucherload import Job
+from scripts.suites.model import ROOT
 
 NETWORK: Final = f"eip155:{CHAIN_ID}"
 CONTRACT: Final = "0x4020074e9dF2ce1deE5A9C1b5c3f541D02a10003"
 WITHDRAW_DELAY: Final = 86_400
 BALANCE: Final = 10**12
+Kind = Literal["python", "npm"]
+_COMMANDS: Final[dict[Kind, list[str]]] = {
+    "python": [sys.executable, "-m", "scripts.bench.x402_python"],
+    "npm": ["node", "scripts/bench/x402_npm.mjs"],
+}
 
 
 @dataclass(slots=True)
@@ -105,17 +112,21 @@ def _lanes(pools: int, agents: int) -> list[_Lane]:
 
 
 @contextmanager
-def server(pools: int, agents: int) -> Iterator[Peer]:
-    """Run the official server, its storage filled. Raises BenchError."""
+def server(pools: int, agents: int, kind: Kind = "python") -> Iterator[Peer]:
+    """Run an official server, its storage filled. Raises BenchError."""
     lanes, port = _lanes(pools, agents), free_port()
     with anvil() as chain, tempfile.TemporaryDirectory() as folder:
         file, log = Path(folder) / "channels.json", Path(folder) / "log"
-        channels = [{"channelId": hex0x(lane.channel_id), "channelConfig": lane.wire()} for lane in lanes]
-        file.write_text(json.dumps({"rpc": chain.url, "port": port, "channels": channels}), encoding="utf-8")
+        given = {
+            "rpc": chain.url, "port": port, "chainId": CHAIN_ID, "receiver": checksum(address_named("agent 0")),
+            "usdc": checksum(address_named("usdc")), "price": str(PRICE), "balance": str(BALANCE),
+            "withdrawDelay": WITHDRAW_DELAY, "operatorKey": hex0x(key_of("operator")),
+            "relayerKey": hex0x(key_of("relayer")),
+            "channels": [{"channelId": hex0x(lane.channel_id), "channelConfig": lane.wire()} for lane in lanes],
+        }  # fmt: skip
+        file.write_text(json.dumps(given), encoding="utf-8")
         with log.open("wb") as output:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "scripts.bench.x402_python", str(file)], stdout=output, stderr=output
-            )
+            process = subprocess.Popen([*_COMMANDS[kind], str(file)], stdout=output, stderr=output, cwd=ROOT)
         try:
             yield Peer(port, lanes, _offer(port, process, log))
         finally:

@@ -20,6 +20,7 @@ from aicp.rules.deployment import Deployment
 from scripts.deployment.api import ensure_deployment
 from scripts.deployment.errors import DeploymentError
 from scripts.devnet import frontend
+from scripts.devnet.anchor import name_anchorer
 from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port, free_ports
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
@@ -207,7 +208,9 @@ class Stack:
     def _fund_wallets(self) -> None:
         with self._supervisor.step("test USDC for the demo wallets"):
             try:
-                fund_wallets(self.urls.rpc[0], Deployment.load(self.deployment_path), self.accounts)
+                deployment = Deployment.load(self.deployment_path)
+                fund_wallets(self.urls.rpc[0], deployment, self.accounts)
+                name_anchorer(self.urls.rpc[0], deployment, self.accounts)
             except DeploymentError as error:
                 raise DevnetError(f"The demo wallets could not be given test USDC: {error}") from error
 

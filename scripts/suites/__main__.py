@@ -1,6 +1,6 @@
 """`python -m scripts.suites [NAME ...]`: run suites, print the budget table and `N passed, N failed`.
 
-Without names every suite runs, three side by side; all of them, even after a failure. The first of them shows its
+Without names every suite runs, four side by side; all of them, even after a failure. The first of them shows its
 output as it comes, the others each runner's as a whole. Exit code 1 when anything failed or nothing ran.
 """
 

@@ -19,19 +19,25 @@ def _check(name: str, *command: str, needs: tuple[str, ...] = ()) -> Runner:
     return Runner(name=name, command=command, needs=needs, quiet=True)
 
 
+_WITHOUT_APE = ("-p", "no:ape_test")
+"""Ape's plugin starts a chain for every process and restores it around every test, whoever needs it."""
+
+
 def _pytest(name: str, folder: str, *arguments: str, pattern: str = "**/test_*.py") -> Runner:
     report = f"--junitxml={RESULTS / name}.xml"
     return Runner(
         name=name,
-        command=(PYTHON, "-m", "pytest", "-q", folder, report, *arguments),
+        command=(PYTHON, "-m", "pytest", "-q", *_WITHOUT_APE, folder, report, *arguments),
         needs=(f"{folder}/{pattern}",),
         counts=junit_counts,
     )
 
 
+_WITH_GUARDS = ("-m", "not removal and not long")
+"""Guards are taken away, and the longest stories told, by `make guards` alone."""
 CHECK = Suite(
     "check",
-    150,
+    200,
     (
         _check("ruff", str(BIN / "ruff"), "check", "."),
         _check("ruff format", str(BIN / "ruff"), "format", "--check", "."),
@@ -59,9 +65,9 @@ CHECK = Suite(
 
 UNIT = Suite(
     "unit",
-    300,
+    600,
     (
-        _pytest("unit", "tests/unit", "-n", "2"),
+        _pytest("unit", "tests/unit", "-n", "2", *_WITH_GUARDS),
         Runner(
             name="vitest",
             command=(
@@ -76,7 +82,7 @@ UNIT = Suite(
 
 CONTRACTS = Suite(
     "contracts",
-    540,
+    600,
     (
         Runner(
             name="contracts",
@@ -107,28 +113,34 @@ FORGE = Suite(
     ),
 )
 
-_WITH_GUARDS = ("-m", "not removal and not long")
-"""Guards are taken away, and the longest stories told, by `make guards` alone."""
-X402 = Suite("x402", 420, (_pytest("x402", "tests/x402"),))
-MONEY = Suite("money", 420, (_pytest("money", "tests/integration/money", *_WITH_GUARDS),))
+X402 = Suite("x402", 480, (_pytest("x402", "tests/x402"),))
+MONEY = Suite("money", 900, (_pytest("money", "tests/integration/money", *_WITH_GUARDS),))
 SERVICES = Suite(
     "services",
-    420,
-    (_pytest("services", "tests/integration/api", "tests/integration/indexer", "tests/integration/vouchers"),),
+    840,
+    (
+        _pytest(
+            "services",
+            "tests/integration/api",
+            "tests/integration/indexer",
+            "tests/integration/vouchers",
+            *_WITH_GUARDS,
+        ),
+    ),
 )
 JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
 SIM = Suite(
     "sim",
-    400,
+    360,
     (
         _pytest("sim", "tests/sim", "-n", "2", "--ignore=tests/sim/money", *_WITH_GUARDS),
         _pytest("money-sim", "tests/sim/money", "-n", "2", *_WITH_GUARDS),
     ),
 )
-E2E = Suite("e2e", 300, (_pytest("e2e", "tests/e2e"),))
+E2E = Suite("e2e", 360, (_pytest("e2e", "tests/e2e"),))
 
-LANES = 3
-"""How many suites run side by side: one more than there are cores, since those of the services often wait."""
+LANES = 4
+"""How many suites run side by side: twice as many as there are cores, since those of the services often wait."""
 
-SUITES = (CONTRACTS, MONEY, CHECK, JOURNEYS, X402, UNIT, SERVICES, E2E, SIM, FORGE)
+SUITES = (MONEY, SERVICES, CONTRACTS, CHECK, UNIT, X402, JOURNEYS, E2E, SIM, FORGE)
 """In the order in which the lanes take them: the longest first, so that they end together, beside what fails fast."""

@@ -12,7 +12,7 @@ from ethpm_types import ContractType
 
 from scripts.gen_abi import union_abi
 from tests.contracts.court import Court, open_court
-from tests.contracts.traces import spare
+from tests.contracts.spared import spare
 from tests.contracts.world import USDC, ZERO, World
 
 spare()

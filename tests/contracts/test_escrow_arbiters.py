@@ -22,7 +22,7 @@ EVIDENCE = b"\x33" * 32
 NO_BOND = (0, b"")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def arbiter(world: World, project: Any) -> Any:
     """An arbiter who does as he is told, and parties with something in their balances."""
     for client, provider in ((world.client, world.provider), (world.provider, world.client)):

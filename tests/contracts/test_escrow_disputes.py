@@ -18,7 +18,7 @@ IN_BALANCE = 20 * USDC
 NO_BOND = (0, b"")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def arbitrator(world: World, project: Any) -> Any:
     """An arbitrator, and parties with something in their balances."""
     for client, provider in ((world.client, world.provider), (world.provider, world.client)):

@@ -317,7 +317,7 @@ READS = sorted(entry["name"] for entry in ABI if entry["stateMutability"] in {"v
 WRITES = sorted(entry["name"] for entry in ABI if entry["stateMutability"] not in {"view", "pure"})
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def stage(world: World, project: Any, arbitrator: Any, with_permit2: None) -> Stage:
     """Everything any row needs."""
     return Stage(world, arbitrator, project.MockUSDC)

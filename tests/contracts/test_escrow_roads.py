@@ -88,7 +88,7 @@ def permit2(world: World, terms: Terms) -> bytes:
     return bytes(Account.sign_message(signable, world.client.private_key).signature)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def with_permit2(world: World, project: Any, chain: Any) -> None:
     """Put the stand-in of Permit2 at its address and let it spend the client's money."""
     code = chain.provider.get_code(world.owner.deploy(project.MockPermit2).address)

@@ -15,7 +15,6 @@ from eth_utils import keccak
 from web3.exceptions import ContractLogicError
 
 from aicp.abi.bytecode import artifact
-from tests.contracts.court import open_court
 from tests.contracts.world import USDC, ZERO
 
 PAUSED = keccak(text="Guarded_InflowsPaused()")[:4].hex()
@@ -140,8 +139,8 @@ def test_pause_matrix__payment_channel(world, entry):
 
 
 @pytest.mark.parametrize("entry", functions("DisputeArbiter"), ids=lambda entry: entry["name"])
-def test_pause_matrix__dispute_arbiter(world, accounts, project, entry):
-    check(world, open_court(world, accounts, project).arbiter, entry, ARBITER[entry["name"]])
+def test_pause_matrix__dispute_arbiter(world, court, entry):
+    check(world, court.arbiter, entry, ARBITER[entry["name"]])
 
 
 def test_pause__every_way_back_to_money_pays(world):
@@ -166,8 +165,7 @@ def test_pause__every_way_back_to_money_pays(world):
     assert world.usdc.balanceOf(world.client) == before + 7 * USDC
 
 
-def test_pause__a_contribution_to_an_appeal_is_no_new_stake(world, accounts, project):
-    court = open_court(world, accounts, project)
+def test_pause__a_contribution_to_an_appeal_is_no_new_stake(world, court):
     dispute = court.panelled()
     court.vote(dispute, 1, 1, 1)
     court.arbiter.pauseInflows(sender=world.guardian)

@@ -11,6 +11,7 @@ from functools import partial
 
 from sqlalchemy import URL
 
+from tests.fixtures.services import postgres_server
 from tests.sim import crew
 from tests.sim.anvil import AnvilStory, new_ground
 from tests.sim.faults import KINDS
@@ -65,7 +66,7 @@ def main(arguments: Sequence[str]) -> int:
     chosen = parser.parse_args(arguments)
     enabled = [kind for kind in chosen.only if kind not in chosen.without]
     seeds = [chosen.seed] if chosen.seed is not None else range(chosen.first, chosen.first + chosen.count)
-    with crew.server() as postgres:
+    with postgres_server() as postgres:
         if chosen.anvil:
             summary = anvil_campaign(postgres, list(seeds))
         else:

@@ -1,4 +1,4 @@
-"""Time that passes only when somebody waits: every `time` the indexer's modules look at is replaced."""
+"""Time that passes only when somebody waits: every `time` the modules of indexer and transaction manager look at."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
+
+_THEIRS: Final = ("indexer.", "backend.txm.")
 
 
 class Livelock(Exception):
@@ -14,7 +17,7 @@ class Livelock(Exception):
 
 
 class Clock:
-    """A monotonic clock that others move. It has the functions of `time` the indexer uses."""
+    """A monotonic clock that others move. It has the functions of `time` that are used."""
 
     def __init__(self) -> None:
         self.now = 1_000_000.0
@@ -32,11 +35,11 @@ class Clock:
 
 @contextmanager
 def replaced_time(clock: Clock) -> Iterator[None]:
-    """Let every loaded module of the indexer read this clock."""
+    """Let every loaded module of `_THEIRS` read this clock."""
     touched = [
         module
         for name, module in sys.modules.items()
-        if name.startswith("indexer.") and getattr(module, "time", None) is time
+        if name.startswith(_THEIRS) and getattr(module, "time", None) is time
     ]
     for module in touched:
         module.time = clock  # type: ignore[attr-defined]

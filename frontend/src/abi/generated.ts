@@ -13912,6 +13912,110 @@ export const typedData = {
       ]
     }
   },
+  "Quote": {
+    "domain": "marketplace",
+    "primaryType": "Quote",
+    "types": {
+      "Quote": [
+        {
+          "name": "agent",
+          "type": "address"
+        },
+        {
+          "name": "base",
+          "type": "uint96"
+        },
+        {
+          "name": "successes",
+          "type": "uint32"
+        },
+        {
+          "name": "decided",
+          "type": "uint32"
+        },
+        {
+          "name": "complexity",
+          "type": "uint8"
+        },
+        {
+          "name": "urgencyBps",
+          "type": "uint16"
+        },
+        {
+          "name": "price",
+          "type": "uint96"
+        },
+        {
+          "name": "formula",
+          "type": "uint16"
+        },
+        {
+          "name": "asOfBlock",
+          "type": "uint64"
+        },
+        {
+          "name": "validUntil",
+          "type": "uint40"
+        }
+      ]
+    }
+  },
+  "AwardInputs": {
+    "domain": "marketplace",
+    "primaryType": "AwardInputs",
+    "types": {
+      "AwardInputs": [
+        {
+          "name": "taskHash",
+          "type": "bytes32"
+        },
+        {
+          "name": "bidHash",
+          "type": "bytes32"
+        },
+        {
+          "name": "inputsHash",
+          "type": "bytes32"
+        },
+        {
+          "name": "rule",
+          "type": "uint16"
+        }
+      ]
+    }
+  },
+  "Vouch": {
+    "domain": "marketplace",
+    "primaryType": "Vouch",
+    "types": {
+      "Vouch": [
+        {
+          "name": "voucher",
+          "type": "address"
+        },
+        {
+          "name": "agent",
+          "type": "address"
+        },
+        {
+          "name": "atRisk",
+          "type": "uint96"
+        },
+        {
+          "name": "validFrom",
+          "type": "uint40"
+        },
+        {
+          "name": "validUntil",
+          "type": "uint40"
+        },
+        {
+          "name": "salt",
+          "type": "bytes32"
+        }
+      ]
+    }
+  },
   "Vote": {
     "domain": "arbiter",
     "primaryType": "Vote",

@@ -152,6 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{agent_id}/reputation": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reputation
+         * @description Return an agent's newest anchored score (by address or alias) with the steps to it and its proof.
+         */
+        get: operations["get_reputation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/auth/logout": {
         parameters: {
             query?: never;
@@ -281,7 +301,7 @@ export interface paths {
         };
         /**
          * Get Circuit Breaker Failures
-         * @description Return the nodes that fail, with their last errors; for operators.
+         * @description Return the nodes and agents that fail, with their last errors; for operators.
          */
         get: operations["get_circuit_breaker_failures"];
         put?: never;
@@ -301,11 +321,33 @@ export interface paths {
         };
         /**
          * Get Circuit Breakers
-         * @description Return the circuit breakers of our chain nodes.
+         * @description Return the circuit breakers of our chain nodes, and of agents whose servers have ever failed.
          */
         get: operations["get_circuit_breakers"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/circuit-breaker/reset/{breaker_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reset Circuit Breaker
+         * @description Close the breaker of an agent (address or alias), or have a node asked again (its name); for operators.
+         *
+         *     An agent is called again at once by every process; workers ask a node again in their next round.
+         */
+        post: operations["reset_circuit_breaker"];
         delete?: never;
         options?: never;
         head?: never;
@@ -878,6 +920,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/ops/alarms/{alarm_id}/clear": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Clear Alarm
+         * @description End an alarm the operator has looked at; what is still so raises it again. A quarantined key stays so.
+         */
+        post: operations["clear_alarm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ops/keys": {
         parameters: {
             query?: never;
@@ -892,6 +954,26 @@ export interface paths {
         get: operations["keys"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/ops/keys/{address}/lift": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Lift Quarantine
+         * @description Take a quarantined key back into use, if nothing of it is in doubt on the chain; its alarm ends with it.
+         */
+        post: operations["lift_quarantine"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1116,6 +1198,86 @@ export interface paths {
          * @description The agent says that it has stored a receipt.
          */
         post: operations["acknowledge"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/epochs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Score Epochs
+         * @description List the epochs of scores, newest first.
+         */
+        get: operations["list_score_epochs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/epochs/{epoch}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Score File
+         * @description Return the published file of an epoch: its leaves and its manifest, whose canonical hash is anchored.
+         */
+        get: operations["get_score_file"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reputation/leaderboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Leaderboard
+         * @description List the agents of the newest anchored epoch, best first: by score, or by that of a specialty.
+         */
+        get: operations["get_leaderboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/scheduler/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Scheduler Status
+         * @description Return what waits, agents by capability with load and health, and the last awards with their reasons.
+         */
+        get: operations["get_scheduler_status"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1672,6 +1834,36 @@ export interface components {
             subject: string;
         };
         /**
+         * AnchorOut
+         * @description The proof of a score: `Reputation.verifyScore(epoch, leaf, proof)`, once the epoch counts.
+         */
+        AnchorOut: {
+            chain: components["schemas"]["ChainRef"];
+            /** Counts */
+            counts: boolean;
+            /**
+             * Counts From
+             * Format: date-time
+             */
+            counts_from: string;
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /** Epoch */
+            epoch: number;
+            leaf: components["schemas"]["LeafOut"];
+            /** 32 bytes as hex */
+            manifest_hash: string;
+            /** Proof */
+            proof: string[];
+            /** 32 bytes as hex */
+            root: string;
+            /** Uri */
+            uri: string;
+        };
+        /**
          * AppealOut
          * @description The appeal that can be paid for now. The next panel sits when both sides have paid.
          *
@@ -1963,7 +2155,7 @@ export interface components {
         };
         /**
          * BreakerOut
-         * @description The circuit breaker of one node: `open` while the node rests after failures and others are asked.
+         * @description The circuit breaker of an agent's server, or of a chain node of ours.
          */
         BreakerOut: {
             /** Failures */
@@ -1971,10 +2163,13 @@ export interface components {
             /** Id */
             id: string;
             /**
-             * State
+             * Kind
              * @enum {string}
              */
-            state: "closed" | "open";
+            kind: "agent" | "node";
+            /** Retry At */
+            retry_at: string | null;
+            state: components["schemas"]["State"];
             /**
              * Updated At
              * Format: date-time
@@ -1992,6 +2187,32 @@ export interface components {
             signature: string;
             /** unix seconds */
             valid_until: number;
+        };
+        /**
+         * CapabilityOut
+         * @description The demand for a capability and who has it. An agent counts in exactly one of ok, full, resting and silent.
+         */
+        CapabilityOut: {
+            /** Agents */
+            agents: number;
+            /** Capability */
+            capability: string;
+            /** Capacity */
+            capacity: number;
+            /** Full */
+            full: number;
+            /** In Flight */
+            in_flight: number;
+            /** Newcomers */
+            newcomers: number;
+            /** Ok */
+            ok: number;
+            /** Resting */
+            resting: number;
+            /** Silent */
+            silent: number;
+            /** Waiting Tasks */
+            waiting_tasks: number;
         };
         /**
          * CaseOut
@@ -2353,6 +2574,28 @@ export interface components {
             verifier: string | null;
         };
         /**
+         * DecisionOut
+         * @description An award that was made.
+         */
+        DecisionOut: {
+            /** EIP-55 address */
+            agent: string;
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** base units of USDC */
+            price_units: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+        };
+        /**
          * DeliverableOut
          * @description What the agent handed in.
          */
@@ -2545,6 +2788,39 @@ export interface components {
             url: string;
         };
         /**
+         * EpochOut
+         * @description An epoch: `computed` here, `pending` on the chain until `counts_from`, or `vetoed` and never counting.
+         *
+         *     `replaced` was never anchored: another one was computed for its number.
+         */
+        EpochOut: {
+            /** Block Number */
+            block_number: number;
+            chain: components["schemas"]["ChainRef"] | null;
+            /** Counts From */
+            counts_from: string | null;
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /** Epoch */
+            epoch: number;
+            /** Leaf Count */
+            leaf_count: number;
+            /** 32 bytes as hex */
+            manifest_hash: string;
+            /** 32 bytes as hex */
+            root: string;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "computed" | "replaced" | "pending" | "counts" | "vetoed";
+            /** Uri */
+            uri: string;
+        };
+        /**
          * EscrowOut
          * @description The escrow side of a deal: the agreed terms and what the chain says of them.
          */
@@ -2647,20 +2923,25 @@ export interface components {
         };
         /**
          * FailureOut
-         * @description A node that fails, with its last error.
+         * @description A server that fails, with its last error.
          */
         FailureOut: {
             /** Failures */
             failures: number;
             /** Id */
             id: string;
-            /** Last Error */
-            last_error: string | null;
             /**
-             * State
+             * Kind
              * @enum {string}
              */
-            state: "closed" | "open";
+            kind: "agent" | "node";
+            /** Last Error */
+            last_error: string | null;
+            /** Opened */
+            opened: number | null;
+            /** Retry At */
+            retry_at: string | null;
+            state: components["schemas"]["State"];
             /**
              * Updated At
              * Format: date-time
@@ -2674,6 +2955,20 @@ export interface components {
         FaucetIn: {
             /** base units of USDC */
             amount_units: string;
+        };
+        /**
+         * FileLeafOut
+         * @description A score in the published file; every leaf is of the file's epoch.
+         */
+        FileLeafOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Jobs */
+            jobs: number;
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_value_units: string;
         };
         /**
          * FileOut
@@ -2695,6 +2990,16 @@ export interface components {
          * @enum {string}
          */
         Finality: "seen" | "safe" | "final";
+        /**
+         * ForecastOut
+         * @description The score so many days after the epoch's end if nothing more happens.
+         */
+        ForecastOut: {
+            /** Days */
+            days: number;
+            /** Score */
+            score: number;
+        };
         /**
          * Heartbeat
          * @description Every 15 seconds, so that a dead connection is noticed.
@@ -2889,6 +3194,80 @@ export interface components {
             queued: number;
         };
         /**
+         * LeaderOut
+         * @description One place of the leaderboard; `value` is what it is ordered by: the score, or that of the specialty.
+         */
+        LeaderOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Epoch */
+            epoch: number;
+            /** Jobs */
+            jobs: number;
+            /** Name */
+            name: string | null;
+            /** Rank */
+            rank: number;
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_value_units: string;
+            /** Slug */
+            slug: string | null;
+            tier: components["schemas"]["Tier"];
+            /** Value */
+            value: number;
+        };
+        /**
+         * LeafOut
+         * @description What is anchored of an agent, in the order of `ScoreLeaf`.
+         */
+        LeafOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Epoch */
+            epoch: number;
+            /** Jobs */
+            jobs: number;
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_value_units: string;
+        };
+        /**
+         * LiftIn
+         * @description An operator's word that he has looked at why a key is quarantined.
+         */
+        LiftIn: {
+            /** Reason */
+            reason: string;
+        };
+        /**
+         * LoadOut
+         * @description An agent, what it is busy with and whether it may be given work.
+         */
+        LoadOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Capabilities */
+            capabilities: string[];
+            /** Capacity */
+            capacity: number;
+            /**
+             * Health
+             * @enum {string}
+             */
+            health: "ok" | "full" | "resting" | "silent";
+            /** In Flight */
+            in_flight: number;
+            /** Last Heartbeat */
+            last_heartbeat: string | null;
+            /** Newcomer */
+            newcomer: boolean;
+            /** Rests Until */
+            rests_until: string | null;
+        };
+        /**
          * Manifest
          * @description What `deliverable_hash` commits to: keccak256 of its RFC 8785 JSON, files sorted by name.
          */
@@ -2992,8 +3371,15 @@ export interface components {
         OperatorAlarmOut: {
             /** Cleared At */
             cleared_at: string | null;
+            /** Cleared By */
+            cleared_by: string | null;
             /** Detail */
             detail: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
             /** Kind */
             kind: string;
             /**
@@ -3140,10 +3526,24 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[EpochOut] */
+        Page_EpochOut_: {
+            /** Items */
+            items: components["schemas"]["EpochOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[IntentOut] */
         Page_IntentOut_: {
             /** Items */
             items: components["schemas"]["IntentOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[LeaderOut] */
+        Page_LeaderOut_: {
+            /** Items */
+            items: components["schemas"]["LeaderOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -3330,7 +3730,7 @@ export interface components {
              * @default false
              */
             cancel: boolean;
-            /** Nonce */
+            /** nonce of a pool */
             nonce: number;
             /** signature as hex */
             signature: string;
@@ -3476,6 +3876,17 @@ export interface components {
             valid_until: number;
         };
         /**
+         * RefusedOut
+         * @description The best of the agents that are refused for one reason.
+         */
+        RefusedOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Points Bps */
+            points_bps: number;
+            why: components["schemas"]["Why"];
+        };
+        /**
          * ReleaseIn
          * @description `Release(escrowId,cumulativeReleased,validUntil)` by the buyer.
          */
@@ -3526,6 +3937,46 @@ export interface components {
             signer: string;
             /** unix seconds */
             valid_until: number;
+        };
+        /**
+         * ReputationOut
+         * @description An agent's newest anchored score, with the steps to it; `anchor` is null where it has none and is a newcomer.
+         *
+         *     Speed, quality, reliability and specialties are computed with the epoch and are not anchored.
+         */
+        ReputationOut: {
+            /** Active Days */
+            active_days: number;
+            /** EIP-55 address */
+            agent: string;
+            anchor: components["schemas"]["AnchorOut"] | null;
+            /** Base */
+            base: number;
+            /** Current */
+            current: number;
+            /** Days Since Outcome */
+            days_since_outcome: number | null;
+            /** Forecast */
+            forecast: components["schemas"]["ForecastOut"][];
+            /** Jobs */
+            jobs: number;
+            /** Quality */
+            quality: number;
+            /** Recent */
+            recent: number;
+            /** Reliability */
+            reliability: number;
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_value_units: string;
+            /** Specialties */
+            specialties: components["schemas"]["SpecialtyOut"][];
+            /** Speed */
+            speed: number;
+            tier: components["schemas"]["Tier"];
+            /** full witnesses, in millionths */
+            witnesses_ppm: number;
         };
         /**
          * Requirements
@@ -3664,6 +4115,41 @@ export interface components {
             /** base units of USDC */
             required_stake_units: string;
         };
+        /**
+         * SchedulerStatusOut
+         * @description What waits, who could do it, and what was decided lately. Figures are of now; nothing is assigned by asking.
+         */
+        SchedulerStatusOut: {
+            /** Agents */
+            agents: components["schemas"]["LoadOut"][];
+            /** Capabilities */
+            capabilities: components["schemas"]["CapabilityOut"][];
+            /** Decisions */
+            decisions: components["schemas"]["DecisionOut"][];
+            /** Newcomer Share Bps */
+            newcomer_share_bps: number;
+            /** Rule Version */
+            rule_version: number;
+            /** Waiting */
+            waiting: components["schemas"]["WaitingOut"][];
+            /** Waiting Tasks */
+            waiting_tasks: number;
+            weights: components["schemas"]["WeightsOut"];
+        };
+        /**
+         * ScoreFileOut
+         * @description The published file of an epoch: `aicp reputation verify` and `aicp audit --scores` read it as it is.
+         */
+        ScoreFileOut: {
+            /** Epoch */
+            epoch: number;
+            /** Leaves */
+            leaves: components["schemas"]["FileLeafOut"][];
+            /** Manifest */
+            manifest: {
+                [key: string]: unknown;
+            };
+        };
         ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * SessionOut
@@ -3715,6 +4201,18 @@ export interface components {
              * @default
              */
             transaction: string;
+        };
+        /**
+         * SpecialtyOut
+         * @description One specialty; 2,000 where the agent has done nothing in it.
+         */
+        SpecialtyOut: {
+            /** Dimension */
+            dimension: string;
+            /** Score */
+            score: number;
+            /** Value */
+            value: string;
         };
         /**
          * SplitAcceptanceIn
@@ -3795,6 +4293,12 @@ export interface components {
             /** unix seconds */
             valid_before: number;
         };
+        /**
+         * State
+         * @description What becomes of a call.
+         * @enum {string}
+         */
+        State: "closed" | "open" | "half_open";
         /**
          * StatusOut
          * @description How far the mirror is, and whether on-chain and off-chain payments are being taken.
@@ -4077,6 +4581,12 @@ export interface components {
             ticket: string;
         };
         /**
+         * Tier
+         * @description How good a success rate, or a score, is.
+         * @enum {string}
+         */
+        Tier: "excellent" | "very_good" | "good" | "fair" | "low" | "new";
+        /**
          * TimelineItem
          * @description One line of the deal's history, from the app or from the chain.
          */
@@ -4289,13 +4799,60 @@ export interface components {
             title: string;
         };
         /**
+         * WaitingOut
+         * @description An open task, and what the rule would decide on it now if its buyer left the choice to it.
+         */
+        WaitingOut: {
+            /** Agent */
+            agent: string | null;
+            /** base units of USDC */
+            budget_units: string;
+            /** Capability */
+            capability: string;
+            /** Points Bps */
+            points_bps: number;
+            /** Refused */
+            refused: components["schemas"]["RefusedOut"][];
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            why: components["schemas"]["Why"];
+        };
+        /**
+         * WeightsOut
+         * @description What points are made of, in basis points, together 10,000.
+         */
+        WeightsOut: {
+            /** Reputation */
+            reputation: number;
+            /** Room */
+            room: number;
+            /** Specialty */
+            specialty: number;
+            /** Speed */
+            speed: number;
+        };
+        /**
+         * Why
+         * @description Why an agent was chosen or refused, or why a task waits.
+         * @enum {string}
+         */
+        Why: "best" | "newcomer" | "fewer_points" | "newcomers_turn" | "full" | "resting" | "silent" | "too_dear" | "tried" | "no_capability" | "expired";
+        /**
          * WithdrawalIn
          * @description `Withdrawal(account,to,amount,nonce,validUntil)` of the Escrow ledger; account is the session.
          */
         WithdrawalIn: {
             /** base units of USDC */
             amount_units: string;
-            /** Nonce */
+            /** nonce */
             nonce: number;
             /** signature as hex */
             signature: string;
@@ -4600,6 +5157,39 @@ export interface operations {
             };
         };
     };
+    get_reputation: {
+        parameters: {
+            query?: {
+                min_finality?: components["schemas"]["Finality"];
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReputationOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     logout: {
         parameters: {
             query?: never;
@@ -4830,6 +5420,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BreakerOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reset_circuit_breaker: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                breaker_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BreakerOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -5821,6 +6444,39 @@ export interface operations {
             };
         };
     };
+    clear_alarm: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                alarm_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OperatorAlarmOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     keys: {
         parameters: {
             query?: never;
@@ -5837,6 +6493,43 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["KeysReportOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    lift_quarantine: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                address: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["LiftIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["KeyOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -6239,6 +6932,137 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReceiptOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_score_epochs: {
+        parameters: {
+            query?: {
+                min_finality?: components["schemas"]["Finality"];
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_EpochOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_score_file: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                epoch: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ScoreFileOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_leaderboard: {
+        parameters: {
+            query?: {
+                /** @description As `task_type:compute`. */
+                specialty?: string | null;
+                tier?: components["schemas"]["Tier"] | null;
+                min_jobs?: number;
+                capability?: string | null;
+                min_finality?: components["schemas"]["Finality"];
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LeaderOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_scheduler_status: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SchedulerStatusOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

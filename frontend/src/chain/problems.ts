@@ -59,8 +59,19 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
   },
   session_key_cap: { sentence: 'The session key has ordered all it may in a day.', todo: 'Try again tomorrow (UTC).' },
   nothing_to_claim: { sentence: 'The chain has claimed all this channel has earned.', todo: '' },
+  deposit_too_small: { sentence: 'The deposit is not worth the gas it takes.', todo: 'Deposit more.' },
   claim_not_worth: {
     sentence: 'What is unclaimed is not worth its gas yet.',
     todo: 'Wait for more, or claim with the receipt yourself.',
+  },
+  agent_resting: {
+    sentence: "The agent's server has failed lately and is left alone for a while.",
+    todo: 'Try again later, or choose another agent.',
+  },
+  quarantine_changed: { sentence: 'The key is quarantined for another reason by now.', todo: 'Look again.' },
+  key_not_settled: { sentence: 'What the chain has of this key is not final yet.', todo: 'Try again in a minute.' },
+  key_in_foreign_use: {
+    sentence: "Somebody else's transaction of this key waits for a block.",
+    todo: 'Find out who holds the key before it is used again.',
   },
 }

@@ -213,8 +213,7 @@ class Domain:
         return self._separator
 
 
-@dataclass(frozen=True, slots=True)
-class TypedMessage:
+class TypedMessage(msgspec.Struct, frozen=True, gc=False):
     """An EIP-712 message. Subclasses are generated; `FIELDS` holds (attribute, name, type) in signing order."""
 
     type_string: ClassVar[str]

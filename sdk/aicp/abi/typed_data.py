@@ -8,7 +8,6 @@ The digest of EscrowTerms is the escrow id, that of ChannelConfig the channel id
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, Final, Self
 
 from aicp.abi.runtime import (
@@ -28,8 +27,7 @@ from aicp.abi.runtime import (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowTerms(TypedMessage):
+class EscrowTerms(TypedMessage, frozen=True, gc=False):
     """`EscrowTerms(address client,address provider,address verifier,address arbiter,uint96 amount,uint16 feeBps,uint8 quorum,uint40 acceptBy,uint40 deliverBy,uint32 challengePeriod,uint32 disputeTimeout,bytes32 jobHash,uint256 salt)`"""
 
     type_string: ClassVar[str] = (
@@ -123,8 +121,7 @@ class EscrowTerms(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Acceptance(TypedMessage):
+class Acceptance(TypedMessage, frozen=True, gc=False):
     """`Acceptance(bytes32 escrowId,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Acceptance(bytes32 escrowId,uint40 validUntil)"
@@ -152,8 +149,7 @@ class Acceptance(TypedMessage):
         return cls(escrow_id=values[0], valid_until=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Fund(TypedMessage):
+class Fund(TypedMessage, frozen=True, gc=False):
     """`Fund(bytes32 escrowId,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Fund(bytes32 escrowId,uint40 validUntil)"
@@ -181,8 +177,7 @@ class Fund(TypedMessage):
         return cls(escrow_id=values[0], valid_until=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Cancellation(TypedMessage):
+class Cancellation(TypedMessage, frozen=True, gc=False):
     """`Cancellation(bytes32 escrowId,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Cancellation(bytes32 escrowId,uint40 validUntil)"
@@ -210,8 +205,7 @@ class Cancellation(TypedMessage):
         return cls(escrow_id=values[0], valid_until=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Response(TypedMessage):
+class Response(TypedMessage, frozen=True, gc=False):
     """`Response(bytes32 escrowId,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Response(bytes32 escrowId,uint40 validUntil)"
@@ -239,8 +233,7 @@ class Response(TypedMessage):
         return cls(escrow_id=values[0], valid_until=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Dispute(TypedMessage):
+class Dispute(TypedMessage, frozen=True, gc=False):
     """`Dispute(bytes32 escrowId,bytes32 evidenceHash,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Dispute(bytes32 escrowId,bytes32 evidenceHash,uint40 validUntil)"
@@ -274,8 +267,7 @@ class Dispute(TypedMessage):
         return cls(escrow_id=values[0], evidence_hash=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Rating(TypedMessage):
+class Rating(TypedMessage, frozen=True, gc=False):
     """`Rating(bytes32 escrowId,uint8 score,bytes32 commentHash,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Rating(bytes32 escrowId,uint8 score,bytes32 commentHash,uint40 validUntil)"
@@ -317,8 +309,7 @@ class Rating(TypedMessage):
         return cls(escrow_id=values[0], score=values[1], comment_hash=values[2], valid_until=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class Submission(TypedMessage):
+class Submission(TypedMessage, frozen=True, gc=False):
     """`Submission(bytes32 escrowId,bytes32 deliverableHash,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Submission(bytes32 escrowId,bytes32 deliverableHash,uint40 validUntil)"
@@ -352,8 +343,7 @@ class Submission(TypedMessage):
         return cls(escrow_id=values[0], deliverable_hash=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Release(TypedMessage):
+class Release(TypedMessage, frozen=True, gc=False):
     """`Release(bytes32 escrowId,uint96 cumulativeReleased,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Release(bytes32 escrowId,uint96 cumulativeReleased,uint40 validUntil)"
@@ -389,8 +379,7 @@ class Release(TypedMessage):
         return cls(escrow_id=values[0], cumulative_released=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Refund(TypedMessage):
+class Refund(TypedMessage, frozen=True, gc=False):
     """`Refund(bytes32 escrowId,uint96 cumulativeRefunded,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Refund(bytes32 escrowId,uint96 cumulativeRefunded,uint40 validUntil)"
@@ -426,8 +415,7 @@ class Refund(TypedMessage):
         return cls(escrow_id=values[0], cumulative_refunded=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Split(TypedMessage):
+class Split(TypedMessage, frozen=True, gc=False):
     """`Split(bytes32 escrowId,uint96 toProvider,uint96 toClient,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Split(bytes32 escrowId,uint96 toProvider,uint96 toClient,uint40 validUntil)"
@@ -469,8 +457,7 @@ class Split(TypedMessage):
         return cls(escrow_id=values[0], to_provider=values[1], to_client=values[2], valid_until=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class Withdrawal(TypedMessage):
+class Withdrawal(TypedMessage, frozen=True, gc=False):
     """`Withdrawal(address account,address to,uint96 amount,uint256 nonce,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Withdrawal(address account,address to,uint96 amount,uint256 nonce,uint40 validUntil)"
@@ -522,8 +509,7 @@ class Withdrawal(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelConfig(TypedMessage):
+class ChannelConfig(TypedMessage, frozen=True, gc=False):
     """`ChannelConfig(address payer,address payerAuthorizer,address receiver,address receiverAuthorizer,address token,uint40 withdrawDelay,bytes32 salt)`"""
 
     type_string: ClassVar[str] = (
@@ -587,8 +573,7 @@ class ChannelConfig(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PoolKey(TypedMessage):
+class PoolKey(TypedMessage, frozen=True, gc=False):
     """`PoolKey(address payer,address payerAuthorizer,address operator)`"""
 
     type_string: ClassVar[str] = "PoolKey(address payer,address payerAuthorizer,address operator)"
@@ -626,8 +611,7 @@ class PoolKey(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Voucher(TypedMessage):
+class Voucher(TypedMessage, frozen=True, gc=False):
     """`Voucher(bytes32 channelId,uint128 maxClaimableAmount)`"""
 
     type_string: ClassVar[str] = "Voucher(bytes32 channelId,uint128 maxClaimableAmount)"
@@ -655,8 +639,7 @@ class Voucher(TypedMessage):
         return cls(channel_id=values[0], max_claimable_amount=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimEntry(TypedMessage):
+class ClaimEntry(TypedMessage, frozen=True, gc=False):
     """`ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)`"""
 
     type_string: ClassVar[str] = "ClaimEntry(bytes32 channelId,uint128 maxClaimableAmount,uint128 totalClaimed)"
@@ -694,8 +677,7 @@ class ClaimEntry(TypedMessage):
         return cls(channel_id=values[0], max_claimable_amount=values[1], total_claimed=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimBatch(TypedMessage):
+class ClaimBatch(TypedMessage, frozen=True, gc=False):
     """`ClaimBatch(ClaimEntry[] claims)`"""
 
     type_string: ClassVar[str] = (
@@ -712,8 +694,7 @@ class ClaimBatch(TypedMessage):
         return keccak(b"".join(item.struct_hash() for item in self.claims))
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelRefund(TypedMessage):
+class ChannelRefund(TypedMessage, frozen=True, gc=False):
     """`Refund(bytes32 channelId,uint256 nonce,uint128 amount)`"""
 
     type_string: ClassVar[str] = "Refund(bytes32 channelId,uint256 nonce,uint128 amount)"
@@ -747,8 +728,7 @@ class ChannelRefund(TypedMessage):
         return cls(channel_id=values[0], nonce=values[1], amount=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class PoolWithdraw(TypedMessage):
+class PoolWithdraw(TypedMessage, frozen=True, gc=False):
     """`PoolWithdraw(bytes32 poolId,uint96 amount,bool cancel,uint24 nonce,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "PoolWithdraw(bytes32 poolId,uint96 amount,bool cancel,uint24 nonce,uint40 validUntil)"
@@ -794,8 +774,7 @@ class PoolWithdraw(TypedMessage):
         return cls(pool_id=values[0], amount=values[1], cancel=values[2], nonce=values[3], valid_until=values[4])
 
 
-@dataclass(frozen=True, slots=True)
-class PoolRelease(TypedMessage):
+class PoolRelease(TypedMessage, frozen=True, gc=False):
     """`PoolRelease(bytes32 poolId,uint24 nonce,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "PoolRelease(bytes32 poolId,uint24 nonce,uint40 validUntil)"
@@ -829,8 +808,7 @@ class PoolRelease(TypedMessage):
         return cls(pool_id=values[0], nonce=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Unstake(TypedMessage):
+class Unstake(TypedMessage, frozen=True, gc=False):
     """`Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)"
@@ -872,8 +850,7 @@ class Unstake(TypedMessage):
         return cls(agent=address_from_abi(values[0]), amount=values[1], nonce=values[2], valid_until=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class Bid(TypedMessage):
+class Bid(TypedMessage, frozen=True, gc=False):
     """`Bid(bytes32 taskHash,address agent,uint96 amount,uint32 etaSeconds,bool escrowOnly,uint40 validUntil,bytes32 salt)`"""
 
     type_string: ClassVar[str] = (
@@ -937,8 +914,7 @@ class Bid(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class BidCommit(TypedMessage):
+class BidCommit(TypedMessage, frozen=True, gc=False):
     """`BidCommit(bytes32 taskHash,bytes32 commitment,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "BidCommit(bytes32 taskHash,bytes32 commitment,uint40 validUntil)"
@@ -972,8 +948,7 @@ class BidCommit(TypedMessage):
         return cls(task_hash=values[0], commitment=values[1], valid_until=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class BidWithdrawal(TypedMessage):
+class BidWithdrawal(TypedMessage, frozen=True, gc=False):
     """`BidWithdrawal(bytes32 bidHash)`"""
 
     type_string: ClassVar[str] = "BidWithdrawal(bytes32 bidHash)"
@@ -997,8 +972,7 @@ class BidWithdrawal(TypedMessage):
         return cls(bid_hash=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class BidReceipt(TypedMessage):
+class BidReceipt(TypedMessage, frozen=True, gc=False):
     """`BidReceipt(bytes32 bidHash,uint64 seq)`"""
 
     type_string: ClassVar[str] = "BidReceipt(bytes32 bidHash,uint64 seq)"
@@ -1026,8 +1000,7 @@ class BidReceipt(TypedMessage):
         return cls(bid_hash=values[0], seq=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Award(TypedMessage):
+class Award(TypedMessage, frozen=True, gc=False):
     """`Award(bytes32 taskHash,bytes32 bidHash,bytes32 bidsRoot,uint64 bidCount)`"""
 
     type_string: ClassVar[str] = "Award(bytes32 taskHash,bytes32 bidHash,bytes32 bidsRoot,uint64 bidCount)"
@@ -1069,8 +1042,7 @@ class Award(TypedMessage):
         return cls(task_hash=values[0], bid_hash=values[1], bids_root=values[2], bid_count=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class TaskOrder(TypedMessage):
+class TaskOrder(TypedMessage, frozen=True, gc=False):
     """`TaskOrder(bytes32 taskHash,address buyer,uint96 maxAmount,uint40 validUntil,bytes32 salt)`"""
 
     type_string: ClassVar[str] = (
@@ -1124,8 +1096,7 @@ class TaskOrder(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MicroOrder(TypedMessage):
+class MicroOrder(TypedMessage, frozen=True, gc=False):
     """`MicroOrder(bytes32 channelId,bytes32 bidHash,uint96 price,uint40 deliverBy,uint40 evaluateBy)`"""
 
     type_string: ClassVar[str] = (
@@ -1175,8 +1146,7 @@ class MicroOrder(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class MicroDelivery(TypedMessage):
+class MicroDelivery(TypedMessage, frozen=True, gc=False):
     """`MicroDelivery(bytes32 orderHash,bytes32 deliverableHash)`"""
 
     type_string: ClassVar[str] = "MicroDelivery(bytes32 orderHash,bytes32 deliverableHash)"
@@ -1204,8 +1174,7 @@ class MicroDelivery(TypedMessage):
         return cls(order_hash=values[0], deliverable_hash=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class MicroVerdict(TypedMessage):
+class MicroVerdict(TypedMessage, frozen=True, gc=False):
     """`MicroVerdict(bytes32 orderHash,bytes32 deliverableHash,bool accepted,uint8 reason)`"""
 
     type_string: ClassVar[str] = "MicroVerdict(bytes32 orderHash,bytes32 deliverableHash,bool accepted,uint8 reason)"
@@ -1247,8 +1216,7 @@ class MicroVerdict(TypedMessage):
         return cls(order_hash=values[0], deliverable_hash=values[1], accepted=values[2], reason=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class MicroReturn(TypedMessage):
+class MicroReturn(TypedMessage, frozen=True, gc=False):
     """`MicroReturn(bytes32 orderHash)`"""
 
     type_string: ClassVar[str] = "MicroReturn(bytes32 orderHash)"
@@ -1272,8 +1240,187 @@ class MicroReturn(TypedMessage):
         return cls(order_hash=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class Vote(TypedMessage):
+class Quote(TypedMessage, frozen=True, gc=False):
+    """`Quote(address agent,uint96 base,uint32 successes,uint32 decided,uint8 complexity,uint16 urgencyBps,uint96 price,uint16 formula,uint64 asOfBlock,uint40 validUntil)`"""
+
+    type_string: ClassVar[str] = (
+        "Quote(address agent,uint96 base,uint32 successes,uint32 decided,uint8 complexity,uint16 urgencyBps,uint96 price,uint16 formula,uint64 asOfBlock,uint40 validUntil)"
+    )
+    PRIMARY_TYPE: ClassVar[str] = "Quote"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("5a666fed5b2277f83328db929c3f1ce3f9d2134879da792b81c7c26e39f298aa")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("agent", "agent", "address"),
+        ("base", "base", "uint96"),
+        ("successes", "successes", "uint32"),
+        ("decided", "decided", "uint32"),
+        ("complexity", "complexity", "uint8"),
+        ("urgency_bps", "urgencyBps", "uint16"),
+        ("price", "price", "uint96"),
+        ("formula", "formula", "uint16"),
+        ("as_of_block", "asOfBlock", "uint64"),
+        ("valid_until", "validUntil", "uint40"),
+    )
+
+    agent: bytes
+    base: int
+    successes: int
+    decided: int
+    complexity: int
+    urgency_bps: int
+    price: int
+    formula: int
+    as_of_block: int
+    valid_until: int
+
+    def encode(self) -> bytes:
+        return (
+            word_address(self.agent)
+            + word_uint(self.base, 96)
+            + word_uint(self.successes, 32)
+            + word_uint(self.decided, 32)
+            + word_uint(self.complexity, 8)
+            + word_uint(self.urgency_bps, 16)
+            + word_uint(self.price, 96)
+            + word_uint(self.formula, 16)
+            + word_uint(self.as_of_block, 64)
+            + word_uint(self.valid_until, 40)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            agent=read_address(data, at),
+            base=read_uint(data, at + 32, 96),
+            successes=read_uint(data, at + 64, 32),
+            decided=read_uint(data, at + 96, 32),
+            complexity=read_uint(data, at + 128, 8),
+            urgency_bps=read_uint(data, at + 160, 16),
+            price=read_uint(data, at + 192, 96),
+            formula=read_uint(data, at + 224, 16),
+            as_of_block=read_uint(data, at + 256, 64),
+            valid_until=read_uint(data, at + 288, 40),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(
+            agent=address_from_abi(values[0]),
+            base=values[1],
+            successes=values[2],
+            decided=values[3],
+            complexity=values[4],
+            urgency_bps=values[5],
+            price=values[6],
+            formula=values[7],
+            as_of_block=values[8],
+            valid_until=values[9],
+        )
+
+
+class AwardInputs(TypedMessage, frozen=True, gc=False):
+    """`AwardInputs(bytes32 taskHash,bytes32 bidHash,bytes32 inputsHash,uint16 rule)`"""
+
+    type_string: ClassVar[str] = "AwardInputs(bytes32 taskHash,bytes32 bidHash,bytes32 inputsHash,uint16 rule)"
+    PRIMARY_TYPE: ClassVar[str] = "AwardInputs"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("c58a615bfa19ddf2afa9b7e876333c9907ebb70b7ab91250d515504ae3120dfb")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("task_hash", "taskHash", "bytes32"),
+        ("bid_hash", "bidHash", "bytes32"),
+        ("inputs_hash", "inputsHash", "bytes32"),
+        ("rule", "rule", "uint16"),
+    )
+
+    task_hash: bytes
+    bid_hash: bytes
+    inputs_hash: bytes
+    rule: int
+
+    def encode(self) -> bytes:
+        return (
+            word_bytes(self.task_hash, 32)
+            + word_bytes(self.bid_hash, 32)
+            + word_bytes(self.inputs_hash, 32)
+            + word_uint(self.rule, 16)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            task_hash=read_bytes(data, at, 32),
+            bid_hash=read_bytes(data, at + 32, 32),
+            inputs_hash=read_bytes(data, at + 64, 32),
+            rule=read_uint(data, at + 96, 16),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(task_hash=values[0], bid_hash=values[1], inputs_hash=values[2], rule=values[3])
+
+
+class Vouch(TypedMessage, frozen=True, gc=False):
+    """`Vouch(address voucher,address agent,uint96 atRisk,uint40 validFrom,uint40 validUntil,bytes32 salt)`"""
+
+    type_string: ClassVar[str] = (
+        "Vouch(address voucher,address agent,uint96 atRisk,uint40 validFrom,uint40 validUntil,bytes32 salt)"
+    )
+    PRIMARY_TYPE: ClassVar[str] = "Vouch"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("093bdcf6cc717f06353ffdc2829ffc8c8eb7b95f989c01994a783e4ea91be8fa")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("voucher", "voucher", "address"),
+        ("agent", "agent", "address"),
+        ("at_risk", "atRisk", "uint96"),
+        ("valid_from", "validFrom", "uint40"),
+        ("valid_until", "validUntil", "uint40"),
+        ("salt", "salt", "bytes32"),
+    )
+
+    voucher: bytes
+    agent: bytes
+    at_risk: int
+    valid_from: int
+    valid_until: int
+    salt: bytes
+
+    def encode(self) -> bytes:
+        return (
+            word_address(self.voucher)
+            + word_address(self.agent)
+            + word_uint(self.at_risk, 96)
+            + word_uint(self.valid_from, 40)
+            + word_uint(self.valid_until, 40)
+            + word_bytes(self.salt, 32)
+        )
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            voucher=read_address(data, at),
+            agent=read_address(data, at + 32),
+            at_risk=read_uint(data, at + 64, 96),
+            valid_from=read_uint(data, at + 96, 40),
+            valid_until=read_uint(data, at + 128, 40),
+            salt=read_bytes(data, at + 160, 32),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(
+            voucher=address_from_abi(values[0]),
+            agent=address_from_abi(values[1]),
+            at_risk=values[2],
+            valid_from=values[3],
+            valid_until=values[4],
+            salt=values[5],
+        )
+
+
+class Vote(TypedMessage, frozen=True, gc=False):
     """`Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)`"""
 
     type_string: ClassVar[str] = "Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)"
@@ -1321,8 +1468,7 @@ class Vote(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class VoteCommit(TypedMessage):
+class VoteCommit(TypedMessage, frozen=True, gc=False):
     """`Commit(uint256 disputeId,uint8 round,bytes32 commitment)`"""
 
     type_string: ClassVar[str] = "Commit(uint256 disputeId,uint8 round,bytes32 commitment)"
@@ -1356,8 +1502,7 @@ class VoteCommit(TypedMessage):
         return cls(dispute_id=values[0], round=values[1], commitment=values[2])
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosure(TypedMessage):
+class Disclosure(TypedMessage, frozen=True, gc=False):
     """`Disclosure(uint256 disputeId,address account)`"""
 
     type_string: ClassVar[str] = "Disclosure(uint256 disputeId,address account)"
@@ -1385,8 +1530,7 @@ class Disclosure(TypedMessage):
         return cls(dispute_id=values[0], account=address_from_abi(values[1]))
 
 
-@dataclass(frozen=True, slots=True)
-class JurorUnstake(TypedMessage):
+class JurorUnstake(TypedMessage, frozen=True, gc=False):
     """`Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)`"""
 
     type_string: ClassVar[str] = "Unstake(address agent,uint96 amount,uint256 nonce,uint40 validUntil)"
@@ -1428,8 +1572,7 @@ class JurorUnstake(TypedMessage):
         return cls(agent=address_from_abi(values[0]), amount=values[1], nonce=values[2], valid_until=values[3])
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiveWithAuthorization(TypedMessage):
+class ReceiveWithAuthorization(TypedMessage, frozen=True, gc=False):
     """`ReceiveWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)`"""
 
     type_string: ClassVar[str] = (
@@ -1488,8 +1631,7 @@ class ReceiveWithAuthorization(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TransferWithAuthorization(TypedMessage):
+class TransferWithAuthorization(TypedMessage, frozen=True, gc=False):
     """`TransferWithAuthorization(address from,address to,uint256 value,uint256 validAfter,uint256 validBefore,bytes32 nonce)`"""
 
     type_string: ClassVar[str] = (
@@ -1548,8 +1690,7 @@ class TransferWithAuthorization(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CancelAuthorization(TypedMessage):
+class CancelAuthorization(TypedMessage, frozen=True, gc=False):
     """`CancelAuthorization(address authorizer,bytes32 nonce)`"""
 
     type_string: ClassVar[str] = "CancelAuthorization(address authorizer,bytes32 nonce)"
@@ -1577,8 +1718,7 @@ class CancelAuthorization(TypedMessage):
         return cls(authorizer=address_from_abi(values[0]), nonce=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class Permit(TypedMessage):
+class Permit(TypedMessage, frozen=True, gc=False):
     """`Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)`"""
 
     type_string: ClassVar[str] = "Permit(address owner,address spender,uint256 value,uint256 nonce,uint256 deadline)"
@@ -1630,8 +1770,7 @@ class Permit(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPermissions(TypedMessage):
+class TokenPermissions(TypedMessage, frozen=True, gc=False):
     """`TokenPermissions(address token,uint256 amount)`"""
 
     type_string: ClassVar[str] = "TokenPermissions(address token,uint256 amount)"
@@ -1659,8 +1798,7 @@ class TokenPermissions(TypedMessage):
         return cls(token=address_from_abi(values[0]), amount=values[1])
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowFundWitness(TypedMessage):
+class EscrowFundWitness(TypedMessage, frozen=True, gc=False):
     """`EscrowFundWitness(bytes32 escrowId)`"""
 
     type_string: ClassVar[str] = "EscrowFundWitness(bytes32 escrowId)"
@@ -1684,8 +1822,7 @@ class EscrowFundWitness(TypedMessage):
         return cls(escrow_id=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class PoolDepositWitness(TypedMessage):
+class PoolDepositWitness(TypedMessage, frozen=True, gc=False):
     """`PoolDepositWitness(bytes32 poolId)`"""
 
     type_string: ClassVar[str] = "PoolDepositWitness(bytes32 poolId)"
@@ -1709,8 +1846,7 @@ class PoolDepositWitness(TypedMessage):
         return cls(pool_id=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class DepositWitness(TypedMessage):
+class DepositWitness(TypedMessage, frozen=True, gc=False):
     """`DepositWitness(bytes32 channelId)`"""
 
     type_string: ClassVar[str] = "DepositWitness(bytes32 channelId)"
@@ -1734,8 +1870,7 @@ class DepositWitness(TypedMessage):
         return cls(channel_id=values[0])
 
 
-@dataclass(frozen=True, slots=True)
-class EscrowFundPermit(TypedMessage):
+class EscrowFundPermit(TypedMessage, frozen=True, gc=False):
     """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,EscrowFundWitness witness)`"""
 
     type_string: ClassVar[str] = (
@@ -1771,8 +1906,7 @@ class EscrowFundPermit(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class PoolDepositPermit(TypedMessage):
+class PoolDepositPermit(TypedMessage, frozen=True, gc=False):
     """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,PoolDepositWitness witness)`"""
 
     type_string: ClassVar[str] = (
@@ -1808,8 +1942,7 @@ class PoolDepositPermit(TypedMessage):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class ChannelDepositPermit(TypedMessage):
+class ChannelDepositPermit(TypedMessage, frozen=True, gc=False):
     """`PermitWitnessTransferFrom(TokenPermissions permitted,address spender,uint256 nonce,uint256 deadline,DepositWitness witness)`"""
 
     type_string: ClassVar[str] = (
@@ -1912,6 +2045,9 @@ MESSAGES: Final[dict[str, type[TypedMessage]]] = {
     "MicroDelivery": MicroDelivery,
     "MicroVerdict": MicroVerdict,
     "MicroReturn": MicroReturn,
+    "Quote": Quote,
+    "AwardInputs": AwardInputs,
+    "Vouch": Vouch,
     "Vote": Vote,
     "VoteCommit": VoteCommit,
     "Disclosure": Disclosure,
@@ -1960,6 +2096,9 @@ DOMAIN_OF: Final[dict[type[TypedMessage], str]] = {
     MicroDelivery: "marketplace",
     MicroVerdict: "marketplace",
     MicroReturn: "marketplace",
+    Quote: "marketplace",
+    AwardInputs: "marketplace",
+    Vouch: "marketplace",
     Vote: "arbiter",
     VoteCommit: "arbiter",
     Disclosure: "arbiter",
@@ -1981,6 +2120,7 @@ __all__ = [
     "MESSAGES",
     "Acceptance",
     "Award",
+    "AwardInputs",
     "Bid",
     "BidCommit",
     "BidReceipt",
@@ -2011,6 +2151,7 @@ __all__ = [
     "PoolKey",
     "PoolRelease",
     "PoolWithdraw",
+    "Quote",
     "Rating",
     "ReceiveWithAuthorization",
     "Refund",
@@ -2025,6 +2166,7 @@ __all__ = [
     "Unstake",
     "Vote",
     "VoteCommit",
+    "Vouch",
     "Voucher",
     "Withdrawal",
     "arbiter_domain",

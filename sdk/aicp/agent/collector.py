@@ -9,7 +9,6 @@ from typing import Final
 
 from aicp.agent.agent import Options
 from aicp.client import AgentActions
-from aicp.client.direct import DirectChain
 from aicp.client.models import Receipt
 from aicp.rules.primitives import format_usdc, parse_usdc
 
@@ -66,6 +65,8 @@ class Collector:
     async def _claim_overdue(self, rpc_url: str) -> None:
         store, chain = await self._actions.market.store(), await self._actions.market.chain()
         now = dt.datetime.now(dt.UTC)
+        from aicp.client.direct import DirectChain  # web3 is slow to load
+
         direct = DirectChain(rpc_url, self._actions.market.wallet, chain)
         for receipt in store.best_receipts():
             claimed = await direct.claimed_units(receipt.channel_id)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from aicp.abi.enums import Status
 from aicp.abi.typed_data import EscrowTerms
 from aicp.client import Unreachable
-from aicp.client.direct import DirectChain
+
+if TYPE_CHECKING:
+    from aicp.client.direct import DirectChain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,6 @@ import click
 
 from aicp.abi.typed_data import EscrowTerms
 from aicp.client import ClientError, Market
-from aicp.client.direct import DirectChain
 from aicp.client.market import new_salt
 from aicp.client.models import Deal
 from aicp.client.verify import require
@@ -35,6 +34,8 @@ async def dispute_directly(
     kept = Path(f"dispute-{escrow_id.hex()[:16]}.json")
     digest = await asyncio.to_thread(_keep_evidence, kept, escrow_id, market.address, claim, files)
     click.echo(f"What you say is in {kept}; keep it and the files.")
+    from aicp.client.direct import DirectChain  # web3 is slow to load
+
     own = DirectChain(rpc_url, market.wallet, chain)
     return await own.dispute(terms, digest, bond_limit_units=bond_limit_units)
 
@@ -43,6 +44,8 @@ async def respond_directly(market: Market, rpc_url: str, deal: Deal, *, bond_lim
     """Answer a dispute as its agent; return the transaction's hash once it is mined. Raises as above."""
     chain, terms = await market.chain(), await _terms(market, deal)
     require(terms.provider == market.address, "Only the agent answers, and it is another.")
+    from aicp.client.direct import DirectChain
+
     return await DirectChain(rpc_url, market.wallet, chain).respond(terms, bond_limit_units=bond_limit_units)
 
 

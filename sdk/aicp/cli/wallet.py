@@ -7,7 +7,6 @@ from rich.table import Table
 
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
-from aicp.client.direct import DirectChain
 from aicp.client.errors import ClientError, NotEnough, ProblemError
 from aicp.client.models import Intent, Pool
 from aicp.rules.primitives import checksum, format_usdc, hex0x
@@ -177,6 +176,8 @@ async def _collect_directly(market: Market, rpc: str | None) -> None:
         await AgentActions(market).collect_receipts()
     except ClientError as error:
         click.echo(f"Only receipts that are stored here are claimed: {error}", err=True)
+    from aicp.client.direct import DirectChain  # web3 is slow to load
+
     direct = DirectChain(rpc or chain.rpc_url, market.wallet, chain)
     paid = await direct.withdraw()
     click.echo(f"Withdrawn {format_usdc(paid)} USDC from escrows.")

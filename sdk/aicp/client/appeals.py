@@ -12,7 +12,6 @@ from aicp.abi import arbiter as abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.enums import DisputePeriod
 from aicp.client.chain import Chain
-from aicp.client.direct import DirectChain
 from aicp.client.errors import BondAboveLimit, ClientError, NotDue, NotEnough
 from aicp.client.wallet import Wallet
 from aicp.rules.appeals import Appeal, appeal_of
@@ -48,6 +47,8 @@ class Appeals:
             raise ClientError("This deployment has no arbiter.")
         self.address = wallet.address
         self._chain = chain
+        from aicp.client.direct import DirectChain  # web3 is slow to load
+
         self._direct = DirectChain(rpc_url, wallet, chain)
 
     async def standing(self, dispute_id: int) -> Standing:

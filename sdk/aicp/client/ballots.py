@@ -9,13 +9,11 @@ Each call is one transaction with a full sync; the file is readable by its owner
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from aicp.client.kept import create, transaction
 
 _SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS vote (
@@ -45,29 +43,14 @@ class BallotBox:
 
     def __init__(self, path: Path, arbiter: bytes, juror: bytes) -> None:
         """Open or create the file. Raises OSError or sqlite3.Error."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self.path = path
         self._who = (arbiter, juror)
-        with self._transaction() as db:
-            for statement in _SCHEMA:
-                db.execute(statement)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-        finally:
-            db.close()  # without a COMMIT this rolls back
+        create(path, _SCHEMA)
 
     def keep(self, dispute_id: int, round_number: int, ballot: Ballot) -> Ballot:
         """Keep a vote before it is sent; return the one that stands, which is an earlier one if there is any."""
         at = (*self._who, dispute_id.to_bytes(32), round_number)
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute("INSERT OR IGNORE INTO vote VALUES (?, ?, ?, ?, ?, ?)", (*at, ballot.choice, ballot.salt))
             row = db.execute(
                 "SELECT choice, salt FROM vote WHERE arbiter = ? AND juror = ? AND dispute_id = ? AND round = ?", at
@@ -77,7 +60,7 @@ class BallotBox:
     def ballot(self, dispute_id: int, round_number: int) -> Ballot | None:
         """Return the vote of a round, None if there is none here."""
         at = (*self._who, dispute_id.to_bytes(32), round_number)
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute(
                 "SELECT choice, salt FROM vote WHERE arbiter = ? AND juror = ? AND dispute_id = ? AND round = ?", at
             ).fetchone()
@@ -85,7 +68,7 @@ class BallotBox:
 
     def found(self, seats: set[tuple[int, int]], block: int) -> None:
         """Remember seats (dispute, round) and that every block up to this final one was looked at."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             for dispute_id, round_number in seats:
                 db.execute(
                     "INSERT OR IGNORE INTO seat VALUES (?, ?, ?, ?, 0)",
@@ -95,13 +78,13 @@ class BallotBox:
 
     def looked(self) -> int | None:
         """Return the last final block that was looked at, None before the first look."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute("SELECT block FROM looked WHERE arbiter = ? AND juror = ?", self._who).fetchone()
         return None if row is None else int(row[0])
 
     def open_seats(self) -> list[tuple[int, int]]:
         """Return the seats (dispute, round) that are not settled as far as we know."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             rows = db.execute(
                 "SELECT dispute_id, round FROM seat WHERE arbiter = ? AND juror = ? AND done = 0 ORDER BY rowid",
                 self._who,
@@ -111,5 +94,5 @@ class BallotBox:
     def close(self, dispute_id: int, round_number: int) -> None:
         """Look at a settled seat no more."""
         at = (*self._who, dispute_id.to_bytes(32), round_number)
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute("UPDATE seat SET done = 1 WHERE arbiter = ? AND juror = ? AND dispute_id = ? AND round = ?", at)

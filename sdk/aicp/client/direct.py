@@ -1,6 +1,7 @@
 """The same steps sent to the chain by ourselves, for our own gas: nobody is needed to be paid.
 
-Every call is simulated first; a revert is reported by the contract's own error. web3 is imported here only.
+Every call is simulated first; a revert is reported by the contract's own error. web3 is imported here only, so
+whoever needs this module imports it when it is needed.
 """
 
 from __future__ import annotations

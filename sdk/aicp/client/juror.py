@@ -22,7 +22,6 @@ from aicp.abi.enums import BallotState, DisputePeriod
 from aicp.abi.typed_data import Vote, arbiter_domain
 from aicp.client.ballots import Ballot, BallotBox
 from aicp.client.chain import Chain
-from aicp.client.direct import DirectChain
 from aicp.client.errors import ClientError, NotDue
 from aicp.client.wallet import Wallet
 from aicp.rules.primitives import ZERO_ADDRESS, format_usdc
@@ -85,6 +84,8 @@ class Juror:
             raise ClientError("This deployment has no arbiter.")
         self.address = wallet.address
         self._chain = chain
+        from aicp.client.direct import DirectChain  # web3 is slow to load
+
         self._direct = DirectChain(rpc_url, wallet, chain)
         self._box = BallotBox(home, self.arbiter, wallet.address)
 

@@ -154,6 +154,10 @@ class Market:
         """Return the bids of a task, best first. Check one with `aicp.client.verify.check_bid` before trusting it."""
         return await self._list(f"/tasks/{task_id}/bids", models.Bid)
 
+    async def awarded(self, task_id: uuid.UUID) -> models.Award:
+        """Return the last award of a task. Check it with `aicp.client.verify_award` before trusting it."""
+        return models.Award.read(await self.transport.get(f"/tasks/{task_id}/award"))
+
     def deals(
         self, role: Literal["buyer", "agent", "verifier"] | None = None, *, live: bool | None = None
     ) -> AsyncIterator[models.DealSummary]:

@@ -10,14 +10,23 @@ import datetime as dt
 import uuid
 from typing import Any, Literal
 
-from pydantic import Field
-
 from aicp.client.dispute_models import Dispute, Evidence, Rating, ReleaseSignature, SplitOffer
 from aicp.client.files import Manifest, StoredFile
+from aicp.client.wallet_models import Balances, Intent
 from aicp.client.wire import Address, Hash, Model, Signature, Units
 from aicp.rules.route import Path
 
-__all__ = ["Dispute", "Evidence", "Manifest", "Rating", "ReleaseSignature", "SplitOffer", "StoredFile"]
+__all__ = [
+    "Balances",
+    "Dispute",
+    "Evidence",
+    "Intent",
+    "Manifest",
+    "Rating",
+    "ReleaseSignature",
+    "SplitOffer",
+    "StoredFile",
+]
 
 
 class Task(Model):
@@ -329,43 +338,6 @@ class Receipt(Model):
     acknowledged: bool
     claimed: bool
     created_at: dt.datetime
-
-
-class Balances(Model):
-    address: Address
-    usdc_units: Units
-    escrow_ledger_units: Units
-    escrow_ledger_final_units: Units
-    withdrawal_nonce: int
-    staked_units: Units
-    stake_locked_units: Units
-    stake_free_units: Units
-    channel_claimed_units: Units
-    channel_settled_units: Units
-
-
-class Intent(Model):
-    """A transaction the service relays for us."""
-
-    id: uuid.UUID
-    kind: str
-    state: Literal["queued", "sent", "mined", "final", "failed", "expired", "cancelled"]
-    on_behalf_of: Address
-    tx_hash: Hash | None
-    block_number: int | None
-    error_code: str | None
-    error_detail: str | None
-    reference: dict[str, Any] = Field(default_factory=dict)
-
-    @property
-    def landed(self) -> bool:
-        """Mined at least."""
-        return self.state in {"mined", "final"}
-
-    @property
-    def dead(self) -> bool:
-        """Will never be mined."""
-        return self.state in {"failed", "expired", "cancelled"}
 
 
 class AgentProfile(Model):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from aicp.client.models import Intent
+from aicp.client.wallet_models import Intent
 from aicp.client.wire import Address, Hash, Model, Units
 
 

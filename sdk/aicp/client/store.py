@@ -19,14 +19,12 @@ Each call is one transaction with a full sync; two processes of one wallet may s
 from __future__ import annotations
 
 import os
-import sqlite3
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aicp.client.kept import create, transaction
 from aicp.client.models import Receipt
 from aicp.client.wallet import Wallet
 
@@ -115,27 +113,12 @@ class Store:
 
     def __init__(self, path: Path) -> None:
         """Open or create the file, readable by its owner only. Raises OSError or sqlite3.Error."""
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self.path = path
-        with self._transaction() as db:
-            for statement in _SCHEMA.split(";\n"):
-                db.execute(statement)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self.path, timeout=10.0, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-        finally:
-            db.close()  # without a COMMIT this rolls back
+        create(path, _SCHEMA.split(";\n"))
 
     def add_receipt(self, receipt: Receipt) -> None:
         """Keep a receipt for ever. The same one again changes nothing."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute(
                 "INSERT OR IGNORE INTO receipt VALUES (?, ?, ?, ?)",
                 (
@@ -148,7 +131,7 @@ class Store:
 
     def receipts(self, channel_id: bytes | None = None) -> list[Receipt]:
         """Return the receipts of one channel or of all, lowest total first."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             rows = db.execute("SELECT channel_id, document FROM receipt").fetchall()
         found = [Receipt.model_validate_json(text) for channel, text in rows if channel_id in {None, channel}]
         return sorted(found, key=lambda receipt: (receipt.channel_id, receipt.total_claimed_units))
@@ -159,7 +142,7 @@ class Store:
 
     def put_order(self, order: SignedOrder) -> None:
         """Remember the order of a deal; a deal has one, a later one replaces an expired one."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute(
                 "INSERT OR REPLACE INTO micro_order VALUES (?, ?, ?, ?, ?, ?)",
                 (
@@ -174,7 +157,7 @@ class Store:
 
     def order(self, deal_id: uuid.UUID) -> SignedOrder | None:
         """Return the order of a deal, if one was signed."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute("SELECT * FROM micro_order WHERE deal_id = ?", (str(deal_id),)).fetchone()
         if row is None:
             return None
@@ -189,7 +172,7 @@ class Store:
 
     def order_of_bid(self, bid_hash: bytes) -> SignedOrder | None:
         """Return the newest order of a bid, whatever deal it was signed for."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute(
                 "SELECT deal_id FROM micro_order WHERE bid_hash = ? ORDER BY deliver_by DESC LIMIT 1", (bid_hash,)
             ).fetchone()
@@ -197,13 +180,13 @@ class Store:
 
     def ordered_units(self, channel_id: bytes) -> int:
         """Return the sum of all orders ever signed for a channel: no honest ceiling is above it."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             rows = db.execute("SELECT price_units FROM micro_order WHERE channel_id = ?", (channel_id,)).fetchall()
         return sum(int(price) for (price,) in rows)
 
     def put_deposit(self, deposit: SignedDeposit) -> None:
         """Remember a pool's deposit under way; the same salt again updates it, another one replaces it."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute(
                 "INSERT OR REPLACE INTO pool_deposit VALUES (?, ?, ?, ?, ?)",
                 (
@@ -217,7 +200,7 @@ class Store:
 
     def deposit(self, pool_id: bytes) -> SignedDeposit | None:
         """Return the last deposit signed for a pool."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute("SELECT * FROM pool_deposit WHERE pool_id = ?", (pool_id,)).fetchone()
         if row is None:
             return None
@@ -231,7 +214,7 @@ class Store:
 
     def keep_payment(self, payment: SignedPayment) -> SignedPayment:
         """Keep a payment unless its task has one; return the one the task has."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute("INSERT OR IGNORE INTO escrow_payment VALUES (?, ?, ?, ?, ?)", _payment_row(payment))
             row = db.execute("SELECT * FROM escrow_payment WHERE task_id = ?", (str(payment.task_id),)).fetchone()
         return SignedPayment(
@@ -240,7 +223,7 @@ class Store:
 
     def replace_payment(self, kept: SignedPayment, payment: SignedPayment) -> bool:
         """Put a payment in the place of the kept one. Returns False where another process was first."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             done = db.execute(
                 "UPDATE escrow_payment SET task_hash = ?, escrow_id = ?, units = ?, valid_before = ? "
                 "WHERE task_id = ? AND escrow_id = ? AND valid_before = ?",
@@ -250,28 +233,28 @@ class Store:
 
     def put_stake(self, stake: SignedStake) -> None:
         """Remember a stake that is about to be signed."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute("INSERT INTO signed_stake VALUES (?, ?, ?)", (stake.nonce, str(stake.units), stake.valid_before))
 
     def stakes(self) -> list[SignedStake]:
         """Return every stake that was ever signed."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             rows = db.execute("SELECT nonce, units, valid_before FROM signed_stake").fetchall()
         return [SignedStake(nonce=row[0], units=int(row[1]), valid_before=row[2]) for row in rows]
 
     def put_submission(self, escrow_id: bytes) -> None:
         """Remember for ever that a result was handed in for an escrow."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute("INSERT OR IGNORE INTO submission VALUES (?)", (escrow_id,))
 
     def submitted(self, escrow_id: bytes) -> bool:
         """Return whether a result was ever handed in for an escrow."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             return db.execute("SELECT 1 FROM submission WHERE escrow_id = ?", (escrow_id,)).fetchone() is not None
 
     def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
         """Return the session key of a payer's pool with this operator, if there is one."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             row = db.execute(
                 "SELECT private_key FROM session_key WHERE chain_id = ? AND payer = ? AND operator = ?",
                 (chain_id, payer, operator),
@@ -280,7 +263,7 @@ class Store:
 
     def make_session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet:
         """Return the session key of a payer's pool with this operator, made and kept on first use."""
-        with self._transaction() as db:
+        with transaction(self.path) as db:
             db.execute(
                 "INSERT OR IGNORE INTO session_key VALUES (?, ?, ?, ?)",
                 (chain_id, payer, operator, Wallet.random().secret_key()),

@@ -14,8 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -26,11 +25,13 @@ from aicp.abi.signing import SignatureError, recover
 from aicp.abi.typed_data import Voucher
 from aicp.client.chain import Chain
 from aicp.client.errors import Mismatch, ProblemError, Unreachable
+from aicp.client.kept import create, transaction
 from aicp.client.wallet import Wallet
 from aicp.rules.ids import channel_id, marketplace_config, pool_id, pool_key
 from aicp.rules.primitives import checksum, hex0x
 
 MOST_AT_ONCE: Final = 1_000
+SERVICE_ERRORS: Final = 500
 _DELAYS: Final = (0.1, 0.3, 1.0, 2.0)
 _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS bare_voucher (
@@ -63,32 +64,19 @@ class VoucherBook:
     """What was signed, in a file; two processes of one payer may share it."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the file. Raises sqlite3.Error."""
+        """Open or create the file, readable by its owner only. Raises OSError or sqlite3.Error."""
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with self._transaction() as db:
-            db.execute(_SCHEMA)
-
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        db = sqlite3.connect(self._path, timeout=10.0, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous = FULL")
-            db.execute("BEGIN IMMEDIATE")
-            yield db
-            db.execute("COMMIT")
-        finally:
-            db.close()  # without a COMMIT this rolls back
+        create(path, [_SCHEMA])
 
     def settled(self, channel: bytes) -> int:
         """Return the highest ceiling known to be stored, 0 for a new channel."""
-        with self._transaction() as db:
+        with transaction(self._path) as db:
             row = db.execute("SELECT ceiling_units FROM bare_voucher WHERE channel_id = ?", (channel,)).fetchone()
         return 0 if row is None else int(row[0])
 
     def pending(self, channel: bytes) -> Signed | None:
         """Return the voucher under way, if there is one."""
-        with self._transaction() as db:
+        with transaction(self._path) as db:
             row = db.execute(
                 "SELECT pending_units, pending_signature FROM bare_voucher WHERE channel_id = ?", (channel,)
             ).fetchone()
@@ -96,7 +84,7 @@ class VoucherBook:
 
     def begin(self, channel: bytes, voucher: Signed) -> None:
         """Put a voucher under way, before it is sent. Raises sqlite3.IntegrityError where another one is."""
-        with self._transaction() as db:
+        with transaction(self._path) as db:
             db.execute("INSERT OR IGNORE INTO bare_voucher VALUES (?, '0', NULL, NULL)", (channel,))
             done = db.execute(
                 "UPDATE bare_voucher SET pending_units = ?, pending_signature = ? "
@@ -108,7 +96,7 @@ class VoucherBook:
 
     def finish(self, channel: bytes, ceiling_units: int) -> None:
         """Note the highest stored ceiling; nothing is under way any more."""
-        with self._transaction() as db:
+        with transaction(self._path) as db:
             db.execute(
                 "INSERT INTO bare_voucher VALUES (?, ?, NULL, NULL) ON CONFLICT (channel_id) DO UPDATE "
                 "SET ceiling_units = excluded.ceiling_units, pending_units = NULL, pending_signature = NULL",
@@ -206,7 +194,7 @@ class VoucherSender:
                 raise Mismatch(f"The service took {price} base units where {units} were signed for.")
             return Paid(receiver, price, voucher.ceiling_units)
         problem = ProblemError(int(told.get("status", 400)), told)
-        if told.get("retryable"):
+        if told.get("retryable") or problem.status >= SERVICE_ERRORS:
             raise problem  # it may have been stored: it stays under way
         settled = self._book.settled(channel)
         if code == "voucher_stale" and self._is_ours(channel, told):

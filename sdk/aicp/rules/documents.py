@@ -80,14 +80,17 @@ def task_document(
     escrow: bytes,
     salt: bytes,
     verifier: bytes = ZERO_ADDRESS,
+    award_weights: Mapping[str, int] | None = None,
 ) -> dict[str, Any]:
     """Return the task document that `task_hash` commits to. Raises ValueError for equal file names or a short salt.
 
-    A document names a `verifier` only where the buyer named one.
+    A document names a `verifier` and `award_weights` (basis points, see `awarding`) only where the buyer named them.
     """
     if len(salt) != 32:
         raise ValueError("a salt has 32 bytes")
-    named = {} if verifier == ZERO_ADDRESS else {"verifier": checksum(verifier)}
+    named: dict[str, Any] = {} if verifier == ZERO_ADDRESS else {"verifier": checksum(verifier)}
+    if award_weights is not None:
+        named["award_weights"] = dict(award_weights)
     return {
         "version": TASK_DOCUMENT_VERSION,
         "id": str(task_id),

@@ -8,6 +8,7 @@ from sqlalchemy import create_engine, inspect
 from backend.db import migrate
 from backend.db.engine import plain_dsn, sync_url
 from backend.db.tables import METADATA
+from backend.txm import repo
 
 pytestmark = pytest.mark.services
 
@@ -26,6 +27,18 @@ def test_up_down_and_up_again_leaves_what_the_models_say(fresh_pg_url: str) -> N
         }
     engine.dispose()
     assert found == set(METADATA.tables) | {"app.alembic_version"}
+
+
+def test_intents_are_found_by_the_beginning_of_their_key_without_reading_all(fresh_pg_url: str) -> None:
+    migrate.upgrade(fresh_pg_url)
+    engine = create_engine(sync_url(fresh_pg_url))
+    with engine.begin() as connection:
+        connection.exec_driver_sql("SET enable_seqscan = off")
+        statement = repo.intents_like("x402_exact:ab:").compile(connection, compile_kwargs={"literal_binds": True})
+        plan = connection.exec_driver_sql(f"EXPLAIN {statement}".replace("%", "%%")).scalars().all()
+    engine.dispose()
+    assert any("ix_intent_key_prefix" in line for line in plan), plan
+    assert any("Index Cond" in line for line in plan), plan
 
 
 def test_urls_keep_their_socket_and_change_their_driver() -> None:

@@ -92,6 +92,19 @@ def test_killed_again_and_again_it_ends_with_the_same_rows(lab: Lab, engine: Eng
     assert digest(engine) == kept
 
 
+def test_the_process_that_reads_ahead_goes_when_the_mirror_has_caught_up(
+    lab: Lab, engine: Engine, spawn: Spawn
+) -> None:
+    lab.stake()
+    process = spawn()
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_for(lambda: len(children.read_text().split()) == 1, "a process reads ahead", 60)
+    wait_for(lambda: caught_up(engine, lab), "it catches up", 90)
+    wait_for(lambda: not children.read_text().split(), "it reads alone", 30)
+    lab.deposit_pool(USDC)
+    wait_for(lambda: caught_up(engine, lab), "it goes on", 60)
+
+
 def test_the_loser_of_two_processes_exits_with_its_own_code(lab: Lab, engine: Engine, spawn: Spawn) -> None:
     first = spawn()
     wait_for(lambda: caught_up(engine, lab), "the first one catches up", 90)

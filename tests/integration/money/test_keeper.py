@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from dataclasses import replace
 
+import msgspec
 import pytest
 
 from aicp.abi import escrow as escrow_abi
@@ -43,7 +43,7 @@ def dust(world: World, like: Deal, number: int) -> list[bytes]:
     agreed = terms.from_json(world.terms_row(like).terms)
     world.send(world.rival.address, world.ctx.deployment.usdc, usdc_abi.encode_approve(escrow, 10 * USDC))
     for _ in range(number):
-        strange = replace(agreed, client=world.rival.address, amount=10_000, salt=secrets.randbits(200))
+        strange = msgspec.structs.replace(agreed, client=world.rival.address, amount=10_000, salt=secrets.randbits(200))
         world.send(world.rival.address, escrow, escrow_abi.encode_fund(strange))
     world.turn()
     return [bytes(r[0]) for r in world.sql("SELECT escrow_id FROM chain.escrow") if r[0] not in before]

@@ -6,6 +6,8 @@ import secrets
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import event
+from sqlalchemy.orm import Session
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.signing import recover
@@ -20,8 +22,10 @@ from backend.errors import (
     TermsMismatch,
     VoucherAbovePool,
 )
+from backend.payments import pools, repo, view
 from backend.payments.errors import PoolClosing, SessionKeyCap
 from backend.payments.receipts import Filter, page
+from backend.payments.schemas import PoolOut
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 
@@ -243,3 +247,35 @@ def test_an_announced_withdrawal_stops_orders_and_claims_everything_at_once(worl
     assert now - paid == earned
     totals = world.one("SELECT sum(total_claimed_units) FROM chain.channel WHERE pool_id = :id", id=world.pool_id)
     assert int(totals) == earned, "what is claimed on chain is what receipts say"
+
+
+def test_a_pool_of_any_number_of_channels_is_shown_in_as_many_steps(world: World, monkeypatch) -> None:
+    """Channels cost a buyer a base unit each: showing a pool must not take a question for every one of them."""
+    asked: list[str] = []
+
+    def shown() -> PoolOut:
+        asked.clear()
+
+        def read(session: Session) -> PoolOut:
+            event.listen(session.get_bind(), "before_cursor_execute", noted)
+            try:
+                return pools.read(session, world.ctx, world.pool_id, world.buyer.address)
+            finally:
+                event.remove(session.get_bind(), "before_cursor_execute", noted)
+
+        return world.read(read)
+
+    def noted(*statement: object) -> None:
+        asked.append(str(statement[2]))
+
+    world.write(lambda s: s.execute(repo.new_pool(world.pool_id, world.buyer.address, world.session_key.address,
+                                                  world.ctx.operator.address)))  # fmt: skip
+    known, few = len(shown().channels), len(asked)
+    for number in range(5):
+        world.write(
+            lambda s, n=number: s.execute(repo.new_channel(secrets.token_bytes(32), world.pool_id, bytes([n] * 20)))
+        )
+    assert (len(shown().channels), len(asked)) == (known + 5, few)
+    newest = [channel.channel_id for channel in shown().channels][-3:]
+    monkeypatch.setattr(view, "MOST_CHANNELS", 3)
+    assert [channel.channel_id for channel in shown().channels] == newest

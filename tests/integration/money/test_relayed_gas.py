@@ -25,6 +25,8 @@ from tests.fixtures.sdkhost import open_market
 
 pytestmark = pytest.mark.services
 
+LEAST = USDC // 10
+"""The smallest deposit that is relayed."""
 GAS_PER_LOOP = 26
 HONEST, DEARER, BURNING = 4_000, 7_000, 450_000
 """Loops of a wallet with many owners, of one that needs more than is reserved, of one that wastes gas."""
@@ -44,13 +46,13 @@ class LoopingWallet(ContractWallet):
 
 
 def ask(world: World, wallet: LoopingWallet, store: Path) -> uuid.UUID:
-    """Let the wallet ask for a deposit of one base unit; return the intent."""
+    """Let the wallet ask for the least deposit; return the intent."""
     wallet.install(world.chain.rpc)
     world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_transfer(wallet.address, 10 * USDC))
 
     async def run() -> uuid.UUID:
         async with open_market(world, wallet, store) as market:
-            return uuid.UUID(str((await PoolActions(market).deposit(1)).id))
+            return uuid.UUID(str((await PoolActions(market).deposit(LEAST)).id))
 
     return asyncio.run(run())
 
@@ -62,7 +64,7 @@ def over(world: World, asked: uuid.UUID) -> uuid.UUID:
 
 
 def deposit(world: World, wallet: LoopingWallet, store: Path) -> uuid.UUID:
-    """Let the wallet deposit one base unit through the relayer; return the intent once it is over."""
+    """Let the wallet make the least deposit through the relayer; return the intent once it is over."""
     return over(world, ask(world, wallet, store))
 
 
@@ -167,7 +169,7 @@ def test_past_the_budget_the_next_call_is_refused_for_the_day(world: World, tmp_
     async def again() -> None:
         async with open_market(world, wallet, tmp_path / "again") as market:
             with pytest.raises(ProblemError) as refused:
-                await PoolActions(market).deposit(1)
+                await PoolActions(market).deposit(LEAST)
             assert refused.value.code == "limit_exceeded"
 
     asyncio.run(again())

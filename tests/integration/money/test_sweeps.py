@@ -12,6 +12,7 @@ from backend.deals import reconcile
 from backend.deals import repo as deals_repo
 from backend.deals.models import Deal
 from backend.errors import Unavailable
+from backend.settlement import service as settlement
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
@@ -104,3 +105,12 @@ def test_idle_deals_never_starve_a_newer_one(world: World) -> None:
     assert live.index(late.id) >= IDLE, "all the idle ones come before it"
     sweeps.reconcile(world.machine)
     assert world.state(late) == "assigned", "one round looks at all of them"
+
+
+def test_receipts_that_cannot_be_signed_hold_up_no_claim(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> int:
+        raise RuntimeError("the key's service is gone")
+
+    monkeypatch.setattr(sweeps, "sign_receipts", fail)
+    monkeypatch.setattr(settlement, "settle", lambda _: 3)
+    assert sweeps.settle(world.machine) == 3

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
+from dataclasses import replace
+
 import pytest
 
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from aicp.rules.primitives import hex0x
+from backend.context import OperatorSigner
 from backend.payments import due
 from backend.payments.receipts import Filter, acknowledge_many, page
 from backend.worker import sweeps
@@ -76,3 +81,35 @@ def test_the_ledger_read_for_receipts_stops_before_a_transaction_that_still_runs
         slow.rollback()
     assert sweeps.sign_receipts(world.machine) == 1
     assert receipts_of(world, agent) == [(50, 50)]
+
+
+def test_what_was_read_without_the_operators_key_is_signed_for_once_it_is_here(world: World, shards: Shards) -> None:
+    agents = [receiver(960 + number) for number in range(3)]
+    sweeps.sign_receipts(world.machine)
+    for agent in agents:
+        assert shards.send(voucher(world, agent, 70)).status_code == 200
+    another = OperatorSigner.from_hex(hex0x(secrets.token_bytes(32)))
+    elsewhere = replace(world.machine, ctx=replace(world.ctx, signers=(another,)))
+    assert sweeps.sign_receipts(elsewhere) == 0
+    assert sweeps.sign_receipts(elsewhere) == 0
+    assert world.write(lambda s: due.issue_for(s, world.ctx, agents[0])) == 1, "an agent that reads is not kept waiting"
+    assert sweeps.sign_receipts(world.machine) == 2
+    assert [receipts_of(world, agent) for agent in agents] == [[(70, 70)]] * 3
+    assert world.one("SELECT count(*) FROM app.unsigned_channel") == 0
+    assert shards.send(voucher(world, agents[1], 80)).status_code == 200
+    assert sweeps.sign_receipts(world.machine) == 1
+    assert world.one("SELECT count(*) FROM app.unsigned_channel") == 0, "what can be signed for is not put aside"
+
+
+def test_a_channel_put_aside_and_locked_is_signed_for_in_a_later_round(world: World, shards: Shards) -> None:
+    agent = receiver(970)
+    sweeps.sign_receipts(world.machine)
+    assert shards.send(voucher(world, agent, 40)).status_code == 200
+    another = OperatorSigner.from_hex(hex0x(secrets.token_bytes(32)))
+    sweeps.sign_receipts(replace(world.machine, ctx=replace(world.ctx, signers=(another,))))
+    with world.machine.db.engine.connect() as busy:
+        busy.exec_driver_sql("SELECT 1 FROM app.channel FOR UPDATE")
+        assert sweeps.sign_receipts(world.machine) == 0
+        busy.rollback()
+    assert sweeps.sign_receipts(world.machine) == 1
+    assert receipts_of(world, agent) == [(40, 40)]

@@ -120,3 +120,30 @@ def test_a_commit_that_fails_is_never_told_as_stored(world: World) -> None:
         world.sql("DROP FUNCTION app.refuse() CASCADE")
     assert isinstance(offered(world.ctx, voucher(world, agent, 2_000))[0], Accepted)
     assert paid(world) == before + 1_000
+
+
+@pytest.mark.parametrize("nonsense", ["0xzz", "latest", "0x" + "g" * 64, "0x\xb2\xb2"])
+def test_a_question_about_no_channel_holds_up_nobody(world: World, nonsense: str) -> None:
+    async def run() -> Outcome:
+        engine = Engine(world.ctx, own=lambda _: True)
+        await engine.start()
+        try:
+            with pytest.raises(ValueError, match="channel"):
+                await asyncio.wait_for(engine.state(nonsense), 10)
+            body = msgspec.convert(voucher(world, receiver(77), 1_000), VoucherIn)
+            return (await asyncio.wait_for(engine.accept([body]), 10))[0]
+        finally:
+            await engine.stop()
+
+    assert isinstance(asyncio.run(run()), Accepted)
+
+
+def test_a_ceiling_above_all_payments_is_answered_like_any_other(world: World) -> None:
+    agent = receiver(78)
+    assert isinstance(offered(world.ctx, voucher(world, agent, 1_000))[0], Accepted)
+    # an order may come with a ceiling no bare voucher can reach
+    world.sql(
+        "UPDATE app.channel SET ceiling_units = :most WHERE receiver = :agent", most=2**96 - 1, agent=agent
+    )  # fmt: skip
+    below, pays = offered(world.ctx, voucher(world, agent, 2**64), voucher(world, receiver(79), 1_000))
+    assert (code(below), code(pays)) == (Code.STALE, None)

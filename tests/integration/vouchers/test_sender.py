@@ -50,6 +50,23 @@ class Forgetful(httpx.AsyncHTTPTransport):
         raise httpx.ReadError("the answer is lost")
 
 
+class Broken(httpx.AsyncHTTPTransport):
+    """Carries requests out and answers that something went wrong."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        await (await super().handle_async_request(request)).aread()
+        return httpx.Response(500, json={"status": 500, "code": "internal", "title": "Something went wrong."})
+
+
+def test_an_error_of_the_service_is_no_refusal(world: World, shards: Shards, tmp_path: Path) -> None:
+    before, agent = paid(world), receiver(805)
+    with pytest.raises(ProblemError):
+        pay(world, shards, tmp_path / "a", (agent, 30), transport=Broken())
+    assert VoucherBook(tmp_path / "a").pending(way(world, agent).channel_id) is not None
+    assert pay(world, shards, tmp_path / "a", (agent, 5)) == [Paid(agent, 5, 35)]
+    assert paid(world) == before + 35
+
+
 def test_a_lost_answer_is_taken_up_and_pays_once(world: World, shards: Shards, tmp_path: Path) -> None:
     before, agent = paid(world), receiver(800)
     assert pay(world, shards, tmp_path / "a", (agent, 70)) == [Paid(agent, 70, 70)]

@@ -124,6 +124,12 @@ def test_channels_and_pools_nobody_knows(world: World, shards: Shards) -> None:
     assert world.one("SELECT count(*) FROM app.pool") == 1
 
 
+@pytest.mark.parametrize("text", ["1.5", "0x", "0x" + "g" * 64, "0x" + "00" * 31, "x" * 66])
+def test_asking_for_a_channel_that_is_none_costs_nobody_else_an_answer(world: World, shards: Shards, text: str) -> None:
+    for asked, answer in ((text, "voucher_malformed"), ("0x" + secrets.token_hex(32), "channel_unknown")):
+        assert code(shards.http.get(f"{shards.url(0)}/channels/{asked}")) == answer
+
+
 def test_a_batch_answers_each_in_its_place(world: World, shards: Shards) -> None:
     before, agent = paid(world), receiver(4)
     bodies = [voucher(world, agent, 100 * step) for step in range(1, 11)]

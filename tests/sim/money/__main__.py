@@ -1,4 +1,5 @@
-"""`python tests/sim/money [--seed N] [--count N] [--steps N] [--workers N] [--anvil]`, or `SEED=N`: stories of money.
+"""`python tests/sim/money [--seed N] [--first N] [--count N] [--steps N] [--workers N] [--anvil] [--journal FILE]`:
+stories of money; `SEED=N` tells one.
 
 Prints a line for every story that fails, then how often everything happened. Exit code 1 when one failed.
 """

@@ -11,11 +11,10 @@ from aicp.abi.typed_data import ClaimBatch, ClaimEntry, Voucher
 from aicp.rules.primitives import keccak
 from backend.context import Context
 from backend.payments.channels import Lane
-from tests.sim.chain import Mined
 from tests.sim.money import contract
 from tests.sim.money.contract import Money, recovered
 from tests.sim.money.ground import Ground, money_at
-from tests.sim.money.people import Purse, cast
+from tests.sim.money.people import Person, Purse, cast
 
 if TYPE_CHECKING:
     from tests.sim.money.stage import Stage
@@ -39,22 +38,31 @@ def conserved(money: Money, supply: int) -> None:
 
 
 def covered(stage: Stage, purse: Purse) -> None:
-    """What was just promised fits into the pool as the mirror's newest and final blocks have it. Raises Wrong."""
+    """What was just promised is there, as the mirror's newest and final blocks have it. Raises Wrong.
+
+    Each channel pays from its own balance first, and all of them pay the rest from the pool.
+    """
     with stage.sandbox.engine.connect() as connection:
         row = connection.execute(text("SELECT hash, finalized_hash FROM chain.cursor")).one()
-    blocks = [stage.chain.by_hash[bytes(row.hash)], stage.chain.by_hash[bytes(row.finalized_hash)]]
-    room = min(_net(block, stage.ctx, purse) for block in blocks)
-    promised = stage.market.book.promised(purse, stage.market.latest)
-    require(promised <= room, f"{promised} promised from a pool that has had {room}")
+    for at in (row.hash, row.finalized_hash):
+        money = money_at(stage.chain.by_hash[bytes(at)])
+        pool = money.book.pools.get(purse.parties)
+        room = 0 if pool is None else pool.balance - pool.asked
+        drawn = sum(_beyond_own(stage, money, purse, agent) for agent in cast().agents)
+        require(drawn <= room, f"{drawn} promised from a pool that has {room}")
 
 
-def _net(block: Mined, ctx: Context, purse: Purse) -> int:
-    """Return all a pool was ever given and has not given back or is not asked for."""
-    money = money_at(block)
-    operator = contract.text(ctx.operator.address)
-    pool = money.book.pools.get((contract.text(purse.buyer.address), contract.text(purse.session.address), operator))
-    claimed = sum(claimed_on(money, purse.lane(ctx, agent)) for agent in cast().agents)
-    return claimed + (0 if pool is None else pool.balance - pool.asked)
+def _beyond_own(stage: Stage, money: Money, purse: Purse, agent: Person) -> int:
+    """Return what the two channels to an agent may still draw from the pool."""
+    book, found = stage.market.book, 0
+    promised = book.promised(purse, agent, stage.market.latest)
+    for way, units in zip(purse.lanes(stage.ctx, agent), promised, strict=True):
+        channel = money.book.channels.get(way.channel_id)
+        own = 0
+        if channel is not None:
+            own = channel.balance - channel.asked - book.given_back(way.channel_id, channel.refund_nonce)
+        found += max(0, units - max(0, own))
+    return found
 
 
 def claimed_on(money: Money, way: Lane) -> int:
@@ -70,10 +78,12 @@ def at_rest(stage: Stage) -> Counter[str]:
     with stage.sandbox.engine.connect() as connection:
         for purse in cast().purses:
             for agent in cast().agents:
-                way, earned = purse.lane(ctx, agent), stage.market.book.earned(purse, agent)
-                paid = _paid(connection, ground, f"{purse.buyer} to {agent}", way, earned)
-                _receipts(connection, ground, ctx, way, earned)
-                counts.update(agents_paid=int(paid > 0), units_paid=paid)
+                book = stage.market.book
+                earnings = (book.earned(purse, agent), book.sold(purse, agent))
+                for way, earned in zip(purse.lanes(ctx, agent), earnings, strict=True):
+                    paid = _paid(connection, ground, f"{purse.buyer} to {agent}", way, earned)
+                    _receipts(connection, ground, ctx, way, earned)
+                    counts.update(agents_paid=int(paid > 0), units_paid=paid)
         _settled(ground.money)
         _nonces(connection, ground)
         counts += _intents(connection, ground)
@@ -102,7 +112,7 @@ def _receipts(connection: Connection, ground: Ground, ctx: Context, way: Lane, e
         entry = ClaimEntry(channel_id=way.channel_id, max_claimable_amount=ceiling, total_claimed=total)
         digest = ClaimBatch(claims=(entry,)).digest(ctx.domains.channel)
         signer = recovered(digest, bytes(row.operator_signature))
-        require(signer == contract.text(ctx.operator.address), "a receipt is not the operator's")
+        require(signer == contract.text(way.config.receiver_authorizer), "a receipt is not the operator's")
         voucher = Voucher(channel_id=way.channel_id, max_claimable_amount=ceiling).digest(ctx.domains.channel)
         signer = recovered(voucher, bytes(row.voucher_signature))
         require(signer == contract.text(way.voucher_signer), "a receipt without its voucher")

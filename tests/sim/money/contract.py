@@ -225,6 +225,15 @@ def _refund(money: Money, tx: Tx, *arguments: Any) -> list[ModelEvent]:
     return money.channel.refundWithSignature(tx, Config(*config), amount, nonce, given(raw))
 
 
+def _multicall(money: Money, tx: Tx, parts: Sequence[bytes]) -> list[ModelEvent]:
+    """All of them or none: who calls leaves a state behind that a refusal has spoilt."""
+    found: list[ModelEvent] = []
+    for data in parts:
+        name, kinds = _functions(CHANNEL)[data[:4]]
+        found += _CALLS[name](money, tx, *eth_abi.decode(kinds, data[4:]))
+    return found
+
+
 _PLAIN: Final = (
     "depositPoolWithAuthorization", "initiatePoolWithdraw", "initiatePoolWithdrawWithSignature", "cancelPoolWithdraw",
     "cancelPoolWithdrawWithSignature", "finalizePoolWithdraw", "releasePool", "releasePoolWithSignature", "settle",
@@ -236,6 +245,7 @@ _CALLS: Final[dict[str, Callable[..., list[ModelEvent]]]] = {
     "claimBatch": _batch,
     "deposit": _deposit,
     "refundWithSignature": _refund,
+    "multicall": _multicall,
 }
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from backend.errors import Unavailable
 from tests.sim.guards import Removal, away, nothing
-from tests.sim.money import paying, sending
+from tests.sim.money import outside, paying, sending
 from tests.sim.money.stage import Stage
 
 
@@ -206,6 +206,17 @@ GUARDS: Final = (
         *("T12", "a nonce no node ever takes is spent on nothing", sending.rejected_for_good),
         away("backend.txm.broadcast:replace_by_noop", instead=nothing),
     ),
+    Guard(
+        *("T13", "whatever a message rings for is on the clock too", outside.only_the_clock_rings),
+        rewritten(
+            "backend.worker.app:_schedule",
+            ("for name, queue in QUEUES.items()", 'for name, queue in QUEUES.items() if name != "aicp.settle"'),
+        ),
+    ),
+    Guard(
+        *("T14", "a batch of claims is looked at again under the lock", outside.two_settle_at_once),
+        rewritten("backend.settlement.service:_enqueue", ("if len(still) < len(rows):", "if False:")),
+    ),
     Guard("T15", "the wrong node's words come first", sending.words_of_a_wrong_node, _known_comes_first),
     Guard(
         *("T16", "each receipt is simulated before it is in a batch", paying.bad_row),
@@ -240,10 +251,17 @@ GUARDS: Final = (
         ),
     ),
     Guard("P4b", "the answer follows the COMMIT", paying.lost_commit, _answer_before_commit),
+    Guard(
+        *("P5", "what nobody knows is not told as stored", outside.database_goes_away),
+        rewritten(
+            "backend.payments.writer:Writer._written",
+            ("self._lose([*(item for item, _ in everybody), *plan.lower])\n        return False", "return True"),
+        ),
+    ),
     Guard("P6", "nothing is promised on what is not final", paying.deposit_reorged_out, _newest_block_only),
     Guard(
-        *("P7", "threatened receipts are claimed at any price", paying.withdrawal_with_receipts),
-        rewritten("backend.settlement.repo:claimable", ("due = or_(threatened, and_(", "due = or_(false(), and_(")),
+        *("P7", "threatened receipts are claimed at once", paying.withdrawal_with_receipts),
+        rewritten("backend.settlement.repo:claimable", ("due = or_(endangered, and_(", "due = or_(false(), and_(")),
     ),
     Guard(
         *("P7", "a withdrawal with receipts raises an alarm", paying.alarm_of_a_withdrawal),
@@ -273,5 +291,12 @@ GUARDS: Final = (
     Guard(
         *("P9", "no claim before the mirror has read the one before", paying.claims_follow_the_mirror),
         rewritten("backend.settlement.repo:claimable", (_LATE, "or_(~failed, over)")),
+    ),
+    Guard(
+        *("P11", "what waits is bounded", outside.more_than_it_takes),
+        rewritten(
+            "backend.payments.engine:Engine.offer",
+            ("self._writer.waiting + len(self._looking) - self._batched >= MOST_WAITING", "False"),
+        ),
     ),
 )

@@ -22,13 +22,14 @@ from backend.deals.schemas import DeliveryIn, OrderIn, ReturnIn, VerdictIn
 from backend.errors import Problem, Unavailable
 from backend.files.models import Upload
 from backend.files.schemas import Manifest, ManifestFile
-from backend.payments import orders, pools
+from backend.payments import moves, orders, pools
+from backend.payments.schemas import PoolMoveIn
 from backend.tasks import service as tasks
 from backend.tasks.schemas import TaskIn
 from tests.contracts.model.channel_types import PoolDeal
 from tests.sim.db import Crash
 from tests.sim.money.book import OPEN, Book, Order, State
-from tests.sim.money.contract import CHANNEL, calldata, text
+from tests.sim.money.contract import CHANNEL, calldata
 from tests.sim.money.people import Person, Purse, cast
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ class Market:
         self.book = Book()
         self.careless = False
         """Whether buyers sometimes sign a ceiling that is too low."""
+        self.resync: Callable[[], object] = lambda: None
+        """Called ahead of an order: a client first learns what became of its vouchers."""
         self._fresh = self._latest = 0
         self.doubts: list[Act] = []
         """Deposits and withdrawals without an answer: asked again as they were."""
@@ -87,7 +90,7 @@ class Market:
 
     def deposit(self, purse: Purse | None = None, units: int = 0) -> None:
         """Deposit through the relayer."""
-        purse = purse or self.random.choice(cast().purses)
+        purse = purse or (self.someone() if self.random.random() < 0.7 else self.random.choice(cast().purses))
         units = units or self._units(6_000_000)
         given = purse.deposit(self.ctx, units, self.fresh("salt"), self.now + self.random.choice((60, 600, 6_000)))
 
@@ -108,7 +111,7 @@ class Market:
         cancel = pool.finalize_at > 0 and self.random.random() < 0.7
         units = 0 if cancel else self.random.choice((pool.balance or 1, self._units(3_000_000)))
         if self.random.random() < 0.5:
-            parties = (text(purse.session.address), text(self.ctx.operator.address))
+            parties = purse.parties[1:]
             name = "cancelPoolWithdraw" if cancel else "initiatePoolWithdraw"
             data = calldata(name, *parties) if cancel else calldata(name, *parties, units)
             self.ground.send_of(purse.buyer.address, CHANNEL, data)
@@ -123,10 +126,33 @@ class Market:
         if self.ask("cancel_withdraw" if cancel else "withdraw", act) == "unknown":
             self.doubts.append(act)
 
+    def someone(self) -> Purse:
+        """Return a purse to pay from: mostly one that may."""
+        able = [one for one in cast().purses if self.on_chain(one) and self.ctx.takes(one.operator.address)]
+        return self.random.choice(able if able and self.random.random() < 0.9 else cast().purses)
+
     def on_chain(self, purse: Purse) -> PoolDeal | None:
         """Return a pool as the chain's head has it."""
-        book = self.ground.money.book
-        return book.pools.get((text(purse.buyer.address), text(purse.session.address), text(self.ctx.operator.address)))
+        return self.ground.money.book.pools.get(purse.parties)
+
+    def move(self) -> None:
+        """Move a pool to the buyer's other operator: a withdrawal, and the deposit that follows it."""
+        purse = self.random.choice(cast().purses)
+        pool, target = self.on_chain(purse), cast().other(purse)
+        if pool is None or not pool.balance or pool.finalize_at:
+            return
+        units = self.random.choice((pool.balance, self.random.randint(1, pool.balance)))
+        later = self.now + self.ctx.constants.pool_withdraw_delay_seconds + self.random.choice((600, 40_000))
+        given = PoolMoveIn(
+            withdrawal=purse.withdrawal(self.ctx, units, pool.nonce, self.now + self.random.choice((60, 3_000))),
+            deposit=target.deposit(self.ctx, max(1, units // self.random.choice((1, 2))), self.fresh("salt"), later),
+        )  # fmt: skip
+
+        def act(session: Session) -> object:
+            return moves.move(session, self.ctx, purse.pool, purse.buyer.address, given)
+
+        if self.ask("move", act) == "unknown":
+            self.doubts.append(act)
 
     # orders
 
@@ -134,12 +160,15 @@ class Market:
         self, purse: Purse | None = None, agent: Person | None = None, price: int = 0, *, signer: Person | None = None
     ) -> Order | None:
         """Get a deal, and order with the session key; the price is reserved."""
-        purse = purse or self.random.choice(cast().purses)
+        purse = purse or self.someone()
         agent = agent or self.random.choice(cast().agents)
+        self.resync()
         price = price or self._units(2_500_000)
         deal = self._deal(purse, agent, price)
         if deal is None:
             return None
+        if deal.operator != purse.operator.address:
+            purse = cast().other(purse)  # the award names whom the buyer has a pool with
         deliver_by = self.now + self.random.choice((300, _AT_WORK))
         evaluate_by = deliver_by + self.random.choice((60, _TO_JUDGE))
         way = purse.lane(self.ctx, agent)
@@ -147,13 +176,14 @@ class Market:
             channel_id=way.channel_id, bid_hash=deal.bid_hash, price=price, deliver_by=deliver_by,
             evaluate_by=evaluate_by,
         )  # fmt: skip
+        ceiling = self._ceiling(purse, agent, price)
         given = OrderIn(
             payer_authorizer=purse.session.address, price_units=price, deliver_by=deliver_by, evaluate_by=evaluate_by,
             signature=purse.session.sign(message, self.ctx.domains.marketplace),
-            voucher=purse.voucher(self.ctx, agent, self._ceiling(purse, agent, price), signer),
+            voucher=purse.voucher(self.ctx, way, ceiling, signer),
         )  # fmt: skip
         order_hash = message.digest(self.ctx.domains.marketplace)
-        order = Order(deal.id, order_hash, purse, agent, price, deliver_by, evaluate_by)
+        order = Order(deal.id, order_hash, purse, agent, price, deliver_by, evaluate_by, ceiling)
         self.book.orders.append(order)
         self.request(order, "order", "placed", lambda s: orders.place(s, self.ctx, deal.id, purse.buyer.address, given))
         return order
@@ -198,6 +228,9 @@ class Market:
         code = self.ask(what, act)
         if code is None:
             order.state, order.doubt, order.last = then, None, act
+            if then == "placed":
+                key = (order.purse.pool, order.agent.address)
+                self.book.stored[key] = max(order.ceiling, self.book.stored.get(key, 0))
         elif code == "unknown":
             order.doubt, order.then = act, then
         else:
@@ -225,6 +258,10 @@ class Market:
     def in_doubt(self) -> bool:
         """Whether a request was never answered."""
         return bool(self.doubts) or any(order.doubt is not None for order in self.book.orders)
+
+    def doubtful(self, purse: Purse, agent: Person) -> bool:
+        """Whether an order of a channel was never answered."""
+        return any(o.doubt is not None for o in self.book.orders if o.purse is purse and o.agent is agent)
 
     def resolve(self) -> None:
         """Repeat one request that was never answered."""

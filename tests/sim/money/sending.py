@@ -301,6 +301,7 @@ def fails_on_chain(stage: Stage) -> None:
     stage.finish()
     [row] = rows(stage, "SELECT state, error_code FROM txm.intent WHERE kind = 'pool_withdraw'")
     require(tuple(row) == ("failed", "PoolNonceMismatch"), f"it is {tuple(row)}")
+    require(not rows(stage, "SELECT 1 FROM app.ledger_entry WHERE kind = 'withdrawal'"), "the ledger has what was not")
 
 
 def _withdraw(stage: Stage, session: Any, given: Any) -> object:

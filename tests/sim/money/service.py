@@ -14,6 +14,7 @@ import httpx
 from sqlalchemy import text
 
 from aicp.rules.constants import network
+from aicp.rules.deployment import OperatorEpoch
 from backend.context import Context, OperatorSigner, domains_of
 from backend.db import migrate
 from backend.db.engine import SyncDatabase
@@ -24,12 +25,13 @@ from backend.txm.machine import Machine
 from backend.txm.rpc import Rpc
 from backend.txm.signer import Keyring
 from tests.sim.db import FaultyDatabase
-from tests.sim.money.people import Person, cast, deployment, key
+from tests.sim.money.people import OPERATORS, Person, cast, deployment, key
 from tests.sim.sandbox import Sandbox
 from tests.sim.turn import CHAIN_ID
 
 _SCHEMAS: Final = ("app", "txm")
-_KEPT: Final = frozenset({"alembic_version"})
+_KEPT: Final = frozenset({"alembic_version", "receipt_mark"})
+"""What a new database is born with; the mark only grows, as transactions' numbers do."""
 _SECONDS: Final = 5.0
 
 
@@ -86,7 +88,9 @@ class MoneySandbox(Sandbox):
         super().close()
 
 
-def context(url: str, now: Callable[[], int], **rules: int) -> Context:
+def context(
+    url: str, now: Callable[[], int], operators: tuple[OperatorEpoch, ...] | None = None, **rules: int
+) -> Context:
     """Return the backend's context. `rules` are constants of the network a story changes."""
     settings = Settings(
         _env_file=None,
@@ -95,7 +99,7 @@ def context(url: str, now: Callable[[], int], **rules: int) -> Context:
         rpc_urls=["http://node0", "http://node1"],
         chain_id=CHAIN_ID,
         deployment=Path("nowhere.json"),
-        operator_key="0x" + key("operator").hex(),
+        operator_key="0x" + key(OPERATORS[0]).hex(),
         relayer_keys=["0x" + key(one.name).hex() for one in cast().relayers],
         relayed_gas_per_day=10**9,
         session_key_units_per_day=10**9,
@@ -105,10 +109,10 @@ def context(url: str, now: Callable[[], int], **rules: int) -> Context:
     return Context(
         settings=settings,
         network=replace(known, constants=replace(known.constants, **rules)),
-        deployment=deployment(),
+        deployment=replace(deployment(), operators=operators or deployment().operators),
         domains=domains_of(deployment()),
         now=now,
-        signers=(OperatorSigner.from_hex("0x" + key("operator").hex()),),
+        signers=tuple(OperatorSigner.from_hex("0x" + key(name).hex()) for name in OPERATORS),
     )
 
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from random import Random
 from typing import Final
 
+from aicp.rules.deployment import OperatorEpoch
 from backend import failpoints
 from backend.db.engine import SyncDatabase
 from backend.errors import Unavailable
@@ -27,6 +28,8 @@ from tests.sim.money.log import Errors
 from tests.sim.money.market import Market
 from tests.sim.money.node import Gate, MoneyNode
 from tests.sim.money.people import cast
+from tests.sim.money.shop import Shop
+from tests.sim.money.till import Till
 
 KINDS: Final = (*(kind for kind in REFUSALS if kind != "range_too_large"), "reordered", "stale_head")
 """What a node may do to any request; `Gate` adds what happens around a broadcast."""
@@ -36,6 +39,8 @@ ETHER: Final = 10**18
 WEALTH: Final = 200_000_000
 ROUNDS: Final = 60
 ROUND_SECONDS: Final = 6
+KEEP_SECONDS: Final = 20
+"""How often clocks are looked at in a round of everything."""
 CURABLE: Final = (Unavailable, NodeUnreachable, NodeError)
 CLAIM_BEFORE: Final = 7_200
 """Workers are at work again so long before a withdrawal ends: half the margin the service counts on."""
@@ -47,7 +52,7 @@ class Stage:
 
     def __init__(
         self, sandbox: service.MoneySandbox, random: Random, *, kinds: tuple[str, ...] = (), rate: float = 0.0,
-        **rules: int,
+        operators: tuple[OperatorEpoch, ...] | None = None, **rules: int,
     ) -> None:  # fmt: skip
         self.counts: Counter[str] = Counter()
         self.last: deque[str] = deque(maxlen=_KEPT_STEPS)
@@ -58,6 +63,7 @@ class Stage:
         self.supply = self.ground.money.supply()
         self.clock = Clock()
         self.skew = 0
+        self._kept = 0
         self.lag = 4
         self.stalled = False
         self.orphans: list[Mined] = []
@@ -68,7 +74,7 @@ class Stage:
         self.database = (0.0, 0.0)
         """How often a commit of a worker breaks, and how often a worker dies at one."""
         self.errors = Errors(self.counts)
-        self.ctx = service.context(sandbox.url, lambda: self.ground.now + self.skew, **rules)
+        self.ctx = service.context(sandbox.url, lambda: self.ground.now + self.skew, operators, **rules)
         self.nodes = [MoneyNode(self.ground, number) for number in range(2)]
         self.doors = [self._door(node, kinds, rate) for node in self.nodes]
         self.workers: list[tuple[Machine, FaultyDatabase]] = []
@@ -88,6 +94,9 @@ class Stage:
             self.market = Market(self, SyncDatabase(self.api.engine))
             mirror = self.sandbox.free()
             mirror.take(Random(1), self.counts)
+            self.till, self.shop = Till(self), Shop(self)
+            self.market.resync = self.till.resolve
+            self.shop.open()
             self._mirror = Mirror(mirror, [MoneyNode(self.ground, 0)], self.clock, 100)
             try:
                 yield
@@ -216,6 +225,7 @@ class Stage:
 
     def keep(self) -> None:
         """A round of clocks."""
+        self._kept = self.ground.now
         self.drive("keep", sweeps.keep)
 
     def post(self) -> None:
@@ -229,13 +239,13 @@ class Stage:
     def round(self) -> None:
         """Everything once, in the order things happen."""
         self.index()
-        self.keep()
+        if self.ground.now - self._kept >= KEEP_SECONDS:
+            self.keep()
         self.settle()
         self.sweep()
         self.pass_time(ROUND_SECONDS)
         self.mine(blocks=2)
         self.advance()
-        self.sweep()
         self.index()
         self.post()
 
@@ -284,10 +294,9 @@ class Stage:
             pool = self.market.on_chain(purse)
             if pool is None or not pool.finalize_at:
                 continue
-            for agent in cast().agents:
-                channel_id = purse.lane(self.ctx, agent).channel_id
-                deal = money.book.channels.get(channel_id)
-                if self._receipted(channel_id) > (0 if deal is None else deal.claimed):
+            for way in (way for agent in cast().agents for way in purse.lanes(self.ctx, agent)):
+                deal = money.book.channels.get(way.channel_id)
+                if self._receipted(way.channel_id) > (0 if deal is None else deal.claimed):
                     return True
         return False
 
@@ -317,6 +326,9 @@ class Stage:
         self.heal()
         while self.market.in_doubt:
             self.market.resolve()
+        while self.till.doubts:
+            self.till.resolve()
+        self.shop.conclude()
         ends = [order.evaluate_by + 60 for order in self.market.open_orders()]
         self.ground.now = max([self.ground.now, *ends])
         for number in range(self.rounds):
@@ -336,7 +348,8 @@ class Stage:
             "SELECT (SELECT count(*) FROM txm.intent WHERE state IN ('queued', 'sent', 'mined')) AS intents,"
             " (SELECT count(*) FROM txm.tx WHERE state IN ('signed', 'accepted', 'mined')) AS txs,"
             " (SELECT count(*) FROM app.channel WHERE claimed_units < earned_units) AS channels,"
-            " (SELECT count(*) FROM app.micro_order WHERE state IN ('reserved', 'delivered')) AS orders"
+            " (SELECT count(*) FROM app.micro_order WHERE state IN ('reserved', 'delivered')) AS orders,"
+            " (SELECT count(*) FROM app.charge WHERE state = 'reserved') AS charges"
         )
         with self.sandbox.engine.connect() as connection:
             row = connection.exec_driver_sql(query).one()

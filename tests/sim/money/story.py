@@ -12,17 +12,23 @@ from random import Random
 from typing import Final
 
 from backend.worker import sweeps
+from tests.sim.chain import GENESIS_TIME
 from tests.sim.db import Crash
 from tests.sim.money import service
 from tests.sim.money.book import Order
 from tests.sim.money.check import covered
 from tests.sim.money.ground import BASE_FEE
-from tests.sim.money.people import cast
-from tests.sim.money.stage import CURABLE, KINDS, Stage
+from tests.sim.money.people import cast, epochs
+from tests.sim.money.stage import CURABLE, KINDS, POINTS, Stage
 from tests.sim.scheduler import Failed, Report
 
 _HOUR: Final = 3_600
 _RULES: Final[tuple[dict[str, int], ...]] = ({}, {"settle_gas_multiple": 3, "native_price_units": 500_000})
+_EPOCHS: Final[tuple[tuple[int | None, int], ...]] = (
+    *((None, 0), (None, 0), (GENESIS_TIME, 10**9)),
+    *((GENESIS_TIME + 300, 3_000), (GENESIS_TIME + 60, 40_000), (GENESIS_TIME + 20_000, 0)),
+)
+"""When the next operator begins to serve, and how long the first goes on beside it."""
 STEPS: Final = 70
 
 
@@ -36,7 +42,8 @@ class Story(Stage):
         random = Random(seed)
         rate = 0.0 if calm else random.choice((0.0, 0.01, 0.03, 0.08))
         kinds = tuple(kind for kind in enabled if random.random() < 0.7)
-        super().__init__(sandbox, random, kinds=kinds, rate=rate, **random.choice(_RULES))
+        operators = epochs(*random.choice(_EPOCHS))
+        super().__init__(sandbox, random, kinds=kinds, rate=rate, operators=operators, **random.choice(_RULES))
         self.report = Report(seed, happened=self.counts)
         self.lag = random.choice((2, 4, 8))
         self._steps = steps
@@ -50,7 +57,7 @@ class Story(Stage):
         try:
             with self.entered():
                 self.market.careless = True
-                for purse in cast().purses:
+                for purse in cast().first:
                     self.market.deposit(purse, self.random.choice((3_000_000, 9_000_000)))
                 for _ in range(3):
                     self.round()
@@ -78,6 +85,8 @@ class Story(Stage):
         deeds: tuple[tuple[int, Callable[[], object]], ...] = (
             (6, self._order), (6, self._errand), (5, market.deliver), (5, market.judge), (1, market.give_back),
             (2, market.repeat), (3, market.resolve), (3, market.deposit), (2, market.withdraw), (2, self._wait),
+            (6, self.till.pay), (2, self.till.resolve), (1, market.move),
+            (8, self.shop.buy), (3, self.shop.deposit), (2, self.shop.refund),
             (9, self._hiring(self.sweep)), (5, self._hiring(self.settle)), (3, self._hiring(self.keep)), (2, self.post),
             (6, self.index), (8, self._mine), (2, self._reorg), (1, self._back), (3, self.advance),
             *(() if self._calm else self._ills()),
@@ -221,7 +230,7 @@ class Story(Stage):
     def at_point(self, name: str) -> None:
         """Let a worker die where it was armed to."""
         super().at_point(name)
-        if self._point and not self._nested:
+        if name in POINTS and self._point and not self._nested:
             self._point -= 1
             if self._point == 0:
                 self.count(f"crash_at_{name}")

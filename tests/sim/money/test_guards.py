@@ -13,11 +13,11 @@ from tests.sim.money.stage import Stage
 BROKEN = (AssertionError, DBAPIError, Problem, SignerUnavailable)
 """How a scenario may end badly. Anything else would be a mistake of the scenario itself."""
 ROWS = {
-    *(f"T{number}" for number in (1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 15, 16, 17, 18, 19)),
-    *("P1", "P2", "P3", "P4b", "P6", "P7", "P8", "P9"),
+    *(f"T{number}" for number in range(1, 20)),
+    *("P1", "P2", "P3", "P4b", "P5", "P6", "P7", "P8", "P9", "P11"),
 }
-"""What is about money and fits into one process; T13, T14 and P5 are about processes and Redis, P11 and P12 about load
-and HTTP, and have tests of their own. P10 is `test_machine.py`."""
+"""What is about money. T13, T14, P4, P5 and P11 have tests with real processes besides; P10 is `test_machine.py`, and
+P12 asks the API (`tests/integration/api/test_fuzz.py`)."""
 
 
 @pytest.fixture(params=GUARDS, ids=str)

@@ -19,7 +19,7 @@ from tests.sim.money.people import Person, Purse, cast
 from tests.sim.money.service import MoneySandbox
 from tests.sim.money.stage import POINTS, Stage
 
-PURSES = st.sampled_from(cast().purses)
+PURSES = st.sampled_from(cast().first)
 AGENTS = st.sampled_from(cast().agents)
 UNITS = st.sampled_from((10_000, 999_999, 1_000_000, 4_000_000, 9_999_999))
 SHARES = st.sampled_from((0.0, 0.5, 1.0))
@@ -36,7 +36,7 @@ class MoneyMachine(RuleBasedStateMachine):
         self.entered = ExitStack()
         self.entered.enter_context(self.stage.entered())
         self.claimed: dict[bytes, int] = {}
-        for purse in cast().purses:
+        for purse in cast().first:
             self.stage.market.deposit(purse, 5_000_000)
         for _ in range(3):
             self.stage.round()

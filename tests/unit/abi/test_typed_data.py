@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, get_args, get_type_hints
 
@@ -79,7 +78,7 @@ def test_digest_agrees_with_eth_account(name: str) -> None:
 def test_class_states_the_json(name: str) -> None:
     raw, cls = DOCUMENT["messages"][name], MESSAGES[name]
     assert [(part["name"], part["type"]) for part in raw["fields"]] == [(n, kind) for _, n, kind in cls.FIELDS]
-    assert [attribute for attribute, _, _ in cls.FIELDS] == [part.name for part in fields(cls)]
+    assert [attribute for attribute, _, _ in cls.FIELDS] == list(cls.__struct_fields__)
     assert raw.get("typeName", name) == cls.PRIMARY_TYPE
     assert DOMAIN_OF[cls] == raw["domain"]
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from indexer.failpoints import EXIT_CODE, NAMES, failpoint, install_hook
+from indexer.failpoints import EXIT_CODE, NAMES, Failpoints, failpoint, install_hook
 
 
 @pytest.mark.parametrize(("armed", "passes"), [("fetched", 1), ("fetched:3", 3)])
@@ -45,3 +45,10 @@ def test_a_hook_hears_every_name_and_may_fail() -> None:
         install_hook(None)
     failpoint("after_commit")
     assert heard == ["fetched", "before_commit"]
+
+
+def test_a_name_nobody_passes_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AICP_TEST_FAILPOINT", "stored:2")
+    Failpoints("AICP_TEST_FAILPOINT", ("stored", "sent"))
+    with pytest.raises(ValueError, match="stored"):
+        Failpoints("AICP_TEST_FAILPOINT", ("sent",))

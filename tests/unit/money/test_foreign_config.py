@@ -6,8 +6,7 @@ key for a channel of the pool's own config, and every id he can make instead nam
 
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 
 from aicp.abi.signing import address_of, recover, sign
@@ -55,7 +54,7 @@ def _lane(authorizer=None, receiver=AGENT, payer=BUYER):
 )
 def test_a_changed_config_is_another_channel_so_the_buyers_voucher_fits_it_nowhere(changes) -> None:
     own = _lane()
-    foreign = dataclasses.replace(own.config, **changes)
+    foreign = msgspec.structs.replace(own.config, **changes)
     foreign_id = channel_id(foreign, DOMAIN)
     assert foreign_id != own.channel_id
     voucher = sign(Voucher(channel_id=own.channel_id, max_claimable_amount=5).digest(DOMAIN), SESSION_KEY)

@@ -213,7 +213,9 @@ def test_gas_is_priced_in_the_networks_own_coin(chain_id) -> None:
     ("row", "reason"),
     [
         (_row(0, pending=True), None),
-        (_row(1, pending=True), ClaimReason.WITHDRAWAL),
+        (_row(1_250, pending=True), ClaimReason.WITHDRAWAL),
+        (_row(1_249, pending=True), ClaimReason.DUST),
+        (_row(1, pending=True), ClaimReason.DUST),
         (_row(1, age=10_000), None),
         (_row(3_750, age=599), None),
         (_row(3_750, age=600), ClaimReason.AGE),

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-import dataclasses
-
+import msgspec
 import pytest
 from eth_abi import encode
 
@@ -42,7 +41,7 @@ def test_nonces_are_the_contracts_abi_encoding() -> None:
 def test_a_foreign_part_is_another_channel(part: str) -> None:
     config = marketplace_config(BUYER, SESSION, AGENT, OPERATOR, USDC, CONSTANTS)
     foreign = word("mallory") if part == "salt" else address("mallory")
-    assert channel_id(dataclasses.replace(config, **{part: foreign}), DOMAIN) != channel_id(config, DOMAIN)
+    assert channel_id(msgspec.structs.replace(config, **{part: foreign}), DOMAIN) != channel_id(config, DOMAIN)
 
 
 def test_a_foreign_session_key_is_another_pool_even_for_the_operator() -> None:

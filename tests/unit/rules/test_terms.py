@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import msgspec
 import pytest
 
 from aicp.rules.constants import network
@@ -49,7 +50,7 @@ EXPECTED = {
 @pytest.mark.parametrize("name", tampered())
 def test_tampered_terms_are_named(name: str) -> None:
     term_changes, agreed_changes = tampered()[name]
-    terms = dataclasses.replace(base_terms(), **term_changes)
+    terms = msgspec.structs.replace(base_terms(), **term_changes)
     agreed = dataclasses.replace(base_agreed(), **agreed_changes)
     assert check_terms(terms, agreed, CONSTANTS) == EXPECTED[name]
 

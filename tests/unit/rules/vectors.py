@@ -1,6 +1,6 @@
 """Golden vectors of the published rules, for every language that implements them.
 
-`python tests/unit/rules/vectors.py` writes them anew; `test_vectors.py` fails when they are stale.
+`python tests/unit/rules` writes them anew; `test_vectors.py` fails when they are stale.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import json
 import uuid
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from aicp.abi.typed_data import EscrowTerms, channel_domain, escrow_domain
 from aicp.rules.bids import bids_proof, bids_root
@@ -42,9 +44,13 @@ from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, keccak
 from aicp.rules.route import choose_path
 from aicp.rules.terms import PROBLEMS, Agreed, check_terms, compose_terms
 from scripts.abi.golden import digests, solidity
+from tests.unit.rules.golden_rules import solidity_rules, typescript_decay
+from tests.unit.rules.market_vectors import market_vectors
 
 FOLDER = Path(__file__).parents[3] / "sdk" / "aicp" / "rules" / "vectors"
 SOLIDITY = Path(__file__).parents[2] / "forge" / "utils" / "Golden.sol"
+SOLIDITY_RULES = SOLIDITY.with_name("GoldenRules.sol")
+TYPESCRIPT_DECAY = Path(__file__).parents[3] / "frontend" / "src" / "chain" / "decayTable.ts"
 CHAIN_ID = 31337
 CONSTANTS = network(CHAIN_ID).constants
 NOW = 1_795_235_400
@@ -302,7 +308,7 @@ def tampered() -> dict[str, tuple[dict[str, Any], dict[str, Any]]]:
 def terms() -> dict[str, Any]:
     cases = []
     for name, (term_changes, agreed_changes) in tampered().items():
-        changed = dataclasses.replace(base_terms(), **term_changes)
+        changed = msgspec.structs.replace(base_terms(), **term_changes)
         agreed = dataclasses.replace(base_agreed(), **agreed_changes)
         cases.append(
             {
@@ -324,16 +330,16 @@ def all_vectors() -> dict[str, Any]:
         "ids": ids(),
         "terms": terms(),
         "digests": digests(ids()),
+        **market_vectors(),
     }
 
 
 def main() -> None:
     FOLDER.mkdir(exist_ok=True)
-    for name, vectors in all_vectors().items():
+    everything = all_vectors()
+    for name, vectors in everything.items():
         text = json.dumps(vectors, indent=1, ensure_ascii=False)
         (FOLDER / f"{name}.json").write_text(text + "\n", encoding="utf-8")
-    SOLIDITY.write_text(solidity(all_vectors()["digests"]), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main()
+    SOLIDITY.write_text(solidity(everything["digests"]), encoding="utf-8")
+    SOLIDITY_RULES.write_text(solidity_rules(everything), encoding="utf-8")
+    TYPESCRIPT_DECAY.write_text(typescript_decay(), encoding="utf-8")

@@ -20,7 +20,20 @@ def aicp(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_every_subcommand_is_found_by_entry_point() -> None:
     answer = CliRunner().invoke(cli, ["--help"])
     assert answer.exit_code == 0
-    for name in ("agent", "audit", "deal", "down", "juror", "status", "task", "up", "version", "wallet"):
+    for name in (
+        "agent",
+        "audit",
+        "award",
+        "deal",
+        "down",
+        "juror",
+        "reputation",
+        "status",
+        "task",
+        "up",
+        "version",
+        "wallet",
+    ):
         assert f"  {name} " in answer.output
 
 
@@ -42,6 +55,13 @@ def test_exit_codes_and_sentences(arguments: list[str], code: int, words: str) -
     assert answer.returncode == code, answer.stderr
     assert words in answer.stdout + answer.stderr
     assert "Traceback" not in answer.stderr
+
+
+def test_no_command_waits_for_web3_at_its_start() -> None:
+    commands = ("agent", "award", "deal", "juror", "reputation", "task", "version", "wallet")
+    script = f"import sys; {'; '.join(f'import aicp.cli.{name}' for name in commands)}; print('web3' in sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
+    assert answer.stdout == "False\n"
 
 
 def test_a_key_is_never_echoed() -> None:

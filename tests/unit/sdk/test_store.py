@@ -1,12 +1,9 @@
 from __future__ import annotations
 
-import sqlite3
 import stat
 import uuid
 from dataclasses import replace
 from pathlib import Path
-
-import pytest
 
 from aicp.client import models
 from aicp.client.store import SignedDeposit, SignedOrder, Store
@@ -64,19 +61,6 @@ def test_a_session_key_is_made_once(tmp_path: Path) -> None:
     assert made.address == again.address
     other = store.make_session_key(31337, BUYER.address, address("another operator"))
     assert other.address != made.address
-
-
-def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:
-    store = Store(tmp_path / "store.sqlite")
-
-    def half() -> None:
-        with store._transaction() as db:
-            db.execute("INSERT INTO session_key VALUES (1, x'00', x'00', x'00')")
-            db.execute("INSERT INTO nowhere VALUES (1)")
-
-    with pytest.raises(sqlite3.Error):
-        half()
-    assert store.session_key(1, b"\x00", b"\x00") is None
 
 
 def test_the_deposit_of_a_pool_is_kept_with_its_nonce(tmp_path: Path) -> None:

@@ -37,6 +37,8 @@ class Hand:
     lab: Lab
     account: LocalAccount
     salt: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    receiver: bytes | None = None
+    """Who is paid; our agent where unset."""
 
     @property
     def address(self) -> bytes:
@@ -46,7 +48,8 @@ class Hand:
     def config(self) -> ChannelConfig:
         ctx = self.lab.ctx
         return ChannelConfig(
-            payer=self.address, payer_authorizer=self.address, receiver=self.lab.agent.address,
+            payer=self.address, payer_authorizer=self.address,
+            receiver=self.receiver or self.lab.agent.address,
             receiver_authorizer=ctx.operator.address, token=ctx.deployment.usdc,
             withdraw_delay=ctx.constants.channel_withdraw_delay_seconds, salt=self.salt,
         )  # fmt: skip

@@ -213,7 +213,7 @@ def open_lab(world: World, **changes: Any) -> Iterator[Lab]:
             "public_url": f"http://127.0.0.1:{port}", "gateway_local_upstreams": True,
             "anonymous_reads_per_minute": ENOUGH, "frontend_dist": world.folder / "dist",
             "files_dir": world.folder / "files", "gateway_wait_seconds": 15.0, "gateway_timeout_seconds": 60.0,
-            "relayed_gas_per_day": 10**9,
+            "relayed_gas_per_day": 10**9, "facilitated_gas_per_day": 10**9,
         }
         | changes
     )  # fmt: skip

@@ -16,6 +16,7 @@ from x402.mechanisms.evm.batch_settlement.constants import BATCH_SETTLEMENT_ADDR
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.bytecode import artifact
+from aicp.rules.primitives import checksum
 from tests.x402.buyers import DEPOSIT, python_buyer
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab
@@ -55,6 +56,12 @@ def ground_of(lab: Lab) -> Ground:
     )
 
 
+def counted(lab: Lab, address: str) -> int:
+    """Return the gas counted against an address."""
+    query = "SELECT coalesce(sum(gas), 0) FROM app.relayed_gas WHERE address = :who"
+    return int(lab.world.one(query, who=bytes.fromhex(address[2:])))
+
+
 def test_the_official_server_lives_off_our_facilitator(lab):
     ground, account = ground_of(lab), lab.buyer(START)
     with (
@@ -71,6 +78,9 @@ def test_the_official_server_lives_off_our_facilitator(lab):
         assert lab.on_chain(channel) == (DEPOSIT, PAYMENTS * SHOP_PRICE)
         assert market.manager.settle().transaction.startswith("0x")
         assert ground.settled() == PAYMENTS * SHOP_PRICE
+        # whoever pays somebody a cent must not use up the gas that one needs for its own deliveries
+        assert counted(lab, ground.receiver) == 0
+        assert counted(lab, ground.authorizer.address) > 0
         buyer.pay(1)
         assert buyer.refund(None)
         assert lab.on_chain(channel) == ((PAYMENTS + 1) * SHOP_PRICE, (PAYMENTS + 1) * SHOP_PRICE)
@@ -81,6 +91,8 @@ def post(lab: Lab, what: str, hand: Hand, payload: dict, scheme: str = "batch-se
     """Ask the facilitator about a payment at an endpoint of ours."""
     url = lab.endpoint("facilitated")
     accepted = next(way for way in read(httpx.get(url))["accepts"] if way["scheme"] == scheme)
+    if hand.receiver is not None:
+        accepted = accepted | {"payTo": checksum(hand.receiver)}
     body = {
         "x402Version": 2,
         "paymentPayload": {"x402Version": 2, "accepted": accepted, "payload": payload} | changes,
@@ -125,6 +137,10 @@ def test_verify_counts_what_a_pool_covers(lab, ceiling, reason):
     told = post(lab, "verify", hand, hand.voucher(ceiling))
     assert (told["isValid"], told.get("invalidReason")) == (reason is None, reason)
     assert told["payer"] == hand.account.address
+    # the operator claims from pools for agents of ours alone, so elsewhere the same pool is worth nothing
+    outside = Hand(lab, hand.account, receiver=lab.world.rival.address)
+    told = post(lab, "verify", outside, outside.voucher(PRICE))
+    assert (told["isValid"], told.get("invalidReason")) == (False, "invalid_batch_settlement_evm_channel_not_found")
 
 
 def test_verify_of_a_deposit_asks_the_chain(lab):

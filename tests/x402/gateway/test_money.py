@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import secrets
 import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
-from aicp.rules.primitives import hex0x
+from aicp.rules.deployment import OperatorEpoch
+from aicp.rules.primitives import checksum, hex0x
+from backend.context import OperatorSigner
 from backend.db.times import moment
 from backend.payments import charges
 from backend.worker import sweeps
@@ -276,3 +282,62 @@ def test_a_voucher_of_another_key_or_for_other_requirements_is_refused(lab):
     assert (answer.status_code, read(answer)["error"]) == (402, "invalid_batch_settlement_evm_channel_id_mismatch")
     assert charged(lab, hand) == (0, 0)
     assert hex0x(hand.channel) not in {hex0x(row.channel_id) for row in lab.channels(hand.account.address)}
+
+
+def test_a_withdrawal_from_a_channel_that_owes_is_told_and_claimed_at_once(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("leaving")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 10 * PRICE)).status_code == 200
+    lab.world.chain.rpc("anvil_setBalance", hand.account.address, hex(10**18))
+    lab.world.chain.rpc("anvil_impersonateAccount", hand.account.address)
+    call = channel_abi.encode_initiate_withdraw(hand.config, 10 * PRICE)
+    lab.world.send(hand.address, lab.ctx.deployment.payment_channel, call)
+    lab.world.mirror()
+    told = "SELECT detail FROM app.alarm WHERE kind = 'withdrawal_unclaimed' AND subject = :s AND cleared_at IS NULL"
+    sweeps.keep(lab.world.machine)
+    [[detail]] = lab.world.sql(told, s=hex0x(hand.channel))
+    assert "withdraws 0.01 USDC from the channel" in detail
+    assert sweeps.settle(lab.world.machine) >= 1
+    with lab.keep_up():
+        until(lambda: lab.on_chain(hand.channel)[1] == PRICE, "it is claimed")
+    lab.world.chain.mine(4)
+    lab.world.mirror()
+    sweeps.follow_ledger(lab.world.machine)
+    sweeps.keep(lab.world.machine)
+    assert not lab.world.sql(told, s=hex0x(hand.channel))
+
+
+@contextmanager
+def followed(lab: Lab, *, until_now: bool) -> Iterator[None]:
+    """Let another operator follow the lab's, who serves beside it, or only until now."""
+    ctx, new = lab.ctx, OperatorSigner.from_hex("0x" + secrets.token_hex(32))
+    signers, deployment, now = ctx.signers, ctx.deployment, ctx.now()
+    old = OperatorEpoch(
+        address=ctx.operator.address, from_time=moment(0), until=moment(now) if until_now else None
+    )  # fmt: skip
+    epochs = (old, OperatorEpoch(address=new.address, from_time=moment(now), until=None))
+    object.__setattr__(ctx, "signers", (new, *signers))
+    object.__setattr__(ctx, "deployment", replace(deployment, operators=epochs))
+    try:
+        yield
+    finally:
+        object.__setattr__(ctx, "signers", signers)
+        object.__setattr__(ctx, "deployment", deployment)
+
+
+def test_a_channel_of_an_earlier_operator_pays_while_he_serves_and_refunds_ever_after(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("followed")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 10 * PRICE)).status_code == 200
+        second, third = hand.voucher(2 * PRICE), hand.voucher(3 * PRICE)
+        back, channel = hand.voucher(2 * PRICE, type="refund"), hand.channel
+        earlier = checksum(lab.ctx.operator.address)
+        with followed(lab, until_now=False):
+            assert read(httpx.get(url))["accepts"][0]["extra"]["receiverAuthorizer"] != earlier
+            assert hand.pay(url, second).status_code == 200
+        with followed(lab, until_now=True):
+            refused = hand.pay(url, third)
+            assert (refused.status_code, read(refused)["error"]) == (402, "operator_retired")
+            answer = hand.pay(url, back)
+            assert answer.status_code == 200, answer.text
+        assert lab.on_chain(channel) == (2 * PRICE, 2 * PRICE)

@@ -189,6 +189,29 @@ def test_a_refund_that_is_signed_is_not_promised_again(lab):
     assert hex0x(hand.channel) == read(answers[0], "PAYMENT-RESPONSE")["extra"]["channelState"]["channelId"]
 
 
+def test_a_refund_that_somebody_else_has_mined_is_not_held_back_for_ever(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("refund-elsewhere")
+    with lab.keep_up():
+        assert hand.pay(url, hand.deposit(PRICE, 3 * PRICE)).status_code == 200
+    payload = hand.voucher(PRICE, type="refund", amount=str(PRICE))
+    answers: list[httpx.Response] = []
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload)))
+    thread.start()
+    signed = "SELECT intent_id FROM app.channel_refund WHERE channel_id = :id"
+    until(lambda: len(lab.world.sql(signed, id=hand.channel)) == 1, "the refund is signed")
+    [[intent]] = lab.world.sql(signed, id=hand.channel)
+    [[target, data]] = lab.world.sql('SELECT "to", data FROM txm.intent WHERE id = :id', id=intent)
+    lab.world.send(lab.world.rival.address, bytes(target), bytes(data))
+    with lab.keep_up():
+        thread.join(30)
+    assert lab.world.one("SELECT state FROM txm.intent WHERE id = :id", id=intent) == "failed"
+    lab.world.turn()
+    sweeps.keep(lab.world.machine)
+    assert lab.world.one("SELECT final FROM app.channel_refund WHERE channel_id = :id", id=hand.channel)
+    with lab.keep_up():
+        assert hand.pay(url, hand.voucher(2 * PRICE)).status_code == 200, "what is left pays"
+
+
 @pytest.mark.parametrize("amount", [0, 3 * PRICE + 1])
 def test_a_refund_takes_nothing_that_is_earned(lab, amount):
     hand, url = Hand(lab, lab.buyer()), lab.endpoint("refund-bounds")
@@ -198,3 +221,35 @@ def test_a_refund_takes_nothing_that_is_earned(lab, amount):
     assert answer.status_code == 402
     assert read(answer)["error"].startswith("invalid_batch_settlement_evm_refund_")
     assert lab.world.one("SELECT count(*) FROM app.channel_refund WHERE channel_id = :id", id=hand.channel) == 0
+
+
+def test_a_transfer_that_is_overtaken_and_fails_in_its_block_opens_nothing(lab, monkeypatch):
+    """Between simulation and block the payer moves the money away; a block that is not final yet is no excuse."""
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer-overtaken")
+    payload, chain = hand.transfer(PRICE), lab.world.chain
+    monkeypatch.setattr(lab.ctx.settings, "gateway_wait_seconds", 0.1)
+    assert read(hand.pay(url, payload, "exact"))["error"] == "settlement_pending"
+    chain.rpc("anvil_setBalance", hand.account.address, hex(10**18))
+    chain.rpc("anvil_impersonateAccount", hand.account.address)
+    away = usdc_abi.encode_transfer(lab.world.buyer.address, lab.world.usdc_of(hand.address))
+    chain.rpc("evm_setAutomine", False)
+    try:
+        sweeps.sweep_transactions(lab.world.machine)
+        request = {"from": hand.account.address, "to": hex0x(lab.ctx.deployment.usdc), "data": hex0x(away)}
+        chain.rpc("eth_sendTransaction", request | {"gas": hex(100_000), "gasPrice": hex(10**12)})
+        chain.mine()
+    finally:
+        chain.rpc("evm_setAutomine", True)
+    sweeps.sweep_transactions(lab.world.machine)
+    state = "SELECT state FROM txm.intent WHERE kind = 'x402_exact' AND on_behalf_of = :who"
+    assert lab.world.one(state, who=hand.address) == "mined"
+    answer = hand.pay(url, payload, "exact")
+    assert answer.status_code == 402
+    assert "answer" not in answer.json()
+    assert read(answer)["error"] == "settlement_pending"
+
+    def over() -> bool:
+        return read(hand.pay(url, payload, "exact"))["error"] == "insufficient_funds"
+
+    with lab.keep_up():
+        until(over, "the transfer has failed for good")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import socket
 
 import pytest
@@ -105,3 +106,40 @@ def test_a_connection_goes_to_the_address_that_was_checked(monkeypatch):
 )  # fmt: skip
 def test_no_type_a_browser_would_run_is_passed_on(declared, passed):
     assert upstream.passed_type(declared) == passed
+
+
+def answered_with(head: bytes, body: bytes) -> tuple[upstream.UpstreamAnswer | None, bytes]:
+    """Return what a call makes of an answer (None where it fails), and what was asked."""
+    heard: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\n" + head + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+        await writer.drain()
+        writer.close()
+
+    async def run() -> upstream.UpstreamAnswer | None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with server:
+            try:
+                return await upstream.call(url, method="GET", query="", headers={}, body=b"", bounds=LOCAL)
+            except UpstreamFailed:
+                return None
+
+    return asyncio.run(run()), heard[0].lower()
+
+
+@pytest.mark.parametrize("coding", ["gzip", "gzip, gzip", "deflate", "br"])
+def test_a_compressed_answer_is_never_unpacked(coding):
+    """What unpacks to gigabytes arrives in a few hundred bytes: its size is known only when it is too late."""
+    answer, asked = answered_with(b"Content-Encoding: " + coding.encode() + b"\r\n", gzip.compress(b"small"))
+    assert answer is None
+    assert b"accept-encoding: identity" in asked
+
+
+@pytest.mark.parametrize("head", [b"", b"Content-Encoding: identity\r\n"])
+def test_a_plain_answer_is_passed_on(head):
+    answer, _ = answered_with(head, b"plain")
+    assert answer is not None
+    assert answer.body == b"plain"

@@ -110,6 +110,7 @@ CHANGES = [
     ("voucher", "signature", "hello"),
     ("voucher", "channelId", "0x12"),
     ("channelConfig", "payer", "0x12"),
+    ("channelConfig", "payer", "0x" + "aa" * 19 + "  "),
     ("channelConfig", "payerAuthorizer", "0x" + "00" * 20),
     ("channelConfig", "salt", "0x12"),
     ("channelConfig", "withdrawDelay", -1),

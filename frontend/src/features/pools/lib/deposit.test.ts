@@ -14,9 +14,9 @@ let asked: Record<string, unknown>[] = []
 let declines = false
 let reply: (body: string) => Response = () => HttpResponse.json(intent)
 
-const listed = (state: string, nonce: unknown) =>
+const listed = (state: string, nonce: unknown, error_code: string | null = null) =>
   answers('/transactions', {
-    items: [{ ...intent, kind: 'pool_deposit', state, reference: { nonce } }],
+    items: [{ ...intent, kind: 'pool_deposit', state, error_code, reference: { nonce } }],
     next_cursor: null,
   })
 const nothingListed = () => answers('/transactions', { items: [], next_cursor: null })
@@ -73,6 +73,17 @@ describe('deposit', () => {
     await put()
     expect(asked).toHaveLength(2)
     expect(asked[1]?.nonce).not.toBe(nonce)
+  })
+
+  it('forgets none that failed in its block before that block is final', async () => {
+    await put()
+    const nonce = asked[0]?.nonce
+    server.use(listed('mined', nonce, 'reverted'))
+    expect(await depositStanding(network, buyer.address)).toEqual({ state: 'underway', amount_units: '5000000' })
+    server.use(listed('failed', nonce, 'reverted'))
+    expect(await depositStanding(network, buyer.address)).toBeNull()
+    await put(6_000_000n)
+    expect(asked[1]).toMatchObject({ nonce, value: 6_000_000n })
   })
 
   it.each(['failed', 'expired', 'cancelled'])('signs anew after one that %s, under the same nonce', async (state) => {

@@ -53,6 +53,9 @@ const PAGE = 50
 const poolOf = (network: NetworkOut, payer: string, kept: Pick<KeptDeposit, 'payer_authorizer' | 'operator'>): Hex =>
   poolId(network, { payer, payerAuthorizer: kept.payer_authorizer, operator: kept.operator })
 
+/** On chain and carried out. One that failed in its block may yet succeed in another one. */
+const hasLanded = (intent: IntentOut) => LANDED.has(intent.state) && intent.error_code === null
+
 /** The transaction of a nonce: one that is or may be carried out before one that is dead. */
 async function intentOf(nonce: Hex): Promise<IntentOut | null> {
   let dead: IntentOut | null = null
@@ -75,7 +78,7 @@ async function fateOf(network: NetworkOut, payer: string, kept: KeptDeposit | nu
   if (!kept?.signature) return 'none'
   const intent = await intentOf(poolDepositNonce(poolOf(network, payer, kept), kept.salt))
   if (intent === null) return kept.valid_before <= serverNow() ? 'dead' : 'unsent'
-  return LANDED.has(intent.state) ? 'landed' : DEAD.has(intent.state) ? 'dead' : 'underway'
+  return hasLanded(intent) ? 'landed' : DEAD.has(intent.state) ? 'dead' : 'underway'
 }
 
 /** Where the kept deposit of an account stands; null when another one may be signed. */

@@ -1,0 +1,1 @@
+"""Circuit breakers of agents' servers, shared by all processes."""

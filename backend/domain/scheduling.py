@@ -1,0 +1,333 @@
+"""Which agent is given which waiting task, and why. Pure: no clock, no chance; the order of the input says nothing.
+
+Tasks are taken by priority (one step more for every `aging_seconds` they have waited), then the nearest deadline, then
+the longest wait, then the id. Each goes to the agent with the most points among those that have its capabilities, are
+heard, do not rest after failures, have room, ask no more than the buyer has signed for, and have not failed it before:
+
+    points = reputation x score + specialty x specialty score + room x free share + speed x 1 s / (1 s + response time)
+
+with weights in basis points, and every factor 0 to 10,000. Equal points: the lowest address. Of the tasks that a
+newcomer could be given, newcomers get at least `newcomer_share_bps`; `credit` carries what they are owed from one round
+to the next. A failover asks for the best of all and leaves the share alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Final
+
+from backend.domain.lanes import BPS, NOBODY, Lane, Pool, Seat
+
+RULE_VERSION: Final = 1
+MAX_SCORE: Final = 10_000
+FLOOR: Final = 2_000
+"""The score of an agent that has none, and of a specialty it has not shown."""
+NEWCOMER_DEALS: Final = 10
+"""Below so many decided deals an agent is a newcomer, as its price multiplier is not its own yet."""
+HALF_SPEED_MS: Final = 1_000
+_NOTHING_TRIED: Final[frozenset[bytes]] = frozenset()
+
+
+class Why(StrEnum):
+    """Why an agent was chosen or refused, or why a task waits."""
+
+    BEST = "best"
+    """Chosen: it has the most points."""
+    NEWCOMER = "newcomer"
+    """Chosen: the newcomers' share had come to this task."""
+    FEWER_POINTS = "fewer_points"
+    NEWCOMERS_TURN = "newcomers_turn"
+    """Refused with more points than the newcomer that was chosen."""
+    FULL = "full"
+    RESTING = "resting"
+    """Its circuit breaker is open."""
+    SILENT = "silent"
+    """It has not been heard of lately."""
+    TOO_DEAR = "too_dear"
+    """Its price floor is above what the buyer has signed for."""
+    TRIED = "tried"
+    """It has failed this very task."""
+    NO_CAPABILITY = "no_capability"
+    """The task waits: nobody has what it asks for."""
+    EXPIRED = "expired"
+    """The task waits no more: its deadline is over."""
+
+
+_PATIENCE: Final = (Why.FULL, Why.RESTING, Why.SILENT, Why.TOO_DEAR, Why.TRIED)
+"""A task waits for the first of these reasons that applies: the one that ends soonest by itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """What a market chooses: weights together 10,000 basis points, shares in basis points, times in seconds."""
+
+    reputation: int = 4_500
+    specialty: int = 2_000
+    room: int = 2_500
+    speed: int = 1_000
+    newcomer_share_bps: int = 1_000
+    aging_seconds: int = 600
+    heard_within_seconds: int = 60
+
+    def __post_init__(self) -> None:
+        weights = (self.reputation, self.specialty, self.room, self.speed)
+        if min(weights) < 0 or sum(weights) != BPS:
+            raise ValueError("weights are at least 0 and together 10,000 basis points")
+        if not 0 <= self.newcomer_share_bps <= BPS:
+            raise ValueError("a share is 0 to 10,000 basis points")
+        if min(self.aging_seconds, self.heard_within_seconds) < 1:
+            raise ValueError("times are at least a second")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """A task without an agent. Times are unix seconds; `max_units` is what the buyer has signed for at most."""
+
+    id: str
+    capabilities: frozenset[str]
+    max_units: int
+    deadline: int
+    since: int
+    priority: int = 0
+    """A higher one comes first."""
+    specialty: str | None = None
+    tried: frozenset[bytes] = _NOTHING_TRIED
+    """Agents that have failed it; none of them gets it again."""
+
+    def __post_init__(self) -> None:
+        if not self.capabilities or self.max_units < 0:
+            raise ValueError("a task asks for a capability and has a price")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An agent as it stands. Scores are hundredths, times unix seconds, `load` counts tasks it has not finished."""
+
+    agent: bytes
+    capabilities: frozenset[str]
+    score: int = FLOOR
+    specialties: Mapping[str, int] = field(default_factory=dict)
+    decided: int = 0
+    """Its decided deals."""
+    floor_units: int = 0
+    load: int = 0
+    capacity: int = 10
+    heard_at: int | None = None
+    rests_until: int = 0
+    """The end of its circuit breaker's rest."""
+    response_ms: int = 100
+
+    def __post_init__(self) -> None:
+        if min(self.floor_units, self.load, self.decided, self.response_ms) < 0 or self.capacity < 1:
+            raise ValueError("an agent has a capacity, and no figure below 0")
+        if not all(0 <= score <= MAX_SCORE for score in (self.score, *self.specialties.values())):
+            raise ValueError("scores are 0 to 10,000 hundredths")
+
+    @property
+    def newcomer(self) -> bool:
+        """Whether it has not had enough deals decided to be known."""
+        return self.decided < NEWCOMER_DEALS
+
+    def health(self, rule: Rule, now: int) -> Why | None:
+        """Return why it may be given nothing now, or None."""
+        if self.heard_at is None or self.heard_at <= now - rule.heard_within_seconds:
+            return Why.SILENT
+        return Why.RESTING if self.rests_until > now else None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """An agent that was not given a task, and its points, as a share of `SCALE`."""
+
+    agent: bytes
+    why: Why
+    points: int
+
+
+SCALE: Final = BPS * MAX_SCORE
+"""The points of a perfect agent."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What became of a task: its agent, or None and why it waits. `refused` names the best one for each reason."""
+
+    task: str
+    agent: bytes | None
+    why: Why
+    points: int
+    refused: tuple[Refused, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The decisions of a round, in the order in which they were made, and what newcomers are owed after it."""
+
+    decisions: tuple[Decision, ...]
+    credit: int
+
+
+def assign(
+    waiting: Iterable[Waiting], candidates: Iterable[Candidate], *, rule: Rule, now: int, credit: int = 0
+) -> Plan:
+    """Decide on every waiting task. `credit` is that of the round before, 0 at first.
+
+    Raises ValueError when a task or an agent is given twice.
+    """
+    market = _Market(candidates, rule, now)
+    tasks = sorted(waiting, key=lambda task: _turn(task, rule, now))
+    if len({task.id for task in tasks}) != len(tasks):
+        raise ValueError("a task is given twice")
+    decisions: list[Decision] = []
+    for task in tasks:
+        decision, credit = market.decide(task, credit)
+        decisions.append(decision)
+    return Plan(tuple(decisions), credit)
+
+
+def failover(task: Waiting, dead: bytes, candidates: Iterable[Candidate], *, rule: Rule, now: int) -> Decision:
+    """Decide anew on a task whose agent has died: the best that is left, and never one that has had it."""
+    again = replace(task, tried=task.tried | {dead})
+    plan = assign([again], candidates, rule=replace(rule, newcomer_share_bps=0), now=now)
+    return plan.decisions[0]
+
+
+def _turn(task: Waiting, rule: Rule, now: int) -> tuple[int, int, int, str]:
+    steps = max(0, now - task.since) // rule.aging_seconds
+    return (-(task.priority + steps), task.deadline, task.since, task.id)
+
+
+class _Market:
+    """The agents of a round, by what they can do."""
+
+    def __init__(self, candidates: Iterable[Candidate], rule: Rule, now: int) -> None:
+        self._rule = rule
+        self._now = now
+        self._agents = sorted(candidates, key=lambda candidate: candidate.agent)
+        if len({candidate.agent for candidate in self._agents}) != len(self._agents):
+            raise ValueError("an agent is given twice")
+        self._seats = [self._seat(rank, candidate) for rank, candidate in enumerate(self._agents)]
+        self._able: dict[str, list[int]] = {}
+        for rank, candidate in enumerate(self._agents):
+            for capability in candidate.capabilities:
+                self._able.setdefault(capability, []).append(rank)
+        self._groups: dict[tuple[frozenset[str], frozenset[bytes]], _Group] = {}
+
+    def decide(self, task: Waiting, credit: int) -> tuple[Decision, int]:
+        """Return what becomes of a task, and what newcomers are owed after it."""
+        if task.deadline <= self._now:
+            return Decision(task.id, None, Why.EXPIRED, 0, ()), credit
+        lane = self._lane(task)
+        best = lane.best(task.max_units)
+        refused = [self._refused(Why(reason), key) for reason, key in lane.refused(task.max_units)]
+        if best == NOBODY:
+            return Decision(task.id, None, self._why_it_waits(lane, refused), 0, _ordered(refused)), credit
+        chosen, why = best, Why.BEST
+        seat = self._seats[self._rank(best)]
+        if seat.newcomer:
+            credit += self._rule.newcomer_share_bps - BPS
+        elif lane.has_newcomer(task.max_units):
+            credit += self._rule.newcomer_share_bps
+            if credit >= BPS:
+                credit -= BPS
+                chosen, why = lane.best_newcomer(task.max_units), Why.NEWCOMER
+                seat = self._seats[self._rank(chosen)]
+        other = best if chosen != best else lane.best(task.max_units, without=seat.rank)
+        if other != NOBODY:
+            refused.append(self._refused(Why.FEWER_POINTS if other < chosen else Why.NEWCOMERS_TURN, other))
+        seat.take()
+        agent = self._agents[seat.rank].agent
+        return Decision(task.id, agent, why, chosen // seat.total, _ordered(refused)), credit
+
+    def _seat(self, rank: int, candidate: Candidate) -> Seat:
+        rule = self._rule
+        speed = BPS * HALF_SPEED_MS // (HALF_SPEED_MS + candidate.response_ms)
+        return Seat(
+            rank=rank,
+            total=len(self._agents),
+            floor=candidate.floor_units,
+            fixed=rule.reputation * candidate.score + rule.speed * speed,
+            room=rule.room,
+            free=max(0, candidate.capacity - candidate.load),
+            capacity=candidate.capacity,
+            health=candidate.health(rule, self._now) or "",
+            newcomer=candidate.newcomer,
+        )
+
+    def _lane(self, task: Waiting) -> Lane:
+        which = (task.capabilities, task.tried)
+        group = self._groups.get(which)
+        if group is None:
+            able = [self._able.get(capability, []) for capability in task.capabilities]
+            fewest = min(able, key=len)
+            ranks = [rank for rank in fewest if task.capabilities <= self._agents[rank].capabilities]
+            group = self._groups[which] = _Group(self, ranks, task.tried)
+        return group.lane(task.specialty)
+
+    def pools_of(self, ranks: Sequence[int], specialty: str | None) -> tuple[Pool, Pool]:
+        """Return everybody and newcomers among ranks, with points of a specialty where one is named."""
+        floor = self._rule.specialty * FLOOR
+        members: list[tuple[Seat, int]] = []
+        for rank in ranks:
+            shown = FLOOR if specialty is None else self._agents[rank].specialties[specialty]
+            members.append((self._seats[rank], max(floor, self._rule.specialty * shown)))
+        return Pool(members), Pool(member for member in members if member[0].newcomer)
+
+    def key(self, rank: int) -> int:
+        """Return an agent's key where no specialty counts."""
+        seat = self._seats[rank]
+        return seat.base + self._rule.specialty * FLOOR * seat.total
+
+    def candidate(self, rank: int) -> Candidate:
+        """Return the agent of a rank."""
+        return self._agents[rank]
+
+    def _rank(self, key: int) -> int:
+        total = len(self._agents)
+        return total - 1 - key % total
+
+    def _refused(self, why: Why, key: int) -> Refused:
+        return Refused(self._agents[self._rank(key)].agent, why, key // len(self._agents))
+
+    @staticmethod
+    def _why_it_waits(lane: Lane, refused: list[Refused]) -> Why:
+        reasons = {one.why for one in refused}
+        found = next((why for why in _PATIENCE if why in reasons), None)
+        if found is not None and not (found is Why.TRIED and len(lane)):
+            return found
+        return Why.TOO_DEAR if len(lane) else Why.NO_CAPABILITY
+
+
+class _Group:
+    """Those that have the same capabilities and have not tried the task; specialists among them apart."""
+
+    def __init__(self, market: _Market, ranks: Sequence[int], tried: frozenset[bytes]) -> None:
+        self._market = market
+        left = [rank for rank in ranks if market.candidate(rank).agent not in tried]
+        left_out = [market.key(rank) for rank in ranks if market.candidate(rank).agent in tried]
+        self._tried = max(left_out, default=NOBODY)
+        self._everybody, self._newcomers = market.pools_of(left, None)
+        self._specialists: dict[str, list[int]] = {}
+        for rank in left:
+            for specialty in market.candidate(rank).specialties:
+                self._specialists.setdefault(specialty, []).append(rank)
+        self._common = Lane((self._everybody,), (self._newcomers,), self._tried)
+        self._lanes: dict[str, Lane] = {}
+
+    def lane(self, specialty: str | None) -> Lane:
+        """Return the lane of a specialty, which is the common one where nobody has it."""
+        if specialty is None or specialty not in self._specialists:
+            return self._common
+        found = self._lanes.get(specialty)
+        if found is None:
+            everybody, newcomers = self._market.pools_of(self._specialists[specialty], specialty)
+            found = Lane((self._everybody, everybody), (self._newcomers, newcomers), self._tried)
+            self._lanes[specialty] = found
+        return found
+
+
+def _ordered(refused: list[Refused]) -> tuple[Refused, ...]:
+    refused.sort(key=lambda one: (-one.points, one.agent, one.why))
+    return tuple(refused)

@@ -1,0 +1,115 @@
+"""What an epoch needs of a node besides the mirror: its last block, who funded whom first, who may anchor.
+
+Who funded whom is read once: what was found of an account stays, and the rest is read on from where it ended, a few
+ranges a round, so that a long chain takes some rounds and no round takes long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, Final
+
+from aicp.abi import reputation as abi
+from aicp.abi import usdc
+from aicp.abi.runtime import word_address
+from aicp.rules.primitives import ZERO_ADDRESS, hex0x
+from aicp.rules.witnesses import first_senders
+from backend.reputation import repo
+from backend.reputation.models import FirstFunder
+from backend.txm.machine import Machine
+from backend.txm.rpc import NodeError
+
+RANGES_A_ROUND: Final = 200
+_RANGE: Final = 5_000
+_ACCOUNTS: Final = 200
+
+
+def last_block(machine: Machine, end: int, final_number: int) -> tuple[int, bytes] | None:
+    """Return number and hash of the last block not later than a second, among the final ones; None if none is.
+
+    Raises NodeError or NodeUnreachable.
+    """
+    low, high = machine.ctx.deployment.deploy_block, final_number
+    found: tuple[int, bytes] | None = None
+    while low <= high:
+        middle = (low + high) // 2
+        block = machine.rpc.call("eth_getBlockByNumber", hex(middle), False)
+        if block is None:
+            return None  # this node is behind the one the mirror reads
+        if int(block["timestamp"], 16) <= end:
+            found, low = (middle, bytes.fromhex(block["hash"][2:])), middle + 1
+        else:
+            high = middle - 1
+    return found
+
+
+def anchorer(machine: Machine) -> bytes:
+    """Return who may anchor now; the zero address where nobody may."""
+    call = abi.encode_anchorer()
+    answer = machine.rpc.eth_call(sender=ZERO_ADDRESS, to=machine.ctx.deployment.reputation, data=call)
+    return abi.decode_anchorer_result(answer)
+
+
+def latest_epoch(machine: Machine) -> int:
+    """Return the number of the epoch anchored last, vetoed or not."""
+    call = abi.encode_latest_epoch()
+    answer = machine.rpc.eth_call(sender=ZERO_ADDRESS, to=machine.ctx.deployment.reputation, data=call)
+    return abi.decode_latest_epoch_result(answer)
+
+
+def first_funders(machine: Machine, accounts: Sequence[bytes], last: int) -> dict[bytes, bytes] | None:
+    """Return who gave each account its first USDC by a final block; None while that is not read to its end.
+
+    Who was minted its first USDC has no funder. Raises NodeError or NodeUnreachable.
+    """
+    step = _RANGE
+    for _ in range(RANGES_A_ROUND):
+        known = {row.account: row for row in _known(machine, accounts)}
+        before = machine.ctx.deployment.deploy_block - 1
+        start = {
+            account: row.scanned_to if (row := known.get(account)) else before
+            for account in accounts
+            if (row := known.get(account)) is None or (row.funder is None and row.scanned_to < last)
+        }
+        if not start:
+            found = {account: row.funder for account, row in known.items()}
+            return {account: funder for account, funder in found.items() if funder not in (None, ZERO_ADDRESS)}
+        first = min(start.values()) + 1
+        group = sorted(account for account, place in start.items() if place + 1 == first)[:_ACCOUNTS]
+        until = min(first + step - 1, last)
+        try:
+            logs = _transfers(machine, group, first, until)
+        except NodeError:
+            if step == 1:
+                raise
+            step = max(1, step // 4)
+            continue
+        senders = first_senders(((one.from_, one.to, one.value) for one in logs), group)
+        got = {account: senders.get(account) for account in group}
+        machine.db.write(partial(_write, found=got, until=until))
+    return None
+
+
+def _known(machine: Machine, accounts: Sequence[bytes]) -> list[FirstFunder]:
+    return machine.db.read(lambda s: list(s.execute(repo.funders(accounts)).scalars()))
+
+
+def _write(session: Any, *, found: dict[bytes, bytes | None], until: int) -> None:
+    session.execute(repo.scanned(found, until))
+
+
+def _transfers(machine: Machine, receivers: Sequence[bytes], first: int, until: int) -> list[usdc.Transfer]:
+    """Return the transfers to some accounts in a range of blocks, in the order of the chain."""
+    question = {
+        "address": hex0x(machine.ctx.deployment.usdc),
+        "topics": [hex0x(usdc.Transfer.TOPIC), None, [hex0x(word_address(account)) for account in receivers]],
+        "fromBlock": hex(first),
+        "toBlock": hex(until),
+    }
+    logs = machine.rpc.call("eth_getLogs", question)
+    logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
+    return [
+        usdc.Transfer.decode(tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]), bytes.fromhex(log["data"][2:]))
+        for log in logs
+    ]

@@ -1,0 +1,76 @@
+"""Computed epochs of scores with their leaves, and who gave each account its first USDC.
+
+Epochs and scores are append-only: the database refuses to change or delete one. Whether an epoch is anchored, vetoed
+or was never sent is not here: the mirror and the intents tell.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, UnitsColumn
+
+
+class ScoreEpoch(Base):
+    """An epoch as it was computed. A number may be computed again where nothing came to the chain under it."""
+
+    __tablename__ = "score_epoch"
+
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=True)
+    epoch: Mapped[int] = mapped_column(BigInteger, index=True)
+    """The number the contract will give it."""
+    ended_at: Mapped[Moment]
+    """A midnight UTC."""
+    block_number: Mapped[int] = mapped_column(BigInteger)
+    root: Mapped[HashColumn]
+    leaf_count: Mapped[int]
+    manifest_hash: Mapped[HashColumn] = mapped_column(unique=True)
+    manifest: Mapped[dict[str, Any]]
+    uri: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        UniqueConstraint("epoch", "ended_at"),
+        CheckConstraint("epoch > 0 AND leaf_count > 0", name="not_empty"),
+        {"schema": "app"},
+    )
+
+
+class Score(Base):
+    """What one epoch says of one agent. Scores in hundredths."""
+
+    __tablename__ = "score"
+
+    epoch_id: Mapped[int] = mapped_column(ForeignKey("app.score_epoch.id"), primary_key=True)
+    agent: Mapped[AddressColumn] = mapped_column(primary_key=True)
+    score: Mapped[int]
+    settled_value_units: Mapped[UnitsColumn]
+    jobs: Mapped[int] = mapped_column(BigInteger)
+    tier: Mapped[str] = mapped_column(Text)
+    detail: Mapped[dict[str, Any]]
+    """The steps to the score, the finer scores and the forecast: `backend.reputation.service.ScoreDetail`."""
+
+    __table_args__ = (
+        CheckConstraint("score BETWEEN 2000 AND 10000", name="on_the_scale"),
+        CheckConstraint("settled_value_units >= 0 AND jobs > 0", name="settled"),
+        Index("ix_score_order", "epoch_id", "score", "agent"),
+        {"schema": "app"},
+    )
+
+
+class FirstFunder(Base):
+    """Who gave an account its first USDC since the contracts were deployed; only final blocks are read.
+
+    `funder` is null while nobody has by `scanned_to`, and the zero address where it was minted.
+    """
+
+    __tablename__ = "first_funder"
+
+    account: Mapped[AddressColumn] = mapped_column(primary_key=True)
+    funder: Mapped[AddressColumn | None]
+    scanned_to: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = ({"schema": "app"},)

@@ -1,0 +1,126 @@
+"""Statements over computed epochs, scores and first funders."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Insert, Integer, Select, TextClause, func, insert, or_, select, text
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from backend.agents.models import Agent
+from backend.deals.models import Deal, EscrowTerms
+from backend.reputation.models import FirstFunder, Score, ScoreEpoch
+from backend.tasks.models import Task
+
+LOCK: Final = 4_703_811_960
+
+
+def try_lock() -> TextClause:
+    """Return whether this transaction is the only one that goes on with epochs."""
+    return text("SELECT pg_try_advisory_xact_lock(:key)").bindparams(key=LOCK)
+
+
+def newest() -> Select[ScoreEpoch]:
+    """The epoch computed last."""
+    return select(ScoreEpoch).order_by(ScoreEpoch.id.desc()).limit(1)
+
+
+def anchored(hashes: Sequence[bytes]) -> Select[ScoreEpoch]:
+    """The epochs with these manifests."""
+    return select(ScoreEpoch).where(ScoreEpoch.manifest_hash.in_(hashes))
+
+
+def of_number(epoch: int) -> Select[ScoreEpoch]:
+    """What was computed under a number, newest first."""
+    return select(ScoreEpoch).where(ScoreEpoch.epoch == epoch).order_by(ScoreEpoch.id.desc())
+
+
+def page(before: int | None, limit: int) -> Select[ScoreEpoch]:
+    """Computed epochs, newest first, those before an id."""
+    statement = select(ScoreEpoch).order_by(ScoreEpoch.id.desc()).limit(limit)
+    return statement if before is None else statement.where(ScoreEpoch.id < before)
+
+
+def scores(epoch_id: int) -> Select[bytes, int, int, int]:
+    """Agent, score, settled value and deals of an epoch, by agent."""
+    columns = (Score.agent, Score.score, Score.settled_value_units, Score.jobs)
+    return select(*columns).where(Score.epoch_id == epoch_id).order_by(Score.agent)
+
+
+def score(epoch_id: int, agent: bytes) -> Select[Score]:
+    """One agent's score."""
+    return select(Score).where(Score.epoch_id == epoch_id, Score.agent == agent)
+
+
+def new_scores(rows: Sequence[Mapping[str, Any]]) -> Insert:
+    """Write down the scores of an epoch."""
+    return insert(Score).values(list(rows))
+
+
+def leaders(
+    epoch_id: int,
+    *,
+    specialty: str | None,
+    tier: str | None,
+    min_jobs: int,
+    capability: str | None,
+    after: tuple[int, bytes] | None,
+    limit: int,
+) -> Select[Score, int, int, str, str]:
+    """Scores, best first: the row, its value in the order asked for, its rank, and slug and name where registered.
+
+    The rank is that among all agents of the epoch, whatever is filtered.
+    """
+    value: ColumnElement[int] = (
+        Score.score.expression if specialty is None else Score.detail["specialties"][specialty].astext.cast(Integer)
+    )
+    ranked = (
+        select(
+            Score.agent,
+            value.label("value"),
+            func.rank().over(order_by=value.desc()).label("rank"),
+        )
+        .where(Score.epoch_id == epoch_id)
+        .subquery()
+    )
+    statement = (
+        select(Score, ranked.c.value, ranked.c.rank, Agent.slug, Agent.name)
+        .join(ranked, ranked.c.agent == Score.agent)
+        .outerjoin(Agent, Agent.address == Score.agent)
+        .where(Score.epoch_id == epoch_id, Score.jobs >= min_jobs)
+        .order_by(ranked.c.value.desc(), Score.agent)
+        .limit(limit)
+    )
+    if tier is not None:
+        statement = statement.where(Score.tier == tier)
+    if capability is not None:
+        statement = statement.where(Agent.capabilities.contains([capability]))
+    if after is not None:
+        worse = (ranked.c.value == after[0]) & (Score.agent > after[1])
+        statement = statement.where(or_(ranked.c.value < after[0], worse))
+    return statement
+
+
+def tasks() -> Select[bytes, str, dict[str, Any]]:
+    """Escrow id, capability and document of every task an escrow was composed for."""
+    statement = select(EscrowTerms.escrow_id, Task.capability, Task.document)
+    return statement.join(Deal, Deal.id == EscrowTerms.deal_id).join(Task, Task.id == Deal.task_id)
+
+
+def funders(accounts: Sequence[bytes]) -> Select[FirstFunder]:
+    """What is known of who first funded these accounts."""
+    return select(FirstFunder).where(FirstFunder.account.in_(accounts))
+
+
+def scanned(accounts: Mapping[bytes, bytes | None], to: int) -> Insert:
+    """Write down who first funded accounts whose logs were read up to a block; what was known before stays."""
+    rows = [{"account": account, "funder": funder, "scanned_to": to} for account, funder in accounts.items()]
+    statement = pg_insert(FirstFunder).values(rows)
+    return statement.on_conflict_do_update(
+        index_elements=["account"],
+        set_={
+            "funder": func.coalesce(FirstFunder.funder, statement.excluded.funder),
+            "scanned_to": func.greatest(FirstFunder.scanned_to, statement.excluded.scanned_to),
+        },
+    )

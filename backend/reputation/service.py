@@ -1,0 +1,258 @@
+"""Reads of scores: an agent's newest anchored score with its proof, the leaderboard, and the epochs.
+
+Only an epoch that is on the chain and not vetoed gives a score; what it says is what was stored when it was computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from aicp.abi.reputation import ScoreLeaf
+from aicp.rules.pricing import Tier
+from aicp.rules.primitives import Finality, parse_address
+from aicp.rules.reputation import FLOOR
+from aicp.rules.scores import MAX_SCORE, score_proof
+from aicp.rules.specialties import SPECIALTIES
+from backend.agents import service as agents
+from backend.api import paging
+from backend.api.types import ChainRef, Page
+from backend.context import Context
+from backend.db.times import moment
+from backend.errors import InvalidInput, NotFound
+from backend.reputation import repo
+from backend.reputation.models import Score, ScoreEpoch
+from backend.reputation.schemas import (
+    AnchorOut,
+    EpochOut,
+    EpochState,
+    FileLeafOut,
+    ForecastOut,
+    LeaderOut,
+    LeafOut,
+    ReputationOut,
+    ScoreFileOut,
+    SpecialtyOut,
+)
+from indexer import views
+
+_LOOKED_AT: Final = 30
+"""Epochs looked through for the newest that was not vetoed."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Anchored:
+    """An epoch as it was computed, and as the chain has it."""
+
+    computed: ScoreEpoch
+    row: views.ScoreEpochRow
+
+
+def _newest(session: Session, finality: Finality) -> _Anchored | None:
+    rows = [row for row in views.score_epochs(session, _LOOKED_AT, finality) if not row.vetoed]
+    known = {
+        one.manifest_hash: one
+        for one in session.execute(repo.anchored([row.manifest_hash for row in rows])).scalars()
+    }  # fmt: skip
+    for row in rows:
+        if (found := known.get(row.manifest_hash)) is not None and found.epoch == row.epoch:
+            return _Anchored(found, row)
+    return None
+
+
+def reputation(session: Session, ctx: Context, name: str, finality: Finality) -> ReputationOut:
+    """Return the newest anchored score of an agent, by address or alias. Raises NotFound.
+
+    A registered agent without one is a newcomer; an address that is neither is not found.
+    """
+    address = _address(name)
+    anchored = _newest(session, finality)
+    if address is None:
+        address = agents.find(session, ctx, name).address
+    score = None
+    if anchored is not None:
+        score = session.execute(repo.score(anchored.computed.id, address)).scalar_one_or_none()
+    if anchored is None or score is None:
+        agents.find(session, ctx, name)
+        return _newcomer(address)
+    return _scored(score, _anchor(session, ctx, anchored, address))
+
+
+def _address(name: str) -> bytes | None:
+    try:
+        return parse_address(name)
+    except ValueError:
+        return None
+
+
+def _newcomer(address: bytes) -> ReputationOut:
+    return ReputationOut(
+        agent=address, score=FLOOR, tier=Tier.NEW, base=FLOOR, recent=FLOOR, current=FLOOR, days_since_outcome=None,
+        active_days=0, witnesses_ppm=0, jobs=0, settled_value_units=0, speed=FLOOR, quality=FLOOR, reliability=FLOOR,
+        specialties=[
+            SpecialtyOut(dimension=dimension, value=value, score=FLOOR)
+            for dimension, values in SPECIALTIES.items()
+            for value in values
+        ],
+        forecast=[], anchor=None,
+    )  # fmt: skip
+
+
+def _scored(score: Score, anchor: AnchorOut) -> ReputationOut:
+    detail = score.detail
+    return ReputationOut(
+        agent=score.agent, score=score.score, tier=Tier(score.tier), base=detail["base"], recent=detail["recent"],
+        current=detail["current"], days_since_outcome=detail["days"], active_days=detail["active_days"],
+        witnesses_ppm=detail["credit_ppm"], jobs=score.jobs, settled_value_units=score.settled_value_units,
+        speed=detail["speed"], quality=detail["quality"], reliability=detail["reliability"],
+        specialties=[
+            SpecialtyOut(dimension=dimension, value=value, score=detail["specialties"][f"{dimension}:{value}"])
+            for dimension, values in SPECIALTIES.items()
+            for value in values
+        ],
+        forecast=[ForecastOut(days=days, score=then) for days, then in detail["forecast"]], anchor=anchor,
+    )  # fmt: skip
+
+
+def _leaves(session: Session, computed: ScoreEpoch) -> list[ScoreLeaf]:
+    return [
+        ScoreLeaf(agent=agent, score=score, settled_value=int(value), jobs=jobs, epoch=computed.epoch)
+        for agent, score, value, jobs in session.execute(repo.scores(computed.id)).tuples()
+    ]
+
+
+def _anchor(session: Session, ctx: Context, anchored: _Anchored, agent: bytes) -> AnchorOut:
+    computed, row = anchored.computed, anchored.row
+    leaves = _leaves(session, computed)
+    leaf = next(leaf for leaf in leaves if leaf.agent == agent)
+    origin = views.anchorings(session, ctx.deployment.reputation, [row.epoch])[row.epoch]
+    return AnchorOut(
+        epoch=row.epoch, ended_at=computed.ended_at, root=row.root, manifest_hash=row.manifest_hash, uri=row.uri,
+        leaf=LeafOut(
+            agent=agent, score=leaf.score, settled_value_units=leaf.settled_value, jobs=leaf.jobs, epoch=leaf.epoch
+        ),
+        proof=score_proof(leaves, leaf), counts_from=moment(row.active_at), counts=row.active_at <= ctx.now(),
+        chain=_ref(origin),
+    )  # fmt: skip
+
+
+def _ref(origin: views.Origin) -> ChainRef:
+    return ChainRef(
+        block_number=origin.block_number, block_hash=origin.block_hash, tx_hash=origin.tx_hash,
+        log_index=origin.log_index, finality=origin.finality,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a leaderboard is ordered by (a specialty as `dimension:value`, or the score) and filtered by."""
+
+    specialty: str | None
+    tier: Tier | None
+    min_jobs: int
+    capability: str | None
+
+
+def leaderboard(
+    session: Session, wanted: Wanted, *, cursor: str | None, limit: int, finality: Finality
+) -> Page[LeaderOut]:
+    """Return one page of the newest anchored epoch, best first. Raises InvalidInput."""
+    if wanted.specialty is not None:
+        dimension, _, value = wanted.specialty.partition(":")
+        if value not in SPECIALTIES.get(dimension, ()):
+            raise InvalidInput("This is no specialty; they look like task_type:compute.")
+    after = _after(cursor)
+    anchored = _newest(session, finality)
+    if anchored is None:
+        return Page(items=[], next_cursor=None)
+    statement = repo.leaders(
+        anchored.computed.id, specialty=wanted.specialty, tier=None if wanted.tier is None else wanted.tier.value,
+        min_jobs=wanted.min_jobs, capability=wanted.capability, after=after, limit=limit + 1,
+    )  # fmt: skip
+    rows = session.execute(statement).tuples().all()
+    items = [
+        LeaderOut(
+            rank=rank, agent=score.agent, slug=slug, name=name, value=value, score=score.score, tier=Tier(score.tier),
+            jobs=score.jobs, settled_value_units=score.settled_value_units, epoch=anchored.row.epoch,
+        )
+        for score, value, rank, slug, name in rows[:limit]
+    ]  # fmt: skip
+    following = paging.encode(items[-1].value, items[-1].agent.hex()) if len(rows) > limit else None
+    return Page(items=items, next_cursor=following)
+
+
+def _after(cursor: str | None) -> tuple[int, bytes] | None:
+    if cursor is None:
+        return None
+    value, agent = paging.decode(cursor)
+    try:
+        address = bytes.fromhex(agent)
+    except ValueError as error:
+        raise InvalidInput("This cursor was not made here.") from error
+    if not isinstance(value, int) or abs(value) > MAX_SCORE:
+        raise InvalidInput("This cursor was not made here.")
+    return value, address
+
+
+def epochs(session: Session, ctx: Context, *, cursor: str | None, limit: int, finality: Finality) -> Page[EpochOut]:
+    """Return one page of computed epochs, newest first. Raises InvalidInput for a foreign cursor."""
+    found = list(session.execute(repo.page(_before(cursor), limit + 1)).scalars())
+    shown = found[:limit]
+    numbers = [one.epoch for one in shown]
+    rows = {row.manifest_hash: row for row in views.score_epochs_of(session, numbers, finality)}
+    origins = views.anchorings(session, ctx.deployment.reputation, numbers)
+    newest = session.execute(repo.newest()).scalar_one_or_none()
+    items = [_epoch(ctx, one, rows.get(one.manifest_hash), origins, newest) for one in shown]
+    following = paging.encode(shown[-1].id, "epoch") if len(found) > limit else None
+    return Page(items=items, next_cursor=following)
+
+
+def _before(cursor: str | None) -> int | None:
+    if cursor is None:
+        return None
+    value, _ = paging.decode(cursor)
+    if not isinstance(value, int) or not 0 <= value < 2**63:
+        raise InvalidInput("This cursor was not made here.")
+    return value
+
+
+def _epoch(
+    ctx: Context, one: ScoreEpoch, row: views.ScoreEpochRow | None, origins: dict[int, views.Origin], newest: Any
+) -> EpochOut:
+    state: EpochState
+    if row is None:
+        state = "computed" if newest is not None and newest.id == one.id else "replaced"
+    elif row.vetoed:
+        state = "vetoed"
+    else:
+        state = "counts" if row.active_at <= ctx.now() else "pending"
+    return EpochOut(
+        epoch=one.epoch, state=state, ended_at=one.ended_at, block_number=one.block_number, root=one.root,
+        leaf_count=one.leaf_count, manifest_hash=one.manifest_hash, uri=one.uri,
+        counts_from=None if row is None or row.vetoed else moment(row.active_at),
+        chain=None if row is None else _ref(origins[one.epoch]),
+    )  # fmt: skip
+
+
+def score_file(session: Session, epoch: int) -> ScoreFileOut:
+    """Return the published file of an epoch: what was anchored under its number, else what was computed last.
+
+    Raises NotFound.
+    """
+    found = list(session.execute(repo.of_number(epoch)).scalars())
+    if not found:
+        raise NotFound("There is no such epoch.")
+    hashes = {row.manifest_hash for row in views.score_epochs_of(session, [epoch], Finality.SEEN)}
+    computed = next((one for one in found if one.manifest_hash in hashes), found[0])
+    return ScoreFileOut(
+        epoch=epoch,
+        leaves=[
+            FileLeafOut(
+                agent=leaf.agent, score=leaf.score, settled_value_units=leaf.settled_value, jobs=leaf.jobs
+            )
+            for leaf in _leaves(session, computed)
+        ],
+        manifest=computed.manifest,
+    )  # fmt: skip

@@ -1,0 +1,181 @@
+"""The scheduler as people see it: from the tables, by the rule of `backend.domain.scheduling`."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.primitives import hex0x
+from backend.agents.models import Agent
+from backend.context import Context
+from backend.db.times import moment, unix
+from backend.domain.scheduling import RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, assign
+from backend.scheduler import repo
+from backend.scheduler.schemas import (
+    CapabilityOut,
+    DecisionOut,
+    Health,
+    LoadOut,
+    RefusedOut,
+    SchedulerStatusOut,
+    WaitingOut,
+    WeightsOut,
+)
+from backend.tasks.models import Task
+from indexer import views
+
+MOST_AGENTS: Final = 1_000
+MOST_LISTED: Final = 200
+MOST_WAITING: Final = 50
+MOST_DECISIONS: Final = 20
+_PRIORITY: Final = {"1.0": 0, "1.25": 1, "1.5": 2}
+_BPS: Final = 10_000
+
+
+def rule_of(ctx: Context) -> Rule:
+    """Return the rule as it is configured here."""
+    return Rule(newcomer_share_bps=ctx.settings.newcomer_share_bps)
+
+
+def status(session: Session, ctx: Context) -> SchedulerStatusOut:
+    """Return what waits, who could do it, and what was decided lately."""
+    rule, now = rule_of(ctx), ctx.now()
+    demand = dict(session.execute(repo.waiting_by_capability()).tuples().all())
+    rows = list(session.execute(repo.agents(MOST_AGENTS)).scalars())
+    known = candidates(session, rows)
+    return SchedulerStatusOut(
+        rule_version=RULE_VERSION,
+        newcomer_share_bps=rule.newcomer_share_bps,
+        weights=WeightsOut(reputation=rule.reputation, specialty=rule.specialty, room=rule.room, speed=rule.speed),
+        waiting_tasks=sum(demand.values()),
+        capabilities=_capabilities(demand, known, rule, now),
+        agents=[_load(one, rule, now) for one in known[:MOST_LISTED]],
+        waiting=_waiting(session, known, rule, now),
+        decisions=_decisions(session),
+    )
+
+
+def candidates(session: Session, rows: Sequence[Agent]) -> list[Candidate]:
+    """Return agents as the rule knows them: load, rest and decided deals from the tables, defaults until measured."""
+    addresses = [row.address for row in rows]
+    if not addresses:
+        return []
+    load = dict(session.execute(repo.in_flight(addresses)).tuples().all())
+    rests = dict(session.execute(repo.rests(addresses)).tuples().all())
+    decided = views.decided(session, addresses)
+    return [
+        Candidate(
+            agent=row.address,
+            capabilities=frozenset(row.capabilities),
+            decided=decided.get(row.address, 0),
+            load=load.get(row.address, 0),
+            capacity=row.capacity,
+            heard_at=None if row.last_heartbeat is None else unix(row.last_heartbeat),
+            rests_until=-(-rests.get(row.address, 0) // 1_000),
+        )
+        for row in rows
+    ]
+
+
+def _health(one: Candidate, rule: Rule, now: int) -> Health:
+    ill = one.health(rule, now)
+    if ill is not None:
+        return "silent" if ill == "silent" else "resting"
+    return "ok" if one.load < one.capacity else "full"
+
+
+def _load(one: Candidate, rule: Rule, now: int) -> LoadOut:
+    return LoadOut(
+        agent=one.agent,
+        capabilities=sorted(one.capabilities),
+        health=_health(one, rule, now),
+        in_flight=one.load,
+        capacity=one.capacity,
+        newcomer=one.newcomer,
+        rests_until=moment(one.rests_until) if one.rests_until > now else None,
+        last_heartbeat=None if one.heard_at is None else moment(one.heard_at),
+    )
+
+
+def _capabilities(demand: dict[str, int], known: list[Candidate], rule: Rule, now: int) -> list[CapabilityOut]:
+    able: dict[str, list[Candidate]] = {name: [] for name in demand}
+    for one in known:
+        for name in one.capabilities:
+            able.setdefault(name, []).append(one)
+    found: list[CapabilityOut] = []
+    for name, those in sorted(able.items()):
+        health = Counter(_health(one, rule, now) for one in those)
+        found.append(
+            CapabilityOut(
+                capability=name,
+                waiting_tasks=demand.get(name, 0),
+                agents=len(those),
+                ok=health["ok"],
+                full=health["full"],
+                resting=health["resting"],
+                silent=health["silent"],
+                newcomers=sum(one.newcomer for one in those),
+                in_flight=sum(one.load for one in those),
+                capacity=sum(one.capacity for one in those),
+            )
+        )
+    return found
+
+
+def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> list[WaitingOut]:
+    rows = {str(row.id): row for row in session.execute(repo.waiting(MOST_WAITING)).scalars()}
+    plan = assign([_task(row) for row in rows.values()], known, rule=rule, now=now)
+    return [
+        WaitingOut(
+            task_id=rows[one.task].id,
+            capability=rows[one.task].capability,
+            budget_units=rows[one.task].budget_units,
+            since=rows[one.task].created_at,
+            agent=one.agent,
+            why=one.why,
+            points_bps=_points(one.points),
+            refused=[_refused(refused) for refused in one.refused],
+        )
+        for one in plan.decisions
+    ]
+
+
+def _task(row: Task) -> Waiting:
+    return Waiting(
+        id=str(row.id),
+        capabilities=frozenset({row.capability}),
+        max_units=row.budget_units,
+        deadline=unix(row.auction_ends_at) + row.deliver_within_seconds,
+        since=unix(row.created_at),
+        priority=_PRIORITY.get(row.document["urgency"], 0),
+    )
+
+
+def _refused(one: Refused) -> RefusedOut:
+    return RefusedOut(agent=one.agent, why=one.why, points_bps=_points(one.points))
+
+
+def _points(points: int) -> int:
+    return points * _BPS // SCALE
+
+
+def _decisions(session: Session) -> list[DecisionOut]:
+    deals = list(session.execute(repo.latest_deals(MOST_DECISIONS)).scalars())
+    reasons: dict[tuple[uuid.UUID, str], str] = {}
+    if deals:
+        for move in session.execute(repo.awards([deal.task_id for deal in deals])).scalars():
+            reasons[move.task_id, move.evidence.get("bid_hash", "")] = move.reason
+    return [
+        DecisionOut(
+            task_id=deal.task_id,
+            agent=deal.agent,
+            price_units=deal.price_units,
+            reason=reasons.get((deal.task_id, hex0x(deal.bid_hash)), ""),
+            at=deal.created_at,
+        )
+        for deal in deals
+    ]

@@ -1,0 +1,47 @@
+"""What the service says of balances and of the transactions it relays."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Literal
+
+from pydantic import Field
+
+from aicp.client.wire import Address, Hash, Model, Units
+
+
+class Balances(Model):
+    address: Address
+    usdc_units: Units
+    escrow_ledger_units: Units
+    escrow_ledger_final_units: Units
+    withdrawal_nonce: int
+    staked_units: Units
+    stake_locked_units: Units
+    stake_free_units: Units
+    channel_claimed_units: Units
+    channel_settled_units: Units
+
+
+class Intent(Model):
+    """A transaction the service relays for us."""
+
+    id: uuid.UUID
+    kind: str
+    state: Literal["queued", "sent", "mined", "final", "failed", "expired", "cancelled"]
+    on_behalf_of: Address
+    tx_hash: Hash | None
+    block_number: int | None
+    error_code: str | None
+    error_detail: str | None
+    reference: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def landed(self) -> bool:
+        """Mined at least, and not failed in its block."""
+        return self.state in {"mined", "final"} and self.error_code is None
+
+    @property
+    def dead(self) -> bool:
+        """Will never be mined."""
+        return self.state in {"failed", "expired", "cancelled"}

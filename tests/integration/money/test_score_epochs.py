@@ -1,0 +1,254 @@
+"""From settled escrows to an anchored epoch that anybody computes again, on real contracts and the mirror."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from sqlalchemy.exc import DBAPIError
+
+from aicp.abi import reputation as abi
+from aicp.cli.main import cli
+from aicp.client.score_chain import ScoreChain
+from aicp.rules.canonical import canonical_json, document_hash
+from aicp.rules.decay import DAY
+from aicp.rules.epochs import Inputs, inputs_of, root_and_manifest_hash, score_file
+from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
+from aicp.rules.witnesses import DEVNET
+from backend.errors import InvalidInput, NotFound
+from backend.reputation import epochs, service
+from backend.txm.signer import Keyring
+from backend.worker import sweeps
+from indexer import views
+from scripts.devnet.anchor import name_anchorer
+from scripts.devnet.keys import dev_accounts
+from tests.fixtures.moneylab import USDC, Person, World, person
+from tests.fixtures.services import CHAIN_ID
+
+pytestmark = pytest.mark.services
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _anchorer(world: World) -> None:
+    """The local chain names its anchorer, once."""
+    accounts = dev_accounts(CHAIN_ID)
+    assert name_anchorer(world.chain.url, world.ctx.deployment, accounts)
+    assert not name_anchorer(world.chain.url, world.ctx.deployment, accounts)
+
+
+def settle(world: World, agent: Person, units: int) -> None:
+    """Carry one escrow through to its release."""
+    deal = world.deal(units, agent, escrow_only=True)
+    world.accept(deal, agent)
+    world.pay(deal)
+    world.until(lambda: world.state(deal) == "assigned", "the escrow is accepted")
+    world.submit(deal, agent)
+    world.until(lambda: world.state(deal) == "delivered", "the result is handed in")
+    world.release(deal)
+    world.until(lambda: world.state(deal) == "completed", "the escrow is released")
+
+
+def past_midnight(world: World) -> None:
+    """Let the next midnight UTC become final."""
+    now = world.clock()
+    world.later(DAY - now % DAY + 60)
+    world.turn()
+
+
+def computed(world: World) -> list[tuple[int, int]]:
+    """Return id and number of every computed epoch."""
+    return [(row[0], row[1]) for row in world.sql("SELECT id, epoch FROM app.score_epoch ORDER BY id")]
+
+
+def intents(world: World) -> list[str]:
+    """Return the states of all anchorings."""
+    return [row[0] for row in world.sql("SELECT state FROM txm.intent WHERE kind = 'anchor_epoch' ORDER BY created_at")]
+
+
+def anchored(world: World, number: int) -> None:
+    """Let rounds go on until an epoch is final on the chain."""
+    world.until(
+        lambda: (
+            sweeps.score(world.machine) >= 0
+            and any(row.epoch == number for row in world.read(lambda s: views.score_epochs(s, 5, Finality.FINAL)))
+        ),
+        f"epoch {number} is anchored",
+    )
+
+
+def verify(world: World, agent: bytes, scores: Path) -> Result:
+    world.folder.joinpath("score-deployment.json").write_text(json.dumps(world.ctx.deployment.to_json()))
+    arguments = ["reputation", "verify", checksum(agent), "--rpc", world.chain.url, "--scores", str(scores)]
+    return CliRunner().invoke(
+        cli, [*arguments, "--deployment", str(world.folder / "score-deployment.json"), "--epoch", "1"]
+    )
+
+
+def published(world: World, number: int) -> dict[str, object]:
+    """Return the file of an epoch as the API serves it."""
+    made: dict[str, object] = world.read(lambda s: service.score_file(s, number)).model_dump(mode="json")
+    return made
+
+
+def test_nothing_is_computed_while_nothing_is_settled(world: World) -> None:
+    past_midnight(world)
+    assert sweeps.score(world.machine) == 0
+    assert computed(world) == []
+    shown = world.read(lambda s: service.leaderboard(s, ALL, cursor=None, limit=10, finality=Finality.SEEN))
+    assert (shown.items, shown.next_cursor) == ([], None)
+    with pytest.raises(NotFound):
+        world.read(lambda s: service.reputation(s, world.ctx, checksum(world.agent.address), Finality.SEEN))
+
+
+ALL = service.Wanted(specialty=None, tier=None, min_jobs=0, capability=None)
+
+
+def test_a_key_that_is_not_here_raises_an_alarm_and_does_nothing_else(world: World) -> None:
+    for agent in (world.agent, world.rival):
+        world.stake(agent)
+    settle(world, world.agent, 60 * USDC)
+    settle(world, world.rival, 40 * USDC)
+    past_midnight(world)
+    assert sweeps.score(replace(world.machine, keys=Keyring(CHAIN_ID, []))) == 0
+    assert computed(world) == []
+    opened = "SELECT count(*) FROM app.alarm WHERE kind = 'anchor_key_missing' AND cleared_at IS NULL"
+    assert world.one(opened) == 1
+    assert sweeps.score(world.machine) == 1
+    assert world.one(opened) == 0
+
+
+def test_the_mirror_and_a_node_give_the_same_bytes(world: World) -> None:
+    [(_, number)] = computed(world)
+    manifest = world.one("SELECT manifest FROM app.score_epoch")
+    inputs = inputs_of(manifest)
+
+    async def read() -> Inputs:
+        chain = ScoreChain(world.chain.url, world.ctx.deployment)
+        block = await chain.block(inputs.block_number)
+        following = await chain.block(inputs.block_number + 1)
+        assert block is not None
+        assert following is not None
+        assert block.time <= inputs.end < following.time
+        people = {world.buyer.address, world.agent.address, world.rival.address}
+        return Inputs(
+            epoch=number, end=inputs.end, chain_id=CHAIN_ID, escrow=world.ctx.deployment.escrow,
+            reputation=world.ctx.deployment.reputation, block_number=block.number, block_hash=block.hash,
+            parameters=DEVNET, funders=await chain.funders(people, block.number),
+        )  # fmt: skip
+
+    from_node = asyncio.run(read())
+    deals = asyncio.run(ScoreChain(world.chain.url, world.ctx.deployment).deals(inputs.block_number))
+    assert len(deals) == 2
+    assert canonical_json(published(world, 1)) == canonical_json(score_file(from_node, deals))
+    stored = world.sql("SELECT root, manifest_hash FROM app.score_epoch")[0]
+    assert tuple(map(bytes, stored)) == root_and_manifest_hash(from_node, deals)
+    assert document_hash(manifest) == bytes(stored[1])
+
+
+def test_a_computed_epoch_cannot_be_changed(world: World) -> None:
+    for statement in ("UPDATE app.score SET score = 9999", "DELETE FROM app.score_epoch"):
+        with pytest.raises(DBAPIError, match="never changed"):
+            world.sql(statement)
+
+
+def test_a_round_that_dies_before_its_commit_leaves_nothing_and_repeats_send_once(world: World) -> None:
+    before = computed(world)
+
+    def dies(session: object) -> None:
+        assert epochs._send(session, ctx=world.ctx, sender=world.machine.keys.addresses[0])  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        world.write(dies)
+    assert intents(world) == []
+    other = world.new_machine()
+    try:
+        assert [sweeps.score(machine) for machine in (world.machine, other, world.machine)] == [1, 0, 0]
+    finally:
+        other.db.close()
+    assert len(intents(world)) == 1
+    anchored(world, 1)
+    assert computed(world) == before
+    assert intents(world) == ["final"]
+    assert sweeps.score(world.machine) == 0
+
+
+def test_the_score_is_shown_with_its_proof_and_computed_again_by_the_command(world: World, tmp_path: Path) -> None:
+    world.later(12 * 3600 + 60)
+    world.turn()
+    shown = world.read(lambda s: service.reputation(s, world.ctx, checksum(world.agent.address), Finality.FINAL))
+    anchor = shown.anchor
+    assert anchor is not None
+    assert anchor.counts
+    assert anchor.chain.finality is Finality.FINAL
+    leaf = abi.ScoreLeaf(shown.agent, shown.score, shown.settled_value_units, shown.jobs, 1)
+    call = abi.encode_verify_score(1, leaf, anchor.proof)
+    answer = world.machine.rpc.eth_call(sender=ZERO_ADDRESS, to=world.ctx.deployment.reputation, data=call)
+    assert abi.decode_verify_score_result(answer) == shown.score > 2_000
+    assert shown.forecast[0].score == shown.score > shown.forecast[-1].score >= 2_000
+    page = world.read(lambda s: service.leaderboard(s, ALL, cursor=None, limit=1, finality=Finality.SEEN))
+    rest = world.read(lambda s: service.leaderboard(s, ALL, cursor=page.next_cursor, limit=1, finality=Finality.SEEN))
+    assert {page.items[0].agent, rest.items[0].agent} == {world.agent.address, world.rival.address}
+    assert page.items[0].score >= rest.items[0].score
+    assert rest.next_cursor is None
+    wrong = service.Wanted(specialty="task_type:cooking", tier=None, min_jobs=0, capability=None)
+    with pytest.raises(InvalidInput):
+        world.read(lambda s: service.leaderboard(s, wrong, cursor=None, limit=1, finality=Finality.SEEN))
+
+    file, right = tmp_path / "1.json", published(world, 1)
+    file.write_text(json.dumps(right))
+    said = verify(world, world.agent.address, file)
+    assert said.exit_code == 0, said.output
+    assert "the contract finds the score proven" in said.output
+
+
+def taken_back_once(world: World) -> None:
+    """Let the anchoring be mined and read, and then a reorg take its block away."""
+    sweeps.sweep_transactions(world.machine)
+    sweeps.sweep_transactions(world.machine)
+    world.mirror()
+    assert [row.epoch for row in world.read(lambda s: views.score_epochs(s, 1))] == [2]
+    assert sweeps.score(world.machine) == 0  # not final, so nothing further
+    world.chain.rpc("anvil_reorg", 1, [])
+    world.chain.mine(1)
+    world.mirror()
+    assert [row.epoch for row in world.read(lambda s: views.score_epochs(s, 1))] == [1]
+    assert sweeps.score(world.machine) == 0  # its intent goes on
+
+
+@pytest.mark.parametrize("change", [{"score": 9_999}, {"jobs": 7}, {"settled_value_units": "1"}])
+def test_a_changed_leaf_is_found(world: World, tmp_path: Path, change: dict[str, object]) -> None:
+    right = published(world, 1)
+    leaves = right["leaves"]
+    assert isinstance(leaves, list)
+    file = tmp_path / "changed.json"
+    file.write_text(json.dumps(right | {"leaves": [leaves[0] | change, *leaves[1:]]}))
+    said = verify(world, world.agent.address, file)
+    assert (said.exit_code, "not those that follow" in said.output) == (4, True), said.output
+    file.write_text(json.dumps(right | {"leaves": leaves[1:]}))
+    assert verify(world, world.agent.address, file).exit_code == 4
+
+
+def test_a_vetoed_epoch_gives_no_score_and_the_next_day_has_the_next_number(world: World) -> None:
+    past_midnight(world)
+    assert [sweeps.score(world.machine) for _ in range(2)] == [1, 1]
+    taken_back_once(world)
+    anchored(world, 2)
+    assert intents(world) == ["final"] * 2
+    guardian = person(dev_accounts(CHAIN_ID).guardian.key).address
+    world.send(guardian, world.ctx.deployment.reputation, abi.encode_veto_epoch(2))
+    world.turn()
+    assert sweeps.score(world.machine) == 0  # what the guardian has refused is not sent again
+    shown = world.read(lambda s: service.reputation(s, world.ctx, checksum(world.agent.address), Finality.SEEN))
+    assert shown.anchor is not None
+    assert shown.anchor.epoch == 1
+    listed = world.read(lambda s: service.epochs(s, world.ctx, cursor=None, limit=10, finality=Finality.SEEN))
+    assert [(one.epoch, one.state) for one in listed.items] == [(2, "vetoed"), (1, "counts")]
+    past_midnight(world)
+    anchored(world, 3)
+    assert [number for _, number in computed(world)] == [1, 2, 3]
+    assert intents(world) == ["final"] * 3

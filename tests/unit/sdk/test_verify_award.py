@@ -1,0 +1,239 @@
+"""An award is verified from signatures; whatever a lying service changes is found."""
+
+from __future__ import annotations
+
+import copy
+import datetime as dt
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt
+from aicp.cli.main import cli
+from aicp.client import Market, models
+from aicp.client.errors import Mismatch
+from aicp.client.verify_award import check_bids, check_record
+from aicp.rules.awarding import DEFAULT_WEIGHTS, Contest, Offer, award_record, follows, inputs_hash
+from aicp.rules.bids import bids_root
+from aicp.rules.documents import task_hash
+from aicp.rules.primitives import checksum, hex0x, keccak
+from tests.unit.sdk.builders import BUYER, DEAL_ID, NOW, OPERATOR, TASK_ID, chain, document, key
+
+CHAIN = chain()
+TASK = task_hash(document())
+OFFERS = ((20_000_000, 600, 9_000), (12_000_000, 1_200, 2_000), (19_000_000, 600, 9_500))
+
+
+def bid_json(seq: int, units: int, eta: int) -> dict[str, Any]:
+    agent = key(f"agent {seq}")
+    message = Bid(
+        task_hash=TASK,
+        agent=agent.address,
+        amount=units,
+        eta_seconds=eta,
+        escrow_only=False,
+        valid_until=NOW + 7_200,
+        salt=keccak(bytes([seq])),
+    )
+    digest = message.digest(CHAIN.marketplace)
+    receipt = BidReceipt(bid_hash=digest, seq=seq).digest(CHAIN.marketplace)
+    return {
+        "bid_hash": hex0x(digest),
+        "agent": checksum(agent.address),
+        "agent_name": None,
+        "amount_units": str(units),
+        "eta_seconds": eta,
+        "escrow_only": False,
+        "valid_until": message.valid_until,
+        "salt": hex0x(message.salt),
+        "signature": hex0x(agent.sign_digest(digest)),
+        "seq": seq,
+        "receipt_signature": hex0x(OPERATOR.sign_digest(receipt)),
+        "operator": checksum(OPERATOR.address),
+        "received_at": "2026-11-21T04:30:00Z",
+        "withdrawn": False,
+        "live": True,
+    }
+
+
+BIDS = [bid_json(n + 1, units, eta) for n, (units, eta, _) in enumerate(OFFERS)]
+READ = [models.Bid.read(one) for one in BIDS]
+
+
+def task_json(**changes: Any) -> dict[str, Any]:
+    return {
+        "id": str(TASK_ID),
+        "buyer": checksum(BUYER.address),
+        "task_hash": hex0x(TASK),
+        "title": "Profile the sales",
+        "capability": "data_processing",
+        "complexity": 1,
+        "urgency": "1.0",
+        "budget_units": "25000000",
+        "escrow_only": False,
+        "path_at_budget": "escrow",
+        "deliver_within_seconds": 3_600,
+        "auction_ends_at": dt.datetime.fromtimestamp(NOW, dt.UTC).isoformat(),
+        "state": "awarded",
+        "public_state": "awarded",
+        "bid_count": 3,
+        "best_bid_units": None,
+        "deal_id": str(DEAL_ID),
+        "created_at": "2026-11-21T04:30:00Z",
+        "verifier": None,
+        "input_summary": [],
+        "document": document(),
+    } | changes
+
+
+def award_json(winner: int, bids: list[models.Bid] = READ, **changes: Any) -> dict[str, Any]:
+    hashes = [bid.bid_hash for bid in bids]
+    message = Award(task_hash=TASK, bid_hash=READ[winner].bid_hash, bids_root=bids_root(hashes), bid_count=len(hashes))
+    return {
+        "task_hash": hex0x(TASK),
+        "bid_hash": hex0x(message.bid_hash),
+        "bids_root": hex0x(message.bids_root),
+        "bid_count": message.bid_count,
+        "operator": checksum(OPERATOR.address),
+        "signature": hex0x(OPERATOR.sign_digest(message.digest(CHAIN.marketplace))),
+        "deal_id": str(DEAL_ID),
+    } | changes
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "task_hash": TASK,
+        "budget_units": 25_000_000,
+        "allowed_seconds": 3_600,
+        "weights": DEFAULT_WEIGHTS,
+        "epoch": 4,
+        "decided_at": NOW,
+    }
+    offers = [
+        Offer(
+            bid_hash=bid.bid_hash,
+            agent=bid.agent,
+            amount=bid.amount_units,
+            eta_seconds=bid.eta_seconds,
+            valid_until=bid.valid_until,
+            seq=bid.seq,
+            reputation=reputation,
+        )
+        for bid, (_, _, reputation) in zip(READ, OFFERS, strict=True)
+    ]
+    return award_record(Contest(**(plain | changes)), offers)
+
+
+def signed(made: dict[str, Any], winner: bytes | None = None) -> dict[str, Any]:
+    message = AwardInputs(
+        task_hash=TASK,
+        bid_hash=winner or bytes.fromhex(made["winner"][2:]),
+        inputs_hash=inputs_hash(made),
+        rule=1,
+    )
+    signature = OPERATOR.sign_digest(message.digest(CHAIN.marketplace))
+    return {"record": made, "operator": checksum(OPERATOR.address), "signature": hex0x(signature)}
+
+
+def task(**changes: Any) -> models.Task:
+    return models.Task.read(task_json(**changes))
+
+
+def award(winner: int, **changes: Any) -> models.Award:
+    return models.Award.read(award_json(winner, **changes))
+
+
+def test_the_rule_gives_the_award() -> None:
+    check_bids(task(), READ, award(2), CHAIN)
+    decided = check_record(task(), READ, award(2), CHAIN, signed(record()))
+    assert [one.offer.seq for one in decided.ranking.ranked] == [3, 1, 2]
+    assert check_record(task(document=None), READ, award(2), CHAIN, signed(record())) == decided
+
+
+def test_a_bid_that_is_left_out_is_found() -> None:
+    with pytest.raises(Mismatch, match="other bids"):
+        check_bids(task(), READ[:2], award(0), CHAIN)
+    with pytest.raises(Mismatch, match="have holes"):
+        check_bids(task(), [READ[0], READ[2]], award(2, bids=[READ[0], READ[2]]), CHAIN)
+    with pytest.raises(Mismatch, match="none of those"):
+        check_bids(task(), READ[:2], award(2, bids=READ[:2]), CHAIN)
+    with pytest.raises(Mismatch, match="award is not the operator's"):
+        check_bids(task(), READ, award(2, bid_hash=hex0x(READ[0].bid_hash)), CHAIN)
+    forged = models.Bid.read(BIDS[0] | {"amount_units": "1"})
+    with pytest.raises(Mismatch, match="does not match its hash"):
+        check_bids(task(), [forged, *READ[1:]], award(2), CHAIN)
+
+
+def changed(change: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    made = copy.deepcopy(record())
+    change(made)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("made", "sentence"),
+    [
+        (record(task_hash=keccak(b"other")), "of another task"),
+        (record(budget_units=25_000_001), "limits"),
+        (record(allowed_seconds=3_601), "limits"),
+        (record(weights=type(DEFAULT_WEIGHTS)(price=3_999, reputation=3_001)), "weighs otherwise"),
+        (changed(lambda made: made["bids"].pop()), "not those that the agents signed"),
+        (changed(lambda made: made["bids"][0].update(amount_units="1")), "not those that the agents signed"),
+        (changed(lambda made: made["bids"][1].update(withdrawn=True)), "withdrawn that was not"),
+        (changed(lambda made: made["bids"][1].update(reputation=10_000, specialty=10_000)), "does not follow"),
+        (changed(lambda made: made["ranking"].reverse()), "does not follow"),
+        (changed(lambda made: made.update(extra=1)), "does not follow"),
+        (changed(lambda made: made.update(rule=2)), "no record"),
+        ({}, "no record"),
+    ],
+)
+def test_a_record_that_was_changed_is_found_though_it_is_signed(made: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(Mismatch, match=sentence):
+        check_record(task(), READ, award(2), CHAIN, signed(made, READ[2].bid_hash))
+
+
+def test_another_winner_than_the_rule_gives_is_found() -> None:
+    with pytest.raises(Mismatch, match="another bid has won"):
+        check_record(task(), READ, award(0), CHAIN, signed(record(), READ[0].bid_hash))
+    with pytest.raises(Mismatch, match="not signed by the operator"):
+        check_record(task(), READ, award(0), CHAIN, signed(record()))
+    mallory = signed(record()) | {"operator": checksum(key("mallory").address)}
+    with pytest.raises(Mismatch, match="not signed by the operator"):
+        check_record(task(), READ, award(2), CHAIN, mallory)
+    assert not follows({})
+    assert follows(record())
+
+
+@pytest.fixture
+def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    async def answer(_: Market, *_arguments: object) -> Any:
+        return CHAIN
+
+    monkeypatch.setattr(Market, "chain", answer)
+    for name, value in (("task", task()), ("bids", READ), ("awarded", award(2))):
+
+        async def told(_: Market, _task: object, value: Any = value) -> Any:
+            return value
+
+        monkeypatch.setattr(Market, name, told)
+    return lambda *options: CliRunner().invoke(cli, ["award", "verify", str(TASK_ID), *options])
+
+
+def test_the_command_says_who_won_and_why(run: Callable[..., Result], tmp_path: Path) -> None:
+    chosen = run()
+    assert (chosen.exit_code, "as the buyer chose" in chosen.output) == (0, True), chosen.output
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(signed(record())), encoding="utf-8")
+    ruled = run("--record", str(path))
+    assert ruled.exit_code == 0, ruled.output
+    assert "gives this winner" in ruled.output
+    assert checksum(key("agent 3").address) in ruled.output
+    path.write_text(json.dumps(signed(changed(lambda made: made["ranking"].reverse()))), encoding="utf-8")
+    assert run("--record", str(path)).exit_code == 4
+    for wrong in ("{", "[]"):
+        path.write_text(wrong, encoding="utf-8")
+        assert run("--record", str(path)).exit_code == 1
