@@ -167,16 +167,16 @@ _Span = tuple[Pool, int, int]
 
 
 class Lane:
-    """Everybody who can do one kind of work, leaving out those who have tried it.
+    """Everybody who can do one kind of work and has not tried it.
 
     Its pools may hold the same seat twice, without and with the points of a specialty: the higher key is its own.
     """
 
-    __slots__ = ("_everybody", "_newcomers", "_tried")
+    __slots__ = ("_everybody", "_newcomers")
 
-    def __init__(self, everybody: tuple[Pool, ...], newcomers: tuple[Pool, ...], tried: int) -> None:
-        """`tried` is the highest key of those left out, or NOBODY."""
-        self._everybody, self._newcomers, self._tried = everybody, newcomers, tried
+    def __init__(self, everybody: tuple[Pool, ...], newcomers: tuple[Pool, ...]) -> None:
+        """Each tuple is one pool, or a second one with the points of a specialty."""
+        self._everybody, self._newcomers = everybody, newcomers
 
     def best(self, limit: int, without: int = NOBODY) -> int:
         """Return the highest key within a price, leaving one rank out, or NOBODY."""
@@ -204,8 +204,6 @@ class Lane:
                 dear.append((pool, within, len(pool)))
         if dear and (key := _highest(dear, NOBODY)) != NOBODY:
             found["too_dear"] = key
-        if self._tried != NOBODY:
-            found["tried"] = self._tried
         return list(found.items())
 
     def __len__(self) -> int:

@@ -219,9 +219,13 @@ class _Market:
         """Return what becomes of a task, and what newcomers are owed after it."""
         if task.deadline <= self._now:
             return Decision(task.id, None, Why.EXPIRED, 0, ()), credit
-        lane = self._lane(task)
+        group = self._group(task)
+        lane = group.lane(task.specialty)
         best = lane.best(task.max_units)
         refused = [self._refused(Why(reason), key) for reason, key in lane.refused(task.max_units)]
+        if group.tried:
+            key = max(self._key(rank, task.specialty) for rank in group.tried)
+            refused.append(self._refused(Why.TRIED, key))
         if best == NOBODY:
             return Decision(task.id, None, self._why_it_waits(lane, refused), 0, _ordered(refused)), credit
         chosen, why = best, Why.BEST
@@ -256,7 +260,7 @@ class _Market:
             newcomer=candidate.newcomer,
         )
 
-    def _lane(self, task: Waiting) -> Lane:
+    def _group(self, task: Waiting) -> _Group:
         which = (task.capabilities, task.tried)
         group = self._groups.get(which)
         if group is None:
@@ -264,25 +268,24 @@ class _Market:
             fewest = min(able, key=len)
             ranks = [rank for rank in fewest if task.capabilities <= self._agents[rank].capabilities]
             group = self._groups[which] = _Group(self, ranks, task.tried)
-        return group.lane(task.specialty)
+        return group
 
     def pools_of(self, ranks: Sequence[int], specialty: str | None) -> tuple[Pool, Pool]:
         """Return everybody and newcomers among ranks, with points of a specialty where one is named."""
-        floor = self._rule.specialty * FLOOR
-        members: list[tuple[Seat, int]] = []
-        for rank in ranks:
-            shown = FLOOR if specialty is None else self._agents[rank].specialties[specialty]
-            members.append((self._seats[rank], max(floor, self._rule.specialty * shown)))
+        members = [(self._seats[rank], self._bonus(rank, specialty)) for rank in ranks]
         return Pool(members), Pool(member for member in members if member[0].newcomer)
-
-    def key(self, rank: int) -> int:
-        """Return an agent's key where no specialty counts."""
-        seat = self._seats[rank]
-        return seat.base + self._rule.specialty * FLOOR * seat.total
 
     def candidate(self, rank: int) -> Candidate:
         """Return the agent of a rank."""
         return self._agents[rank]
+
+    def _bonus(self, rank: int, specialty: str | None) -> int:
+        shown = FLOOR if specialty is None else self._agents[rank].specialties.get(specialty, FLOOR)
+        return self._rule.specialty * max(FLOOR, shown)
+
+    def _key(self, rank: int, specialty: str | None) -> int:
+        seat = self._seats[rank]
+        return seat.base + self._bonus(rank, specialty) * seat.total
 
     def _rank(self, key: int) -> int:
         total = len(self._agents)
@@ -306,14 +309,13 @@ class _Group:
     def __init__(self, market: _Market, ranks: Sequence[int], tried: frozenset[bytes]) -> None:
         self._market = market
         left = [rank for rank in ranks if market.candidate(rank).agent not in tried]
-        left_out = [market.key(rank) for rank in ranks if market.candidate(rank).agent in tried]
-        self._tried = max(left_out, default=NOBODY)
+        self.tried = [rank for rank in ranks if market.candidate(rank).agent in tried]
         self._everybody, self._newcomers = market.pools_of(left, None)
         self._specialists: dict[str, list[int]] = {}
         for rank in left:
             for specialty in market.candidate(rank).specialties:
                 self._specialists.setdefault(specialty, []).append(rank)
-        self._common = Lane((self._everybody,), (self._newcomers,), self._tried)
+        self._common = Lane((self._everybody,), (self._newcomers,))
         self._lanes: dict[str, Lane] = {}
 
     def lane(self, specialty: str | None) -> Lane:
@@ -323,7 +325,7 @@ class _Group:
         found = self._lanes.get(specialty)
         if found is None:
             everybody, newcomers = self._market.pools_of(self._specialists[specialty], specialty)
-            found = Lane((self._everybody, everybody), (self._newcomers, newcomers), self._tried)
+            found = Lane((self._everybody, everybody), (self._newcomers, newcomers))
             self._lanes[specialty] = found
         return found
 

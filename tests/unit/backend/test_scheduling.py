@@ -147,7 +147,7 @@ def _order(one: Refused) -> tuple[int, bytes, Why]:
     return (-one.points, one.agent, one.why)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(TASKS, AGENTS, SHARES, st.integers(-20_000, 20_000), st.randoms(use_true_random=False))
 def test_indexes_decide_as_a_look_at_everybody_does(
     tasks: list[Waiting], agents: list[Candidate], share: int, credit: int, chance: random.Random
@@ -158,6 +158,30 @@ def test_indexes_decide_as_a_look_at_everybody_does(
     chance.shuffle(tasks)
     chance.shuffle(agents)
     assert assign(tasks, agents, rule=rule, now=NOW, credit=credit) == plan
+
+
+def test_who_has_tried_a_task_is_told_with_the_points_it_has_now() -> None:
+    specialist = Candidate(
+        agent=address(1), capabilities=frozenset({"ocr"}), specialties={"ships": 9_000}, heard_at=NOW, capacity=4
+    )
+    tasks = [
+        Waiting(id="00", capabilities=frozenset({"ocr"}), max_units=1, deadline=NOW + 1, since=NOW),
+        *(
+            Waiting(
+                id=f"{number:02d}",
+                capabilities=frozenset({"ocr"}),
+                max_units=1,
+                deadline=NOW + 1 + number % 2,
+                since=NOW,
+                specialty=specialty,
+                tried=frozenset({address(1)}),
+            )
+            for number, specialty in ((1, "ships"), (2, None), (4, "cats"))
+        ),
+        Waiting(id="03", capabilities=frozenset({"ocr"}), max_units=1, deadline=NOW + 1, since=NOW - 600),
+    ]
+    rule = Rule(newcomer_share_bps=0)
+    assert assign(tasks, [specialist], rule=rule, now=NOW) == slowly(tasks, [specialist], rule, 0)
 
 
 @settings(max_examples=100, deadline=None)
