@@ -28,7 +28,8 @@ def install() -> None:
     """Install the project's packages, as its lock file names them. Raises BenchError."""
     if _BINARY.exists():
         return
-    command = ["npm", "ci", "--no-audit", "--no-fund", "--loglevel=error"]
+    # `npm ci` refuses a lock that leaves out what other platforms need; `install` takes what it names, hashes checked.
+    command = ["npm", "install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error"]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False, timeout=600)
     if done.returncode != 0:
         raise BenchError(f"Ponder could not be installed: {done.stderr.strip()}")
