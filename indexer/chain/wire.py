@@ -6,7 +6,7 @@ from binascii import unhexlify
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Annotated, Final
 
 import msgspec
 
@@ -31,12 +31,17 @@ class WireAnswer(msgspec.Struct):
     error: WireError | str | None = None
 
 
+_Hash = Annotated[str, msgspec.Meta(min_length=66, max_length=66)]
+_Address = Annotated[str, msgspec.Meta(min_length=42, max_length=42)]
+"""What is shorter or longer is no hash or address: rows are written with their lengths taken for granted."""
+
+
 class WireBlock(msgspec.Struct, rename="camel"):
     """The header members we use."""
 
     number: str | None
-    hash: str | None
-    parent_hash: str
+    hash: _Hash | None
+    parent_hash: _Hash
     timestamp: str
     logs_bloom: str
     transactions: list[str] = []
@@ -45,12 +50,12 @@ class WireBlock(msgspec.Struct, rename="camel"):
 class WireLog(msgspec.Struct, rename="camel", gc=False):
     """A log as eth_getLogs answers it; null members mean it is pending, which we never accept."""
 
-    address: str
-    topics: list[str]
+    address: _Address
+    topics: list[_Hash]
     data: str
     block_number: str | None = None
-    block_hash: str | None = None
-    transaction_hash: str | None = None
+    block_hash: _Hash | None = None
+    transaction_hash: _Hash | None = None
     log_index: str | None = None
     removed: bool = False
 

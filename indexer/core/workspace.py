@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from aicp.rules.primitives import ZERO_ADDRESS
+from indexer.core.forgotten import Forgotten
 from indexer.core.rows import Activity, EventRow, Key, Place, S, StateRow
 
 
@@ -20,7 +21,10 @@ class Workspace:
     rows nobody has asked for lately.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, complete: bool = False) -> None:
+        """`complete` says that there are no rows yet: a key that is neither held nor forgotten is absent."""
+        self._complete = complete
+        self._forgotten: Forgotten | None = None
         self._rows: dict[Key, StateRow | None] = {}
         self._older: dict[Key, StateRow | None] = {}
         self.changed: dict[Key, StateRow] = {}
@@ -32,7 +36,9 @@ class Workspace:
         """Return the keys that were never loaded, or forgotten since."""
         rows = self._rows
         lacking = [key for key in keys if key not in rows]
-        return [key for key in lacking if not self._recall(key)] if lacking and self._older else lacking
+        if lacking and self._older:
+            lacking = [key for key in lacking if not self._recall(key)]
+        return self._not_absent(lacking) if lacking and self._complete else lacking
 
     def load(self, key: Key, row: StateRow | None) -> None:
         """Note the stored row of a key, or that there is none."""
@@ -44,6 +50,9 @@ class Workspace:
         self.created = set()
         self.appended = []
         if len(self._rows) > limit:
+            if self._complete and self._older:
+                self._forgotten = self._forgotten or Forgotten()
+                self._forgotten.add(key for key, row in self._older.items() if row is not None)
             self._older, self._rows = self._rows, {}
 
     def find(self, kind: type[S], key: bytes) -> S | None:
@@ -59,11 +68,24 @@ class Workspace:
         found: Any = row
         return found  # type: ignore[no-any-return]  # a row under its own kind
 
+    def _not_absent(self, keys: list[Key]) -> list[Key]:
+        """Note which of the keys are of no row, and return the others."""
+        forgotten = self._forgotten
+        if forgotten is None:
+            self._rows.update(dict.fromkeys(keys))
+            return []
+        others: list[Key] = []
+        for key in keys:
+            if key in forgotten:
+                others.append(key)
+            else:
+                self._rows[key] = None
+        return others
+
     def _recall(self, key: Key) -> bool:
-        if key not in self._older:
-            return False
-        self._rows[key] = self._older.pop(key)
-        return True
+        if key in self._older:
+            self._rows[key] = self._older.pop(key)
+        return key in self._rows  # it may have been called back a moment ago, where somebody names a key twice
 
     def need(self, kind: type[S], key: bytes) -> S:
         """Return the row of a key. Raises ReducerError where there is none."""

@@ -18,7 +18,7 @@ from indexer.core.registry import EVENT_ROWS, STATE_ROWS
 from indexer.core.rows import EventRow, Key, Place, PoolWithdrawSeen, StateRow, names_of
 from indexer.core.workspace import Workspace
 from indexer.projections import table_of
-from indexer.store.copying import Arrays, Lines
+from indexer.store.copying import LOG_NAMES, Arrays, Lines, packed_logs
 from indexer.store.tables import log
 
 _KINDS: Final[tuple[type[StateRow | EventRow], ...]] = (*STATE_ROWS, *EVENT_ROWS)
@@ -33,20 +33,19 @@ SEEN: Final = (*PLACE, *FIELDS[PoolWithdrawSeen])
 SEEN_ARRAYS: Final = Arrays(table_of(PoolWithdrawSeen), SEEN)
 _SEEN_VALUES: Final = attrgetter(*(f"place.{name}" for name in PLACE), *FIELDS[PoolWithdrawSeen])
 
-_TOLD: Final = tuple(name for name in names_of(RawLog) if name not in PLACE)
 _PLACE_LINES: Final = Lines(log, PLACE)
-_TOLD_LINES: Final = Lines(log, _TOLD)
 _LINES: Final[Mapping[type[Any], Lines]] = {kind: Lines(table_of(kind), names) for kind, names in FIELDS.items()}
 _VALUES: Final[Mapping[type[Any], attrgetter[Any]]] = {kind: attrgetter(*FIELDS[kind]) for kind in STATE_ROWS}
 
 
 @dataclass(frozen=True, slots=True)
 class Copy:
-    """Lines of COPY for these columns of a table."""
+    """Lines of COPY for these columns of a table, or the same in its binary form."""
 
     table: str
     names: tuple[str, ...]
     text: bytes
+    binary: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ def changes_of(decoded: Sequence[Decoded], workspace: Workspace) -> Changes:
     appended, announced = _appended(logs, places, workspace.appended)
     return Changes(
         changed=tuple(workspace.changed),
-        logs=_copy(log.name, (*PLACE, *_TOLD), _TOLD_LINES.after(places, logs)),
+        logs=Copy(log.name, LOG_NAMES, packed_logs(logs), binary=True),
         replaced=tuple(_upsert(kind, rows) for kind, rows in replaced.items()),
         created=tuple(_copy(kind.TABLE, FIELDS[kind], _LINES[kind].text(rows)) for kind, rows in created.items()),
         appended=appended,

@@ -1,4 +1,7 @@
-"""Rows as the text PostgreSQL reads: lines for COPY, and array literals for statements that update what is there.
+"""Rows as PostgreSQL reads them: lines for COPY, and array literals for statements that update what is there.
+
+Raw logs, which hold nothing but whole numbers and bytes, go in the binary form of COPY, which is less work on both
+sides; amounts are cheaper as text.
 
 Goals: one statement a table and no work per cell in between, so that a backfill is bound by the reducers and the
 database; every value arrives exactly as the column's type would take it from a bound parameter.
@@ -12,6 +15,7 @@ COPY, leaves nothing.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
@@ -22,6 +26,7 @@ from sqlalchemy import ARRAY, Boolean, Column, Connection, Integer, LargeBinary,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DBAPIError
 
+from indexer.core.logs import RawLog
 from indexer.store.columns import SCHEMA, Units
 
 Cells = Iterable[str]
@@ -150,6 +155,53 @@ def _compiled(source: str) -> Any:
     return eval(source, _LINE_NAMES)  # noqa: S307  # made above of our own columns' names
 
 
+_FIRST_CELLS: Final = struct.Struct(">hiqiii32si32siqi20s").pack
+"""How many columns there are, then each cell behind its length: block, index, two hashes, time, address."""
+_BYTEA: Final = 17
+_TOPIC_CELLS: Final = {count: struct.Struct(">iiiiii" + "i32s" * count + "i").pack for count in range(1, 5)}
+"""An array of so many topics behind its length, and the length of the data that follows."""
+LOG_NAMES: Final = ("block_number", "log_index", "block_hash", "tx_hash", "block_time", "address", "topics", "data")
+
+
+def packed_logs(logs: Iterable[RawLog]) -> bytes:
+    """Return raw logs as binary COPY reads them, with `LOG_NAMES` as columns: a head, a tuple a log, an end.
+
+    Hashes and topics have 32 bytes and an address 20: `indexer.chain.wire` takes nothing else.
+    """
+    parts = [b"PGCOPY\n\xff\r\n\0" + bytes(8)]
+    put = parts.append
+    for log in logs:
+        data = log.data
+        put(
+            _FIRST_CELLS(
+                len(LOG_NAMES), 8, log.block_number, 4, log.log_index, 32, log.block_hash, 32, log.tx_hash,
+                8, log.block_time, 20, log.address,
+            )
+        )  # fmt: skip
+        match log.topics:
+            case (event,):
+                put(_TOPIC_CELLS[1](56, 1, 0, _BYTEA, 1, 1, 32, event, len(data)))
+            case (event, first):
+                put(_TOPIC_CELLS[2](92, 1, 0, _BYTEA, 2, 1, 32, event, 32, first, len(data)))
+            case (event, first, second):
+                put(_TOPIC_CELLS[3](128, 1, 0, _BYTEA, 3, 1, 32, event, 32, first, 32, second, len(data)))
+            case (event, first, second, third):
+                put(_TOPIC_CELLS[4](164, 1, 0, _BYTEA, 4, 1, 32, event, 32, first, 32, second, 32, third, len(data)))
+            case topics:
+                put(_any_topics(topics) + len(data).to_bytes(4, "big"))
+        put(data)
+    put(b"\xff\xff")
+    return b"".join(parts)
+
+
+def _any_topics(topics: Sequence[bytes]) -> bytes:
+    """Return the cell of as many topics as there are, behind its length; no contract of today makes none or five."""
+    shape = (1, 0, _BYTEA, len(topics), 1) if topics else (0, 0, _BYTEA)
+    head = b"".join(number.to_bytes(4, "big") for number in shape)
+    cell = head + b"".join(len(topic).to_bytes(4, "big") + topic for topic in topics)
+    return len(cell).to_bytes(4, "big") + cell
+
+
 class Arrays:
     """Writes some columns of a table as one array literal each, for `unnest`."""
 
@@ -174,7 +226,7 @@ def schema_of(connection: Connection) -> str:
 
 
 def copy_in(connection: Connection, statement: str, text: bytes) -> None:
-    """Send lines to COPY. Raises SQLAlchemy's errors, as any other statement of this connection does."""
+    """Send lines, or the binary form, to COPY. Raises SQLAlchemy's errors, as any other statement here does."""
     with _cursor(connection, statement) as cursor, cursor.copy(statement.encode()) as copy:
         copy.write(text)
 

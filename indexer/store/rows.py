@@ -52,7 +52,8 @@ def write(connection: Connection, changes: Changes, *, journal: int | None) -> N
 
 
 def _copy(connection: Connection, copy: Copy) -> None:
-    statement = f"COPY {schema_of(connection)}.{copy.table} ({', '.join(copy.names)}) FROM STDIN"
+    form = " (FORMAT binary)" if copy.binary else ""
+    statement = f"COPY {schema_of(connection)}.{copy.table} ({', '.join(copy.names)}) FROM STDIN{form}"
     copy_in(connection, statement, copy.text)
 
 

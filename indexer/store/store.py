@@ -112,12 +112,17 @@ class Store:
         }  # fmt: skip
         self.flush()
         self._remembered = None
+        empty = False
         with self._engine.begin() as connection:
             claim = pg_insert(cursor).values(**first).on_conflict_do_nothing().returning(cursor.c.id)
             if connection.execute(claim).scalar_one_or_none() is not None:
                 connection.execute(insert(block), [_block_values(start)])
+                empty = True
             connection.execute(update(cursor).values(epoch=cursor.c.epoch + 1, updated_at=func.now()))
-            return _position(connection)
+            position = _position(connection)
+        if empty:
+            self._remember(position, Workspace(complete=True))
+        return position
 
     def reload(self, epoch: int) -> Position:
         """Return where the mirror stands, whatever came of a write on its way.

@@ -32,9 +32,11 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import DataError, IntegrityError, OperationalError
 
+from indexer.core.logs import RawLog
 from indexer.core.spelling import spelled
 from indexer.store.columns import SCHEMA, Units
-from indexer.store.copying import Arrays, Lines, copy_in, execute, schema_of
+from indexer.store.copying import LOG_NAMES, Arrays, Lines, copy_in, execute, packed_logs, schema_of
+from indexer.store.tables import log
 
 TABLE = Table(
     "sample", MetaData(schema=SCHEMA),
@@ -77,7 +79,7 @@ def connection(pg_url: str) -> Iterator[Connection]:
     engine = create_engine(pg_url).execution_options(schema_translate_map={SCHEMA: "elsewhere"})
     with engine.begin() as made:
         made.execute(text("CREATE SCHEMA elsewhere"))
-        for table in (TABLE, WIDE):
+        for table in (TABLE, WIDE, log):
             table.create(made)
     with engine.connect() as held:
         yield held
@@ -122,6 +124,28 @@ def test_arrays_keep_every_value(connection: Connection, values: list[tuple[Any,
     arrays = Arrays(TABLE, names(TABLE))
     execute(connection, f"INSERT INTO elsewhere.sample SELECT * FROM {arrays.unnest}", arrays.literals(given_rows))
     assert read_back(connection, TABLE) == given_rows
+
+
+word32 = st.binary(min_size=32, max_size=32)
+raw_logs = st.lists(
+    st.builds(
+        RawLog, block_number=st.integers(0, 2**63 - 1), log_index=st.integers(0, 2**31 - 1), block_hash=word32,
+        tx_hash=word32, block_time=st.integers(0, 2**63 - 1), address=st.binary(min_size=20, max_size=20),
+        topics=st.lists(word32, max_size=5).map(tuple), data=st.binary(max_size=300),
+    ),
+    min_size=1, max_size=8, unique_by=lambda one: (one.block_number, one.log_index),
+)  # fmt: skip
+
+
+@within
+@given(logs=raw_logs)
+def test_the_binary_form_keeps_every_log(connection: Connection, logs: list[RawLog]) -> None:
+    statement = f"COPY elsewhere.log ({', '.join(LOG_NAMES)}) FROM STDIN (FORMAT binary)"
+    copy_in(connection, statement, packed_logs(logs))
+    found = connection.execute(select(log).order_by(log.c.block_number, log.c.log_index)).mappings().all()
+    connection.rollback()
+    held = [RawLog(**{**row, "topics": tuple(row["topics"])}) for row in found]
+    assert held == sorted(logs, key=lambda one: (one.block_number, one.log_index))
 
 
 @within

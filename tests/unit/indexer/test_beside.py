@@ -79,6 +79,30 @@ def test_it_tells_what_the_node_here_tells(fake: FakeNode, beside: Beside) -> No
     assert beside.pid != os.getpid()
 
 
+def test_answers_nobody_waits_for_any_more_are_passed_over(fake: FakeNode, beside: Beside) -> None:
+    beside.begin(1, 3)
+    beside.begin(4, 5)
+    found, _ = beside.begin(6, 9).result()
+    assert found == node_of(fake).logs_between(6, 9)
+
+
+def test_a_node_that_cannot_be_made_yet_is_made_when_it_is_asked(fake: FakeNode) -> None:
+    made: list[int] = []
+
+    def make() -> Any:
+        made.append(1)
+        if len(made) == 1:
+            raise TransportError("not yet")
+        return node_of(fake)
+
+    beside = Beside(make)
+    try:
+        found, _ = beside.begin(2, 9).result()
+    finally:
+        beside.close()
+    assert found == node_of(fake).logs_between(2, 9)
+
+
 def test_every_log_comes_once_and_what_is_ahead_is_asked_for_elsewhere(fake: FakeNode, beside: Beside) -> None:
     reader = reader_of(fake, beside)
     assert everything(reader, 60) == PLACES

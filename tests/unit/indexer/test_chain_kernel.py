@@ -112,7 +112,8 @@ def test_every_number_of_topics_is_read(count: int) -> None:
         {"blockNumber": None}, {"blockNumber": "seven"}, {"blockHash": None}, {"blockHash": "0x" + "11" * 32},
         {"logIndex": None}, {"logIndex": "seven"}, {"transactionHash": None}, {"topics": 5}, {"data": "0xzz"},
         {"topics": ["0x1"]}, {"topics": ["0x11", "0x2"]}, {"topics": ["0x11", "0x22", "0xé"]}, {"data": "0x1 1"},
-        {"blockNumber": "0x8"},
+        {"blockNumber": "0x8"}, {"transactionHash": "0x" + "11" * 31}, {"topics": ["0x" + "11" * 33]},
+        {"address": "0x" + "11" * 32},
     ],
 )  # fmt: skip
 def test_pending_malformed_and_foreign_logs_are_refused(lie: dict[str, Any]) -> None:
