@@ -21,8 +21,25 @@ export default defineConfig({
     environment: 'happy-dom',
     environmentOptions: { happyDOM: { url: 'http://localhost:8000/' } },
     setupFiles: ['src/test/setup.ts'],
-    include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
     testTimeout: 30_000, // other suites run beside
+    projects: [
+      {
+        // one world for all files: loading the application again for each of them would take most of the time
+        extends: true,
+        test: {
+          name: 'together',
+          include: ['src/**/*.test.{ts,tsx}'],
+          exclude: ['src/**/*.alone.test.{ts,tsx}'],
+          isolate: false,
+          pool: 'threads',
+        },
+      },
+      {
+        // files that replace a module, or the clock, under what others have loaded
+        extends: true,
+        test: { name: 'alone', include: ['src/**/*.alone.test.{ts,tsx}'] },
+      },
+    ],
   },
 })
