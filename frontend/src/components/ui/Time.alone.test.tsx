@@ -1,6 +1,6 @@
 import { act, render, screen } from '@testing-library/react'
 import { describe, expect, it, vi } from 'vitest'
-import { serverNow, setServerTime } from '@/chain/clock'
+import { serverNow, serverNowMs, setServerTime } from '@/chain/clock'
 import { formatDuration, formatLeft, RelativeTime, relativeTime } from './Time'
 
 describe('times', () => {
@@ -34,7 +34,7 @@ describe('times', () => {
   it('tells all times of a page from one moment, so that a later event never reads as older', () => {
     vi.useFakeTimers()
     try {
-      const started = new Date(Date.now()).toISOString()
+      const started = new Date(serverNowMs()).toISOString()
       const line = (at: string) => (
         <li key={at}>
           <RelativeTime at={at} />
@@ -43,7 +43,7 @@ describe('times', () => {
       const view = render(<ol>{line(started)}</ol>)
       expect(screen.getByRole('listitem')).toHaveTextContent('now')
       act(() => void vi.advanceTimersByTime(4000))
-      const delivered = new Date(Date.now() - 1000).toISOString()
+      const delivered = new Date(serverNowMs() - 1000).toISOString()
       view.rerender(<ol>{[line(started), line(delivered)]}</ol>)
       expect(screen.getAllByRole('listitem').map((item) => item.textContent)).toEqual(['4 seconds ago', '1 second ago'])
     } finally {
