@@ -33,6 +33,7 @@ describe('times', () => {
 
   it('tells all times of a page from one moment, so that a later event never reads as older', () => {
     vi.useFakeTimers()
+    vi.advanceTimersByTime(2000) // whatever was shown before is older than a tick
     try {
       const started = new Date(serverNowMs()).toISOString()
       const line = (at: string) => (
