@@ -1,7 +1,7 @@
 """Awards by the published rule: what it is given, when it is asked, and what is kept so that it can be asked again.
 
-The rule (`aicp.rules.awarding`) sees every receipted bid, sealed ones that were never shown included, with the scores of
-the newest epoch that counts. What it saw is stored with the award and signed.
+The rule (`aicp.rules.awarding`) sees every receipted bid, sealed ones that were never shown included, with the scores
+of the newest epoch that counts. What it saw is stored with the award and signed.
 """
 
 from __future__ import annotations

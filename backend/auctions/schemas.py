@@ -22,7 +22,10 @@ class BidIn(Model):
 
 
 class CommitIn(Model):
-    """The fields of `BidCommit(taskHash,commitment,validUntil)` and its signature; `commitment` is the `Bid`'s digest."""
+    """The fields of `BidCommit(taskHash,commitment,validUntil)` and its signature.
+
+    `commitment` is the digest of the `Bid`.
+    """
 
     commitment: HashText
     valid_until: UnixTime

@@ -2,7 +2,8 @@
 
 Invariants: everything here happens under the task's row lock, so receipt numbers of a task have no holes and an award
 commits to exactly the bids that were receipted before it. A receipt leaves only after its bid is committed; a bid that
-is refused leaves nothing behind. Sealed bids are in `sealed`, the published rule in `ruled`, buyers' orders in `orders`.
+is refused leaves nothing behind. Sealed bids are in `sealed`, the published rule in `ruled`, buyers' orders in
+`orders`.
 """
 
 from __future__ import annotations

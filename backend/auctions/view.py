@@ -131,7 +131,10 @@ def awards(session: Session, task: Task) -> list[AwardOut]:
 
 
 def award_record(session: Session, task: Task) -> AwardRecordOut:
-    """Return what the rule looked at for the last award. Raises NotFound before it, and where the rule did not decide."""
+    """Return what the rule looked at for the last award.
+
+    Raises NotFound before the first, and where the rule did not decide.
+    """
     row = session.execute(repo.newest_award(task.id)).one_or_none()
     if row is None:
         raise NotFound("The task has not been awarded.")

@@ -69,7 +69,7 @@ def _anchored(session: Session, finality: Finality) -> Iterator[_Anchored]:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """The scores that count now, hundredths: by agent overall and in one specialty. `epoch` is 0 before there is any."""
+    """The scores that count now, hundredths: by agent overall and in one specialty. `epoch` is 0 before the first."""
 
     epoch: int
     scores: Mapping[bytes, tuple[int, int]]

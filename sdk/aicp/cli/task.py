@@ -83,9 +83,14 @@ def _ended(found: Task) -> None:
 )
 @click.option("--reserve", type=USDC, help="The most the rule awards at; above it you choose.")
 @click.option("--buy-now", type=USDC, help="A bid at or below it wins at once; you sign for that.")
-@click.option("--sealed", type=click.IntRange(30, 86_400), help="Sealed bids, shown within so many seconds after the end.")
 @click.option(
-    "--extend", type=(int, int), metavar="WINDOW MOST", help="A bid in the last WINDOW seconds moves the end, MOST in all."
+    "--sealed", type=click.IntRange(30, 86_400), help="Sealed bids, shown within so many seconds after the end."
+)
+@click.option(
+    "--extend",
+    type=(int, int),
+    metavar="WINDOW MOST",
+    help="A bid in the last WINDOW seconds moves the end, MOST in all.",
 )
 @click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
 @click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")

@@ -110,8 +110,8 @@ class AgentActions:
     ) -> models.Commit:
         """Send a sealed bid; what it hides is kept on disk, to be shown by `reveal_bid` after the auction's end.
 
-        `valid_until` is later than the task's `reveal_ends_at`. Raises Mismatch when the receipt does not prove that this
-        commit was received, ProblemError when it was refused.
+        `valid_until` is later than the task's `reveal_ends_at`. Raises Mismatch when the receipt does not prove that
+        this commit was received, ProblemError when it was refused.
         """
         chain = await self.market.chain()
         hidden = Bid(

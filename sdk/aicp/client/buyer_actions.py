@@ -66,9 +66,9 @@ class BuyerActions:
     ) -> models.Task:
         """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for.
 
-        A `verifier` can release the money together with the agent; naming one needs `escrow_only`. Where the auction has
-        a buy-now price it is signed as well, so that a bid at or below it wins at once. Raises ValueError for options
-        that do not fit the budget.
+        A `verifier` can release the money together with the agent; naming one needs `escrow_only`. Where the auction
+        has a buy-now price it is signed as well, so that a bid at or below it wins at once. Raises ValueError for
+        options that do not fit the budget.
         """
         auction.check_budget(budget_units)
         stored = [

@@ -73,11 +73,10 @@ def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
         salt=bid.salt,
     )
     digest = message.digest(chain.marketplace)
+    committed = bid.bid_hash if bid.sealed is None else bid.sealed.commitment
+    require(digest == committed, "The bid does not match its hash.")
     require(signed_by(digest, bid.signature, bid.agent), "The bid is not signed by its agent.")
-    if bid.sealed is None:
-        require(digest == bid.bid_hash, "The bid does not match its hash.")
-    else:
-        require(digest == bid.sealed.commitment, "The bid is not the one that was committed to.")
+    if bid.sealed is not None:
         _check_sealed(task, digest, bid.bid_hash, bid.valid_until, bid.sealed.signature, bid.agent, chain)
         shown = BidReceipt(bid_hash=digest, seq=bid.seq).digest(chain.marketplace)
         require(

@@ -46,8 +46,8 @@ def check_bids(
     """Check every bid, that none is missing under the award's root, and the award. Raises Mismatch.
 
     Receipts count 1, 2, 3 ... in a task, so a number that nobody shows is a bid that was taken and left out. Where bids
-    are sealed, `commits` are what was receipted, and every bid shown must be one of them. Bids that came after the award
-    are checked and not counted.
+    are sealed, `commits` are what was receipted, and every bid shown must be one of them. Bids that came after the
+    award are checked and not counted.
     """
     for bid in bids:
         check_bid(bid, task.task_hash, chain)

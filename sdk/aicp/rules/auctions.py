@@ -1,7 +1,7 @@
 """What a buyer fixes about an auction when posting: weights, reserve, buy-now price, sealed bids, extension.
 
-All of it is in the task document, so the task hash, and with it every bid, commits to it. A field that was not chosen is
-not in the document. Amounts are base units, times seconds.
+All of it is in the task document, so the task hash, and with it every bid, commits to it. A field that was not chosen
+is not in the document. Amounts are base units, times seconds.
 """
 
 from __future__ import annotations
@@ -44,9 +44,10 @@ class Extension:
 class AuctionOptions:
     """What was chosen; None where it was not.
 
-    `weights`: the published rule awards (`awarding`). `reserve_units`: the rule takes no bid above it, though one may be
-    placed and the buyer may take it where the rule finds none. `buy_now_units`: a bid at or below it wins at once, if the
-    buyer has signed that as a `TaskOrder`. `reveal_seconds`: bids are sealed, and shown within this time after the end.
+    `weights`: the published rule awards (`awarding`). `reserve_units`: the rule takes no bid above it, though one may
+    be placed and the buyer may take it where the rule finds none. `buy_now_units`: a bid at or below it wins at once,
+    if the buyer has signed that as a `TaskOrder`. `reveal_seconds`: bids are sealed, and shown within this time after
+    the end.
     """
 
     weights: Weights | None = None

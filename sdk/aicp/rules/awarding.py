@@ -56,8 +56,8 @@ class Offer:
     `bid_hash` is the hash under the root of all bids: the digest of the `Bid`, or of the `BidCommit` where bids are
     sealed; then `revealed` is false until the agent has shown the bid. `amount` is in base units, `eta_seconds` is the
     promised time, `seq` the number of the receipt. `reputation` and `specialty` are hundredths of the epoch the award
-    names, 2,000 for who has none. `lapsed` is whether an earlier award of this bid ended unpaid: the next one is another's
-    turn, and the operator's earlier `Award` shows it.
+    names, 2,000 for who has none. `lapsed` is whether an earlier award of this bid ended unpaid: it is another's turn
+    then, and the operator's earlier `Award` shows it.
     """
 
     bid_hash: bytes

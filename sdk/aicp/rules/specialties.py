@@ -42,7 +42,8 @@ class Qualities:
 
 def task_tags(document: Mapping[str, Any]) -> Tags:
     """Return what a task document is about: its capability where that is a task type, and what it names itself."""
-    named = {"task_type": document.get("capability")} | {name: document[name] for name in SPECIALTIES if name in document}
+    named = {"task_type": document.get("capability")}
+    named |= {name: document[name] for name in SPECIALTIES if name in document}
     return {name: value for name, value in named.items() if value in SPECIALTIES[name]}
 
 

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import datetime as dt
+import secrets
+import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +18,10 @@ from sqlalchemy.orm import Session
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import AwardInputs, BidReceipt, BidWithdrawal
 from aicp.cli.main import cli
-from aicp.rules.auctions import options_of
-from aicp.rules.awarding import follows, inputs_hash
+from aicp.client import AgentActions, BuyerActions, Market
+from aicp.client import Wallet as ClientWallet
+from aicp.rules.auctions import AuctionOptions, options_of
+from aicp.rules.awarding import DEFAULT_WEIGHTS, follows, inputs_hash
 from aicp.rules.bids import bids_root
 from aicp.rules.primitives import parse_bytes, parse_hash
 from backend.auctions import ruled, sealed
@@ -71,8 +79,6 @@ def lapse(host: Host, run: Callable[[Callable[[Session], Any]], Any], task: Task
         assert locked.deal_id is not None
         deal = session.execute(deals.by_id(locked.deal_id)).scalar_one()
         back_to_bids(session, host.ctx, deal, locked, "the agent did not accept in time")
-
-    import uuid
 
     task_id = uuid.UUID(task["id"])
     run(act)
@@ -268,6 +274,40 @@ def test_commits_are_refused_where_they_do_not_fit(host: Host) -> None:
     assert host.sql("SELECT count(*) FROM app.bid_commit WHERE task_id = :t", t=task["id"])[0][0] == 1
 
 
+def test_the_client_commits_shows_and_checks_the_award(host: Host, tmp_path: Path) -> None:
+    async def play() -> None:
+        keys = [ClientWallet(secrets.token_bytes(32)) for _ in range(2)]
+        places = [tmp_path / f"{n}.sqlite" for n in range(2)]
+        async with (
+            Market(host.url, keys[0], store=places[0]) as buying,
+            Market(host.url, keys[1], store=places[1]) as bidding,
+        ):
+            buyer, agent = BuyerActions(buying), AgentActions(bidding)
+            options = AuctionOptions(weights=DEFAULT_WEIGHTS, reserve_units=20_000_000, reveal_seconds=600)
+            task = await buyer.post_task(
+                title="Describe a table", description="Types.", capability="analytics", budget_units=25_000_000,
+                auction_seconds=60, auction=options,
+            )  # fmt: skip
+            assert task.reveal_ends_at is not None
+            until = int(task.reveal_ends_at.timestamp()) + 60
+            commit = await agent.commit_bid(task, amount_units=12_000_000, eta_seconds=60, valid_until=until)
+            host.clock.added = 61
+            # another process of the agent, after a crash, still knows what it has committed to
+            async with Market(host.url, keys[1], store=places[1]) as again:
+                bid = await AgentActions(again).reveal_bid(task, commit.bid_hash)
+            assert (bid.amount_units, bid.bid_hash) == (12_000_000, commit.bid_hash)
+            award = await buyer.award_by_rule(task)
+            assert (award.bid_hash, award.decided_by) == (commit.bid_hash, "rule")
+            simple = await buyer.post_task(
+                title="Describe a table", description="Types.", capability="analytics", budget_units=25_000_000,
+                auction=AuctionOptions(buy_now_units=12_000_000),
+            )  # fmt: skip
+            await agent.bid(simple, amount_units=12_000_000, eta_seconds=60, valid_until=until)
+            assert (await buying.awarded(simple.id)).decided_by == "order"
+
+    asyncio.run(play())
+
+
 def test_a_sealed_auction_nobody_shows_a_bid_in_expires(host: Host, run: Any) -> None:
     buyer, agent = host.wallet(), host.wallet()
     task, empty = (buyer.post_task(reveal_seconds=600, auction_seconds=5) for _ in range(2))
@@ -325,8 +365,6 @@ def test_a_late_bid_moves_the_end_within_its_bound(host: Host) -> None:
 
 
 def _seconds(text: str) -> float:
-    import datetime as dt
-
     return dt.datetime.fromisoformat(text).timestamp()
 
 
@@ -352,8 +390,6 @@ def test_tasks_are_found_by_specialty_budget_and_state(host: Host) -> None:
 
 
 def test_a_concurrent_award_of_rule_and_buyer_makes_one_deal(host: Host, run: Any) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     buyer = host.wallet()
     task = buyer.post_task(award_weights=WEIGHTS, auction_seconds=5)
     bidders: list[Wallet] = [host.wallet() for _ in range(2)]

@@ -77,7 +77,9 @@ def test_prices_are_in_order() -> None:
             Extension(window_seconds=window, most_seconds=most)
 
 
-@pytest.mark.parametrize("document", [{"extension": {"window_seconds": 5}}, {"reveal_seconds": "x"}, {"reserve_units": 1}])
+@pytest.mark.parametrize(
+    "document", [{"extension": {"window_seconds": 5}}, {"reveal_seconds": "x"}, {"reserve_units": "1.5"}]
+)
 def test_a_malformed_document_is_refused(document: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"malformed|amount|units|integer|reserve"):
         options_of(document)
