@@ -8,6 +8,7 @@ import secrets
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,7 @@ pytestmark = pytest.mark.services
 
 WEIGHTS = {"price": 7_000, "reputation": 1_000, "time": 2_000, "specialty": 0}
 Task = dict[str, Any]
+Run = Callable[[Callable[[Session], Any]], Any]
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +47,20 @@ def on_time(host: Host) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module")
-def run(host: Host) -> Iterator[Callable[[Callable[[Session], Any]], Any]]:
+def run(host: Host) -> Iterator[Run]:
     """Run one transaction as a worker does."""
     db = SyncDatabase(make_sync_engine(host.database_url))
     yield db.write
     db.close()
 
 
-def sweep(host: Host, run: Callable[[Callable[[Session], Any]], Any]) -> None:
+def sweep(host: Host, run: Run) -> None:
     """Let the clocks of auctions run, each in a transaction of its own."""
     run(lambda s: tasks.expire_due(s, host.ctx))
     for task_id in run(lambda s: sealed.due_reveals(s, host.ctx)):
-        run(lambda s, task_id=task_id: sealed.begin_reveal(s, host.ctx, task_id))
+        run(partial(sealed.begin_reveal, ctx=host.ctx, task_id=task_id))
     for task_id in run(lambda s: ruled.due_by_rule(s, host.ctx)):
-        run(lambda s, task_id=task_id: ruled.award_due(s, host.ctx, task_id))
+        run(partial(ruled.award_due, ctx=host.ctx, task_id=task_id))
 
 
 def shown(host: Host, task: Task, path: str = "") -> Any:
@@ -71,7 +73,7 @@ def verify(host: Host, task: Task) -> Result:
     return CliRunner().invoke(cli, ["award", "verify", task["id"], "--url", host.url])
 
 
-def lapse(host: Host, run: Callable[[Callable[[Session], Any]], Any], task: Task) -> None:
+def lapse(host: Host, run: Run, task: Task) -> None:
     """Let the live deal of a task end unpaid."""
 
     def act(session: Session) -> None:
@@ -87,7 +89,7 @@ def lapse(host: Host, run: Callable[[Callable[[Session], Any]], Any], task: Task
 # -- the rule ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_rule_awards_at_the_end_and_the_record_proves_it(host: Host, run: Any) -> None:
+def test_the_rule_awards_at_the_end_and_the_record_proves_it(host: Host, run: Run) -> None:
     buyer = host.wallet()
     task = buyer.post_task(award_weights=WEIGHTS, auction_seconds=60)
     fast, cheap, gone = host.wallet(), host.wallet(), host.wallet()
@@ -123,7 +125,7 @@ def test_the_rule_awards_at_the_end_and_the_record_proves_it(host: Host, run: An
     assert verify(host, task).exit_code == 4
 
 
-def test_after_a_lapsed_award_the_next_bid_has_its_turn(host: Host, run: Any) -> None:
+def test_after_a_lapsed_award_the_next_bid_has_its_turn(host: Host, run: Run) -> None:
     buyer = host.wallet()
     task = buyer.post_task(award_weights=WEIGHTS)
     second, first = host.wallet(), host.wallet()
@@ -144,7 +146,7 @@ def test_after_a_lapsed_award_the_next_bid_has_its_turn(host: Host, run: Any) ->
     assert buyer.award(task, best).json()["decided_by"] == "buyer"
 
 
-def test_the_rule_takes_nothing_above_the_reserve_and_the_buyer_may(host: Host, run: Any) -> None:
+def test_the_rule_takes_nothing_above_the_reserve_and_the_buyer_may(host: Host, run: Run) -> None:
     buyer, agent = host.wallet(), host.wallet()
     task = buyer.post_task(award_weights=WEIGHTS, reserve_units="10000000", auction_seconds=5)
     bid = agent.bid(task, amount_units="10000001")
@@ -183,7 +185,7 @@ def test_the_document_fixes_the_auction_and_a_repeat_is_the_same(host: Host) -> 
 # -- sealed bids -------------------------------------------------------------------------------------------------------
 
 
-def test_sealed_bids_are_hidden_then_shown_then_awarded(host: Host, run: Any) -> None:
+def test_sealed_bids_are_hidden_then_shown_then_awarded(host: Host, run: Run) -> None:
     buyer, cheap, dear, silent = (host.wallet() for _ in range(4))
     task = buyer.post_task(reveal_seconds=600, award_weights=WEIGHTS, auction_seconds=60)
     first, hidden = cheap.commit(task, amount_units="11000000")
@@ -225,7 +227,7 @@ def test_sealed_bids_are_hidden_then_shown_then_awarded(host: Host, run: Any) ->
     assert "2 of them were shown" in told.output
 
 
-def test_a_sealed_bid_is_withdrawn_by_its_agent_alone_and_none_before_it_comes_back(host: Host, run: Any) -> None:
+def test_a_sealed_bid_is_withdrawn_by_its_agent_alone_and_none_before_it_comes_back(host: Host, run: Run) -> None:
     buyer, agent, other = (host.wallet() for _ in range(3))
     task = buyer.post_task(reveal_seconds=600, auction_seconds=60)
     old, hidden = agent.commit(task, amount_units="11000000")
@@ -308,7 +310,7 @@ def test_the_client_commits_shows_and_checks_the_award(host: Host, tmp_path: Pat
     asyncio.run(play())
 
 
-def test_a_sealed_auction_nobody_shows_a_bid_in_expires(host: Host, run: Any) -> None:
+def test_a_sealed_auction_nobody_shows_a_bid_in_expires(host: Host, run: Run) -> None:
     buyer, agent = host.wallet(), host.wallet()
     task, empty = (buyer.post_task(reveal_seconds=600, auction_seconds=5) for _ in range(2))
     commit, hidden = agent.commit(task)
@@ -389,7 +391,7 @@ def test_tasks_are_found_by_specialty_budget_and_state(host: Host) -> None:
     assert shown(host, cheap)["buyer_record"] == {"decided": 0, "rejected": 0, "rejected_bps": 0}
 
 
-def test_a_concurrent_award_of_rule_and_buyer_makes_one_deal(host: Host, run: Any) -> None:
+def test_a_concurrent_award_of_rule_and_buyer_makes_one_deal(host: Host, run: Run) -> None:
     buyer = host.wallet()
     task = buyer.post_task(award_weights=WEIGHTS, auction_seconds=5)
     bidders: list[Wallet] = [host.wallet() for _ in range(2)]
