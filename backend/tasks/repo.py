@@ -81,7 +81,7 @@ def _conditions(chosen: TaskFilter) -> list[ColumnElement[bool]]:
 
 def _about(dimension: str, value: str) -> ColumnElement[bool]:
     """Whether a task is about a specialty: its document names it, or its capability is that type of task."""
-    named = Task.document[dimension].astext == value
+    named: ColumnElement[bool] = Task.document[dimension].astext == value
     if dimension != "task_type":
         return named
     return or_(named, and_(Task.capability == value, ~Task.document.has_key("task_type")))

@@ -33,7 +33,6 @@ from aicp.rules.auctions import MAX_EXTENDED_SECONDS, PLAIN, AuctionOptions
 from aicp.rules.bids import bids_root
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
-
 _CHOSEN: Final = frozenset(
     {"verifier", "award_weights", "reserve_units", "buy_now_units", "reveal_seconds", "extension"}
 )

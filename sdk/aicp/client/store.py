@@ -291,10 +291,6 @@ class Store:
             raise LookupError("the session key was removed while it was made")
         return found
 
-
-def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:
-    return (str(payment.task_id), payment.task_hash, payment.escrow_id, str(payment.units), payment.valid_before)
-
     def put_sealed(self, bid: SealedBid) -> None:
         """Remember what a commit hides; the same one again changes nothing."""
         row = (
@@ -324,3 +320,7 @@ def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:
             valid_until=row[5],
             salt=row[6],
         )
+
+
+def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:
+    return (str(payment.task_id), payment.task_hash, payment.escrow_id, str(payment.units), payment.valid_before)

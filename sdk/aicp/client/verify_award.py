@@ -174,19 +174,17 @@ def _same_bids(
         if bid.seq <= count
     }
     said: Signed = {
-        one.bid_hash: (one.agent, one.amount, one.eta_seconds, one.valid_until, one.seq, one.revealed)
-        for one in offers
+        one.bid_hash: (one.agent, one.amount, one.eta_seconds, one.valid_until, one.seq, one.revealed) for one in offers
     }
     if signed != said:
         raise Mismatch("The record's bids are not those that the agents signed.")
-    withdrawn = {one.bid_hash for one in (*bids, *commits) if one.withdrawn}
+    withdrawn = {bid.bid_hash for bid in bids if bid.withdrawn}
+    withdrawn |= {commit.bid_hash for commit in commits if commit.withdrawn}
     if any(offer.withdrawn and offer.bid_hash not in withdrawn for offer in offers):
         raise Mismatch("The record leaves out a bid as withdrawn that was not.")
 
 
-def _lapsed_before(
-    award: models.Award, earlier: Sequence[models.Award], offers: Sequence[Offer], chain: Chain
-) -> None:
+def _lapsed_before(award: models.Award, earlier: Sequence[models.Award], offers: Sequence[Offer], chain: Chain) -> None:
     awarded = set()
     for one in earlier:
         check_award(one, chain)

@@ -229,9 +229,7 @@ def epoch_file(**scores: int) -> models.EpochFile:
 def test_scores_are_those_of_the_epoch_and_its_root() -> None:
     decided = check_record(task(), READ, award(2), CHAIN, signed(record()))
     file = epoch_file()
-    leaves = [
-        ScoreLeaf(agent=leaf.agent, score=leaf.score, settled_value=5, jobs=1, epoch=4) for leaf in file.leaves
-    ]
+    leaves = [ScoreLeaf(agent=leaf.agent, score=leaf.score, settled_value=5, jobs=1, epoch=4) for leaf in file.leaves]
     check_scores(decided, file, epoch_root(leaves))
     with pytest.raises(Mismatch, match="whose root"):
         check_scores(decided, file, bytes(32))
