@@ -62,7 +62,8 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
     bid.sealed ? endpoints.commits(deal.task_id) : endpoints.bids(deal.task_id),
   ])
   const sameTask = equal(taskHash(deal.document), deal.task_hash) && equal(award.task_hash, deal.task_hash)
-  const sameBid = equal(receiptedHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
+  const sameBid =
+    equal(receiptedHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
   const findings: [TermProblem, boolean][] = [
     ['task_hash_differs', !sameTask],
     ['bid_hash_differs', !sameBid],
