@@ -5,12 +5,15 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import ColumnElement, Numeric, Select, cast, exists, func, or_, select, union
 
 from backend.agents.models import Agent
-from backend.auctions.models import Award, Bid
+from backend.auctions.models import Award, Bid, BidCommit, TaskOrder
+from backend.db.times import moment
 from backend.deals.models import Deal
-from backend.tasks.repo import live_bid
+from backend.domain.task_states import AWARDABLE, TaskState
+from backend.tasks.models import Task
+from backend.tasks.repo import live_bid, live_commit
 
 
 def by_hash(bid_hash: bytes) -> Select[Bid]:
@@ -48,9 +51,111 @@ def live(task_id: uuid.UUID, now: int) -> Select[Bid]:
     return select(Bid).where(Bid.task_id == task_id, live_bid(now)).order_by(Bid.amount_units, Bid.seq)
 
 
+def of_task(task_id: uuid.UUID) -> Select[Bid]:
+    """Every bid of a task that somebody has seen, in the order of their receipts."""
+    return select(Bid).where(Bid.task_id == task_id).order_by(Bid.seq)
+
+
 def hashes(task_id: uuid.UUID) -> Select[bytes]:
-    """The hashes of every receipted bid of a task."""
-    return select(Bid.bid_hash).where(Bid.task_id == task_id)
+    """The hashes of everything receipted for a task, bids and sealed bids, each once."""
+    bids, commits = select(Bid.bid_hash), select(BidCommit.bid_hash)
+    every = union(bids.where(Bid.task_id == task_id), commits.where(BidCommit.task_id == task_id)).subquery()
+    return select(every.c.bid_hash)
+
+
+def commit_by_hash(bid_hash: bytes) -> Select[BidCommit]:
+    """One sealed bid."""
+    return select(BidCommit).where(BidCommit.bid_hash == bid_hash)
+
+
+def newest_commit_seq(task_id: uuid.UUID) -> Select[int]:
+    """The last receipt number of a task with sealed bids, 0 before the first; exact only under the task's row lock."""
+    return select(func.coalesce(func.max(BidCommit.seq), 0)).where(BidCommit.task_id == task_id)
+
+
+def newest_commit_of(task_id: uuid.UUID, agent: bytes) -> Select[int]:
+    """The last receipt number of an agent's sealed bids on a task."""
+    return select(func.max(BidCommit.seq)).where(BidCommit.task_id == task_id, BidCommit.agent == agent)
+
+
+def _may_count(now: int) -> ColumnElement[bool]:
+    """Whether a sealed bid counts, or may still be shown."""
+    in_time = or_(BidCommit.revealed_at.is_not(None), Task.reveal_ends_at > moment(now))
+    return live_commit(now) & in_time
+
+
+def commits(task_id: uuid.UUID, now: int) -> Select[BidCommit, bool, str | None]:
+    """Every sealed bid of a task with whether it may count and its agent's name, in the order of their receipts."""
+    return (
+        select(BidCommit, _may_count(now).label("counts"), Agent.name)
+        .join(Task, Task.id == BidCommit.task_id)
+        .outerjoin(Agent, Agent.address == BidCommit.agent)
+        .where(BidCommit.task_id == task_id)
+        .order_by(BidCommit.seq)
+    )
+
+
+def one_commit(bid_hash: bytes, now: int) -> Select[BidCommit, bool, str | None]:
+    """One sealed bid with whether it may count and its agent's name."""
+    return (
+        select(BidCommit, _may_count(now).label("counts"), Agent.name)
+        .join(Task, Task.id == BidCommit.task_id)
+        .outerjoin(Agent, Agent.address == BidCommit.agent)
+        .where(BidCommit.bid_hash == bid_hash)
+    )
+
+
+def _hidden(now: int) -> ColumnElement[bool]:
+    """Whether a task has sealed bids that would count and are not shown yet."""
+    return exists().where(BidCommit.task_id == Task.id, BidCommit.revealed_at.is_(None), live_commit(now))
+
+
+def hidden(task_id: uuid.UUID, now: int) -> Select[bool]:
+    """Whether a task has sealed bids that would count and are not shown yet."""
+    return select(_hidden(now)).where(Task.id == task_id)
+
+
+def due_reveals(now: int) -> Select[uuid.UUID]:
+    """Open tasks whose auction is over and whose sealed bids are to be shown."""
+    running = (Task.auction_ends_at <= moment(now)) & (Task.reveal_ends_at > moment(now))
+    return select(Task.id).where(Task.state == TaskState.OPEN.value, running, _hidden(now))
+
+
+def lapsed(task_id: uuid.UUID) -> Select[bytes]:
+    """The bids of a task whose deals ended unpaid; exact while the task is to be awarded."""
+    return select(Deal.bid_hash).where(Deal.task_id == task_id, ~Deal.live)
+
+
+def due_by_rule(now: int) -> Select[uuid.UUID]:
+    """Tasks which the rule awards now: over, nothing left to be shown, and a bid that counts for the rule."""
+    at = moment(now)
+    ended = or_(Task.reveal_ends_at.is_(None), Task.reveal_ends_at <= at, ~_hidden(now))
+    reserve = cast(Task.document["reserve_units"].astext, Numeric(78, 0))
+    tried = exists().where(Deal.task_id == Bid.task_id, Deal.bid_hash == Bid.bid_hash, ~Deal.live)
+    counting = exists().where(
+        Bid.task_id == Task.id, live_bid(now), Bid.amount_units <= func.coalesce(reserve, Task.budget_units), ~tried
+    )
+    return (
+        select(Task.id)
+        .where(Task.state.in_([state.value for state in AWARDABLE]), Task.auction_ends_at <= at)
+        .where(Task.document.has_key("award_weights"), ended, counting)
+        .order_by(Task.auction_ends_at)
+    )
+
+
+def order_of(task_id: uuid.UUID) -> Select[TaskOrder]:
+    """The buyer's order of a task."""
+    return select(TaskOrder).where(TaskOrder.task_id == task_id)
+
+
+def awards(task_id: uuid.UUID) -> Select[Award, uuid.UUID]:
+    """Every award of a task with the deal it made, oldest first."""
+    return (
+        select(Award, Deal.id)
+        .join(Deal, Deal.award_id == Award.id)
+        .where(Award.task_id == task_id)
+        .order_by(Award.created_at, Award.id)
+    )
 
 
 def newest_award(task_id: uuid.UUID) -> Select[Award, uuid.UUID]:
@@ -64,9 +169,9 @@ def newest_award(task_id: uuid.UUID) -> Select[Award, uuid.UUID]:
     )
 
 
-def count_since(moment: dt.datetime) -> Select[int]:
+def count_since(start: dt.datetime) -> Select[int]:
     """How many bids came in since a moment."""
-    return select(func.count()).select_from(Bid).where(Bid.received_at > moment)
+    return select(func.count()).select_from(Bid).where(Bid.received_at > start)
 
 
 def winning_live_deal(bid_hash: bytes) -> Select[bool]:

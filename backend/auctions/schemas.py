@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -18,6 +19,47 @@ class BidIn(Model):
     valid_until: UnixTime
     salt: HashText
     signature: SignatureText
+
+
+class CommitIn(Model):
+    """The fields of `BidCommit(taskHash,commitment,validUntil)` and its signature.
+
+    `commitment` is the digest of the `Bid`.
+    """
+
+    commitment: HashText
+    valid_until: UnixTime
+    signature: SignatureText
+
+
+class CommitOut(Model):
+    """A sealed bid with the operator's `BidReceipt(bidHash,seq)`; what it hides nobody knows until it is shown."""
+
+    bid_hash: HashText
+    agent: AddressText
+    agent_name: str | None
+    commitment: HashText
+    valid_until: UnixTime
+    signature: BytesText
+    seq: int
+    receipt_signature: BytesText
+    operator: AddressText
+    received_at: UtcTime
+    revealed: bool
+    withdrawn: bool
+    withdrawal_signature: BytesText | None
+    live: bool
+    """May still be shown, or has been, and counts: neither withdrawn, expired, replaced nor kept back too long."""
+
+
+class SealedOut(Model):
+    """What ties a bid that was shown to the sealed one: its `bid_hash` is the digest of this `BidCommit`."""
+
+    commitment: HashText
+    signature: BytesText
+    """The agent's, of `BidCommit(taskHash,commitment,validUntil)`; the time is that of the bid."""
+    reveal_receipt_signature: BytesText
+    """The operator's `BidReceipt(commitment,seq)`: the bid was shown in time."""
 
 
 class BidOut(Model):
@@ -39,6 +81,10 @@ class BidOut(Model):
     withdrawn: bool
     live: bool
     """Counts for the award now: neither withdrawn, expired nor replaced by a later bid of the same agent."""
+    withdrawal_signature: BytesText | None = None
+    """The agent's `BidWithdrawal`: without it a bid that an award leaves out was left out wrongly."""
+    sealed: SealedOut | None = None
+    """Absent where bids are open."""
 
 
 class BidWithdrawalIn(Model):
@@ -48,9 +94,38 @@ class BidWithdrawalIn(Model):
 
 
 class AwardIn(Model):
-    """The bid the buyer chooses."""
+    """The bid the buyer chooses; none leaves it to the published rule, where the task names weights."""
 
-    bid_hash: HashText
+    bid_hash: HashText | None = None
+
+
+class TaskOrderIn(Model):
+    """The fields of `TaskOrder(taskHash,buyer,maxAmount,validUntil,salt)` and the buyer's signature."""
+
+    max_units: UnitsText
+    valid_until: UnixTime
+    salt: HashText
+    signature: SignatureText
+
+
+class TaskOrderOut(Model):
+    """A buyer's signed order, by which a bid up to its price wins without asking him again."""
+
+    order_hash: HashText
+    max_units: UnitsText
+    valid_until: UnixTime
+    salt: HashText
+    signature: BytesText
+    created_at: UtcTime
+
+
+class AwardRecordOut(Model):
+    """How the rule awarded: its inputs, points and winner, and the operator's `AwardInputs` over their hash."""
+
+    record: dict[str, Any]
+    """See docs/Rules.md, awards by the rule; `aicp award verify` computes it again."""
+    operator: AddressText
+    signature: BytesText
 
 
 class AwardOut(Model):
@@ -63,3 +138,5 @@ class AwardOut(Model):
     operator: AddressText
     signature: BytesText
     deal_id: uuid.UUID
+    decided_by: Literal["buyer", "rule", "order"] = "buyer"
+    """Who chose: the buyer, the rule (see the award's record), or the buyer beforehand by a signed `TaskOrder`."""

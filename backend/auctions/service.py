@@ -2,72 +2,37 @@
 
 Invariants: everything here happens under the task's row lock, so receipt numbers of a task have no holes and an award
 commits to exactly the bids that were receipted before it. A receipt leaves only after its bid is committed; a bid that
-is refused leaves nothing behind.
+is refused leaves nothing behind. Sealed bids are in `sealed`, the published rule in `ruled`, buyers' orders in
+`orders`.
 """
 
 from __future__ import annotations
 
 import uuid
-from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
-from aicp.abi.typed_data import Award as AwardMessage
 from aicp.abi.typed_data import Bid as BidMessage
 from aicp.abi.typed_data import BidReceipt, BidWithdrawal
-from aicp.rules.bids import bids_root
+from aicp.rules.auctions import Extension
 from aicp.rules.primitives import hex0x
-from backend.auctions import repo, view
-from backend.auctions.models import Award, Bid
-from backend.auctions.schemas import BidIn, BidOut
+from backend.auctions import orders, repo, view
+from backend.auctions.awards import award_bid
+from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_running
+from backend.auctions.models import Award, Bid, BidCommit
+from backend.auctions.ruled import award_by_rule, decide
+from backend.auctions.schemas import BidIn, BidOut, CommitOut
+from backend.auctions.sealed import announce as announce_commit
+from backend.auctions.sealed import require_shown
 from backend.context import Context
-from backend.db.ids import new_id
 from backend.db.times import moment, unix
 from backend.deals.models import Deal
-from backend.deals.service import open_deal
 from backend.domain.signatures import require_account
-from backend.domain.task_states import BIDDABLE, TaskState
-from backend.errors import (
-    AuctionClosed,
-    BidRefused,
-    BidReplayed,
-    Conflict,
-    Forbidden,
-    NotFound,
-    SignatureExpired,
-    WrongState,
-)
+from backend.domain.task_states import AWARDABLE, TaskState
+from backend.errors import BidRefused, BidReplayed, Conflict, InvalidInput, NotFound, WrongState
 from backend.outbox.service import emit
-from backend.payments.operators import operator_for
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
-
-MAX_BID_LIFE_SECONDS: Final = 30 * 86400
-
-
-def _check_fits(ctx: Context, task: Task, bid: BidMessage) -> None:
-    now = ctx.now()
-    if TaskState(task.state) not in BIDDABLE or unix(task.auction_ends_at) <= now:
-        raise AuctionClosed(state=task.state)
-    if bid.agent == task.buyer:
-        raise Forbidden("A buyer cannot bid on his own task.")
-    if bid.agent == task.verifier:
-        raise Forbidden("The verifier of a task cannot bid on it.")
-    if bid.valid_until <= now:
-        raise SignatureExpired("The bid's validUntil has passed.")
-    if bid.valid_until > now + MAX_BID_LIFE_SECONDS:
-        raise BidRefused("The bid is valid for longer than 30 days.")
-    lowest, highest = ctx.constants.minimum_price_units, task.budget_units
-    if not lowest <= bid.amount <= highest:
-        raise BidRefused(
-            "The price is below the minimum or above the budget.",
-            minimum_units=str(lowest),
-            budget_units=str(highest),
-        )
-    if bid.eta_seconds > task.deliver_within_seconds:
-        raise BidRefused(
-            "The bid needs longer than the task allows.", deliver_within_seconds=task.deliver_within_seconds
-        )
 
 
 def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, posted: BidIn) -> BidOut:
@@ -89,31 +54,53 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     require_account(bid_hash, posted.signature, agent)
     if session.execute(repo.by_hash(bid_hash)).scalar_one_or_none() is not None:
         raise BidReplayed(bid_hash=hex0x(bid_hash), what_to_do="Sign a new bid with another salt.")
-    _check_fits(ctx, task, message)
+    if task.reveal_ends_at is not None:
+        raise BidRefused("Bids on this task are sealed.", what_to_do="Commit to the bid, and show it after the end.")
+    require_running(ctx, task)
+    require_bidder(task, agent)
+    require_lifetime(ctx, message.valid_until)
+    require_offer(ctx, task, message)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1
     receipt = BidReceipt(bid_hash=bid_hash, seq=seq).digest(ctx.domains.marketplace)
     operator = ctx.operator
-    session.add(
-        Bid(
-            bid_hash=bid_hash,
-            task_id=task.id,
-            agent=agent,
-            amount_units=message.amount,
-            eta_seconds=message.eta_seconds,
-            escrow_only=message.escrow_only,
-            valid_until=message.valid_until,
-            salt=message.salt,
-            signature=posted.signature,
-            seq=seq,
-            receipt_signature=operator.sign(receipt),
-            operator=operator.address,
-            received_at=moment(ctx.now()),
-            withdrawn_at=None,
-            withdrawal_signature=None,
-        )
+    bid = Bid(
+        bid_hash=bid_hash,
+        task_id=task.id,
+        agent=agent,
+        amount_units=message.amount,
+        eta_seconds=message.eta_seconds,
+        escrow_only=message.escrow_only,
+        valid_until=message.valid_until,
+        salt=message.salt,
+        signature=posted.signature,
+        seq=seq,
+        receipt_signature=operator.sign(receipt),
+        operator=operator.address,
+        received_at=moment(ctx.now()),
+        withdrawn_at=None,
+        withdrawal_signature=None,
+        commitment=None,
+        commit_signature=None,
+        reveal_receipt_signature=None,
     )
+    session.add(bid)
     session.flush()
-    return _announce(session, ctx, task, bid_hash)
+    out = _announce(session, ctx, task, bid_hash)
+    options = tasks.options(task)
+    if options.extension is not None:
+        _extend(session, ctx, task, options.extension)
+    if options.buy_now_units is not None:
+        orders.take(session, ctx, task, bid)
+    return out
+
+
+def _extend(session: Session, ctx: Context, task: Task, extension: Extension) -> None:
+    """Move the auction's end where a bid came within the window that the task names."""
+    ends_at = extension.end_after(ctx.now(), unix(task.auction_ends_at), tasks.first_end(task))
+    if ends_at != unix(task.auction_ends_at):
+        task.auction_ends_at = moment(ends_at)
+        session.flush()
+        tasks.announce(session, task)
 
 
 def _announce(session: Session, ctx: Context, task: Task, bid_hash: bytes) -> BidOut:
@@ -133,70 +120,74 @@ def withdraw(
     bid = session.execute(repo.by_hash(bid_hash)).scalar_one_or_none()
     if bid is None or bid.task_id != task.id or bid.agent != agent:
         raise NotFound("There is no such bid of yours.")
-    require_account(BidWithdrawal(bid_hash=bid_hash).digest(ctx.domains.marketplace), signature, agent)
-    if bid.withdrawn_at is not None:
+    commit = session.execute(repo.commit_by_hash(bid_hash)).scalar_one_or_none()
+    if not _take_back(session, ctx, task, bid, signature):
         return view.bid_by_hash(session, ctx, bid_hash)
-    if session.execute(repo.winning_live_deal(bid_hash)).scalar_one():
-        raise WrongState("The bid has won; give the work back instead.", state=task.state)
-    bid.withdrawn_at = moment(ctx.now())
-    bid.withdrawal_signature = signature
-    session.flush()
+    if commit is not None:
+        _take_back(session, ctx, task, commit, signature)
+        announce_commit(session, ctx, task, bid_hash)
     return _announce(session, ctx, task, bid_hash)
 
 
-def live_bids(session: Session, ctx: Context, task_id: uuid.UUID) -> list[Bid]:
-    """Return the bids that count now, cheapest first."""
-    return list(session.execute(repo.live(task_id, ctx.now())).scalars())
+def withdraw_commit(
+    session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, *, bid_hash: bytes, signature: bytes
+) -> CommitOut:
+    """Withdraw a sealed bid, shown or not; as `withdraw`."""
+    task = tasks.get_for_update(session, task_id)
+    commit = session.execute(repo.commit_by_hash(bid_hash)).scalar_one_or_none()
+    if commit is None or commit.task_id != task.id or commit.agent != agent:
+        raise NotFound("There is no such sealed bid of yours.")
+    if commit.revealed_at is not None:
+        withdraw(session, ctx, agent, task_id, bid_hash=bid_hash, signature=signature)
+    elif _take_back(session, ctx, task, commit, signature):
+        return announce_commit(session, ctx, task, bid_hash)
+    return view.commit_by_hash(session, ctx, bid_hash)
+
+
+def _take_back(session: Session, ctx: Context, task: Task, row: Bid | BidCommit, signature: bytes) -> bool:
+    """Write down that a bid was withdrawn; return False where it was before."""
+    digest = BidWithdrawal(bid_hash=row.bid_hash).digest(ctx.domains.marketplace)
+    require_account(digest, signature, row.agent)
+    if row.withdrawn_at is not None:
+        return False
+    if session.execute(repo.winning_live_deal(row.bid_hash)).scalar_one():
+        raise WrongState("The bid has won; give the work back instead.", state=task.state)
+    row.withdrawn_at = moment(ctx.now())
+    row.withdrawal_signature = signature
+    session.flush()
+    return True
 
 
 def award(
-    session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, bid_hash: bytes
+    session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, bid_hash: bytes | None
 ) -> tuple[Task, Award, Deal]:
-    """Award an open task to one of its live bids, as its buyer.
+    """Award a task to one of its live bids, as its buyer; without a bid the published rule chooses.
 
-    Raises NotFound for anybody else, WrongState unless open, Conflict when the bid does not count any more.
+    Where the task names weights the buyer chooses only if no bid counts for the rule. Raises NotFound for anybody else,
+    WrongState unless open and shown, Conflict when the bid does not count any more or the choice is the other's,
+    InvalidInput without a bid and without weights.
     """
     task = tasks.get_for_update(session, task_id)
     if task.buyer != buyer:
         raise NotFound("There is no such task of yours.")
-    if task.state != TaskState.OPEN.value:
+    if TaskState(task.state) not in AWARDABLE:
         raise WrongState("Only an open task can be awarded.", state=task.state)
+    if bid_hash is None:
+        return task, *_by_rule(session, ctx, task)
     bid = session.execute(repo.by_hash(bid_hash)).scalar_one_or_none()
     if bid is None or bid.task_id != task.id:
         raise NotFound("The task has no such bid.")
-    award_row, deal = award_bid(session, ctx, task, bid, reason="awarded by the buyer")
-    return task, award_row, deal
+    require_shown(session, ctx, task)
+    if decide(session, ctx, task) is not None:
+        raise Conflict("The task is awarded by its rule.", what_to_do="Ask for the award without naming a bid.")
+    made = award_bid(session, ctx, task, bid, reason="awarded by the buyer", decided_by="buyer")
+    return task, *made
 
 
-def award_bid(session: Session, ctx: Context, task: Task, bid: Bid, *, reason: str) -> tuple[Award, Deal]:
-    """Sign the award of a live bid and open its deal; the caller holds the task's lock and has decided.
-
-    Used for the buyer's choice and for the next bid when a deal ends unpaid. Raises Conflict, WrongState.
-    """
-    if bid.bid_hash not in {row.bid_hash for row in live_bids(session, ctx, task.id)}:
-        raise Conflict("The bid is withdrawn, expired or replaced.", what_to_do="Choose another bid.")
-    hashes = list(session.execute(repo.hashes(task.id)).scalars())
-    message = AwardMessage(
-        task_hash=task.task_hash, bid_hash=bid.bid_hash, bids_root=bids_root(hashes), bid_count=len(hashes)
-    )
-    operator = operator_for(session, ctx, buyer=task.buyer, price_units=bid.amount_units)
-    row = Award(
-        id=new_id(),
-        task_id=task.id,
-        bid_hash=bid.bid_hash,
-        bids_root=message.bids_root,
-        bid_count=message.bid_count,
-        operator=operator.address,
-        signature=operator.sign(message.digest(ctx.domains.marketplace)),
-        created_at=moment(ctx.now()),
-    )
-    session.add(row)
-    session.flush()
-    evidence: dict[str, Any] = {
-        "bid_hash": hex0x(bid.bid_hash),
-        "bids_root": hex0x(row.bids_root),
-        "bid_count": row.bid_count,
-        "signature": hex0x(row.signature),
-    }
-    tasks.move(session, ctx, task, TaskState.AWARDED, reason=reason, evidence=evidence)
-    return row, open_deal(session, ctx, task, row, bid)
+def _by_rule(session: Session, ctx: Context, task: Task) -> tuple[Award, Deal]:
+    if tasks.options(task).weights is None:
+        raise InvalidInput("The task names no weights for the rule.", what_to_do="Choose a bid.")
+    made = award_by_rule(session, ctx, task, reason="awarded by the rule, as the buyer asked")
+    if made is None:
+        raise Conflict("No bid counts for the rule.", what_to_do="Wait for bids, or choose one.")
+    return made

@@ -62,6 +62,7 @@ TRANSITIONS: Final[dict[TaskState, frozenset[TaskState]]] = {
 
 TERMINAL: Final[frozenset[TaskState]] = frozenset(state for state, onward in TRANSITIONS.items() if not onward)
 BIDDABLE: Final[frozenset[TaskState]] = frozenset({S.OPEN})
+AWARDABLE: Final[frozenset[TaskState]] = frozenset({S.OPEN, S.REVEALING})
 
 
 def may_move(source: TaskState, target: TaskState) -> bool:

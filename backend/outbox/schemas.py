@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, TypeAdapter
 
 from backend.api.types import Model, UtcTime
-from backend.auctions.schemas import BidOut
+from backend.auctions.schemas import BidOut, CommitOut
 from backend.domain.task_states import TaskState
 
 
@@ -33,6 +33,14 @@ class BidReceived(_Event):
     type: Literal["bid.received"] = "bid.received"
     task_id: uuid.UUID
     bid: BidOut
+
+
+class BidCommitted(_Event):
+    """A sealed bid came in (or was withdrawn: `commit.live` is false). Sent to everybody."""
+
+    type: Literal["bid.committed"] = "bid.committed"
+    task_id: uuid.UUID
+    commit: CommitOut
 
 
 class DealChanged(_Event):
@@ -103,6 +111,7 @@ class Heartbeat(Model):
 ServerEvent = Annotated[
     TaskChanged
     | BidReceived
+    | BidCommitted
     | DealChanged
     | PoolChanged
     | ReceiptIssued

@@ -87,7 +87,7 @@ class VoucherProblem(Problem):
     """A refusal of the engine as the API tells it."""
 
     def __init__(self, refused: Refused) -> None:
-        super().__init__(TITLE[refused.code], **refused.extra)
+        super().__init__(**{"detail": TITLE[refused.code], **refused.extra})
         self.status = STATUS[refused.code]  # type: ignore[misc]  # one class for all of the engine's codes
         self.code = refused.code.value  # type: ignore[misc]
         self.title = TITLE[refused.code]  # type: ignore[misc]

@@ -53,6 +53,11 @@ def score(epoch_id: int, agent: bytes) -> Select[Score]:
     return select(Score).where(Score.epoch_id == epoch_id, Score.agent == agent)
 
 
+def scores_of(epoch_id: int, agents: Sequence[bytes]) -> Select[Score]:
+    """The scores of some agents."""
+    return select(Score).where(Score.epoch_id == epoch_id, Score.agent.in_(agents))
+
+
 def new_scores(rows: Sequence[Mapping[str, Any]]) -> Insert:
     """Write down the scores of an epoch."""
     return insert(Score).values(list(rows))
@@ -102,9 +107,9 @@ def leaders(
     return statement
 
 
-def tasks() -> Select[bytes, str, dict[str, Any]]:
-    """Escrow id, capability and document of every task an escrow was composed for."""
-    statement = select(EscrowTerms.escrow_id, Task.capability, Task.document)
+def tasks() -> Select[bytes, dict[str, Any]]:
+    """Escrow id and document of every task an escrow was composed for."""
+    statement = select(EscrowTerms.escrow_id, Task.document)
     return statement.join(Deal, Deal.id == EscrowTerms.deal_id).join(Task, Task.id == Deal.task_id)
 
 

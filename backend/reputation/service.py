@@ -5,6 +5,7 @@ Only an epoch that is on the chain and not vetoed gives a score; what it says is
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +52,11 @@ class _Anchored:
 
 
 def _newest(session: Session, finality: Finality) -> _Anchored | None:
+    return next(_anchored(session, finality), None)
+
+
+def _anchored(session: Session, finality: Finality) -> Iterator[_Anchored]:
+    """Yield the epochs that were not vetoed, newest first."""
     rows = [row for row in views.score_epochs(session, _LOOKED_AT, finality) if not row.vetoed]
     known = {
         one.manifest_hash: one
@@ -58,8 +64,36 @@ def _newest(session: Session, finality: Finality) -> _Anchored | None:
     }  # fmt: skip
     for row in rows:
         if (found := known.get(row.manifest_hash)) is not None and found.epoch == row.epoch:
-            return _Anchored(found, row)
-    return None
+            yield _Anchored(found, row)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The scores that count now, hundredths: by agent overall and in one specialty. `epoch` is 0 before the first."""
+
+    epoch: int
+    scores: Mapping[bytes, tuple[int, int]]
+
+    def of(self, agent: bytes) -> tuple[int, int]:
+        """Return an agent's score and its score in the specialty; 2,000 where it has none."""
+        return self.scores.get(agent, (FLOOR, FLOOR))
+
+
+def standing(session: Session, ctx: Context, accounts: Collection[bytes], specialty: str | None) -> Standing:
+    """Return the scores of agents in the newest epoch that is final and counts now.
+
+    `specialty` is one as `task_type:compute`; None gives everybody 2,000 there.
+    """
+    now = ctx.now()
+    anchored = next((one for one in _anchored(session, Finality.FINAL) if one.row.active_at <= now), None)
+    if anchored is None:
+        return Standing(0, {})
+    rows = session.execute(repo.scores_of(anchored.computed.id, list(accounts))).scalars()
+    scores = {
+        row.agent: (row.score, FLOOR if specialty is None else int(row.detail["specialties"][specialty]))
+        for row in rows
+    }  # fmt: skip
+    return Standing(anchored.row.epoch, scores)
 
 
 def reputation(session: Session, ctx: Context, name: str, finality: Finality) -> ReputationOut:

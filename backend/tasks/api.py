@@ -9,9 +9,10 @@ from fastapi import APIRouter, Query
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import parse_address
+from aicp.rules.specialties import SPECIALTIES
 from backend.api.deps import Ctx, CurrentSession, OptionalSession, Read, Write
 from backend.api.paging import Cursor, Limit
-from backend.api.types import Page
+from backend.api.types import Page, UnitsText
 from backend.deals import service as deals
 from backend.domain.task_states import TaskState
 from backend.errors import InvalidInput, Unauthenticated
@@ -31,6 +32,9 @@ async def list_tasks(  # noqa: PLR0917  # one parameter for each filter of the q
     capability: Annotated[str | None, Query(max_length=40)] = None,
     buyer: Annotated[str | None, Query(max_length=42)] = None,
     q: Annotated[str | None, Query(max_length=120)] = None,
+    specialty: Annotated[str | None, Query(max_length=60, description="As `task_type:compute`.")] = None,
+    least_units: Annotated[UnitsText | None, Query(description="Least budget.")] = None,
+    most_units: Annotated[UnitsText | None, Query(description="Most budget.")] = None,
     mine: bool = False,
     sort: Sort = "newest",
     cursor: Cursor = None,
@@ -45,6 +49,9 @@ async def list_tasks(  # noqa: PLR0917  # one parameter for each filter of the q
         buyer=None if buyer is None else _address(buyer),
         party=caller.address if mine and caller is not None else None,
         words=q,
+        specialty=None if specialty is None else _specialty(specialty),
+        least_units=least_units,
+        most_units=most_units,
     )
     return await read(lambda session: view.page(session, ctx, chosen, sort=sort, cursor=cursor, limit=limit))
 
@@ -54,6 +61,13 @@ def _address(text: str) -> bytes:
         return parse_address(text)
     except ValueError as error:
         raise InvalidInput("This is not an address.") from error
+
+
+def _specialty(text: str) -> tuple[str, str]:
+    dimension, _, value = text.partition(":")
+    if value not in SPECIALTIES.get(dimension, ()):
+        raise InvalidInput("This is no specialty; they look like task_type:compute.")
+    return dimension, value
 
 
 @router.post("/submit")

@@ -28,6 +28,9 @@ class Task(Base):
     """Named by the buyer; part of the document."""
     deliver_within_seconds: Mapped[int]
     auction_ends_at: Mapped[Moment]
+    """The end now: an extension may have moved it from the one in the document."""
+    reveal_ends_at: Mapped[Moment | None]
+    """Until when sealed bids are shown; absent where bids are open."""
     state: Mapped[str] = mapped_column(Text, index=True)
     state_since: Mapped[CreatedAt]
     deal_id: Mapped[uuid.UUID | None]

@@ -10,9 +10,10 @@ from typing import Any, Final, Literal
 from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
-from backend.auctions.models import Bid
+from backend.auctions.models import Bid, BidCommit, TaskOrder
 from backend.deals.models import Deal
-from backend.domain.task_states import TaskState
+from backend.domain.task_states import AWARDABLE, TaskState
+from backend.payments.models import MicroOrder
 from backend.tasks.models import Task, TaskFile, TaskTransition
 
 Sort = Literal["newest", "budget", "ending"]
@@ -27,6 +28,11 @@ class TaskFilter:
     buyer: bytes | None = None
     party: bytes | None = None
     words: str | None = None
+    specialty: tuple[str, str] | None = None
+    """Dimension and value: what a task is about, as scores count it."""
+    least_units: int | None = None
+    most_units: int | None = None
+    """Bounds of the budget, base units, both included."""
 
 
 _KEYS: Final[dict[Sort, tuple[Any, bool]]] = {
@@ -62,9 +68,23 @@ def _conditions(chosen: TaskFilter) -> list[ColumnElement[bool]]:
     if chosen.party is not None:
         agent_of = exists().where(Deal.task_id == Task.id, Deal.agent == chosen.party)
         conditions.append(or_(Task.buyer == chosen.party, agent_of))
+    if chosen.specialty is not None:
+        conditions.append(_about(*chosen.specialty))
+    if chosen.least_units is not None:
+        conditions.append(Task.budget_units >= chosen.least_units)
+    if chosen.most_units is not None:
+        conditions.append(Task.budget_units <= chosen.most_units)
     if chosen.words:
         conditions.append(Task.title.ilike(f"%{_escaped(chosen.words)}%", escape="\\"))
     return conditions
+
+
+def _about(dimension: str, value: str) -> ColumnElement[bool]:
+    """Whether a task is about a specialty: its document names it, or its capability is that type of task."""
+    named: ColumnElement[bool] = Task.document[dimension].astext == value
+    if dimension != "task_type":
+        return named
+    return or_(named, and_(Task.capability == value, ~Task.document.has_key("task_type")))
 
 
 def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, limit: int) -> Select[Task]:
@@ -83,6 +103,40 @@ def live_bid(now: int) -> ColumnElement[bool]:
     later = aliased(Bid)
     replaced = exists().where(later.task_id == Bid.task_id, later.agent == Bid.agent, later.seq > Bid.seq)
     return and_(Bid.withdrawn_at.is_(None), Bid.valid_until > now, ~replaced)
+
+
+def live_commit(now: int) -> ColumnElement[bool]:
+    """Whether a sealed bid may still count: not withdrawn, not expired, not replaced by a later one of its agent."""
+    later = aliased(BidCommit)
+    replaced = exists().where(
+        later.task_id == BidCommit.task_id, later.agent == BidCommit.agent, later.seq > BidCommit.seq
+    )
+    return and_(BidCommit.withdrawn_at.is_(None), BidCommit.valid_until > now, ~replaced)
+
+
+def commit_counts(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID, int]:
+    """Per task: its id and how many sealed bids may still count, shown or not."""
+    return (
+        select(BidCommit.task_id, func.count())
+        .where(BidCommit.task_id.in_(task_ids), live_commit(now))
+        .group_by(BidCommit.task_id)
+    )
+
+
+def orders(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID]:
+    """Those of the tasks whose buyer's order is here and valid."""
+    return select(TaskOrder.task_id).where(TaskOrder.task_id.in_(task_ids), TaskOrder.valid_until > now)
+
+
+def verdicts(buyer: bytes) -> Select[int, int]:
+    """How many results paid from a pool a buyer has accepted or rejected, by word or silence, and how many rejected."""
+    rejected = MicroOrder.verdict_accepted.is_(False)
+    return (
+        select(func.count(), func.count().filter(rejected))
+        .select_from(Deal)
+        .join(MicroOrder, MicroOrder.deal_id == Deal.id)
+        .where(Deal.buyer == buyer, or_(MicroOrder.state == "earned", rejected))
+    )
 
 
 def bid_figures(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID, int, int | None]:
@@ -121,11 +175,15 @@ def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bytes | None]:
 
 
 def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[Task]:
-    """Open tasks whose auction is over and where no bid counts any more; rows others hold are skipped."""
+    """Tasks to be awarded whose auction is over and where no bid counts, or may still be shown; rows others hold are
+    skipped."""
     counting = exists().where(Bid.task_id == Task.id, live_bid(now))
+    hidden = exists().where(BidCommit.task_id == Task.id, BidCommit.revealed_at.is_(None), live_commit(now))
+    to_be_shown = and_(Task.reveal_ends_at > moment, hidden)
+    awardable = Task.state.in_([state.value for state in AWARDABLE])
     return (
         select(Task)
-        .where(Task.state == TaskState.OPEN.value, Task.auction_ends_at <= moment, ~counting)
+        .where(awardable, Task.auction_ends_at <= moment, ~counting, ~func.coalesce(to_be_shown, False))
         .order_by(Task.auction_ends_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -7,12 +7,35 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aicp.rules.auctions import (
+    MAX_EXTENDED_SECONDS,
+    MAX_EXTENSION_SECONDS,
+    MAX_REVEAL_SECONDS,
+    MIN_EXTENSION_SECONDS,
+    MIN_REVEAL_SECONDS,
+)
 from backend.api.types import AddressText, HashText, Model, UnitsText, UtcTime
 from backend.domain.task_states import TaskState
 from backend.files.schemas import FileOut
 
 Path = Literal["escrow", "channel"]
 Urgency = Literal["1.0", "1.25", "1.5"]
+
+
+class WeightsText(Model):
+    """How much each term of the published rule weighs, in basis points; together 10,000."""
+
+    price: int = Field(ge=0, le=10_000)
+    reputation: int = Field(ge=0, le=10_000)
+    time: int = Field(ge=0, le=10_000)
+    specialty: int = Field(ge=0, le=10_000)
+
+
+class ExtensionText(Model):
+    """A bid in the last `window_seconds` moves the end to that long after it, in all at most `most_seconds` later."""
+
+    window_seconds: int = Field(ge=MIN_EXTENSION_SECONDS, le=MAX_EXTENSION_SECONDS)
+    most_seconds: int = Field(ge=MIN_EXTENSION_SECONDS, le=MAX_EXTENDED_SECONDS)
 
 
 class TaskIn(Model):
@@ -31,6 +54,15 @@ class TaskIn(Model):
     input_files: list[HashText] = Field(default_factory=list, max_length=20)
     verifier: AddressText | None = None
     """An account the buyer names to check results: with the agent it can release the money. Needs `escrow_only`."""
+    award_weights: WeightsText | None = None
+    """With weights the published rule awards when the auction ends; without, the buyer chooses."""
+    reserve_units: UnitsText | None = None
+    """The most at which the rule awards; above it, up to the budget, the buyer may choose. Shown to everybody."""
+    buy_now_units: UnitsText | None = None
+    """A bid at or below it wins at once, as soon as the buyer's `TaskOrder` over this price is here."""
+    reveal_seconds: int | None = Field(default=None, ge=MIN_REVEAL_SECONDS, le=MAX_REVEAL_SECONDS)
+    """Bids are sealed until the auction ends, and shown within this time after it."""
+    extension: ExtensionText | None = None
     id: uuid.UUID | None = None
     """Client-supplied UUIDv7 where the caller wants to retry safely."""
 
@@ -50,6 +82,15 @@ class RouteOut(Model):
     reason: str
     fee_units: UnitsText
     required_stake_units: UnitsText
+
+
+class BuyerRecord(Model):
+    """How a buyer has judged results that were paid from a pool: each rejection is signed by its session key."""
+
+    decided: int
+    rejected: int
+    rejected_bps: int
+    """Rejected of decided, in basis points, rounded down; 0 where nothing was decided."""
 
 
 class TaskOut(Model):
@@ -79,6 +120,16 @@ class TaskOut(Model):
     created_at: UtcTime
     verifier: AddressText | None
     """Who besides the buyer can release the money together with the agent; named by the buyer, part of the document."""
+    award_weights: WeightsText | None = None
+    reserve_units: UnitsText | None = None
+    buy_now_units: UnitsText | None = None
+    buy_now_signed: bool = False
+    """Whether the buyer's order over the buy-now price is here, so that it works."""
+    reveal_ends_at: UtcTime | None = None
+    """Until when sealed bids are shown; absent where bids are open."""
+    extension: ExtensionText | None = None
+    buyer_record: BuyerRecord | None = None
+    """Absent in lists."""
     input_summary: list[FileOut]
     """Names, sizes, types and hashes of the inputs: public, so that an agent can judge the work; not the bytes."""
     description: str | None = None

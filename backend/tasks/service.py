@@ -14,12 +14,14 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.auctions import AuctionOptions, Extension, options_of
+from aicp.rules.awarding import Weights
 from aicp.rules.documents import FileEntry, task_document, task_hash
 from aicp.rules.primitives import ZERO_ADDRESS
 from backend.context import Context
 from backend.db.ids import new_id
-from backend.db.times import moment
-from backend.domain.task_states import TaskState, may_move
+from backend.db.times import moment, unix
+from backend.domain.task_states import AWARDABLE, TaskState, may_move
 from backend.errors import Conflict, InvalidInput, NotFound, PriceOutOfRange, WrongState
 from backend.files import service as files
 from backend.files.models import Upload
@@ -94,14 +96,15 @@ def _enter(
         )
     )
     session.flush()
-    emit(
-        session,
-        "task.changed",
-        {"task_id": task.id, "state": target, "capability": task.capability, "title": task.title},
-        None,
-    )
+    announce(session, task)
     if deal_id is not None:
         announce_deal(session, task, deal_id, reason)
+
+
+def announce(session: Session, task: Task) -> None:
+    """Tell everybody that a task changed."""
+    payload = {"task_id": task.id, "state": task.state, "capability": task.capability, "title": task.title}
+    emit(session, "task.changed", payload, None)
 
 
 def announce_deal(session: Session, task: Task, deal_id: uuid.UUID, reason: str) -> None:
@@ -137,9 +140,34 @@ def _document(ctx: Context, buyer: bytes, posted: TaskIn, uploads: list[Upload],
             escrow=ctx.deployment.escrow,
             salt=secrets.token_bytes(32),
             verifier=posted.verifier or ZERO_ADDRESS,
+            auction=_options(posted).to_json(),
         )
     except ValueError as error:
         raise InvalidInput(str(error)) from error
+
+
+def _options(posted: TaskIn) -> AuctionOptions:
+    """Return what the buyer chose of his auction. Raises ValueError for what does not go together."""
+    weights, extension = posted.award_weights, posted.extension
+    made = AuctionOptions(
+        weights=None if weights is None else Weights(**weights.model_dump()),
+        reserve_units=posted.reserve_units,
+        buy_now_units=posted.buy_now_units,
+        reveal_seconds=posted.reveal_seconds,
+        extension=None if extension is None else Extension(**extension.model_dump()),
+    )
+    made.check_budget(posted.budget_units)
+    return made
+
+
+def options(task: Task) -> AuctionOptions:
+    """Return what the task's document says of its auction."""
+    return options_of(task.document)
+
+
+def first_end(task: Task) -> int:
+    """Return the end of the auction it was posted with, unix seconds."""
+    return int(dt.datetime.fromisoformat(task.document["auction_ends_at"]).timestamp())
 
 
 _OWN_FIELDS: Final = frozenset({"salt", "auction_ends_at"})
@@ -149,8 +177,8 @@ def _repeat(existing: Task, buyer: bytes, posted: TaskIn, document: dict[str, An
     """Return the task posted before under the same client-made id, if this is the same request again."""
     same = {key: value for key, value in document.items() if key not in _OWN_FIELDS}
     before = {key: value for key, value in existing.document.items() if key not in _OWN_FIELDS}
-    lasting = existing.auction_ends_at - existing.created_at
-    if existing.buyer != buyer or same != before or lasting != dt.timedelta(seconds=posted.auction_seconds):
+    lasting = first_end(existing) - unix(existing.created_at)
+    if existing.buyer != buyer or same != before or lasting != posted.auction_seconds:
         raise Conflict("Another task has this id.", what_to_do="Post with a new id.")
     return existing
 
@@ -162,6 +190,10 @@ def _require_verifier_fits(ctx: Context, buyer: bytes, posted: TaskIn) -> None:
         raise InvalidInput("The verifier is neither the buyer nor the arbiter, and not the zero address.")
     if not posted.escrow_only:
         raise InvalidInput("A verifier works with escrow only.", what_to_do="Set escrow_only, or name no verifier.")
+
+
+def _reveal_end(posted: TaskIn, now: int) -> dt.datetime | None:
+    return None if posted.reveal_seconds is None else moment(now + posted.auction_seconds + posted.reveal_seconds)
 
 
 def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task:
@@ -192,6 +224,7 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
         verifier=posted.verifier,
         deliver_within_seconds=posted.deliver_within_seconds,
         auction_ends_at=moment(now + posted.auction_seconds),
+        reveal_ends_at=_reveal_end(posted, now),
         state=TaskState.OPEN.value,
         state_since=moment(now),
         deal_id=None,
@@ -218,11 +251,14 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
 
 
 def cancel(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> Task:
-    """Take back an open task. Raises NotFound for anybody but its buyer, WrongState once it is awarded."""
+    """Take back a task that is open, or whose bids are being shown.
+
+    Raises NotFound for anybody but its buyer, WrongState once it is awarded.
+    """
     task = get_for_update(session, task_id)
     if task.buyer != buyer:
         raise NotFound("There is no such task of yours.")
-    if task.state != TaskState.OPEN.value:
+    if TaskState(task.state) not in AWARDABLE:
         raise WrongState("Only a task that is open, or not paid yet, can be cancelled here.", state=task.state)
     evidence = {"session": "0x" + buyer.hex()}
     move(session, ctx, task, TaskState.CANCELLED, reason="cancelled by the buyer", evidence=evidence)
@@ -230,7 +266,7 @@ def cancel(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> 
 
 
 def expire_due(session: Session, ctx: Context) -> int:
-    """Expire open tasks whose auction is over and where no bid counts any more; return how many."""
+    """Expire tasks whose auction is over and where no bid counts, or may still be shown; return how many."""
     now = ctx.now()
     due = session.execute(repo.due_without_bids(moment(now), now, EXPIRED_AT_ONCE)).scalars().all()
     for task in due:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from sqlalchemy.orm import Session
 
-from aicp.rules.fees import fee, required_stake
+from aicp.rules.fees import BPS, fee, required_stake
 from aicp.rules.primitives import format_usdc
 from aicp.rules.route import choose_path, micro_duration
 from backend.api import paging
@@ -22,7 +23,7 @@ from backend.files.schemas import FileOut
 from backend.tasks import repo
 from backend.tasks.models import Task
 from backend.tasks.repo import Sort, TaskFilter
-from backend.tasks.schemas import Path, RouteIn, RouteOut, TaskOut, TransitionOut
+from backend.tasks.schemas import BuyerRecord, Path, RouteIn, RouteOut, TaskOut, TransitionOut
 from backend.tasks.states import public_state
 
 
@@ -49,15 +50,39 @@ def is_party(session: Session, task: Task, reader: bytes | None) -> bool:
 def tasks_out(session: Session, ctx: Context, tasks: Sequence[Task]) -> list[TaskOut]:
     """Return the public part of tasks."""
     ids = [task.id for task in tasks]
-    figures = {row[0]: (row[1], row[2]) for row in session.execute(repo.bid_figures(ids, ctx.now()))} if ids else {}
+    if not ids:
+        return []
+    now = ctx.now()
+    figures = {row[0]: (row[1], row[2]) for row in session.execute(repo.bid_figures(ids, now))}
     inputs: dict[uuid.UUID, list[FileOut]] = {}
-    for file in session.execute(repo.inputs(ids)).scalars() if ids else ():
+    for file in session.execute(repo.inputs(ids)).scalars():
         inputs.setdefault(file.task_id, []).append(files.file_out(file))
-    return [_public(ctx, task, *figures.get(task.id, (0, None)), inputs.get(task.id, [])) for task in tasks]
+    about = _auction_facts(session, tasks, now)
+    return [_public(ctx, task, *figures.get(task.id, (0, None)), inputs.get(task.id, []), about) for task in tasks]
 
 
-def _public(ctx: Context, task: Task, bid_count: int, best: int | None, inputs: list[FileOut]) -> TaskOut:
+@dataclass(frozen=True, slots=True)
+class _AuctionFacts:
+    """Of some tasks: how many sealed bids may count, and whose buy-now orders are here."""
+
+    sealed: dict[uuid.UUID, int]
+    ordered: frozenset[uuid.UUID]
+
+
+def _auction_facts(session: Session, tasks: Sequence[Task], now: int) -> _AuctionFacts:
+    sealed = [task.id for task in tasks if task.reveal_ends_at is not None]
+    orderable = [task.id for task in tasks if "buy_now_units" in task.document]
+    return _AuctionFacts(
+        sealed=dict(session.execute(repo.commit_counts(sealed, now)).tuples().all()) if sealed else {},
+        ordered=frozenset(session.execute(repo.orders(orderable, now)).scalars()) if orderable else frozenset(),
+    )
+
+
+def _public(  # noqa: PLR0917  # what one task shows
+    ctx: Context, task: Task, bid_count: int, best: int | None, inputs: list[FileOut], about: _AuctionFacts
+) -> TaskOut:
     state = TaskState(task.state)
+    document = task.document
     return TaskOut(
         id=task.id,
         buyer=task.buyer,
@@ -79,18 +104,26 @@ def _public(ctx: Context, task: Task, bid_count: int, best: int | None, inputs: 
         state=state,
         public_state=public_state(state, auction_over=task.auction_ends_at <= moment(ctx.now())),
         state_since=task.state_since,
-        bid_count=bid_count,
+        bid_count=about.sealed.get(task.id, bid_count),
         best_bid_units=best,
         deal_id=task.deal_id,
         created_at=task.created_at,
         verifier=task.verifier,
+        award_weights=document.get("award_weights"),
+        reserve_units=document.get("reserve_units"),
+        buy_now_units=document.get("buy_now_units"),
+        buy_now_signed=task.id in about.ordered,
+        reveal_ends_at=task.reveal_ends_at,
+        extension=document.get("extension"),
         input_summary=inputs,
     )
 
 
 def task_out(session: Session, ctx: Context, task: Task, reader: bytes | None) -> TaskOut:
-    """Return a task; its parties also get the description and the whole document."""
-    out = tasks_out(session, ctx, [task])[0]
+    """Return a task with its buyer's record; its parties also get the description and the whole document."""
+    decided, rejected = session.execute(repo.verdicts(task.buyer)).one()
+    judged = BuyerRecord(decided=decided, rejected=rejected, rejected_bps=rejected * BPS // max(decided, 1))
+    out = tasks_out(session, ctx, [task])[0].model_copy(update={"buyer_record": judged})
     if not is_party(session, task, reader):
         return out
     return out.model_copy(update={"description": task.document["description"], "document": task.document})

@@ -14,6 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import hex0x
+from backend.auctions import ruled, sealed
 from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
@@ -191,6 +192,8 @@ def keep(machine: Machine) -> int:
             "orders": partial(_page_by_page, machine, clocks.due, clocks.run_out, clocks.AT_ONCE),
             "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
+            "reveals": lambda: _each(machine, db.read(partial(sealed.due_reveals, ctx=ctx)), sealed.begin_reveal),
+            "awards": lambda: _each(machine, db.read(partial(ruled.due_by_rule, ctx=ctx)), ruled.award_due),
             "arbiter": partial(_keep_arbiter, machine),
             "watch": lambda: db.write(partial(watch, ctx=ctx)) * 0,
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),

@@ -27,6 +27,7 @@ export const endpoints = {
     unwrap(api.GET('/api/v1/tasks', { params: { query } })),
   task: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id } } })),
   bids: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } } })),
+  commits: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/commits', { params: { path: { task_id } } })),
   submitTask: (body: S['TaskIn']) => unwrap(api.POST('/api/v1/tasks/submit', { body })),
   cancelTask: (task_id: string) =>
     unwrap(api.POST('/api/v1/tasks/{task_id}/cancel', { params: { path: { task_id } } })),

@@ -29,6 +29,8 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
             { do: 'patch-bid', taskId: event.task_id, bid: event.bid },
             ...invalidate(['task', event.task_id], ['tasks']),
           ]
+    case 'bid.committed':
+      return invalidate(['commits', event.task_id], ['task', event.task_id], ['tasks'])
     case 'deal.changed':
       return invalidate(
         ['deal', event.deal_id],

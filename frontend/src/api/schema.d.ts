@@ -1399,9 +1399,49 @@ export interface paths {
         put?: never;
         /**
          * Award Task
-         * @description Award the task to a bid; the deal that follows is in the answer.
+         * @description Award the task to a bid, or by its rule; the deal that follows is in the answer.
          */
         post: operations["award_task"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/award/record": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Award Record
+         * @description Return what the published rule looked at for the last award, signed by the operator.
+         */
+        get: operations["get_award_record"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/awards": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Awards
+         * @description Return every award of the task, oldest first; all but the last ended unpaid.
+         */
+        get: operations["list_awards"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1472,6 +1512,70 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/tasks/{task_id}/commits": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Commits
+         * @description Return the sealed bids in the order they came; what was shown of them is among the bids.
+         */
+        get: operations["list_commits"];
+        put?: never;
+        /**
+         * Place Commit
+         * @description Commit to a sealed bid; the answer carries the operator's signed receipt.
+         */
+        post: operations["place_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/commits/{bid_hash}/reveal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Reveal Bid
+         * @description Show a sealed bid after the auction's end.
+         */
+        post: operations["reveal_bid"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/commits/{bid_hash}/withdraw": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Withdraw Commit
+         * @description Withdraw a sealed bid, shown or not, that has not won.
+         */
+        post: operations["withdraw_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/tasks/{task_id}/history": {
         parameters: {
             query?: never;
@@ -1486,6 +1590,30 @@ export interface paths {
         get: operations["get_task_history"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/order": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Order
+         * @description Return the buyer's signed order.
+         */
+        get: operations["get_order"];
+        put?: never;
+        /**
+         * Give Order
+         * @description Sign for the buy-now price: a bid at or below it wins at once.
+         */
+        post: operations["give_order"];
         delete?: never;
         options?: never;
         head?: never;
@@ -1964,11 +2092,11 @@ export interface components {
         };
         /**
          * AwardIn
-         * @description The bid the buyer chooses.
+         * @description The bid the buyer chooses; none leaves it to the published rule, where the task names weights.
          */
         AwardIn: {
-            /** 32 bytes as hex */
-            bid_hash: string;
+            /** Bid Hash */
+            bid_hash?: string | null;
         };
         /**
          * AwardOut
@@ -1986,12 +2114,32 @@ export interface components {
              * Format: uuid
              */
             deal_id: string;
+            /**
+             * Decided By
+             * @default buyer
+             * @enum {string}
+             */
+            decided_by: "buyer" | "rule" | "order";
             /** EIP-55 address */
             operator: string;
             /** bytes as hex */
             signature: string;
             /** 32 bytes as hex */
             task_hash: string;
+        };
+        /**
+         * AwardRecordOut
+         * @description How the rule awarded: its inputs, points and winner, and the operator's `AwardInputs` over their hash.
+         */
+        AwardRecordOut: {
+            /** EIP-55 address */
+            operator: string;
+            /** Record */
+            record: {
+                [key: string]: unknown;
+            };
+            /** bytes as hex */
+            signature: string;
         };
         /**
          * BalancesOut
@@ -2049,6 +2197,30 @@ export interface components {
             repeated: boolean;
         };
         /**
+         * BidCommitted
+         * @description A sealed bid came in (or was withdrawn: `commit.live` is false). Sent to everybody.
+         */
+        BidCommitted: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            commit: components["schemas"]["CommitOut"];
+            /** Seq */
+            seq: number;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "bid.committed";
+        };
+        /**
          * BidIn
          * @description The fields of `Bid(taskHash,agent,amount,etaSeconds,escrowOnly,validUntil,salt)` and its signature.
          */
@@ -2099,12 +2271,15 @@ export interface components {
             received_at: string;
             /** 32 bytes as hex */
             salt: string;
+            sealed?: components["schemas"]["SealedOut"] | null;
             /** Seq */
             seq: number;
             /** bytes as hex */
             signature: string;
             /** unix seconds */
             valid_until: number;
+            /** Withdrawal Signature */
+            withdrawal_signature?: string | null;
             /** Withdrawn */
             withdrawn: boolean;
         };
@@ -2175,6 +2350,18 @@ export interface components {
              * Format: date-time
              */
             updated_at: string;
+        };
+        /**
+         * BuyerRecord
+         * @description How a buyer has judged results that were paid from a pool: each rejection is signed by its session key.
+         */
+        BuyerRecord: {
+            /** Decided */
+            decided: number;
+            /** Rejected */
+            rejected: number;
+            /** Rejected Bps */
+            rejected_bps: number;
         };
         /**
          * CancellationIn
@@ -2343,6 +2530,57 @@ export interface components {
             channel_id: string;
             /** base units of USDC */
             unclaimed_units: string;
+        };
+        /**
+         * CommitIn
+         * @description The fields of `BidCommit(taskHash,commitment,validUntil)` and its signature.
+         *
+         *     `commitment` is the digest of the `Bid`.
+         */
+        CommitIn: {
+            /** 32 bytes as hex */
+            commitment: string;
+            /** signature as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * CommitOut
+         * @description A sealed bid with the operator's `BidReceipt(bidHash,seq)`; what it hides nobody knows until it is shown.
+         */
+        CommitOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Agent Name */
+            agent_name: string | null;
+            /** 32 bytes as hex */
+            bid_hash: string;
+            /** 32 bytes as hex */
+            commitment: string;
+            /** Live */
+            live: boolean;
+            /** EIP-55 address */
+            operator: string;
+            /** bytes as hex */
+            receipt_signature: string;
+            /**
+             * Received At
+             * Format: date-time
+             */
+            received_at: string;
+            /** Revealed */
+            revealed: boolean;
+            /** Seq */
+            seq: number;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+            /** Withdrawal Signature */
+            withdrawal_signature: string | null;
+            /** Withdrawn */
+            withdrawn: boolean;
         };
         /**
          * ConfigOut
@@ -2907,6 +3145,16 @@ export interface components {
             role: "buyer" | "agent";
             /** 32 bytes as hex */
             salt: string;
+        };
+        /**
+         * ExtensionText
+         * @description A bid in the last `window_seconds` moves the end to that long after it, in all at most `most_seconds` later.
+         */
+        ExtensionText: {
+            /** Most Seconds */
+            most_seconds: number;
+            /** Window Seconds */
+            window_seconds: number;
         };
         /**
          * FacilitatorIn
@@ -4150,7 +4398,19 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
+        /**
+         * SealedOut
+         * @description What ties a bid that was shown to the sealed one: its `bid_hash` is the digest of this `BidCommit`.
+         */
+        SealedOut: {
+            /** 32 bytes as hex */
+            commitment: string;
+            /** bytes as hex */
+            reveal_receipt_signature: string;
+            /** bytes as hex */
+            signature: string;
+        };
+        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * SessionOut
          * @description The session. `token` is present once, and only for `use=bearer`.
@@ -4416,8 +4676,11 @@ export interface components {
              * @default 300
              */
             auction_seconds: number;
+            award_weights?: components["schemas"]["WeightsText"] | null;
             /** base units of USDC */
             budget_units: string;
+            /** Buy Now Units */
+            buy_now_units?: string | null;
             /** Capability */
             capability: string;
             /**
@@ -4437,10 +4700,15 @@ export interface components {
              * @default false
              */
             escrow_only: boolean;
+            extension?: components["schemas"]["ExtensionText"] | null;
             /** Id */
             id?: string | null;
             /** Input Files */
             input_files?: string[];
+            /** Reserve Units */
+            reserve_units?: string | null;
+            /** Reveal Seconds */
+            reveal_seconds?: number | null;
             /** Title */
             title: string;
             /**
@@ -4453,6 +4721,41 @@ export interface components {
             verifier?: string | null;
         };
         /**
+         * TaskOrderIn
+         * @description The fields of `TaskOrder(taskHash,buyer,maxAmount,validUntil,salt)` and the buyer's signature.
+         */
+        TaskOrderIn: {
+            /** base units of USDC */
+            max_units: string;
+            /** 32 bytes as hex */
+            salt: string;
+            /** signature as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * TaskOrderOut
+         * @description A buyer's signed order, by which a bid up to its price wins without asking him again.
+         */
+        TaskOrderOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** base units of USDC */
+            max_units: string;
+            /** 32 bytes as hex */
+            order_hash: string;
+            /** 32 bytes as hex */
+            salt: string;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
          * TaskOut
          * @description A task as everybody may see it; `description`, `document` and `input_files` only for its parties.
          */
@@ -4462,14 +4765,23 @@ export interface components {
              * Format: date-time
              */
             auction_ends_at: string;
+            award_weights?: components["schemas"]["WeightsText"] | null;
             /** Best Bid Units */
             best_bid_units: string | null;
             /** Bid Count */
             bid_count: number;
             /** base units of USDC */
             budget_units: string;
+            /**
+             * Buy Now Signed
+             * @default false
+             */
+            buy_now_signed: boolean;
+            /** Buy Now Units */
+            buy_now_units?: string | null;
             /** EIP-55 address */
             buyer: string;
+            buyer_record?: components["schemas"]["BuyerRecord"] | null;
             /** Capability */
             capability: string;
             /** Complexity */
@@ -4497,6 +4809,7 @@ export interface components {
             } | null;
             /** Escrow Only */
             escrow_only: boolean;
+            extension?: components["schemas"]["ExtensionText"] | null;
             /**
              * Id
              * Format: uuid
@@ -4511,6 +4824,10 @@ export interface components {
             path_at_budget: "escrow" | "channel";
             /** Public State */
             public_state: string;
+            /** Reserve Units */
+            reserve_units?: string | null;
+            /** Reveal Ends At */
+            reveal_ends_at?: string | null;
             state: components["schemas"]["TaskState"];
             /**
              * State Since
@@ -4838,6 +5155,20 @@ export interface components {
             specialty: number;
             /** Speed */
             speed: number;
+        };
+        /**
+         * WeightsText
+         * @description How much each term of the published rule weighs, in basis points; together 10,000.
+         */
+        WeightsText: {
+            /** Price */
+            price: number;
+            /** Reputation */
+            reputation: number;
+            /** Specialty */
+            specialty: number;
+            /** Time */
+            time: number;
         };
         /**
          * Why
@@ -7118,6 +7449,12 @@ export interface operations {
                 capability?: string | null;
                 buyer?: string | null;
                 q?: string | null;
+                /** @description As `task_type:compute`. */
+                specialty?: string | null;
+                /** @description Least budget. */
+                least_units?: string | null;
+                /** @description Most budget. */
+                most_units?: string | null;
                 mine?: boolean;
                 sort?: "newest" | "budget" | "ending";
                 cursor?: string | null;
@@ -7316,6 +7653,68 @@ export interface operations {
             };
         };
     };
+    get_award_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwardRecordOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_awards: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AwardOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_bids: {
         parameters: {
             query?: never;
@@ -7455,6 +7854,150 @@ export interface operations {
             };
         };
     };
+    list_commits: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    place_commit: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CommitIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reveal_bid: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                task_id: string;
+                bid_hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BidIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BidOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    withdraw_commit: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                task_id: string;
+                bid_hash: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BidWithdrawalIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["CommitOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_task_history: {
         parameters: {
             query?: never;
@@ -7473,6 +8016,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransitionOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_order: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOrderOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    give_order: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskOrderIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskOrderOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

@@ -25,11 +25,12 @@ export interface OfferFields {
   seq: number
   withdrawn: boolean
   revealed: boolean
+  lapsed: boolean
   reputation: number
   specialty: number
 }
 
-export type Exclusion = 'withdrawn' | 'unrevealed' | 'expired' | 'replaced' | 'above_budget' | 'too_slow'
+export type Exclusion = 'withdrawn' | 'unrevealed' | 'expired' | 'replaced' | 'lapsed' | 'above_budget' | 'too_slow'
 
 /** What `AwardInputs` commits to: everything the rule looked at, and what it found. */
 export interface AwardRecord {
@@ -70,6 +71,7 @@ function exclusion(offer: OfferFields, contest: Contest, newest: number): Exclus
   if (offer.seq !== newest) return 'replaced'
   if (offer.valid_until <= contest.decided_at) return 'expired'
   if (!offer.revealed) return 'unrevealed'
+  if (offer.lapsed) return 'lapsed'
   if (BigInt(offer.amount_units) > BigInt(contest.budget_units)) return 'above_budget'
   return offer.eta_seconds > contest.allowed_seconds ? 'too_slow' : null
 }

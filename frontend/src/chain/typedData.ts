@@ -145,6 +145,17 @@ export const bidMessage = (taskHash: string, bid: BidFields): Message => ({
 export const bidHash = (deployment: Deployment, taskHash: string, bid: BidFields): Hex =>
   digest('Bid', deployment, bidMessage(taskHash, bid))
 
+/** The hash a bid was receipted under: its own or, where bids are sealed, that of the commit that hid it. */
+export const receiptedHash = (
+  deployment: Deployment,
+  taskHash: string,
+  bid: BidFields & { sealed?: object | null },
+): Hex => {
+  const hash = bidHash(deployment, taskHash, bid)
+  if (!bid.sealed) return hash
+  return digest('BidCommit', deployment, { taskHash, commitment: hash, validUntil: bid.valid_until })
+}
+
 export interface OrderFields {
   channel_id: string
   bid_hash: string

@@ -1,4 +1,4 @@
-"""Decides which tasks to bid on, and bids at most once for each."""
+"""Decides which tasks to bid on, and bids at most once for each; shows sealed bids when it is time."""
 
 from __future__ import annotations
 
@@ -30,6 +30,7 @@ class Bidder:
         self._queue: asyncio.Queue[uuid.UUID] = asyncio.Queue()
         self._queued: set[uuid.UUID] = set()
         self._decided: set[uuid.UUID] = set()
+        self._shown: set[uuid.UUID] = set()
         self._told_full: set[uuid.UUID] = set()
 
     def consider(self, task: Task) -> None:
@@ -39,6 +40,12 @@ class Bidder:
     def consider_id(self, task_id: uuid.UUID) -> None:
         """As `consider`, for a task only known by its id."""
         if task_id not in self._queued and task_id not in self._decided:
+            self._queued.add(task_id)
+            self._queue.put_nowait(task_id)
+
+    def reveal(self, task_id: uuid.UUID) -> None:
+        """Show our sealed bid on a task soon, unless that was done already."""
+        if task_id not in self._queued and task_id not in self._shown:
             self._queued.add(task_id)
             self._queue.put_nowait(task_id)
 
@@ -59,6 +66,9 @@ class Bidder:
     async def decide(self, task_id: uuid.UUID) -> None:
         """Quote a task and bid. Leaves it undecided, for the next look, where only capacity is missing."""
         task = await self._actions.market.task(task_id)
+        if task.state == "revealing":
+            await self._reveal(task)
+            return
         if task.state != "open" or task.buyer == self._actions.market.address:
             self._decided.add(task_id)
             return
@@ -81,8 +91,18 @@ class Bidder:
             _log.info("no bid yet for '%s': %d of %d deals are under way (%s)", task.title, slots, slots, full)
 
     async def _has_bid(self, task: Task) -> bool:
-        ours = self._actions.market.address
-        return any(bid.agent == ours for bid in await self._actions.market.bids(task.id))
+        ours, market = self._actions.market.address, self._actions.market
+        if task.reveal_ends_at is not None:
+            return any(commit.agent == ours for commit in await market.commits(task.id))
+        return any(bid.agent == ours for bid in await market.bids(task.id))
+
+    async def _reveal(self, task: Task) -> None:
+        """Show our sealed bid, if there is one that may still be shown."""
+        for commit in await self._actions.market.commits(task.id):
+            if commit.agent == self._actions.market.address and commit.live and not commit.revealed:
+                bid = await self._actions.reveal_bid(task, commit.bid_hash)
+                _log.info("showed the bid of %s USDC for '%s'", format_usdc(bid.amount_units), task.title)
+        self._shown.add(task.id)
 
     async def _quote(self, task: Task) -> Offer | None:
         quote, _ = self._agent.handlers()
@@ -116,17 +136,17 @@ class Bidder:
         if path == "escrow" and not await self._actions.ensure_stake(offer.price_units, limit_units=limit):
             _log.warning("no bid for %s: it needs more stake than the limit of %s USDC", task.id, format_usdc(limit))
             return
-        ends = _auction_end(task, chain)
-        bid = await self._actions.bid(
+        send = self._actions.bid if task.reveal_ends_at is None else self._actions.commit_bid
+        bid = await send(
             task,
             amount_units=offer.price_units,
             eta_seconds=offer.eta_seconds,
             escrow_only=offer.escrow_only,
-            valid_until=ends + offer.valid_seconds,
+            valid_until=_auction_end(task, chain) + offer.valid_seconds,
         )
         _log.info("bid %s USDC for '%s' (receipt %d)", format_usdc(offer.price_units), task.title, bid.seq)
 
 
 def _auction_end(task: Task, chain: Chain) -> int:
-    ends = task.auction_ends_at.astimezone(dt.UTC)
+    ends = (task.reveal_ends_at or task.auction_ends_at).astimezone(dt.UTC)
     return max(int(ends.timestamp()), chain.now())

@@ -82,6 +82,8 @@ class Runner:
         for capability in self.agent.capabilities:
             async for task in self.market.tasks(state="open", capability=capability):
                 self.bidder.consider(task)
+            async for task in self.market.tasks(state="revealing", capability=capability):
+                self.bidder.reveal(task.id)
 
     def _drive(self, deal_id: uuid.UUID, group: asyncio.TaskGroup) -> None:
         known = self._drivers.get(deal_id)
@@ -134,6 +136,8 @@ class Runner:
         elif event.type == "task.changed" and event.state == "open" and event.capability in self.agent.capabilities:
             if event.task_id is not None:
                 self.bidder.consider_id(event.task_id)
+        elif event.type == "task.changed" and event.state == "revealing" and event.task_id is not None:
+            self.bidder.reveal(event.task_id)
         elif event.type == "deal.changed" and event.deal_id is not None:
             await self._on_deal(event.deal_id, group)
         elif event.type in {"receipt.issued", "intent.changed"}:

@@ -12,9 +12,10 @@ from rich.table import Table
 from aicp.cli.lookup import when
 from aicp.cli.options import console, reading, service_options
 from aicp.client import Market
-from aicp.client.errors import ClientError
-from aicp.client.verify_award import DecidedByRule, check_bids, check_record
+from aicp.client.errors import ClientError, Mismatch
+from aicp.client.verify_award import DecidedByRule, check_bids, check_order_award, check_record, check_scores
 from aicp.rules.primitives import checksum, format_usdc, hex0x
+from aicp.rules.reputation import FLOOR
 
 
 @click.group()
@@ -27,29 +28,78 @@ def award() -> None:
 @click.option(
     "--record",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The signed record of an award by the rule: its inputs, computed again.",
+    help="A signed record kept elsewhere; by default the service's.",
 )
+@click.option("--rpc", envvar="AICP_RPC_URL", help="RPC of any node, to compare the scores with the anchored root.")
 @service_options
 @reading
-async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None) -> None:
+async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc: str | None) -> None:
     """Check the award of TASK: every bid and receipt, that all of them are under the award's root, and the winner.
 
-    Exit code 4 when something differs. With --deployment the operator's keys are the published ones.
+    Lines that begin with "same" were computed again from signatures; "believed" is what only the service says. Exit
+    code 4 when something differs. With --deployment the operator's keys are the published ones, with --rpc as well the
+    scores are compared with the chain.
     """
     chain = await market.chain()
-    task, bids, found = await market.task(task_id), await market.bids(task_id), await market.awarded(task_id)
-    check_bids(task, bids, found, chain)
-    click.echo(f"  same          {len(bids)} bids, each signed by its agent and receipted, numbers without a hole")
-    click.echo(f"  same          the award's root {hex0x(found.bids_root)} is over all of them")
+    task, bids, awards = await market.task(task_id), await market.bids(task_id), await market.awards(task_id)
+    if not awards:
+        raise ClientError("The task has not been awarded.")
+    found = awards[-1]
+    commits = await market.commits(task_id) if task.reveal_ends_at is not None else []
+    check_bids(task, bids, found, chain, commits)
+    _same(f"{len(commits or bids)} bids, each signed by its agent and receipted, numbers without a hole")
+    if commits:
+        _same(f"{len(bids)} of them were shown, each the one its agent had committed to")
+    _same(f"the award's root {hex0x(found.bids_root)} is over all of them")
     winner = next(bid for bid in bids if bid.bid_hash == found.bid_hash)
-    if record is None:
-        click.echo(
-            f"  winner        {checksum(winner.agent)}, {format_usdc(winner.amount_units)} USDC, as the buyer chose"
-        )
+    price = f"{checksum(winner.agent)}, {format_usdc(winner.amount_units)} USDC"
+    if found.decided_by == "order":
+        check_order_award(task, bids, found, chain, await market.task_order(task_id))
+        _same("the buyer has signed a price at or below which a bid wins at once, and this one is")
+        click.echo(f"  winner        {price}")
+    elif found.decided_by == "buyer" and record is None:
+        click.echo(f"  winner        {price}, as the buyer chose")
+    else:
+        published = _read(record) if record else await market.award_record(task_id)
+        decided = check_record(task, bids, found, chain, published, commits=commits, earlier=awards[:-1])
+        _same("the rule, applied to the signed inputs, gives this winner")
+        await _scores(market, decided, rpc)
+        if task.document is None:
+            _believed("weights and limits of the task: the document they are in is for its parties")
+        _show(decided)
+
+
+def _same(sentence: str) -> None:
+    click.echo(f"  same          {sentence}")
+
+
+def _believed(sentence: str) -> None:
+    click.echo(f"  believed      {sentence}")
+
+
+async def _scores(market: Market, decided: DecidedByRule, rpc: str | None) -> None:
+    """Compare the scores with their epoch, and say what of it had to be believed."""
+    _believed(f"the award was decided {when(decided.contest.decided_at)}")
+    epoch = decided.contest.epoch
+    if epoch == 0:
+        _believed("no epoch of scores counted then; everybody has 20.00")
         return
-    decided = check_record(task, bids, found, chain, _read(record))
-    click.echo("  same          the rule, applied to the signed inputs, gives this winner")
-    _show(decided)
+    root = None
+    if rpc is not None and market.published is not None:
+        from aicp.client.score_chain import ScoreChain  # web3 is slow to load
+
+        scores = ScoreChain(rpc, market.published)
+        await scores.check()
+        anchor = await scores.anchor(epoch)
+        if anchor.vetoed or not anchor.counts:
+            raise Mismatch(f"Epoch {epoch} does not count on the chain.")
+        root = anchor.event.root
+    check_scores(decided, await market.epoch_file(epoch), root)
+    if root is None:
+        _believed(f"the file of epoch {epoch}; with --rpc and --deployment its root is compared with the chain's")
+    _same(f"the scores are those of epoch {epoch}" + ("" if root is None else ", whose root the chain has"))
+    if any(offer.specialty != FLOOR for offer in decided.offers):
+        _believed("scores in the task's specialty, which are not anchored")
 
 
 def _read(path: Path) -> dict[str, object]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -14,7 +14,27 @@ from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, Task
 from aicp.client.purchase import Purchase, Wishes
+from aicp.rules.auctions import AuctionOptions, Extension
+from aicp.rules.awarding import DEFAULT_WEIGHTS, Weights
 from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+
+class WeightsType(click.ParamType):
+    """Four basis points as price,reputation,time,specialty."""
+
+    name = "weights"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Weights:
+        if isinstance(value, Weights):
+            return value
+        try:
+            price, reputation, time, specialty = (int(part) for part in str(value).split(","))
+            return Weights(price=price, reputation=reputation, time=time, specialty=specialty)
+        except ValueError:
+            self.fail(f"{value!r} are no weights; write them like 4000,3000,1500,1500.", param, ctx)
+
+
+WEIGHTS = WeightsType()
 
 
 @click.group()
@@ -51,7 +71,27 @@ def _ended(found: Task) -> None:
 @click.option(
     "--within", type=click.IntRange(30, 2_592_000), default=3600, show_default=True, help="Seconds to deliver."
 )
-@click.option("--award", type=click.Choice(["best", "none"]), default="best", show_default=True)
+@click.option(
+    "--award",
+    type=click.Choice(["best", "rule", "none"]),
+    default="best",
+    show_default=True,
+    help="The lowest bid, the published rule, or your own choice.",
+)
+@click.option(
+    "--weights", type=WEIGHTS, help="For the rule: price,reputation,time,specialty in basis points, together 10000."
+)
+@click.option("--reserve", type=USDC, help="The most the rule awards at; above it you choose.")
+@click.option("--buy-now", type=USDC, help="A bid at or below it wins at once; you sign for that.")
+@click.option(
+    "--sealed", type=click.IntRange(30, 86_400), help="Sealed bids, shown within so many seconds after the end."
+)
+@click.option(
+    "--extend",
+    type=(int, int),
+    metavar="WINDOW MOST",
+    help="A bid in the last WINDOW seconds moves the end, MOST in all.",
+)
 @click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
 @click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")
 @click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
@@ -75,6 +115,11 @@ async def post(
     auction: int,
     within: int,
     award: str,
+    weights: Weights | None,
+    reserve: int | None,
+    buy_now: int | None,
+    sealed: int | None,
+    extend: tuple[int, int] | None,
     min_bids: int | None,
     pool_units: int,
     accept: bool,
@@ -82,6 +127,19 @@ async def post(
     timeout: float,  # noqa: ASYNC109  # a wish of the buyer, kept by Purchase
 ) -> None:
     """Post a task with its FILES, award the best bid, pay, and wait for the result."""
+    if award != "rule" and weights is not None:
+        raise click.UsageError("--weights are for --award rule.")
+    try:
+        options = AuctionOptions(
+            weights=(weights or DEFAULT_WEIGHTS) if award == "rule" else None,
+            reserve_units=reserve,
+            buy_now_units=buy_now,
+            reveal_seconds=sealed,
+            extension=None if extend is None else Extension(window_seconds=extend[0], most_seconds=extend[1]),
+        )
+        options.check_budget(budget)
+    except ValueError as error:
+        raise click.UsageError(f"This auction cannot be: {error}.") from error
     posted = await BuyerActions(market).post_task(
         title=title,
         description=description or title,
@@ -94,6 +152,7 @@ async def post(
         auction_seconds=auction,
         deliver_within_seconds=within,
         verifier=verifier,
+        auction=options,
     )
     click.echo(f"Task {posted.id} is open. At its budget it is {_PAID[posted.path_at_budget]}.")
     if award == "none":
@@ -170,13 +229,30 @@ async def cancel(market: Market, task_id: uuid.UUID) -> None:
 @task.command("list")
 @click.option("--state", help="Only tasks in this state, for example open.")
 @click.option("--capability", help="Only tasks that need this.")
+@click.option("--specialty", help="Only tasks about this, for example task_type:compute.")
+@click.option("--least", type=USDC, help="Only budgets from this on.")
+@click.option("--most", type=USDC, help="Only budgets up to this.")
+@click.option("--words", help="Only titles with these words.")
 @click.option("--limit", type=click.IntRange(1), default=20, show_default=True)
 @service_options
 @reading
-async def list_tasks(market: Market, state: str | None, capability: str | None, limit: int) -> None:
+async def list_tasks(
+    market: Market,
+    *,
+    state: str | None,
+    capability: str | None,
+    specialty: str | None,
+    least: int | None,
+    most: int | None,
+    words: str | None,
+    limit: int,
+) -> None:
     """List tasks, newest first."""
     table = Table("task", "title", "can do", "budget", "bids", "best", "state", box=None)
-    async for found in market.tasks(state=state, capability=capability):
+    found_tasks = market.tasks(
+        state=state, capability=capability, specialty=specialty, least_units=least, most_units=most, words=words
+    )
+    async for found in found_tasks:
         if table.row_count == limit:
             break
         best = "" if found.best_bid_units is None else format_usdc(found.best_bid_units)
@@ -195,6 +271,26 @@ async def list_tasks(market: Market, state: str | None, capability: str | None, 
         click.echo("There is no such task.")
 
 
+def _auction_rows(found: Task) -> list[tuple[str, str]]:
+    """Return what the buyer has chosen of the auction, and how he has judged results before."""
+    rows: list[tuple[str, str]] = []
+    if found.reveal_ends_at is not None:
+        shown = found.reveal_ends_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        rows.append(("bids", f"sealed, shown until {shown}"))
+    if found.award_weights is not None:
+        weights = ", ".join(f"{name} {value / 100:g}%" for name, value in found.award_weights.items())
+        rows.append(("awarded", f"by the rule: {weights}"))
+    if found.reserve_units is not None:
+        rows.append(("reserve", f"{format_usdc(found.reserve_units)} USDC"))
+    if found.buy_now_units is not None:
+        rows.append(("buy now", f"{format_usdc(found.buy_now_units)} USDC"))
+    record = found.buyer_record
+    if record is not None and record.decided:
+        share = f"{record.rejected_bps // 100}.{record.rejected_bps % 100:02d}%"
+        rows.append(("rejects", f"{record.rejected} of {record.decided} results paid from a pool ({share})"))
+    return rows
+
+
 @task.command()
 @click.argument("task_id", type=click.UUID)
 @service_options
@@ -211,6 +307,7 @@ async def show(market: Market, task_id: uuid.UUID) -> None:
         ("needs", found.capability),
         ("budget", f"{format_usdc(found.budget_units)} USDC, {_PAID[found.path_at_budget]}"),
         ("auction ends", found.auction_ends_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")),
+        *_auction_rows(found),
         ("deliver within", f"{found.deliver_within_seconds} s"),
         ("inputs", ", ".join(f"{file.name} ({file.size} B)" for file in found.input_summary) or "none"),
     ):

@@ -7,15 +7,26 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from aicp.abi.enums import Status
-from aicp.abi.typed_data import Acceptance, Bid, BidWithdrawal, MicroDelivery, MicroReturn, Refund, Submission
+from aicp.abi.typed_data import (
+    Acceptance,
+    Bid,
+    BidCommit,
+    BidWithdrawal,
+    MicroDelivery,
+    MicroReturn,
+    Refund,
+    Submission,
+)
 from aicp.client import models
-from aicp.client.errors import Mismatch, NotDue, NotEnough
+from aicp.client.chain import Chain
+from aicp.client.errors import ClientError, Mismatch, NotDue, NotEnough
 from aicp.client.market import Market, new_salt
 from aicp.client.pool_models import ClaimWish
-from aicp.client.store import SignedStake
+from aicp.client.store import SealedBid, SignedStake
 from aicp.client.verify import (
     agreed_terms,
     check_bid,
+    check_commit,
     check_escrow,
     check_order,
     check_receipt,
@@ -77,19 +88,97 @@ class AgentActions:
             valid_until=valid_until,
             salt=salt or new_salt(),
         )
-        body = {
-            "amount_units": str(amount_units),
-            "eta_seconds": eta_seconds,
-            "escrow_only": escrow_only,
-            "valid_until": valid_until,
-            "salt": hex0x(message.salt),
-            "signature": self.market.sign(message, chain.marketplace),
-        }
+        body = self._bid_body(message, chain)
         answer = models.Bid.read(await self.market.transport.post(f"/tasks/{task.id}/bids", body))
         if answer.bid_hash != message.digest(chain.marketplace):
             raise Mismatch("The service answered for another bid than ours.")
         check_bid(answer, task.task_hash, chain)
         return answer
+
+    def _bid_body(self, message: Bid, chain: Chain) -> dict[str, Any]:
+        return {
+            "amount_units": str(message.amount),
+            "eta_seconds": message.eta_seconds,
+            "escrow_only": message.escrow_only,
+            "valid_until": message.valid_until,
+            "salt": hex0x(message.salt),
+            "signature": self.market.sign(message, chain.marketplace),
+        }
+
+    async def commit_bid(
+        self, task: models.Task, *, amount_units: int, eta_seconds: int, valid_until: int, escrow_only: bool = False
+    ) -> models.Commit:
+        """Send a sealed bid; what it hides is kept on disk, to be shown by `reveal_bid` after the auction's end.
+
+        `valid_until` is later than the task's `reveal_ends_at`. Raises Mismatch when the receipt does not prove that
+        this commit was received, ProblemError when it was refused.
+        """
+        chain = await self.market.chain()
+        hidden = Bid(
+            task_hash=task.task_hash,
+            agent=self.market.address,
+            amount=amount_units,
+            eta_seconds=eta_seconds,
+            escrow_only=escrow_only,
+            valid_until=valid_until,
+            salt=new_salt(),
+        )
+        message = BidCommit(
+            task_hash=task.task_hash, commitment=hidden.digest(chain.marketplace), valid_until=valid_until
+        )
+        bid_hash = message.digest(chain.marketplace)
+        kept = SealedBid(
+            bid_hash=bid_hash,
+            task_id=task.id,
+            amount_units=amount_units,
+            eta_seconds=eta_seconds,
+            escrow_only=escrow_only,
+            valid_until=valid_until,
+            salt=hidden.salt,
+        )
+        (await self.market.store()).put_sealed(kept)
+        body = {
+            "commitment": hex0x(message.commitment),
+            "valid_until": valid_until,
+            "signature": self.market.sign(message, chain.marketplace),
+        }
+        answer = models.Commit.read(await self.market.transport.post(f"/tasks/{task.id}/commits", body))
+        if answer.bid_hash != bid_hash:
+            raise Mismatch("The service answered for another sealed bid than ours.")
+        check_commit(answer, task.task_hash, chain)
+        return answer
+
+    async def reveal_bid(self, task: models.Task, bid_hash: bytes) -> models.Bid:
+        """Show what a commit of ours hides; the answer carries the operator's receipt for showing it, which is checked.
+
+        Raises ClientError where the commit was not made with this store.
+        """
+        kept = (await self.market.store()).sealed(bid_hash)
+        if kept is None or kept.task_id != task.id:
+            raise ClientError("What this sealed bid hides is not kept here.")
+        chain = await self.market.chain()
+        message = Bid(
+            task_hash=task.task_hash,
+            agent=self.market.address,
+            amount=kept.amount_units,
+            eta_seconds=kept.eta_seconds,
+            escrow_only=kept.escrow_only,
+            valid_until=kept.valid_until,
+            salt=kept.salt,
+        )
+        path = f"/tasks/{task.id}/commits/{hex0x(bid_hash)}/reveal"
+        answer = models.Bid.read(await self.market.transport.post(path, self._bid_body(message, chain)))
+        if answer.bid_hash != bid_hash or answer.sealed is None:
+            raise Mismatch("The service answered for another bid than the one shown.")
+        check_bid(answer, task.task_hash, chain)
+        return answer
+
+    async def withdraw_commit(self, task_id: uuid.UUID, bid_hash: bytes) -> models.Commit:
+        """Take a sealed bid back, shown or not."""
+        chain = await self.market.chain()
+        body = {"signature": self.market.sign(BidWithdrawal(bid_hash=bid_hash), chain.marketplace)}
+        path = f"/tasks/{task_id}/commits/{hex0x(bid_hash)}/withdraw"
+        return models.Commit.read(await self.market.transport.post(path, body))
 
     async def withdraw_bid(self, task_id: uuid.UUID, bid_hash: bytes) -> models.Bid:
         """Take a bid back."""

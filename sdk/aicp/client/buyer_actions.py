@@ -8,15 +8,15 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from uuid_utils.compat import uuid7
 
 from aicp.abi.enums import Status
-from aicp.abi.typed_data import Cancellation, Release
+from aicp.abi.typed_data import Cancellation, Release, TaskOrder
 from aicp.client import models
 from aicp.client.errors import ClientError, Mismatch, NotDue
-from aicp.client.market import Market
+from aicp.client.market import Market, new_salt
 from aicp.client.store import SignedPayment
 from aicp.client.verify import (
     agreed_terms,
@@ -28,8 +28,15 @@ from aicp.client.verify import (
     check_escrow,
     require,
 )
+from aicp.client.verify_award import check_bids, check_record
+from aicp.rules.auctions import MAX_EXTENDED_SECONDS, PLAIN, AuctionOptions
 from aicp.rules.bids import bids_root
 from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+_CHOSEN: Final = frozenset(
+    {"verifier", "award_weights", "reserve_units", "buy_now_units", "reveal_seconds", "extension"}
+)
+"""Fields of a task document that are there only where the buyer chose them."""
 
 
 class BuyerActions:
@@ -54,11 +61,15 @@ class BuyerActions:
         auction_seconds: int = 300,
         deliver_within_seconds: int = 3600,
         verifier: bytes | None = None,
+        auction: AuctionOptions = PLAIN,
     ) -> models.Task:
         """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for.
 
-        A `verifier` can release the money together with the agent; naming one needs `escrow_only`.
+        A `verifier` can release the money together with the agent; naming one needs `escrow_only`. Where the auction
+        has a buy-now price it is signed as well, so that a bid at or below it wins at once. Raises ValueError for
+        options that do not fit the budget.
         """
+        auction.check_budget(budget_units)
         stored = [
             await self.market.upload(file, mimetypes.guess_type(file.name)[0] or "application/octet-stream")
             for file in files
@@ -73,7 +84,9 @@ class BuyerActions:
             "budget_units": str(budget_units),
             "escrow_only": escrow_only,
             "deliver_within_seconds": deliver_within_seconds,
-        } | ({} if verifier is None else {"verifier": checksum(verifier)})
+        } | auction.to_json()
+        if verifier is not None:
+            asked["verifier"] = checksum(verifier)
         body = asked | {
             "auction_seconds": auction_seconds,
             "input_files": [hex0x(file.sha256) for file in stored],
@@ -81,7 +94,26 @@ class BuyerActions:
         }
         task = models.Task.read(await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id)))
         await self._check_posted(task, asked, stored)
+        if auction.buy_now_units is not None:
+            await self._order(task, auction.buy_now_units)
         return task
+
+    async def _order(self, task: models.Task, units: int) -> models.TaskOrder:
+        chain = await self.market.chain()
+        message = TaskOrder(
+            task_hash=task.task_hash,
+            buyer=self.market.address,
+            max_amount=units,
+            valid_until=int(task.auction_ends_at.timestamp()) + MAX_EXTENDED_SECONDS,
+            salt=new_salt(),
+        )
+        body = {
+            "max_units": str(units),
+            "valid_until": message.valid_until,
+            "salt": hex0x(message.salt),
+            "signature": self.market.sign(message, chain.marketplace),
+        }
+        return models.TaskOrder.read(await self.market.transport.post(f"/tasks/{task.id}/order", body))
 
     async def _check_posted(self, task: models.Task, asked: dict[str, Any], stored: list[models.StoredFile]) -> None:
         chain = await self.market.chain()
@@ -90,8 +122,9 @@ class BuyerActions:
         changed = [key for key, value in asked.items() if document.get(key) != value]
         if changed:
             raise Mismatch(f"The posted task differs from what was asked in {', '.join(changed)}.")
-        if "verifier" in document and "verifier" not in asked:
-            raise Mismatch("The posted task names a verifier nobody asked for.")
+        unasked = sorted(_CHOSEN & document.keys() - asked.keys())
+        if unasked:
+            raise Mismatch(f"The posted task names what nobody asked for: {', '.join(unasked)}.")
         hashes = {entry["sha256"] for entry in document.get("input_files", [])}
         if hashes != {hex0x(file.sha256) for file in stored}:
             raise Mismatch("The posted task names other input files.")
@@ -111,9 +144,21 @@ class BuyerActions:
         check_award(award, chain)
         if (award.task_hash, award.bid_hash) != (task.task_hash, bid.bid_hash):
             raise Mismatch("The award names another task or bid than the one chosen.")
-        listed = [listed.bid_hash for listed in await self.market.bids(task.id)]
+        receipted = self.market.bids if task.reveal_ends_at is None else self.market.commits
+        listed = [one.bid_hash for one in await receipted(task.id)]
         if len(listed) == award.bid_count and bids_root(listed) != award.bids_root:
             raise Mismatch("The award does not commit to the bids that are listed.")
+        return award
+
+    async def award_by_rule(self, task: models.Task) -> models.Award:
+        """Ask for the award by the published rule now, and check it from the signatures. Raises Mismatch."""
+        chain = await self.market.chain()
+        award = models.Award.read(await self.market.transport.post(f"/tasks/{task.id}/award", {}))
+        bids, earlier = await self.market.bids(task.id), await self.market.awards(task.id)
+        commits = await self.market.commits(task.id) if task.reveal_ends_at is not None else []
+        check_bids(task, bids, award, chain, commits)
+        record = await self.market.award_record(task.id)
+        check_record(task, bids, award, chain, record, commits=commits, earlier=earlier[:-1])
         return award
 
     # escrow -----------------------------------------------------------------------------------------------------------

@@ -24,6 +24,7 @@ from aicp.client.store import Store, default_path
 from aicp.client.transport import Params, Transport
 from aicp.client.wallet import Wallet
 from aicp.client.wire import Model
+from aicp.rules.deployment import Deployment
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 if TYPE_CHECKING:
@@ -84,6 +85,11 @@ class Market:
         """The wallet's address."""
         return self.wallet.address
 
+    @property
+    def published(self) -> Deployment | None:
+        """The published deployment that was insisted on, if any."""
+        return self._published
+
     async def chain(self) -> Chain:
         """Return the deployment, read and checked; with a deployment file also when the service is gone.
 
@@ -140,10 +146,22 @@ class Market:
         *,
         state: str | None = None,
         capability: str | None = None,
+        specialty: str | None = None,
+        least_units: int | None = None,
+        most_units: int | None = None,
+        words: str | None = None,
         mine: bool = False,
     ) -> AsyncIterator[models.Task]:
-        """Yield tasks, newest first."""
-        params = {"state": state, "capability": capability, "mine": mine or None}
+        """Yield tasks, newest first; a specialty looks like task_type:compute, the bounds are of the budget."""
+        params = {
+            "state": state,
+            "capability": capability,
+            "specialty": specialty,
+            "least_units": None if least_units is None else str(least_units),
+            "most_units": None if most_units is None else str(most_units),
+            "q": words,
+            "mine": mine or None,
+        }
         return self.pages("/tasks", models.Task, params, auth=mine)
 
     async def task(self, task_id: uuid.UUID) -> models.Task:
@@ -157,6 +175,26 @@ class Market:
     async def awarded(self, task_id: uuid.UUID) -> models.Award:
         """Return the last award of a task. Check it with `aicp.client.verify_award` before trusting it."""
         return models.Award.read(await self.transport.get(f"/tasks/{task_id}/award"))
+
+    async def awards(self, task_id: uuid.UUID) -> list[models.Award]:
+        """Return every award of a task, oldest first; all but the last ended unpaid."""
+        return await self._list(f"/tasks/{task_id}/awards", models.Award)
+
+    async def award_record(self, task_id: uuid.UUID) -> dict[str, Any]:
+        """Return what the rule looked at for the last award, as signed. Check it with `verify_award.check_record`."""
+        return dict(await self.transport.get(f"/tasks/{task_id}/award/record"))
+
+    async def commits(self, task_id: uuid.UUID) -> list[models.Commit]:
+        """Return the sealed bids of a task in the order of their receipts."""
+        return await self._list(f"/tasks/{task_id}/commits", models.Commit)
+
+    async def task_order(self, task_id: uuid.UUID) -> models.TaskOrder:
+        """Return the buyer's order over the buy-now price of a task."""
+        return models.TaskOrder.read(await self.transport.get(f"/tasks/{task_id}/order"))
+
+    async def epoch_file(self, epoch: int) -> models.EpochFile:
+        """Return the published scores of an epoch."""
+        return models.EpochFile.read(await self.transport.get(f"/reputation/epochs/{epoch}"))
 
     def deals(
         self, role: Literal["buyer", "agent", "verifier"] | None = None, *, live: bool | None = None

@@ -29,6 +29,14 @@ __all__ = [
 ]
 
 
+class BuyerRecord(Model):
+    """How a buyer has judged results that were paid from a pool."""
+
+    decided: int
+    rejected: int
+    rejected_bps: int
+
+
 class Task(Model):
     """A task as everybody may see it; `description` and `document` only for its parties."""
 
@@ -52,6 +60,13 @@ class Task(Model):
     created_at: dt.datetime
     verifier: Address | None
     input_summary: list[StoredFile]
+    award_weights: dict[str, int] | None = None
+    """With weights the published rule awards; without, the buyer chooses."""
+    reserve_units: Units | None = None
+    buy_now_units: Units | None = None
+    reveal_ends_at: dt.datetime | None = None
+    """Until when sealed bids are shown; None where bids are open."""
+    buyer_record: BuyerRecord | None = None
     description: str | None = None
     document: dict[str, Any] | None = None
 
@@ -61,6 +76,14 @@ class Route(Model):
     reason: str
     fee_units: Units
     required_stake_units: Units
+
+
+class Sealed(Model):
+    """What ties a bid that was shown to the sealed one, whose hash is the bid's."""
+
+    commitment: Hash
+    signature: Signature
+    reveal_receipt_signature: Signature
 
 
 class Bid(Model):
@@ -81,6 +104,35 @@ class Bid(Model):
     received_at: dt.datetime
     withdrawn: bool
     live: bool
+    withdrawal_signature: Signature | None = None
+    sealed: Sealed | None = None
+
+
+class Commit(Model):
+    """A sealed bid with the operator's receipt."""
+
+    bid_hash: Hash
+    agent: Address
+    commitment: Hash
+    valid_until: int
+    signature: Signature
+    seq: int
+    receipt_signature: Signature
+    operator: Address
+    revealed: bool
+    withdrawn: bool
+    withdrawal_signature: Signature | None
+    live: bool
+
+
+class TaskOrder(Model):
+    """A buyer's signed order over the buy-now price."""
+
+    order_hash: Hash
+    max_units: Units
+    valid_until: int
+    salt: Hash
+    signature: Signature
 
 
 class Award(Model):
@@ -93,6 +145,7 @@ class Award(Model):
     operator: Address
     signature: Signature
     deal_id: uuid.UUID
+    decided_by: Literal["buyer", "rule", "order"] = "buyer"
 
 
 class Terms(Model):
@@ -356,6 +409,22 @@ class AgentProfile(Model):
     staked_units: Units
     stake_free_units: Units
     registered_at: dt.datetime
+
+
+class EpochLeaf(Model):
+    """An agent's score in an epoch, hundredths."""
+
+    agent: Address
+    score: int
+    settled_value_units: Units
+    jobs: int
+
+
+class EpochFile(Model):
+    """The published scores of an epoch; their root is anchored."""
+
+    epoch: int
+    leaves: list[EpochLeaf]
 
 
 class Event(Model):

@@ -118,16 +118,41 @@ class Purchase:
         best, count = await self.best_bid(task)
         lowest = f", lowest {format_usdc(best.amount_units)} USDC" if best else ""
         self.say(f"{count} {'bid' if count == 1 else 'bids'}{lowest}")
-        left = task.auction_ends_at.timestamp() - chain.now()
+        if task.award_weights is not None:
+            return await self._ruled(task, best)
+        left = (task.reveal_ends_at or task.auction_ends_at).timestamp() - chain.now()
+        if task.reveal_ends_at is not None:
+            return await self._sealed(task, best, shown=count, left=left)
         enough = self.wishes.min_bids is not None and count >= self.wishes.min_bids
         if not self.wishes.award_best:
             return left <= 0
         # the last seconds are left to bids on their way, the award itself has to be in before the end
         if best is None or not (enough or left <= 2):
             return False
+        await self._award(task, best)
+        return False
+
+    async def _award(self, task: Task, best: Bid) -> None:
         await self.buyer.award(task, best)
         name = best.agent_name or checksum(best.agent)
         self.say(f"Awarded to {name} for {format_usdc(best.amount_units)} USDC")
+
+    async def _ruled(self, task: Task, best: Bid | None) -> bool:
+        """The service awards by the task's rule when the auction ends; above the reserve price the buyer has to say."""
+        chain = await self.market.chain()
+        over = (task.reveal_ends_at or task.auction_ends_at).timestamp() <= chain.now()
+        limit = task.budget_units if task.reserve_units is None else task.reserve_units
+        if not over or best is None or best.amount_units <= limit:
+            return False
+        self.say(f"No bid is at or below the reserve price of {format_usdc(limit)} USDC; award one, or cancel")
+        return True
+
+    async def _sealed(self, task: Task, best: Bid | None, *, shown: int, left: float) -> bool:
+        """Award the lowest sealed bid once all are shown, or the time for it is over."""
+        if not self.wishes.award_best:
+            return left <= 0
+        if best is not None and (left <= 0 or (task.state == "revealing" and shown == task.bid_count)):
+            await self._award(task, best)
         return False
 
     async def _pay(self, deal: Deal) -> None:

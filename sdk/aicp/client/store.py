@@ -13,6 +13,7 @@ Goals and invariants:
   can send, which is taken up by the same terms, and for other terms runs out like one that was sent;
 - a stake is on disk before it is signed, so that what was signed counts towards the limit;
 - a submission is on disk before it is signed: what was handed in is not given back as if it were not;
+- a sealed bid is on disk before its commit is sent: a commit nobody can open is worth nothing;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
 
@@ -52,6 +53,10 @@ CREATE TABLE IF NOT EXISTS signed_stake (
     nonce BLOB PRIMARY KEY, units TEXT NOT NULL, valid_before INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS submission (escrow_id BLOB PRIMARY KEY) STRICT;
+CREATE TABLE IF NOT EXISTS sealed_bid (
+    bid_hash BLOB PRIMARY KEY, task_id TEXT NOT NULL, amount_units TEXT NOT NULL, eta_seconds INTEGER NOT NULL,
+    escrow_only INTEGER NOT NULL, valid_until INTEGER NOT NULL, salt BLOB NOT NULL
+) STRICT;
 """
 
 
@@ -100,6 +105,19 @@ class SignedStake:
     nonce: bytes
     units: int
     valid_before: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SealedBid:
+    """What a commit of ours hides; `bid_hash` is the commit's. Amount in base units, unix seconds."""
+
+    bid_hash: bytes
+    task_id: uuid.UUID
+    amount_units: int
+    eta_seconds: int
+    escrow_only: bool
+    valid_until: int
+    salt: bytes
 
 
 def default_path(address: bytes, chain_id: int) -> Path:
@@ -272,6 +290,36 @@ class Store:
         if found is None:
             raise LookupError("the session key was removed while it was made")
         return found
+
+    def put_sealed(self, bid: SealedBid) -> None:
+        """Remember what a commit hides; the same one again changes nothing."""
+        row = (
+            bid.bid_hash,
+            str(bid.task_id),
+            str(bid.amount_units),
+            bid.eta_seconds,
+            int(bid.escrow_only),
+            bid.valid_until,
+            bid.salt,
+        )
+        with transaction(self.path) as db:
+            db.execute("INSERT OR IGNORE INTO sealed_bid VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def sealed(self, bid_hash: bytes) -> SealedBid | None:
+        """Return what a commit of ours hides, None where it was not made here."""
+        with transaction(self.path) as db:
+            row = db.execute("SELECT * FROM sealed_bid WHERE bid_hash = ?", (bid_hash,)).fetchone()
+        if row is None:
+            return None
+        return SealedBid(
+            bid_hash=row[0],
+            task_id=uuid.UUID(row[1]),
+            amount_units=int(row[2]),
+            eta_seconds=row[3],
+            escrow_only=bool(row[4]),
+            valid_until=row[5],
+            salt=row[6],
+        )
 
 
 def _payment_row(payment: SignedPayment) -> tuple[str, bytes, bytes, str, int]:

@@ -13,7 +13,9 @@ from aicp.abi.typed_data import (
     Acceptance,
     Award,
     Bid,
+    BidCommit,
     BidReceipt,
+    BidWithdrawal,
     ChannelConfig,
     ClaimBatch,
     ClaimEntry,
@@ -57,7 +59,10 @@ def check_document(document: Mapping[str, Any], *, buyer: bytes, task: bytes, ta
 
 
 def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
-    """Check a listed bid: its hash, the agent's signature, and the operator's receipt for it."""
+    """Check a listed bid: its hash, the agent's signature, the operator's receipt for it, and its withdrawal if any.
+
+    A bid that was sealed must be the one its agent has committed to, with the operator's receipt for showing it.
+    """
     message = Bid(
         task_hash=task,
         agent=bid.agent,
@@ -68,11 +73,51 @@ def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
         salt=bid.salt,
     )
     digest = message.digest(chain.marketplace)
-    require(digest == bid.bid_hash, "The bid does not match its hash.")
+    committed = bid.bid_hash if bid.sealed is None else bid.sealed.commitment
+    require(digest == committed, "The bid does not match its hash.")
     require(signed_by(digest, bid.signature, bid.agent), "The bid is not signed by its agent.")
-    receipt = BidReceipt(bid_hash=digest, seq=bid.seq).digest(chain.marketplace)
+    if bid.sealed is not None:
+        _check_sealed(task, digest, bid.bid_hash, bid.valid_until, bid.sealed.signature, bid.agent, chain)
+        shown = BidReceipt(bid_hash=digest, seq=bid.seq).digest(chain.marketplace)
+        require(
+            any(signed_by(shown, bid.sealed.reveal_receipt_signature, one) for one in chain.operators),
+            "The receipt for showing the bid is not the operator's.",
+        )
+    _check_receipt(bid, chain)
+    _check_withdrawal(bid, chain)
+
+
+def _check_receipt(bid: models.Bid | models.Commit, chain: Chain) -> None:
+    receipt = BidReceipt(bid_hash=bid.bid_hash, seq=bid.seq).digest(chain.marketplace)
     require(bid.operator in chain.operators, "The bid's receipt names an unknown operator.")
     require(signed_by(receipt, bid.receipt_signature, bid.operator), "The bid's receipt is not the operator's.")
+
+
+def _check_withdrawal(bid: models.Bid | models.Commit, chain: Chain) -> None:
+    if bid.withdrawn:
+        digest = BidWithdrawal(bid_hash=bid.bid_hash).digest(chain.marketplace)
+        signature = bid.withdrawal_signature
+        require(
+            signature is not None and signed_by(digest, signature, bid.agent),
+            "The bid is said to be withdrawn, and its agent has not signed that.",
+        )
+
+
+def _check_sealed(  # noqa: PLR0917  # the parts of one message, and who signed it
+    task: bytes, commitment: bytes, bid_hash: bytes, valid_until: int, signature: bytes, agent: bytes, chain: Chain
+) -> None:
+    message = BidCommit(task_hash=task, commitment=commitment, valid_until=valid_until)
+    require(message.digest(chain.marketplace) == bid_hash, "The sealed bid does not match its hash.")
+    require(signed_by(bid_hash, signature, agent), "The sealed bid is not signed by its agent.")
+
+
+def check_commit(commit: models.Commit, task: bytes, chain: Chain) -> None:
+    """Check a listed sealed bid: its hash, the agent's signature, the receipt, and the withdrawal if there is one."""
+    _check_sealed(
+        task, commit.commitment, commit.bid_hash, commit.valid_until, commit.signature, commit.agent, chain
+    )  # fmt: skip
+    _check_receipt(commit, chain)
+    _check_withdrawal(commit, chain)
 
 
 def check_award(award: models.Award, chain: Chain) -> None:

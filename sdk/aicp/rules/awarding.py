@@ -27,7 +27,7 @@ from aicp.rules.reputation import FLOOR
 RULE_VERSION: Final = 1
 MAX_SCORE: Final = 10_000
 
-Exclusion = Literal["withdrawn", "unrevealed", "expired", "replaced", "above_budget", "too_slow"]
+Exclusion = Literal["withdrawn", "unrevealed", "expired", "replaced", "lapsed", "above_budget", "too_slow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +56,8 @@ class Offer:
     `bid_hash` is the hash under the root of all bids: the digest of the `Bid`, or of the `BidCommit` where bids are
     sealed; then `revealed` is false until the agent has shown the bid. `amount` is in base units, `eta_seconds` is the
     promised time, `seq` the number of the receipt. `reputation` and `specialty` are hundredths of the epoch the award
-    names, 2,000 for who has none.
+    names, 2,000 for who has none. `lapsed` is whether an earlier award of this bid ended unpaid: it is another's turn
+    then, and the operator's earlier `Award` shows it.
     """
 
     bid_hash: bytes
@@ -67,6 +68,7 @@ class Offer:
     seq: int
     withdrawn: bool = False
     revealed: bool = True
+    lapsed: bool = False
     reputation: int = FLOOR
     specialty: int = FLOOR
 
@@ -83,6 +85,7 @@ class Offer:
 class Contest:
     """What a task fixes about its award: hash, limits in base units and seconds, weights, and when it is decided.
 
+    `budget_units` is the reserve price where the task has one: what is above it is above the budget of the rule.
     `epoch` is the newest active epoch of scores at `decided_at`, 0 before there is one.
     """
 
@@ -186,6 +189,8 @@ def _exclusion(offer: Offer, contest: Contest, newest: int) -> Exclusion | None:
         return "expired"
     if not offer.revealed:
         return "unrevealed"
+    if offer.lapsed:
+        return "lapsed"
     if offer.amount > contest.budget_units:
         return "above_budget"
     return "too_slow" if offer.eta_seconds > contest.allowed_seconds else None
@@ -227,6 +232,7 @@ def _offer_json(offer: Offer) -> dict[str, Any]:
         "seq": offer.seq,
         "withdrawn": offer.withdrawn,
         "revealed": offer.revealed,
+        "lapsed": offer.lapsed,
         "reputation": offer.reputation,
         "specialty": offer.specialty,
     }
@@ -259,6 +265,7 @@ def read_record(record: Mapping[str, Any]) -> tuple[Contest, tuple[Offer, ...]]:
             seq=int(one["seq"]),
             withdrawn=bool(one["withdrawn"]),
             revealed=bool(one["revealed"]),
+            lapsed=bool(one["lapsed"]),
             reputation=int(one["reputation"]),
             specialty=int(one["specialty"]),
         )

@@ -80,17 +80,16 @@ def task_document(
     escrow: bytes,
     salt: bytes,
     verifier: bytes = ZERO_ADDRESS,
-    award_weights: Mapping[str, int] | None = None,
+    auction: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return the task document that `task_hash` commits to. Raises ValueError for equal file names or a short salt.
 
-    A document names a `verifier` and `award_weights` (basis points, see `awarding`) only where the buyer named them.
+    A document names a `verifier` only where the buyer named one. `auction` are the fields of
+    `auctions.AuctionOptions.to_json`.
     """
     if len(salt) != 32:
         raise ValueError("a salt has 32 bytes")
     named: dict[str, Any] = {} if verifier == ZERO_ADDRESS else {"verifier": checksum(verifier)}
-    if award_weights is not None:
-        named["award_weights"] = dict(award_weights)
     return {
         "version": TASK_DOCUMENT_VERSION,
         "id": str(task_id),
@@ -110,6 +109,7 @@ def task_document(
         "input_files": _files_json(input_files),
         "salt": hex0x(salt),
         **named,
+        **(auction or {}),
     }
 
 

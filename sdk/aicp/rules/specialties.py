@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aicp.rules.decay import DAY
 from aicp.rules.facts import BURDENS, MAX_MARK, SUCCESSES, Deal, MicroDeal
@@ -38,6 +38,19 @@ class Qualities:
     speed: int
     quality: int
     reliability: int
+
+
+def task_tags(document: Mapping[str, Any]) -> Tags:
+    """Return what a task document is about: its capability where that is a task type, and what it names itself."""
+    named = {"task_type": document.get("capability")}
+    named |= {name: document[name] for name in SPECIALTIES if name in document}
+    return {name: value for name, value in named.items() if value in SPECIALTIES[name]}
+
+
+def task_specialty(document: Mapping[str, Any]) -> str | None:
+    """Return the specialty that counts for the award of a task: its type, as `task_type:compute`; None without one."""
+    task_type = task_tags(document).get("task_type")
+    return None if task_type is None else f"task_type:{task_type}"
 
 
 def specialties(evidence: Evidence, tags: Mapping[bytes, Tags]) -> dict[tuple[str, str], int]:

@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.payments import ledger
 from backend.payments.ledger import Kind
+from backend.tasks import view as tasks
 from tests.fixtures.moneylab import World
 
 pytestmark = pytest.mark.services
@@ -50,6 +51,13 @@ def test_orders_post_what_they_reserve_earn_and_give_back(world: World) -> None:
     assert of_orders(world) == (0, 100_000, left + 30_000)
     spent = world.sql("SELECT spent_units FROM app.pool WHERE pool_id = :id", id=world.pool_id)[0]
     assert int(spent.spent_units) == 100_000, "what is given back does not count against the day"
+
+
+def test_a_buyer_is_shown_with_the_share_it_has_rejected(world: World) -> None:
+    task = world.post(30_000)
+    shown = world.read(lambda s: tasks.task_out(s, world.ctx, task, None)).buyer_record
+    assert shown is not None
+    assert (shown.decided, shown.rejected, shown.rejected_bps) == (2, 1, 5_000)
 
 
 def test_postings_that_do_not_add_up_stop_the_commit(world: World) -> None:

@@ -13,12 +13,16 @@ from sqlalchemy.exc import DBAPIError
 
 from aicp.abi import reputation as abi
 from aicp.cli.main import cli
+from aicp.client.models import EpochFile
 from aicp.client.score_chain import ScoreChain
+from aicp.client.verify_award import DecidedByRule, check_scores
+from aicp.rules.awarding import rank, read_record
 from aicp.rules.canonical import canonical_json, document_hash
 from aicp.rules.decay import DAY
 from aicp.rules.epochs import Inputs, inputs_of, root_and_manifest_hash, score_file
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
 from aicp.rules.witnesses import DEVNET
+from backend.auctions import service as auctions
 from backend.errors import InvalidInput, NotFound
 from backend.reputation import epochs, service
 from backend.txm.signer import Keyring
@@ -204,6 +208,26 @@ def test_the_score_is_shown_with_its_proof_and_computed_again_by_the_command(wor
     said = verify(world, world.agent.address, file)
     assert said.exit_code == 0, said.output
     assert "the contract finds the score proven" in said.output
+
+
+def test_an_award_by_the_rule_goes_by_the_scores_that_count(world: World) -> None:
+    weights = {"price": 0, "reputation": 10_000, "time": 0, "specialty": 0}
+    board = world.read(lambda s: service.leaderboard(s, ALL, cursor=None, limit=2, finality=Finality.FINAL)).items
+    newcomer = person(dev_accounts(CHAIN_ID).guardian.key)
+    task = world.post(20 * USDC, award_weights=weights)
+    for who, units in ((world.agent, 20 * USDC), (world.rival, 19 * USDC), (newcomer, USDC)):
+        world.bid(task, who, units)
+    _, award, deal = world.write(lambda s: auctions.award(s, world.ctx, world.buyer.address, task.id, None))
+    assert award.record is not None
+    contest, offers = read_record(award.record)
+    # equal scores: the cheaper of the two, and never the newcomer, however cheap
+    first = world.rival.address if board[0].score == board[1].score else board[0].agent
+    assert (contest.epoch, deal.agent) == (1, first)
+    known = {one.agent: one.score for one in board} | {newcomer.address: 2_000}
+    assert {offer.agent: offer.reputation for offer in offers} == known
+    root = asyncio.run(ScoreChain(world.chain.url, world.ctx.deployment).anchor(1)).event.root
+    decided = DecidedByRule(contest, offers, rank(contest, offers))
+    check_scores(decided, EpochFile.read({"epoch": 1, **published(world, 1)}), root)
 
 
 def taken_back_once(world: World) -> None:

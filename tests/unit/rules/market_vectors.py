@@ -161,6 +161,7 @@ def offers(seed: int, count: int) -> list[Offer]:
             seq=n + 1,
             withdrawn=dice.random() < 0.1,
             revealed=dice.random() < 0.9,
+            lapsed=n % 5 == 4,
             reputation=dice.randrange(2_000, 10_001),
             specialty=dice.randrange(2_000, 10_001),
         )

@@ -61,6 +61,7 @@ def many_offers(draw: st.DrawFn) -> list[Offer]:
             valid_until=draw(st.sampled_from([NOW, NOW + 1])),
             withdrawn=draw(st.booleans()) and draw(st.booleans()),
             revealed=draw(st.booleans()) or draw(st.booleans()),
+            lapsed=draw(st.booleans()) and draw(st.booleans()),
             reputation=draw(scores),
             specialty=draw(scores),
         )
@@ -142,6 +143,7 @@ def test_points_are_shown_in_hundredths() -> None:
         ({"withdrawn": True}, "withdrawn"),
         ({"valid_until": NOW}, "expired"),
         ({"revealed": False}, "unrevealed"),
+        ({"lapsed": True}, "lapsed"),
         ({"amount": 25_000_001}, "above_budget"),
         ({"eta_seconds": 3_601}, "too_slow"),
     ],

@@ -12,7 +12,7 @@ import pytest
 from aicp.agent.agent import Agent, Options
 from aicp.agent.bidder import Bidder
 
-TASK = SimpleNamespace(id=uuid.UUID(int=7), state="open", buyer=b"b" * 20, title="Sales")
+TASK = SimpleNamespace(id=uuid.UUID(int=7), state="open", buyer=b"b" * 20, title="Sales", reveal_ends_at=None)
 
 
 class Market:
@@ -55,3 +55,35 @@ async def test_a_declined_task_is_named(caplog: pytest.LogCaptureFixture) -> Non
     caplog.set_level(logging.INFO, "aicp.agent")
     await bidder(0, lambda _: None).decide(TASK.id)
     assert [record.getMessage() for record in caplog.records] == ["no bid for 'Sales': the quote declined it"]
+
+
+@pytest.mark.asyncio
+async def test_own_sealed_bids_that_count_are_shown_and_no_others() -> None:
+    sealed = bidder(9, lambda _: pytest.fail("a bid is shown, not made"))
+    ours, theirs = Market.address, b"c" * 20
+    commits = [
+        SimpleNamespace(agent=agent, bid_hash=name, live=live, revealed=revealed)
+        for agent, name, live, revealed in (
+            (ours, b"replaced", False, False),
+            (ours, b"ours", True, False),
+            (ours, b"shown", True, True),
+            (theirs, b"theirs", True, False),
+        )
+    ]
+    shown = []
+
+    async def listed(_: uuid.UUID) -> Any:
+        return commits
+
+    async def task(_: uuid.UUID) -> Any:
+        return SimpleNamespace(id=TASK.id, state="revealing", title="Sales")
+
+    async def reveal(_: Any, bid_hash: bytes) -> Any:
+        shown.append(bid_hash)
+        return SimpleNamespace(amount_units=1)
+
+    actions: Any = sealed._actions
+    actions.market.commits, actions.market.task, actions.reveal_bid = listed, task, reveal
+    sealed.reveal(TASK.id)
+    await sealed.decide(TASK.id)
+    assert shown == [b"ours"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import datetime as dt
 import json
 from collections.abc import Callable
@@ -12,15 +13,17 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt
+from aicp.abi.reputation import ScoreLeaf
+from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt, BidWithdrawal
 from aicp.cli.main import cli
 from aicp.client import Market, models
 from aicp.client.errors import Mismatch
-from aicp.client.verify_award import check_bids, check_record
-from aicp.rules.awarding import DEFAULT_WEIGHTS, Contest, Offer, award_record, follows, inputs_hash
+from aicp.client.verify_award import check_bids, check_record, check_scores
+from aicp.rules.awarding import DEFAULT_WEIGHTS, Contest, Offer, award_record, follows, inputs_hash, read_record
 from aicp.rules.bids import bids_root
 from aicp.rules.documents import task_hash
 from aicp.rules.primitives import checksum, hex0x, keccak
+from aicp.rules.scores import epoch_root
 from tests.unit.sdk.builders import BUYER, DEAL_ID, NOW, OPERATOR, TASK_ID, chain, document, key
 
 CHAIN = chain()
@@ -196,6 +199,62 @@ def test_a_record_that_was_changed_is_found_though_it_is_signed(made: dict[str, 
         check_record(task(), READ, award(2), CHAIN, signed(made, READ[2].bid_hash))
 
 
+def lapsed(winner: int, passed_over: int) -> dict[str, Any]:
+    made = record()
+    contest, offers = read_record(made)
+    gone = READ[passed_over].bid_hash
+    again = [dataclasses.replace(offer, lapsed=offer.bid_hash == gone) for offer in offers]
+    return signed(award_record(contest, again), READ[winner].bid_hash)
+
+
+def test_a_bid_passed_over_as_lapsed_was_awarded_before() -> None:
+    published = lapsed(winner=0, passed_over=2)
+    with pytest.raises(Mismatch, match="never awarded"):
+        check_record(task(), READ, award(0), CHAIN, published)
+    with pytest.raises(Mismatch, match="never awarded"):
+        check_record(task(), READ, award(0), CHAIN, published, earlier=[award(1)])
+    decided = check_record(task(), READ, award(0), CHAIN, published, earlier=[award(2)])
+    assert decided.ranking.excluded == ((READ[2].bid_hash, "lapsed"),)
+
+
+def epoch_file(**scores: int) -> models.EpochFile:
+    leaves = [
+        {"agent": checksum(bid.agent), "score": score, "settled_value_units": "5", "jobs": 1}
+        for bid, (_, _, score) in zip(READ, OFFERS, strict=True)
+        if score != 2_000
+    ]
+    return models.EpochFile.read({"epoch": 4, "leaves": leaves} | scores)
+
+
+def test_scores_are_those_of_the_epoch_and_its_root() -> None:
+    decided = check_record(task(), READ, award(2), CHAIN, signed(record()))
+    file = epoch_file()
+    leaves = [ScoreLeaf(agent=leaf.agent, score=leaf.score, settled_value=5, jobs=1, epoch=4) for leaf in file.leaves]
+    check_scores(decided, file, epoch_root(leaves))
+    with pytest.raises(Mismatch, match="whose root"):
+        check_scores(decided, file, bytes(32))
+    with pytest.raises(Mismatch, match="another epoch"):
+        check_scores(decided, epoch_file(epoch=5), None)
+    with pytest.raises(Mismatch, match="another score"):
+        check_scores(decided, models.EpochFile(epoch=4, leaves=file.leaves[:1]), None)
+
+
+def test_nobody_has_a_score_before_there_is_an_epoch() -> None:
+    with pytest.raises(Mismatch, match="nobody can have had"):
+        check_record(task(), READ, award(2), CHAIN, signed(record(epoch=0)))
+
+
+def test_a_withdrawal_is_signed_by_the_agent() -> None:
+    bid = BIDS[1] | {"withdrawn": True, "live": False}
+    digest = BidWithdrawal(bid_hash=READ[1].bid_hash).digest(CHAIN.marketplace)
+    proved = models.Bid.read(bid | {"withdrawal_signature": hex0x(key("agent 2").sign_digest(digest))})
+    check_bids(task(), [READ[0], proved, READ[2]], award(2), CHAIN)
+    for wrong in (None, hex0x(key("agent 1").sign_digest(digest))):
+        claimed = models.Bid.read(bid | {"withdrawal_signature": wrong})
+        with pytest.raises(Mismatch, match="has not signed that"):
+            check_bids(task(), [READ[0], claimed, READ[2]], award(2), CHAIN)
+
+
 def test_another_winner_than_the_rule_gives_is_found() -> None:
     with pytest.raises(Mismatch, match="another bid has won"):
         check_record(task(), READ, award(0), CHAIN, signed(record(), READ[0].bid_hash))
@@ -214,7 +273,12 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
         return CHAIN
 
     monkeypatch.setattr(Market, "chain", answer)
-    for name, value in (("task", task()), ("bids", READ), ("awarded", award(2))):
+    for name, value in (
+        ("task", task()),
+        ("bids", READ),
+        ("awards", [award(2)]),
+        ("epoch_file", epoch_file()),
+    ):
 
         async def told(_: Market, _task: object, value: Any = value) -> Any:
             return value
@@ -231,6 +295,8 @@ def test_the_command_says_who_won_and_why(run: Callable[..., Result], tmp_path: 
     ruled = run("--record", str(path))
     assert ruled.exit_code == 0, ruled.output
     assert "gives this winner" in ruled.output
+    assert "the scores are those of epoch 4" in ruled.output
+    assert "believed      the file of epoch 4" in ruled.output
     assert checksum(key("agent 3").address) in ruled.output
     path.write_text(json.dumps(signed(changed(lambda made: made["ranking"].reverse()))), encoding="utf-8")
     assert run("--record", str(path)).exit_code == 4

@@ -5,12 +5,12 @@ import { bidsRoot } from '@/chain/bids'
 import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
 import { type Agreed, checkTerms, TERM_PROBLEMS, type TermProblem } from '@/chain/terms'
 import {
-  bidHash,
   bidMessage,
   escrowId,
   jobHash,
   type Message,
   type MessageName,
+  receiptedHash,
   signingRequest,
   taskHash,
 } from '@/chain/typedData'
@@ -59,10 +59,11 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
   const [bidSigned, awardSigned, bids] = await Promise.all([
     signedBy('Bid', network, bidMessage(deal.task_hash, bid), bid.signature, deal.agent),
     signedBy('Award', network, awardMessage, award.signature, award.operator),
-    endpoints.bids(deal.task_id),
+    bid.sealed ? endpoints.commits(deal.task_id) : endpoints.bids(deal.task_id),
   ])
   const sameTask = equal(taskHash(deal.document), deal.task_hash) && equal(award.task_hash, deal.task_hash)
-  const sameBid = equal(bidHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
+  const sameBid =
+    equal(receiptedHash(network, deal.task_hash, bid), award.bid_hash) && bid.amount_units === deal.price_units
   const findings: [TermProblem, boolean][] = [
     ['task_hash_differs', !sameTask],
     ['bid_hash_differs', !sameBid],

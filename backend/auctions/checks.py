@@ -1,0 +1,51 @@
+"""What a bid must be to be taken, open or sealed."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from aicp.abi.typed_data import Bid
+from backend.context import Context
+from backend.db.times import unix
+from backend.domain.task_states import BIDDABLE, TaskState
+from backend.errors import AuctionClosed, BidRefused, Forbidden, SignatureExpired
+from backend.tasks.models import Task
+
+MAX_BID_LIFE_SECONDS: Final = 30 * 86400
+
+
+def require_running(ctx: Context, task: Task) -> None:
+    """Raise AuctionClosed unless the auction takes bids now."""
+    if TaskState(task.state) not in BIDDABLE or unix(task.auction_ends_at) <= ctx.now():
+        raise AuctionClosed(state=task.state)
+
+
+def require_bidder(task: Task, agent: bytes) -> None:
+    """Raise Forbidden for the task's own buyer or verifier."""
+    if agent == task.buyer:
+        raise Forbidden("A buyer cannot bid on his own task.")
+    if agent == task.verifier:
+        raise Forbidden("The verifier of a task cannot bid on it.")
+
+
+def require_lifetime(ctx: Context, valid_until: int) -> None:
+    """Raise SignatureExpired or BidRefused unless a bid is valid now, and not for ever."""
+    if valid_until <= ctx.now():
+        raise SignatureExpired("The bid's validUntil has passed.")
+    if valid_until > ctx.now() + MAX_BID_LIFE_SECONDS:
+        raise BidRefused("The bid is valid for longer than 30 days.")
+
+
+def require_offer(ctx: Context, task: Task, bid: Bid) -> None:
+    """Raise BidRefused unless price and time are within the task's limits."""
+    lowest, highest = ctx.constants.minimum_price_units, task.budget_units
+    if not lowest <= bid.amount <= highest:
+        raise BidRefused(
+            "The price is below the minimum or above the budget.",
+            minimum_units=str(lowest),
+            budget_units=str(highest),
+        )
+    if bid.eta_seconds > task.deliver_within_seconds:
+        raise BidRefused(
+            "The bid needs longer than the task allows.", deliver_within_seconds=task.deliver_within_seconds
+        )

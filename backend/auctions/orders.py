@@ -1,0 +1,97 @@
+"""Buyers' signed orders: a bid at or below the buy-now price wins at once, without asking the buyer again."""
+
+from __future__ import annotations
+
+import uuid
+
+from sqlalchemy.orm import Session
+
+from aicp.abi.typed_data import TaskOrder as OrderMessage
+from backend.auctions import repo
+from backend.auctions.awards import award_bid, live_bids
+from backend.auctions.checks import require_running
+from backend.auctions.models import Bid, TaskOrder
+from backend.auctions.schemas import TaskOrderIn, TaskOrderOut
+from backend.context import Context
+from backend.db.times import moment
+from backend.domain.signatures import require_account
+from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired
+from backend.tasks import service as tasks
+from backend.tasks.models import Task
+
+REASON = "the bid is within the price the buyer has signed"
+
+
+def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, posted: TaskOrderIn) -> TaskOrderOut:
+    """Take the buyer's order over the buy-now price of his task; a bid that is within it already wins.
+
+    Repeating it changes nothing. Raises NotFound for anybody else, InvalidInput for another price than the task's,
+    InvalidSignature, SignatureExpired, AuctionClosed, Conflict where there is another order.
+    """
+    task = tasks.get_for_update(session, task_id)
+    if task.buyer != buyer:
+        raise NotFound("There is no such task of yours.")
+    message = OrderMessage(
+        task_hash=task.task_hash,
+        buyer=buyer,
+        max_amount=posted.max_units,
+        valid_until=posted.valid_until,
+        salt=posted.salt,
+    )
+    order_hash = message.digest(ctx.domains.marketplace)
+    require_account(order_hash, posted.signature, buyer)
+    known = session.execute(repo.order_of(task.id)).scalar_one_or_none()
+    if known is not None:
+        if known.order_hash == order_hash:
+            return order_out(known)
+        raise Conflict("The task has an order already.")
+    if tasks.options(task).buy_now_units != posted.max_units:
+        raise InvalidInput("The order is not over the task's buy-now price.")
+    if posted.valid_until <= ctx.now():
+        raise SignatureExpired("The order's validUntil has passed.")
+    require_running(ctx, task)
+    order = TaskOrder(
+        order_hash=order_hash,
+        task_id=task.id,
+        max_units=posted.max_units,
+        valid_until=posted.valid_until,
+        salt=posted.salt,
+        signature=posted.signature,
+        created_at=moment(ctx.now()),
+    )
+    session.add(order)
+    session.flush()
+    within = [bid for bid in live_bids(session, ctx, task.id) if bid.amount_units <= order.max_units]
+    if within:
+        first = min(within, key=lambda bid: bid.seq)
+        award_bid(session, ctx, task, first, reason=REASON, decided_by="order")
+    return order_out(order)
+
+
+def take(session: Session, ctx: Context, task: Task, bid: Bid) -> bool:
+    """Award a bid that has just come in if it is within a valid order of the buyer; return whether it was."""
+    order = session.execute(repo.order_of(task.id)).scalar_one_or_none()
+    if order is None or order.valid_until <= ctx.now() or bid.amount_units > order.max_units:
+        return False
+    award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
+    return True
+
+
+def read(session: Session, task_id: uuid.UUID) -> TaskOrderOut:
+    """Return the buyer's order of a task. Raises NotFound where there is none."""
+    order = session.execute(repo.order_of(task_id)).scalar_one_or_none()
+    if order is None:
+        raise NotFound("The task has no order.")
+    return order_out(order)
+
+
+def order_out(order: TaskOrder) -> TaskOrderOut:
+    """Return an order as everybody may see it."""
+    return TaskOrderOut(
+        order_hash=order.order_hash,
+        max_units=order.max_units,
+        valid_until=order.valid_until,
+        salt=order.salt,
+        signature=order.signature,
+        created_at=order.created_at,
+    )
