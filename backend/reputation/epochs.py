@@ -30,7 +30,7 @@ from aicp.rules.facts import Deal
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
 from aicp.rules.reputation import forecast, score_card
 from aicp.rules.scores import epoch_root
-from aicp.rules.specialties import SPECIALTIES, Tags, qualities, specialties
+from aicp.rules.specialties import Tags, qualities, specialties, tags_of
 from backend.alarms import service as alarms
 from backend.alarms.service import AlarmKind
 from backend.context import Context
@@ -176,12 +176,9 @@ def _computed(machine: Machine, standing: Standing, number: int) -> Computed | N
 
 
 def _tags(session: Session) -> dict[bytes, Tags]:
-    """Return what the task of each escrow was about: its capability where that is a task type, else what it names."""
-    found: dict[bytes, Tags] = {}
-    for escrow_id, capability, document in session.execute(repo.tasks()).tuples():
-        named = {"task_type": capability} | {name: document[name] for name in SPECIALTIES if name in document}
-        found[escrow_id] = {name: value for name, value in named.items() if value in SPECIALTIES[name]}
-    return found
+    """Return what the task of each escrow was about."""
+    rows = session.execute(repo.tasks()).tuples()
+    return {escrow_id: tags_of(capability, document) for escrow_id, capability, document in rows}
 
 
 def computed(inputs: Inputs, deals: Sequence[Deal], tags: Mapping[bytes, Tags], uri: str) -> Computed | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aicp.rules.decay import DAY
 from aicp.rules.facts import BURDENS, MAX_MARK, SUCCESSES, Deal, MicroDeal
@@ -38,6 +38,12 @@ class Qualities:
     speed: int
     quality: int
     reliability: int
+
+
+def tags_of(capability: str, document: Mapping[str, Any]) -> dict[str, str]:
+    """Return what a task was about: its capability where that is a task type, else what its document names."""
+    named = {"task_type": capability} | {name: document[name] for name in SPECIALTIES if name in document}
+    return {name: value for name, value in named.items() if value in SPECIALTIES[name]}
 
 
 def specialties(evidence: Evidence, tags: Mapping[bytes, Tags]) -> dict[tuple[str, str], int]:
