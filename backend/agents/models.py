@@ -53,9 +53,9 @@ class Agent(Base):
     @property
     def specialties(self) -> list[str]:
         """What it says it is good at, each as `dimension:value`."""
-        said = [("task_type", value) for value in self.task_types]
-        said += [("industry", self.industry), ("region", self.region)]
-        return [f"{dimension}:{value}" for dimension, value in said if value is not None]
+        named = (("industry", self.industry), ("region", self.region))
+        others = [f"{dimension}:{value}" for dimension, value in named if value is not None]
+        return [f"task_type:{value}" for value in self.task_types] + others
 
 
 class Suspension(Base):

@@ -76,7 +76,8 @@ def suspended(address: Any) -> ColumnElement[bool]:
 def _running() -> ScalarSelect[int]:
     """How many deals of the agent of the row are in work."""
     working = (Deal.agent == Agent.address, Deal.live, Task.state.in_([state.value for state in RUNNING]))
-    return select(func.count()).join(Task, Task.id == Deal.task_id).where(*working).scalar_subquery()
+    found = select(func.count()).select_from(Deal).join(Task, Task.id == Deal.task_id).where(*working)
+    return found.scalar_subquery()
 
 
 def _good_at(dimension: str, value: str) -> ColumnElement[bool]:

@@ -21,7 +21,6 @@ from backend.api.types import (
 )
 
 
-
 def _without_zero(text: str) -> str:
     if "\0" in text:
         raise ValueError("a text holds no zero byte")

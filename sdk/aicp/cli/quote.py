@@ -32,9 +32,7 @@ def quote() -> None:
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Keep the quote in this file.")
 @service_options
 @reading
-async def ask(
-    market: Market, *, agent: str, base: int, complexity: int, urgency: str, out: Path | None
-) -> None:
+async def ask(market: Market, *, agent: str, base: int, complexity: int, urgency: str, out: Path | None) -> None:
     """Ask what AGENT (an address or alias) would cost, and check the quote."""
     body = {"base_units": str(base), "complexity": complexity, "urgency": urgency, "agent": agent}
     answer = await market.estimate(body)
@@ -45,7 +43,7 @@ async def ask(
     for factor in answer.get("factors", []):
         click.echo(f"  {factor['name']:14}{factor['bps'] / 10_000:g}: {factor['because']}")
     if out is not None:
-        out.write_text(json.dumps(answer["quote"], indent=1) + "\n", encoding="utf-8")
+        _keep(out, answer["quote"])
 
 
 @quote.command()
@@ -78,6 +76,10 @@ async def _check_record(rpc: str, chain: Chain, found: SignedQuote) -> None:
             f"{found.successes} of {found.decided}."
         )
     click.echo(f"  same          the record on chain at block {found.as_of_block}")
+
+
+def _keep(path: Path, signed: dict[str, Any]) -> None:
+    path.write_text(json.dumps(signed, indent=1) + "\n", encoding="utf-8")
 
 
 def _read(path: Path) -> dict[str, Any]:

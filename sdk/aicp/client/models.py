@@ -353,12 +353,12 @@ class AgentProfile(Model):
     name: str
     description: str
     capabilities: list[str]
-    task_types: list[str] = []
-    industry: str | None = None
-    region: str | None = None
-    price_floor_units: Units = 0
+    task_types: list[str]
+    industry: str | None
+    region: str | None
+    price_floor_units: Units
     capacity: int
-    endpoint: str | None = None
+    endpoint: str | None
     available: bool
     running_tasks: int
     completed_tasks: int
@@ -370,11 +370,11 @@ class AgentProfile(Model):
     score: int
     score_epoch: int | None
     multiplier_bps: int
-    suspension: Suspension | None = None
+    suspension: Suspension | None
     staked_units: Units
     stake_free_units: Units
     registered_at: dt.datetime
-    updated_at: int | None = None
+    updated_at: int | None
 
 
 class Event(Model):

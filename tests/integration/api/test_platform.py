@@ -19,7 +19,6 @@ from tests.fixtures.services import ROOT
 pytestmark = pytest.mark.services
 
 
-
 @pytest.fixture
 def doomed_commits(host: Host) -> Iterator[None]:
     """Make the COMMIT itself fail for agents of a certain name: a deferred constraint trigger."""
