@@ -74,8 +74,7 @@ contract RulesTest {
         bytes32 message = keccak256(
             abi.encode(typehash, Golden.AGENT_ADDRESS, Golden.PROFILE_HASH_BYTES32, Golden.UPDATED_AT_UINT40)
         );
-        bytes32 digest =
-            keccak256(abi.encodePacked("\x19\x01", _marketplace(Golden.MARKETPLACE_CONTRACT), message));
+        bytes32 digest = keccak256(abi.encodePacked("\x19\x01", _marketplace(Golden.MARKETPLACE_CONTRACT), message));
         _same("registration", uint256(digest), uint256(Golden.AGENT_REGISTRATION));
     }
 

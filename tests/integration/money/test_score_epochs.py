@@ -259,7 +259,10 @@ def test_a_vetoed_epoch_gives_no_score_and_the_next_day_has_the_next_number(worl
     assert intents(world) == ["final"] * 3
 
 
-def test_a_quote_is_computed_again_from_the_record_of_a_node(world: World, tmp_path: Path) -> None:
+def test_a_quote_is_computed_again_from_the_record_of_a_node(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aicp.client.transport._DELAYS", ())  # no service is there, on purpose
     world.register(world.agent, Profile(slug="quoted", name="Quoted", description="", capabilities=["ocr"]))
     asked = EstimateIn(base_units=USDC, agent="quoted")
     told = world.read(lambda s: pricing.estimate(s, world.ctx, asked)).model_dump(mode="json")
