@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from aicp.abi.signing import address_of, recover
+from aicp.agent import Agent, Options
+from aicp.agent.runner import Runner
+from aicp.client import Market
+from aicp.client import Wallet as SdkWallet
 from aicp.rules.primitives import checksum, hex0x, keccak, parse_bytes
 from aicp.rules.profiles import registration
 from backend.agents import figures
@@ -80,6 +85,34 @@ def test_a_registration_nobody_has_signed_is_refused(host: Host) -> None:
         unreachable = agent.profile(slug="forged", endpoint=endpoint)
         assert code_of(agent.http.post("/agents", json=unreachable)) == (400, "upstream_refused"), endpoint
     assert code_of(host.client().get("/agents/forged")) == (404, "not_found")
+
+
+def test_an_agent_of_the_sdk_registers_and_hears_that_it_is_suspended(
+    host: Host, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    agent = Agent(
+        "Counter 7", ["counting"], task_types=["compute"], region="us-east", price_floor_units=7, capacity=2
+    )  # fmt: skip
+    wallet, operator = SdkWallet(keccak(b"the wallet of counter 7")), Wallet(host, OPERATOR)
+    operator.sign_in()
+
+    async def start() -> None:
+        async with Market(host.url, wallet, store=tmp_path / "store.sqlite") as market:
+            await Runner(agent, market, Options(), tmp_path)._register()
+
+    asyncio.run(start())
+    known = shown(host, "counter-7")
+    assert (known["address"], known["region"], known["price_floor_units"]) == (checksum(wallet.address), "us-east", "7")
+    assert (known["capacity"], known["task_types"]) == (2, ["compute"])
+    operator.http.post("/agents/counter-7/suspend", json={"reason": "It cannot count."})
+    host.clock.added += 1
+    try:
+        asyncio.run(start())
+    finally:
+        host.clock.added -= 1
+    assert "It cannot count." in caplog.text
+    with pytest.raises(ValueError, match="no region"):
+        Agent("Counter 8", ["counting"], region="mars")
 
 
 def test_the_registration_file_can_be_checked_by_anybody(host: Host) -> None:
