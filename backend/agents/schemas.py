@@ -2,23 +2,80 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated, Any, Literal
 
-from backend.api.types import AddressText, Model, UnitsText, UtcTime
+from pydantic import AfterValidator, Field
+
+from aicp.rules.pricing import Tier
+from aicp.rules.profiles import MAX_CAPACITY
+from aicp.rules.specialties import TASK_TYPES
+from backend.api.types import (
+    AddressText,
+    BytesText,
+    HashText,
+    Model,
+    SignatureText,
+    UnitsText,
+    UnixTime,
+    UtcTime,
+)
+
+
+def _without_zero(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("a text holds no zero byte")
+    return text
+
+
+PlainText = Annotated[str, AfterValidator(_without_zero)]
+Capability = Annotated[str, Field(pattern="^[a-z0-9_]{2,40}$")]
+TaskType = Literal["compute", "ml_training", "data_processing", "storage", "analytics"]
+Industry = Literal["finance", "healthcare", "media", "gaming", "research"]
+Region = Literal["us-east", "us-west", "eu-west", "asia-pacific"]
 
 
 class AgentIn(Model):
-    """What a signed-in agent says of itself; posting again updates it."""
+    """What an agent says of itself, and its wallet's `AgentRegistration` over it; a newer one replaces it.
+
+    The signed document is `aicp.rules.profiles.profile_document` of these fields.
+    """
 
     slug: str = Field(pattern="^[a-z0-9][a-z0-9-]{1,38}[a-z0-9]$")
-    name: str = Field(min_length=1, max_length=80)
-    description: str = Field(max_length=2000)
-    capabilities: list[str] = Field(min_length=1, max_length=20)
-    capacity: int = Field(default=10, ge=1, le=10)
+    name: PlainText = Field(min_length=1, max_length=80)
+    description: PlainText = Field(max_length=2000)
+    capabilities: list[Capability] = Field(min_length=1, max_length=20)
+    task_types: list[TaskType] = Field(default_factory=list, max_length=len(TASK_TYPES))
+    industry: Industry | None = None
+    region: Region | None = None
+    price_floor_units: UnitsText = 0
+    """The least it works for."""
+    capacity: int = Field(default=MAX_CAPACITY, ge=1, le=MAX_CAPACITY)
+    endpoint: str | None = Field(default=None, min_length=8, max_length=2048)
+    """An http or https URL of its own at a public address, told to everybody."""
+    updated_at: UnixTime
+    """When it was signed; a registration is taken only if it is newer than the one before."""
+    signature: SignatureText
+
+
+class SuspensionOut(Model):
+    """A time in which an agent may not bid and is given nothing; `ended_at` is null while it lasts."""
+
+    reason: str
+    operator: AddressText
+    since: UtcTime
+    ended_at: UtcTime | None
+    ended_reason: str | None
+    ended_by: AddressText | None
+
+
+class ReasonIn(Model):
+    """An operator's reason, shown to everybody."""
+
+    reason: PlainText = Field(min_length=3, max_length=500)
 
 
 class AgentOut(Model):
-    """A registered agent. Rates and times are defaults until measured, and say so."""
+    """A registered agent. What is not measured yet is a default for routing, and says so."""
 
     address: AddressText
     did: str
@@ -26,17 +83,78 @@ class AgentOut(Model):
     name: str
     description: str
     capabilities: list[str]
+    task_types: list[str]
+    industry: str | None
+    region: str | None
+    price_floor_units: UnitsText
     capacity: int
+    endpoint: str | None
     available: bool
+    """Heard within a minute, with room for work, and not suspended."""
     running_tasks: int
     completed_tasks: int
     failed_tasks: int
     success_rate_bps: int
     success_rate_measured: bool
+    response_ms: int
+    """How long its server takes on average, over the gateway's calls of 30 days."""
+    response_measured: bool
+    score: int
+    """Hundredths; a newcomer's where `score_epoch` is null."""
+    score_epoch: int | None
+    """The anchored epoch the score is of."""
+    tier: Tier
+    multiplier_bps: int
+    """Of prices, from the record on chain; 1.0 until ten escrows are decided."""
+    decided_escrows: int
+    suspension: SuspensionOut | None
+    """Present while it is suspended."""
     staked_units: UnitsText
     stake_free_units: UnitsText
     last_heartbeat: UtcTime | None
     registered_at: UtcTime
+    updated_at: UnixTime | None
+    """When what it says was signed; null where it registered before registrations were signed."""
+
+
+class RegistrationOut(Model):
+    """What an agent's wallet has signed: `AgentRegistration(agent, profileHash, updatedAt)` over the document."""
+
+    agent: AddressText
+    document: dict[str, Any]
+    profile_hash: HashText
+    updated_at: UnixTime
+    signature: BytesText
+
+
+class ServiceOut(Model):
+    """Where something is reached, as ERC-8004 lists it."""
+
+    name: str
+    endpoint: str
+    version: str | None = None
+
+
+class OnChainOut(Model):
+    """An entry of an ERC-8004 identity registry."""
+
+    agentId: int  # noqa: N815  # the standard's spelling
+    agentRegistry: str  # noqa: N815
+
+
+class RegistrationFileOut(Model):
+    """An ERC-8004 registration file, in the standard's spelling; `aicp` is ours: what the agent's wallet signed."""
+
+    type: Literal["https://eips.ethereum.org/EIPS/eip-8004#registration-v1"]
+    name: str
+    description: str
+    image: str
+    services: list[ServiceOut]
+    x402Support: bool  # noqa: N815  # the standard's spelling
+    active: bool
+    registrations: list[OnChainOut]
+    supportedTrust: list[str]  # noqa: N815
+    aicp: RegistrationOut | None = None
 
 
 class EndpointIn(Model):

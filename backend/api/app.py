@@ -12,6 +12,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from backend.agents.api import router as agents
+from backend.agents.api import well_known
+from backend.agents.calls import Calls
 from backend.api.deps import limited
 from backend.api.headers import security_headers
 from backend.api.limits import RateLimits, storage_of
@@ -42,6 +44,7 @@ from backend.outbox.hub import EventHub
 from backend.payments.api import router as payments
 from backend.payments.engine import Engine
 from backend.payments.voucher_api import router as vouchers
+from backend.pricing.api import router as pricing
 from backend.reputation.api import router as reputation
 from backend.scheduler.api import router as scheduler
 from backend.settings import Settings
@@ -76,6 +79,7 @@ def api_router() -> APIRouter:
         reputation,
         agents,
         scheduler,
+        pricing,
         ops,
     ):
         limited_routes.include_router(router)
@@ -148,6 +152,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         hub=EventHub(context, db),
         vouchers=Engine(context),
         gate=Gate(settings.database_url, db),
+        calls=Calls(db, context.now),
         metrics=metrics,
         guests=Guests(in_all=settings.anonymous_sockets, each=settings.anonymous_sockets_per_ip),
         origins=origins,
@@ -161,9 +166,11 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         await state.hub.start()
         await state.vouchers.start()
         await state.gate.start()
+        await state.calls.start()
         try:
             yield
         finally:
+            await state.calls.stop()
             await state.gate.stop()
             await state.vouchers.stop()
             await state.hub.stop()
@@ -173,6 +180,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     app.state.aicp = state
     app.include_router(api_router(), prefix="/api", include_in_schema=False)
     app.include_router(root_router())
+    app.include_router(well_known)
     app.include_router(x402, include_in_schema=False)
     app.include_router(ui_router(settings.frontend_dist))
     return app

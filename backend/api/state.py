@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from fastapi.requests import HTTPConnection
 
+from backend.agents.calls import Calls
 from backend.api.limits import RateLimits
 from backend.api.metrics import Metrics
 from backend.breakers.gate import Gate
@@ -28,6 +29,7 @@ class AppState:
     hub: EventHub
     vouchers: Engine
     gate: Gate
+    calls: Calls
     metrics: Metrics
     guests: Guests
     origins: frozenset[str]

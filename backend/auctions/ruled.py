@@ -23,7 +23,7 @@ from backend.db.times import unix
 from backend.deals.models import Deal
 from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import WrongState
-from backend.reputation.service import Standing, standing
+from backend.reputation.standing import Standing, standing
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 

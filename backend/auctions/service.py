@@ -16,6 +16,7 @@ from aicp.abi.typed_data import Bid as BidMessage
 from aicp.abi.typed_data import BidReceipt, BidWithdrawal
 from aicp.rules.auctions import Extension
 from aicp.rules.primitives import hex0x
+from backend.agents.suspensions import require_free
 from backend.auctions import orders, repo, view
 from backend.auctions.awards import award_bid
 from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_running
@@ -38,7 +39,8 @@ from backend.tasks.models import Task
 def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, posted: BidIn) -> BidOut:
     """Take a signed bid of the signed-in agent and return it with the operator's receipt.
 
-    Raises NotFound, InvalidSignature, BidReplayed, AuctionClosed, Forbidden, SignatureExpired, BidRefused.
+    Raises NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, Forbidden, SignatureExpired,
+    BidRefused.
     """
     task = tasks.get_for_update(session, task_id)
     message = BidMessage(
@@ -52,6 +54,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     )
     bid_hash = message.digest(ctx.domains.marketplace)
     require_account(bid_hash, posted.signature, agent)
+    require_free(session, agent)
     if session.execute(repo.by_hash(bid_hash)).scalar_one_or_none() is not None:
         raise BidReplayed(bid_hash=hex0x(bid_hash), what_to_do="Sign a new bid with another salt.")
     if task.reveal_ends_at is not None:

@@ -5,9 +5,8 @@ Only an epoch that is on the chain and not vetoed gives a score; what it says is
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -24,6 +23,7 @@ from backend.context import Context
 from backend.db.times import moment
 from backend.errors import InvalidInput, NotFound
 from backend.reputation import repo
+from backend.reputation.anchored import Anchored, newest_anchored
 from backend.reputation.models import Score, ScoreEpoch
 from backend.reputation.schemas import (
     AnchorOut,
@@ -39,62 +39,6 @@ from backend.reputation.schemas import (
 )
 from indexer import views
 
-_LOOKED_AT: Final = 30
-"""Epochs looked through for the newest that was not vetoed."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Anchored:
-    """An epoch as it was computed, and as the chain has it."""
-
-    computed: ScoreEpoch
-    row: views.ScoreEpochRow
-
-
-def _newest(session: Session, finality: Finality) -> _Anchored | None:
-    return next(_anchored(session, finality), None)
-
-
-def _anchored(session: Session, finality: Finality) -> Iterator[_Anchored]:
-    """Yield the epochs that were not vetoed, newest first."""
-    rows = [row for row in views.score_epochs(session, _LOOKED_AT, finality) if not row.vetoed]
-    known = {
-        one.manifest_hash: one
-        for one in session.execute(repo.anchored([row.manifest_hash for row in rows])).scalars()
-    }  # fmt: skip
-    for row in rows:
-        if (found := known.get(row.manifest_hash)) is not None and found.epoch == row.epoch:
-            yield _Anchored(found, row)
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """The scores that count now, hundredths: by agent overall and in one specialty. `epoch` is 0 before the first."""
-
-    epoch: int
-    scores: Mapping[bytes, tuple[int, int]]
-
-    def of(self, agent: bytes) -> tuple[int, int]:
-        """Return an agent's score and its score in the specialty; 2,000 where it has none."""
-        return self.scores.get(agent, (FLOOR, FLOOR))
-
-
-def standing(session: Session, ctx: Context, accounts: Collection[bytes], specialty: str | None) -> Standing:
-    """Return the scores of agents in the newest epoch that is final and counts now.
-
-    `specialty` is one as `task_type:compute`; None gives everybody 2,000 there.
-    """
-    now = ctx.now()
-    anchored = next((one for one in _anchored(session, Finality.FINAL) if one.row.active_at <= now), None)
-    if anchored is None:
-        return Standing(0, {})
-    rows = session.execute(repo.scores_of(anchored.computed.id, list(accounts))).scalars()
-    scores = {
-        row.agent: (row.score, FLOOR if specialty is None else int(row.detail["specialties"][specialty]))
-        for row in rows
-    }  # fmt: skip
-    return Standing(anchored.row.epoch, scores)
-
 
 def reputation(session: Session, ctx: Context, name: str, finality: Finality) -> ReputationOut:
     """Return the newest anchored score of an agent, by address or alias. Raises NotFound.
@@ -102,7 +46,7 @@ def reputation(session: Session, ctx: Context, name: str, finality: Finality) ->
     A registered agent without one is a newcomer; an address that is neither is not found.
     """
     address = _address(name)
-    anchored = _newest(session, finality)
+    anchored = newest_anchored(session, finality)
     if address is None:
         address = agents.find(session, ctx, name).address
     score = None
@@ -157,7 +101,7 @@ def _leaves(session: Session, computed: ScoreEpoch) -> list[ScoreLeaf]:
     ]
 
 
-def _anchor(session: Session, ctx: Context, anchored: _Anchored, agent: bytes) -> AnchorOut:
+def _anchor(session: Session, ctx: Context, anchored: Anchored, agent: bytes) -> AnchorOut:
     computed, row = anchored.computed, anchored.row
     leaves = _leaves(session, computed)
     leaf = next(leaf for leaf in leaves if leaf.agent == agent)
@@ -198,7 +142,7 @@ def leaderboard(
         if value not in SPECIALTIES.get(dimension, ()):
             raise InvalidInput("This is no specialty; they look like task_type:compute.")
     after = _after(cursor)
-    anchored = _newest(session, finality)
+    anchored = newest_anchored(session, finality)
     if anchored is None:
         return Page(items=[], next_cursor=None)
     statement = repo.leaders(

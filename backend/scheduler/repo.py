@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Select, func, select
 
 from backend.agents.models import Agent
+from backend.agents.repo import suspended
 from backend.breakers.models import BreakerRow
 from backend.deals.models import Deal
 from backend.domain.breaker import State
@@ -26,8 +27,9 @@ def waiting(limit: int) -> Select[Task]:
 
 
 def agents(limit: int) -> Select[Agent]:
-    """Agents, those heard last first."""
-    return select(Agent).order_by(Agent.last_heartbeat.desc().nulls_last(), Agent.address).limit(limit)
+    """Agents that are not suspended, those heard last first."""
+    order = (Agent.last_heartbeat.desc().nulls_last(), Agent.address)
+    return select(Agent).where(~suspended(Agent.address)).order_by(*order).limit(limit)
 
 
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:

@@ -93,6 +93,6 @@ class SchedulerStatusOut(Model):
     agents: list[LoadOut]
     """At most 200, those heard last first; the capabilities count at most 1,000."""
     waiting: list[WaitingOut]
-    """At most 50, in the order in which they would be assigned. Scores count as a newcomer's here."""
+    """At most 50, in the order in which they would be assigned."""
     decisions: list[DecisionOut]
     """The last 20 awards, the newest first."""

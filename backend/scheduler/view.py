@@ -10,10 +10,12 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import hex0x
+from aicp.rules.specialties import task_tags
+from backend.agents.figures import figures_of
 from backend.agents.models import Agent
 from backend.context import Context
 from backend.db.times import moment, unix
-from backend.domain.scheduling import RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, assign
+from backend.domain.scheduling import FLOOR, RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, assign
 from backend.scheduler import repo
 from backend.scheduler.schemas import (
     CapabilityOut,
@@ -26,7 +28,6 @@ from backend.scheduler.schemas import (
     WeightsOut,
 )
 from backend.tasks.models import Task
-from indexer import views
 
 MOST_AGENTS: Final = 1_000
 MOST_LISTED: Final = 200
@@ -46,7 +47,7 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
     rule, now = rule_of(ctx), ctx.now()
     demand = dict(session.execute(repo.waiting_by_capability()).tuples().all())
     rows = list(session.execute(repo.agents(MOST_AGENTS)).scalars())
-    known = candidates(session, rows)
+    known = candidates(session, ctx, rows)
     return SchedulerStatusOut(
         rule_version=RULE_VERSION,
         newcomer_share_bps=rule.newcomer_share_bps,
@@ -59,23 +60,30 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
     )
 
 
-def candidates(session: Session, rows: Sequence[Agent]) -> list[Candidate]:
-    """Return agents as the rule knows them: load, rest and decided deals from the tables, defaults until measured."""
+def candidates(session: Session, ctx: Context, rows: Sequence[Agent]) -> list[Candidate]:
+    """Return agents as the rule knows them: what they say of themselves, and what is measured of them.
+
+    A specialty counts where the agent says it has it, by what it has shown there.
+    """
     addresses = [row.address for row in rows]
     if not addresses:
         return []
     load = dict(session.execute(repo.in_flight(addresses)).tuples().all())
     rests = dict(session.execute(repo.rests(addresses)).tuples().all())
-    decided = views.decided(session, addresses)
+    figures = figures_of(session, ctx, addresses)
     return [
         Candidate(
             agent=row.address,
             capabilities=frozenset(row.capabilities),
-            decided=decided.get(row.address, 0),
+            score=figures[row.address].score,
+            specialties={one: figures[row.address].specialties.get(one, FLOOR) for one in row.specialties},
+            decided=figures[row.address].decided,
+            floor_units=row.price_floor_units,
             load=load.get(row.address, 0),
             capacity=row.capacity,
             heard_at=None if row.last_heartbeat is None else unix(row.last_heartbeat),
             rests_until=-(-rests.get(row.address, 0) // 1_000),
+            response_ms=figures[row.address].response_ms,
         )
         for row in rows
     ]
@@ -152,7 +160,13 @@ def _task(row: Task) -> Waiting:
         deadline=unix(row.auction_ends_at) + row.deliver_within_seconds,
         since=unix(row.created_at),
         priority=_PRIORITY.get(row.document["urgency"], 0),
+        specialty=_specialty(row),
     )
+
+
+def _specialty(row: Task) -> str | None:
+    """Return the first specialty of a task; the rule knows one."""
+    return next((f"{dimension}:{value}" for dimension, value in task_tags(row.document).items()), None)
 
 
 def _refused(one: Refused) -> RefusedOut:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -66,7 +67,7 @@ async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | N
     given = longest if seconds is None else min(longest, seconds)
     turn = await gate.enter(agent)
     outcome: Outcome = "unclear"
-    error = ""
+    error, began = "", time.monotonic_ns()
     try:
         answer = await _call(sale, payer, reference, given)
     except UpstreamFailed as failed:
@@ -76,6 +77,7 @@ async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | N
         outcome, error = _health(answer), f"HTTP {answer.status}"
         return answer
     finally:
+        sale.state.calls.note(agent, outcome, (time.monotonic_ns() - began) // 1_000_000)
         await gate.leave(agent, turn, outcome, error)
 
 

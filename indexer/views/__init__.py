@@ -34,7 +34,7 @@ from indexer.views.channel import (
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs, score_epochs_of
 from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
 from indexer.views.overview import totals, withdrawals
-from indexer.views.records import decided
+from indexer.views.records import outcomes
 from indexer.views.series import Bucket, Metric, Point, series
 from indexer.views.settled import MirrorGapError, anchorings, any_settled, settled_deals
 from indexer.views.stake import stake
@@ -107,7 +107,6 @@ __all__ = [
     "ballots_of",
     "chain_activity",
     "channel",
-    "decided",
     "dispute",
     "due_escrows",
     "escrow",
@@ -117,6 +116,7 @@ __all__ = [
     "ledger_balance",
     "mirror_status",
     "open_disputes",
+    "outcomes",
     "pool",
     "pool_events",
     "pool_headroom_expr",

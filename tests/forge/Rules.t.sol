@@ -3,6 +3,7 @@ pragma solidity 0.8.37;
 
 import {StakeMath} from "../../contracts/libraries/StakeMath.sol";
 import {Outcome} from "../../contracts/types/EscrowTypes.sol";
+import {Golden} from "./utils/Golden.sol";
 import {GoldenRules} from "./utils/GoldenRules.sol";
 import {FixedPointMathLib} from "solady/utils/FixedPointMathLib.sol";
 
@@ -68,6 +69,15 @@ contract RulesTest {
         _same("at 70%", quotes[2].price, 1_800_000);
     }
 
+    function test_registrations_of_agents() public pure {
+        bytes32 typehash = keccak256("AgentRegistration(address agent,bytes32 profileHash,uint40 updatedAt)");
+        bytes32 message = keccak256(
+            abi.encode(typehash, Golden.AGENT_ADDRESS, Golden.PROFILE_HASH_BYTES32, Golden.UPDATED_AT_UINT40)
+        );
+        bytes32 digest = keccak256(abi.encodePacked("\x19\x01", _marketplace(Golden.MARKETPLACE_CONTRACT), message));
+        _same("registration", uint256(digest), uint256(Golden.AGENT_REGISTRATION));
+    }
+
     /// @dev Solady's exponential is another algorithm; it may be one unit of 1e-18 away.
     function test_the_table_is_an_exponential() public pure {
         for (uint256 day; day <= MAX_DAYS; ++day) {
@@ -118,16 +128,20 @@ contract RulesTest {
         return rate >= 7000 ? 12_000 : 5000;
     }
 
-    function _digest(Quote memory quote) private pure returns (bytes32) {
-        bytes32 domain = keccak256(
+    function _marketplace(address escrow) private pure returns (bytes32) {
+        return keccak256(
             abi.encode(
                 keccak256("EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)"),
                 keccak256("AICP Marketplace"),
                 keccak256("1"),
                 uint256(31_337),
-                GoldenRules.MARKETPLACE
+                escrow
             )
         );
+    }
+
+    function _digest(Quote memory quote) private pure returns (bytes32) {
+        bytes32 domain = _marketplace(GoldenRules.MARKETPLACE);
         bytes32 typehash = keccak256(
             "Quote(address agent,uint96 base,uint32 successes,uint32 decided,uint8 complexity,uint16 urgencyBps,uint96 price,uint16 formula,uint64 asOfBlock,uint40 validUntil)"
         );

@@ -14016,6 +14016,26 @@ export const typedData = {
       ]
     }
   },
+  "AgentRegistration": {
+    "domain": "marketplace",
+    "primaryType": "AgentRegistration",
+    "types": {
+      "AgentRegistration": [
+        {
+          "name": "agent",
+          "type": "address"
+        },
+        {
+          "name": "profileHash",
+          "type": "bytes32"
+        },
+        {
+          "name": "updatedAt",
+          "type": "uint40"
+        }
+      ]
+    }
+  },
   "Vote": {
     "domain": "arbiter",
     "primaryType": "Vote",

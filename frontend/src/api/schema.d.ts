@@ -33,13 +33,13 @@ export interface paths {
         };
         /**
          * List Agents
-         * @description List registered agents, the newest first.
+         * @description List registered agents, the newest first; with `available` those that could be given work now.
          */
         get: operations["list_agents"];
         put?: never;
         /**
          * Register Agent
-         * @description Register the caller as an agent, or update what it said before.
+         * @description Register the caller as an agent by its wallet's signature, or update what it said before by a newer one.
          */
         post: operations["register_agent"];
         delete?: never;
@@ -57,7 +57,7 @@ export interface paths {
         };
         /**
          * List Available Agents
-         * @description List agents heard within a minute that have room for work.
+         * @description List agents heard within a minute that have room for work and are not suspended, at most 200.
          */
         get: operations["list_available_agents"];
         put?: never;
@@ -152,6 +152,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{agent_id}/registration": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Registration
+         * @description Return an agent's ERC-8004 registration file, with what its wallet signed.
+         */
+        get: operations["get_agent_registration"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/{agent_id}/reputation": {
         parameters: {
             query?: never;
@@ -164,6 +184,66 @@ export interface paths {
          * @description Return an agent's newest anchored score (by address or alias) with the steps to it and its proof.
          */
         get: operations["get_reputation"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/return": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Return Agent
+         * @description Let a suspended agent return; for operators.
+         */
+        post: operations["return_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/suspend": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Suspend Agent
+         * @description Suspend an agent: it may not bid and is given nothing, until it is let return; for operators.
+         */
+        post: operations["suspend_agent"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/suspensions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Suspensions
+         * @description List when and why an agent was suspended, newest first.
+         */
+        get: operations["list_suspensions"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1144,6 +1224,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pricing/estimate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Estimate Price
+         * @description Say what a task would cost, factor by factor; for a named agent with a quote the operator signs.
+         */
+        post: operations["estimate_price"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/receipts": {
         parameters: {
             query?: never;
@@ -1860,7 +1960,9 @@ export interface components {
         };
         /**
          * AgentIn
-         * @description What a signed-in agent says of itself; posting again updates it.
+         * @description What an agent says of itself, and its wallet's `AgentRegistration` over it; a newer one replaces it.
+         *
+         *     The signed document is `aicp.rules.profiles.profile_document` of these fields.
          */
         AgentIn: {
             /** Capabilities */
@@ -1872,14 +1974,31 @@ export interface components {
             capacity: number;
             /** Description */
             description: string;
+            /** Endpoint */
+            endpoint?: string | null;
+            /** Industry */
+            industry?: ("finance" | "healthcare" | "media" | "gaming" | "research") | null;
             /** Name */
             name: string;
+            /**
+             * base units of USDC
+             * @default 0
+             */
+            price_floor_units: string;
+            /** Region */
+            region?: ("us-east" | "us-west" | "eu-west" | "asia-pacific") | null;
+            /** signature as hex */
+            signature: string;
             /** Slug */
             slug: string;
+            /** Task Types */
+            task_types?: ("compute" | "ml_training" | "data_processing" | "storage" | "analytics")[];
+            /** unix seconds */
+            updated_at: number;
         };
         /**
          * AgentOut
-         * @description A registered agent. Rates and times are defaults until measured, and say so.
+         * @description A registered agent. What is not measured yet is a default for routing, and says so.
          */
         AgentOut: {
             /** EIP-55 address */
@@ -1892,23 +2011,43 @@ export interface components {
             capacity: number;
             /** Completed Tasks */
             completed_tasks: number;
+            /** Decided Escrows */
+            decided_escrows: number;
             /** Description */
             description: string;
             /** Did */
             did: string;
+            /** Endpoint */
+            endpoint: string | null;
             /** Failed Tasks */
             failed_tasks: number;
+            /** Industry */
+            industry: string | null;
             /** Last Heartbeat */
             last_heartbeat: string | null;
+            /** Multiplier Bps */
+            multiplier_bps: number;
             /** Name */
             name: string;
+            /** base units of USDC */
+            price_floor_units: string;
+            /** Region */
+            region: string | null;
             /**
              * Registered At
              * Format: date-time
              */
             registered_at: string;
+            /** Response Measured */
+            response_measured: boolean;
+            /** Response Ms */
+            response_ms: number;
             /** Running Tasks */
             running_tasks: number;
+            /** Score */
+            score: number;
+            /** Score Epoch */
+            score_epoch: number | null;
             /** Slug */
             slug: string;
             /** base units of USDC */
@@ -1919,6 +2058,12 @@ export interface components {
             success_rate_bps: number;
             /** Success Rate Measured */
             success_rate_measured: boolean;
+            suspension: components["schemas"]["SuspensionOut"] | null;
+            /** Task Types */
+            task_types: string[];
+            tier: components["schemas"]["Tier"];
+            /** Updated At */
+            updated_at: number | null;
         };
         /**
          * AlarmChanged
@@ -3109,6 +3254,55 @@ export interface components {
             verifier: string | null;
         };
         /**
+         * EstimateIn
+         * @description A task to price. With an agent, by address or alias, the answer holds a quote the operator has signed.
+         */
+        EstimateIn: {
+            /** Agent */
+            agent?: string | null;
+            /** base units of USDC */
+            base_units: string;
+            /**
+             * Complexity
+             * @default 1
+             */
+            complexity: number;
+            /**
+             * Urgency
+             * @default 1.0
+             * @enum {string}
+             */
+            urgency: "1.0" | "1.25" | "1.5";
+        };
+        /**
+         * EstimateOut
+         * @description price = base x multiplier x complexity x urgency, rounded once, half up to a base unit.
+         */
+        EstimateOut: {
+            /** Agent */
+            agent: string | null;
+            /** base units of USDC */
+            base_units: string;
+            /**
+             * Currency
+             * @default USDC
+             * @constant
+             */
+            currency: "USDC";
+            /** Factors */
+            factors: components["schemas"]["FactorOut"][];
+            /** Formula */
+            formula: number;
+            /** Price Floor Units */
+            price_floor_units: string | null;
+            /** base units of USDC */
+            price_units: string;
+            quote: components["schemas"]["QuoteOut"] | null;
+            tier: components["schemas"]["Tier"];
+            /** Tiers */
+            tiers: components["schemas"]["TierOut"][];
+        };
+        /**
          * EvidenceIn
          * @description What a party says: files are uploaded first and named as in a manifest. Hashed with escrow, party and salt.
          */
@@ -3168,6 +3362,18 @@ export interface components {
              * @default 2
              */
             x402Version: number;
+        };
+        /**
+         * FactorOut
+         * @description One factor of a price, and what it follows from in words.
+         */
+        FactorOut: {
+            /** Because */
+            because: string;
+            /** Bps */
+            bps: number;
+            /** Name */
+            name: string;
         };
         /**
          * FailureOut
@@ -3613,6 +3819,16 @@ export interface components {
             uri: string;
         };
         /**
+         * OnChainOut
+         * @description An entry of an ERC-8004 identity registry.
+         */
+        OnChainOut: {
+            /** Agentid */
+            agentId: number;
+            /** Agentregistry */
+            agentRegistry: string;
+        };
+        /**
          * OperatorAlarmOut
          * @description An alarm with what the operator has to know; `cleared_at` is null while it is open.
          */
@@ -4001,6 +4217,45 @@ export interface components {
             [key: string]: unknown;
         };
         /**
+         * QuoteOut
+         * @description `Quote(...)` in the marketplace's domain, signed by the operator.
+         *
+         *     Anybody computes it again: `successes` and `decided` are those of `Reputation.recordOf(agent)` at `as_of_block`,
+         *     the price follows from the fields above it by version `formula` of the published formula.
+         */
+        QuoteOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** As Of Block */
+            as_of_block: number;
+            /** base units of USDC */
+            base_units: string;
+            /** Chain Id */
+            chain_id: number;
+            /** Complexity */
+            complexity: number;
+            /** Decided */
+            decided: number;
+            /** 32 bytes as hex */
+            digest: string;
+            /** EIP-55 address */
+            escrow: string;
+            /** Formula */
+            formula: number;
+            /** EIP-55 address */
+            operator: string;
+            /** base units of USDC */
+            price_units: string;
+            /** bytes as hex */
+            signature: string;
+            /** Successes */
+            successes: number;
+            /** Urgency Bps */
+            urgency_bps: number;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
          * RatingIn
          * @description `Rating(escrowId,score,commentHash,validUntil)` by either party; the hash is zero without a comment.
          */
@@ -4044,6 +4299,14 @@ export interface components {
             score: number;
             /** base units of USDC */
             settled_units: string;
+        };
+        /**
+         * ReasonIn
+         * @description An operator's reason, shown to everybody.
+         */
+        ReasonIn: {
+            /** Reason */
+            reason: string;
         };
         /**
          * ReceiptIssued
@@ -4133,6 +4396,52 @@ export interface components {
             /** Points Bps */
             points_bps: number;
             why: components["schemas"]["Why"];
+        };
+        /**
+         * RegistrationFileOut
+         * @description An ERC-8004 registration file, in the standard's spelling; `aicp` is ours: what the agent's wallet signed.
+         */
+        RegistrationFileOut: {
+            /** Active */
+            active: boolean;
+            aicp?: components["schemas"]["RegistrationOut"] | null;
+            /** Description */
+            description: string;
+            /** Image */
+            image: string;
+            /** Name */
+            name: string;
+            /** Registrations */
+            registrations: components["schemas"]["OnChainOut"][];
+            /** Services */
+            services: components["schemas"]["ServiceOut"][];
+            /** Supportedtrust */
+            supportedTrust: string[];
+            /**
+             * Type
+             * @constant
+             */
+            type: "https://eips.ethereum.org/EIPS/eip-8004#registration-v1";
+            /** X402Support */
+            x402Support: boolean;
+        };
+        /**
+         * RegistrationOut
+         * @description What an agent's wallet has signed: `AgentRegistration(agent, profileHash, updatedAt)` over the document.
+         */
+        RegistrationOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Document */
+            document: {
+                [key: string]: unknown;
+            };
+            /** 32 bytes as hex */
+            profile_hash: string;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            updated_at: number;
         };
         /**
          * ReleaseIn
@@ -4412,6 +4721,18 @@ export interface components {
         };
         ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
+         * ServiceOut
+         * @description Where something is reached, as ERC-8004 lists it.
+         */
+        ServiceOut: {
+            /** Endpoint */
+            endpoint: string;
+            /** Name */
+            name: string;
+            /** Version */
+            version?: string | null;
+        };
+        /**
          * SessionOut
          * @description The session. `token` is present once, and only for `use=bearer`.
          */
@@ -4637,6 +4958,27 @@ export interface components {
             signers: {
                 [key: string]: string[];
             };
+        };
+        /**
+         * SuspensionOut
+         * @description A time in which an agent may not bid and is given nothing; `ended_at` is null while it lasts.
+         */
+        SuspensionOut: {
+            /** Ended At */
+            ended_at: string | null;
+            /** Ended By */
+            ended_by: string | null;
+            /** Ended Reason */
+            ended_reason: string | null;
+            /** EIP-55 address */
+            operator: string;
+            /** Reason */
+            reason: string;
+            /**
+             * Since
+             * Format: date-time
+             */
+            since: string;
         };
         /**
          * TaskChanged
@@ -4903,6 +5245,19 @@ export interface components {
          * @enum {string}
          */
         Tier: "excellent" | "very_good" | "good" | "fair" | "low" | "new";
+        /**
+         * TierOut
+         * @description What the same task would cost with an agent of a tier.
+         */
+        TierOut: {
+            /** From Rate Bps */
+            from_rate_bps: number;
+            /** Multiplier Bps */
+            multiplier_bps: number;
+            /** base units of USDC */
+            price_units: string;
+            tier: components["schemas"]["Tier"];
+        };
         /**
          * TimelineItem
          * @description One line of the deal's history, from the app or from the chain.
@@ -5235,9 +5590,16 @@ export interface operations {
     list_agents: {
         parameters: {
             query?: {
-                capability?: string | null;
+                available?: boolean;
                 cursor?: string | null;
                 limit?: number;
+                capability?: string | null;
+                /** @description As `task_type:compute`. */
+                specialty?: string | null;
+                industry?: ("finance" | "healthcare" | "media" | "gaming" | "research") | null;
+                region?: ("us-east" | "us-west" | "eu-west" | "asia-pacific") | null;
+                /** @description Hundredths. */
+                min_score?: number | null;
             };
             header?: never;
             path?: never;
@@ -5304,6 +5666,12 @@ export interface operations {
         parameters: {
             query?: {
                 capability?: string | null;
+                /** @description As `task_type:compute`. */
+                specialty?: string | null;
+                industry?: ("finance" | "healthcare" | "media" | "gaming" | "research") | null;
+                region?: ("us-east" | "us-west" | "eu-west" | "asia-pacific") | null;
+                /** @description Hundredths. */
+                min_score?: number | null;
             };
             header?: never;
             path?: never;
@@ -5488,6 +5856,37 @@ export interface operations {
             };
         };
     };
+    get_agent_registration: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RegistrationFileOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_reputation: {
         parameters: {
             query?: {
@@ -5508,6 +5907,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReputationOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    return_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    suspend_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReasonIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_suspensions: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SuspensionOut"][];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -7158,6 +7662,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IntentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    estimate_price: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["EstimateIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EstimateOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

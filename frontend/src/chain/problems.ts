@@ -68,6 +68,14 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     sentence: "The agent's server has failed lately and is left alone for a while.",
     todo: 'Try again later, or choose another agent.',
   },
+  agent_suspended: {
+    sentence: 'The operator has suspended this agent: it may not bid, what it has in work goes on.',
+    todo: 'Read the reason on its page and write to the operator.',
+  },
+  registration_outdated: {
+    sentence: 'The market has what this agent signed later.',
+    todo: 'Look at the clock and sign again.',
+  },
   quarantine_changed: { sentence: 'The key is quarantined for another reason by now.', todo: 'Look again.' },
   key_not_settled: { sentence: 'What the chain has of this key is not final yet.', todo: 'Try again in a minute.' },
   key_in_foreign_use: {

@@ -100,6 +100,7 @@ describe('documents', () => {
     ['task', documents.task.document, documents.task.canonical, documents.task.task_hash],
     ['manifest', documents.manifest.document, documents.manifest.canonical, documents.manifest.deliverable_hash],
     ['evidence', documents.evidence.document, documents.evidence.canonical, documents.evidence.evidence_hash],
+    ['profile', documents.profile.document, documents.profile.canonical, documents.profile.profile_hash],
   ])('%s', (_name, document, canonical, hash) => {
     expect(canonicalJson(document as Json)).toBe(canonical)
     expect(documentHash(document as Json)).toBe(hash)

@@ -1420,6 +1420,40 @@ class Vouch(TypedMessage, frozen=True, gc=False):
         )
 
 
+class AgentRegistration(TypedMessage, frozen=True, gc=False):
+    """`AgentRegistration(address agent,bytes32 profileHash,uint40 updatedAt)`"""
+
+    type_string: ClassVar[str] = "AgentRegistration(address agent,bytes32 profileHash,uint40 updatedAt)"
+    PRIMARY_TYPE: ClassVar[str] = "AgentRegistration"
+    TYPE_HASH: ClassVar[bytes] = bytes.fromhex("ff3c7cd92fdfa2b17ea332cf7c8388bddab45594c5470584cbde0370339f15e6")
+    FIELDS: ClassVar[tuple[tuple[str, str, str], ...]] = (
+        ("agent", "agent", "address"),
+        ("profile_hash", "profileHash", "bytes32"),
+        ("updated_at", "updatedAt", "uint40"),
+    )
+
+    agent: bytes
+    profile_hash: bytes
+    updated_at: int
+
+    def encode(self) -> bytes:
+        return word_address(self.agent) + word_bytes(self.profile_hash, 32) + word_uint(self.updated_at, 40)
+
+    @classmethod
+    def read(cls, data: bytes, at: int = 0) -> Self:
+        """Read the fields at a byte offset. Raises DecodeError."""
+        return cls(
+            agent=read_address(data, at),
+            profile_hash=read_bytes(data, at + 32, 32),
+            updated_at=read_uint(data, at + 64, 40),
+        )
+
+    @classmethod
+    def from_abi(cls, values: Sequence[Any]) -> Self:
+        """Build the message from what the dynamic decoder gives."""
+        return cls(agent=address_from_abi(values[0]), profile_hash=values[1], updated_at=values[2])
+
+
 class Vote(TypedMessage, frozen=True, gc=False):
     """`Vote(uint256 disputeId,uint8 round,address juror,uint8 choice,bytes32 salt)`"""
 
@@ -2048,6 +2082,7 @@ MESSAGES: Final[dict[str, type[TypedMessage]]] = {
     "Quote": Quote,
     "AwardInputs": AwardInputs,
     "Vouch": Vouch,
+    "AgentRegistration": AgentRegistration,
     "Vote": Vote,
     "VoteCommit": VoteCommit,
     "Disclosure": Disclosure,
@@ -2099,6 +2134,7 @@ DOMAIN_OF: Final[dict[type[TypedMessage], str]] = {
     Quote: "marketplace",
     AwardInputs: "marketplace",
     Vouch: "marketplace",
+    AgentRegistration: "marketplace",
     Vote: "arbiter",
     VoteCommit: "arbiter",
     Disclosure: "arbiter",
@@ -2119,6 +2155,7 @@ __all__ = [
     "DOMAIN_OF",
     "MESSAGES",
     "Acceptance",
+    "AgentRegistration",
     "Award",
     "AwardInputs",
     "Bid",

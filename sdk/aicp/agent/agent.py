@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
@@ -24,6 +24,7 @@ from aicp.agent.work import (
 from aicp.client.errors import ClientError
 from aicp.client.wallet import Wallet
 from aicp.rules.primitives import parse_usdc
+from aicp.rules.profiles import Profile
 
 Quote = Callable[[Task], Offer | None]
 Work = Callable[[Job], Result]
@@ -61,16 +62,35 @@ class Agent:
     """Register the two handlers with `on`, then `run`."""
 
     def __init__(
-        self, name: str, capabilities: list[str], *, description: str = "", slug: str | None = None, capacity: int = 3
+        self,
+        name: str,
+        capabilities: list[str],
+        *,
+        description: str = "",
+        slug: str | None = None,
+        capacity: int = 3,
+        task_types: Sequence[str] = (),
+        industry: str | None = None,
+        region: str | None = None,
+        price_floor_units: int = 0,
+        endpoint: str | None = None,
     ) -> None:
-        """`capacity` is how many deals it works on at a time, 1 to 10. The slug is made from the name by default."""
-        if not capabilities or not 1 <= capacity <= 10:
-            raise ValueError("an agent has a capability at least and a capacity of 1 to 10")
+        """`capacity` is how many deals it works on at a time, 1 to 10. The slug is made from the name by default.
+
+        Task types, industry and region are specialties (`aicp.rules.specialties`), the price floor in base units is the
+        least it is given work for, the endpoint a public URL of its own. Raises ValueError for what none of them is.
+        """
         self.name = name
         self.capabilities = capabilities
         self.description = description or name
         self.slug = slug or re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
         self.capacity = capacity
+        self.task_types = task_types
+        self.industry = industry
+        self.region = region
+        self.price_floor_units = price_floor_units
+        self.endpoint = endpoint
+        self.profile()
         self.quote: Quote | None = None
         self.work: Work | None = None
         self.dispute: OnDispute | None = None
@@ -79,6 +99,21 @@ class Agent:
         """Decides about a buyer's offer to divide; without one it is told in the log and left open."""
         self.appeal: OnAppeal | None = None
         """Decides about a buyer's appeal; without one `aicp.agent.appeals.answer_appeals` does."""
+
+    def profile(self) -> Profile:
+        """Return what the agent says of itself. Raises ValueError for what nobody can say."""
+        return Profile(
+            slug=self.slug,
+            name=self.name,
+            description=self.description,
+            capabilities=self.capabilities,
+            task_types=self.task_types,
+            industry=self.industry,
+            region=self.region,
+            price_floor_units=self.price_floor_units,
+            capacity=self.capacity,
+            endpoint=self.endpoint,
+        )
 
     @overload
     def on(self, event: Literal["quote"]) -> Callable[[Q], Q]: ...

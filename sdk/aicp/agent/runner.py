@@ -65,15 +65,10 @@ class Runner:
             group.create_task(self.bidder.run())
 
     async def _register(self) -> None:
-        agent = self.agent
-        await self.actions.register(
-            slug=agent.slug,
-            name=agent.name,
-            description=agent.description,
-            capabilities=agent.capabilities,
-            capacity=agent.capacity,
-        )
-        _log.info("%s is registered as %s", agent.name, checksum(self.market.address))
+        known = await self.actions.register(self.agent.profile())
+        _log.info("%s is registered as %s", self.agent.name, checksum(self.market.address))
+        if known.suspension is not None:
+            _log.warning("An operator has suspended this agent, it may not bid: %s", known.suspension.reason)
 
     async def reconcile(self, group: asyncio.TaskGroup) -> None:
         """Look at everything that could concern us: open tasks and our live deals."""

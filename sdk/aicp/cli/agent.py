@@ -14,6 +14,7 @@ from aicp.agent.agent import Agent, Options
 from aicp.agent.demo.agents import DEMOS
 from aicp.cli.options import USDC, console, open_wallet, reading, run_until_done, service_options, wallet_options
 from aicp.client import Market
+from aicp.client.models import AgentProfile
 from aicp.rules.primitives import checksum, format_usdc
 
 
@@ -88,22 +89,29 @@ def run(
     run_until_done(run_agent(chosen, url, wallet, options))
 
 
+def _where(found: AgentProfile) -> str:
+    if found.suspension is not None:
+        return " (suspended)"
+    return "" if found.available else " (away)"
+
+
 @agent.command("list")
 @click.option("--capability", help="Only agents that can do this.")
 @service_options
 @reading
 async def list_agents(market: Market, capability: str | None) -> None:
     """List the registered agents."""
-    table = Table("agent", "address", "can do", "runs", "done", "success", "stake free", box=None)
+    table = Table("agent", "address", "can do", "runs", "done", "success", "answers", "stake free", box=None)
     for found in await market.agents(capability):
         success = f"{found.success_rate_bps / 100:.0f} %" if found.success_rate_measured else "not yet"
         table.add_row(
-            found.name + ("" if found.available else " (away)"),
+            found.name + _where(found),
             checksum(found.address),
             ", ".join(found.capabilities),
             str(found.running_tasks),
             str(found.completed_tasks),
             success,
+            f"{found.response_ms} ms" if found.response_measured else "not yet",
             f"{format_usdc(found.stake_free_units)} USDC",
         )
     if table.row_count:

@@ -36,6 +36,7 @@ from aicp.rules.documents import deliverable_hash, manifest
 from aicp.rules.fees import required_stake
 from aicp.rules.ids import stake_nonce
 from aicp.rules.primitives import MAX_UINT96, checksum, hex0x
+from aicp.rules.profiles import Profile, profile_document, registration
 
 Manifest = dict[str, Any]
 _HANDED_IN: Final = frozenset({"submitted", "challenged", "disputed"})
@@ -47,16 +48,17 @@ class AgentActions:
     def __init__(self, market: Market) -> None:
         self.market = market
 
-    async def register(
-        self, *, slug: str, name: str, description: str, capabilities: Sequence[str], capacity: int
-    ) -> models.AgentProfile:
-        """Say who we are and what we can do; again updates it."""
-        body = {
-            "slug": slug,
-            "name": name,
-            "description": description,
-            "capabilities": list(capabilities),
-            "capacity": capacity,
+    async def register(self, profile: Profile) -> models.AgentProfile:
+        """Sign and send who we are and what we can do; again updates it.
+
+        Raises ProblemError where the market has what we signed later, as it does of two within a second.
+        """
+        chain, ours = await self.market.chain(), self.market.address
+        document = profile_document(profile, chain_id=chain.chain_id, agent=ours)
+        message = registration(document, agent=ours, updated_at=chain.now())
+        body = {name: value for name, value in document.items() if name not in {"version", "did"}} | {
+            "updated_at": message.updated_at,
+            "signature": self.market.sign(message, chain.marketplace),
         }
         return models.AgentProfile.read(await self.market.transport.post("/agents", body))
 

@@ -220,6 +220,11 @@ class Market:
         params = {"capability": capability}
         return [agent async for agent in self.pages("/agents", models.AgentProfile, params)]
 
+    async def estimate(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a task would cost, as the service explains it. Check its quote with `verify_quote`."""
+        answer: dict[str, Any] = await self.transport.ask("/pricing/estimate", body)
+        return answer
+
     async def balances(self, address: bytes | None = None) -> models.Balances:
         """Return what an address owns here, by default ours."""
         account = checksum(address or self.address)

@@ -393,22 +393,41 @@ class Receipt(Model):
     created_at: dt.datetime
 
 
+class Suspension(Model):
+    """Why and since when an agent may not bid."""
+
+    reason: str
+    since: dt.datetime
+
+
 class AgentProfile(Model):
     address: Address
     slug: str
     name: str
     description: str
     capabilities: list[str]
+    task_types: list[str]
+    industry: str | None
+    region: str | None
+    price_floor_units: Units
     capacity: int
+    endpoint: str | None
     available: bool
     running_tasks: int
     completed_tasks: int
     failed_tasks: int
     success_rate_bps: int
     success_rate_measured: bool
+    response_ms: int
+    response_measured: bool
+    score: int
+    score_epoch: int | None
+    multiplier_bps: int
+    suspension: Suspension | None
     staked_units: Units
     stake_free_units: Units
     registered_at: dt.datetime
+    updated_at: int | None
 
 
 class EpochLeaf(Model):

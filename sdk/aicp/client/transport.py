@@ -91,6 +91,10 @@ class Transport:
         response = await self._send("POST", path, auth=True, json=dict(body or {}), headers=headers)
         return response.json() if response.content else None
 
+    async def ask(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the JSON of a POST that changes nothing and needs no session."""
+        return (await self._send("POST", path, auth=False, json=dict(body))).json()
+
     async def upload(self, path: str, file: Path, name: str, media_type: str) -> Any:
         """Send a file as a multipart form. Storage is by content, so a repeat stores nothing twice."""
         headers = {"Idempotency-Key": str(uuid.uuid4())}

@@ -61,6 +61,7 @@ library Golden {
     address internal constant PERMIT2_CONTRACT = 0x000000000022D473030F116dDEE9F6B43aC78BA3;
     bytes32 internal constant POOL_ID_BYTES32 = 0x5945fe738a626644b257fbee3fa22bacc9a41620aaf7bbaaf4a4582ad6a2d8fe;
     uint96 internal constant PRICE_UINT96 = 42940901380547564445171257103;
+    bytes32 internal constant PROFILE_HASH_BYTES32 = 0x7002a7f931e7f4e8038f6766cf7b0d990fc2dcc140bbd9d8d1eada5fd2b0f751;
     address internal constant PROVIDER_ADDRESS = 0xFD44e992A2999ba28DC61A2609034daAC9C7Cc4E;
     uint8 internal constant QUORUM_UINT8 = 134;
     uint8 internal constant REASON_UINT8 = 21;
@@ -81,6 +82,7 @@ library Golden {
     address internal constant TO_ADDRESS = 0x2DF44E4d31829351bca5Cf6FD6C8B5054a836539;
     uint96 internal constant TO_CLIENT_UINT96 = 21876549688215591493283830392;
     uint96 internal constant TO_PROVIDER_UINT96 = 38053433089685379218848216093;
+    uint40 internal constant UPDATED_AT_UINT40 = 305105657788;
     uint16 internal constant URGENCY_BPS_UINT16 = 46298;
     uint40 internal constant VALID_FROM_UINT40 = 900412373233;
     uint40 internal constant VALID_UNTIL_UINT40 = 612275233324;
@@ -156,6 +158,8 @@ library Golden {
     bytes32 internal constant AWARD_INPUTS = 0xed73160ddbc44d38147595d52a0deb8c4a4567bd28ef505507fbcad829bd8703;
     bytes32 internal constant VOUCH_STRUCT = 0x9c780af751c20e9a6aafcdf88d364df662da36d88512c7e769f4c913c2a6f071;
     bytes32 internal constant VOUCH = 0x2b4bf867ecfd09138f672e1b80f75eb06059be2e12e85066fe48d0236dfd2248;
+    bytes32 internal constant AGENT_REGISTRATION_STRUCT = 0x409e2edc0d009d41f941e6e2e35a841562b4674d21bf57a028cef5eab4389bcf;
+    bytes32 internal constant AGENT_REGISTRATION = 0xe47043b31081b1f61805a45dc862cbcb85a09b90bbfd821116ed899cab0c80b2;
     bytes32 internal constant VOTE_STRUCT = 0x60e6d1bb81250b1b6ab6108b36b2a44408e04d9d586e5c66a700ec98695f929f;
     bytes32 internal constant VOTE = 0x9bfc382f8bc5514750cb0b20f3a46885e707a6379f7a6cfb89447ffc11331ead;
     bytes32 internal constant VOTE_COMMIT_STRUCT = 0x45d9c28d0da5b41f787181a3b80a2fa781644d32e0f40bb0d801ace1c92963d8;

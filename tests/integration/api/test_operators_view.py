@@ -102,8 +102,7 @@ def test_a_node_is_reset_by_operators(host: Host) -> None:
 def test_the_breaker_of_an_agent_is_seen_by_all_and_reset_by_operators(host: Host) -> None:
     operator, agent = Wallet(host, KEY), host.wallet()
     operator.sign_in()
-    profile = {"slug": "weary", "name": "Weary", "description": "", "capabilities": ["ocr"]}
-    assert agent.http.post("/agents", json=profile).status_code == 200
+    agent.register(slug="weary", name="Weary", capabilities=["ocr"])
     name = checksum(agent.address)
     for spelled in (name, "weary"):
         host.sql("DELETE FROM app.breaker")

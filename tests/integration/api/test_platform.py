@@ -18,8 +18,6 @@ from tests.fixtures.services import ROOT
 
 pytestmark = pytest.mark.services
 
-AGENT = {"slug": "table-reader", "name": "Table reader", "description": "", "capabilities": ["data_analysis"]}
-
 
 @pytest.fixture
 def doomed_commits(host: Host) -> Iterator[None]:
@@ -40,16 +38,15 @@ def doomed_commits(host: Host) -> Iterator[None]:
 @pytest.mark.usefixtures("doomed_commits")
 def test_a_failing_commit_is_a_5xx_and_stores_nothing(host: Host) -> None:
     agent = host.wallet()
-    answer = agent.http.post("/agents", json=AGENT | {"name": "Doomed", "slug": "doomed"})
+    doomed = agent.profile(name="Doomed", slug="doomed")
+    answer = agent.http.post("/agents", json=doomed)
     assert code_of(answer) == (500, "internal")
     assert "not today" not in answer.text
     assert host.count("app.agent") == 0
-    keyed = agent.http.post(
-        "/agents", json=AGENT | {"name": "Doomed", "slug": "doomed"}, headers={"Idempotency-Key": "doomed-1"}
-    )
+    keyed = agent.http.post("/agents", json=doomed, headers={"Idempotency-Key": "doomed-1"})
     assert code_of(keyed) == (500, "internal")
     assert host.count("app.idempotency") == 0
-    assert agent.http.post("/agents", json=AGENT | {"name": "Fine", "slug": "fine"}).status_code == 200
+    agent.register(name="Fine", slug="fine")
 
 
 def test_the_same_key_and_body_get_the_same_answer(host: Host) -> None:
@@ -192,9 +189,9 @@ def test_the_network_names_contracts_constants_and_a_sentence(host: Host) -> Non
 def test_agents_register_are_heard_and_go_away(host: Host) -> None:
     agent, other = host.wallet(), host.wallet()
     assert code_of(agent.http.post("/agents/heartbeat")) == (404, "not_found")
-    body = AGENT | {"slug": "heard-agent", "capabilities": ["hearing"]}
-    assert agent.http.post("/agents", json=body).json()["available"] is False
-    assert code_of(other.http.post("/agents", json=body)) == (409, "conflict")
+    said = {"slug": "heard-agent", "capabilities": ["hearing"]}
+    assert agent.register(**said)["available"] is False
+    assert code_of(other.http.post("/agents", json=other.profile(**said))) == (409, "conflict")
     assert agent.http.post("/agents/heartbeat").json()["available"] is True
     found = host.client().get("/agents/available", params={"capability": "hearing"}).json()
     assert [one["slug"] for one in found] == ["heard-agent"]

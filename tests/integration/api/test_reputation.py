@@ -16,9 +16,7 @@ def test_a_registered_agent_without_a_score_is_a_newcomer(host: Host) -> None:
     agent = host.wallet()
     unknown = agent.http.get(f"/agents/{checksum(agent.address)}/reputation")
     assert unknown.status_code == 404
-    body = {"slug": "newcomer", "name": "Newcomer", "description": "New here.", "capabilities": ["data_analysis"]}
-    made = agent.http.post("/agents", json=body)
-    assert made.status_code == 200, made.text
+    agent.register(slug="newcomer", name="Newcomer")
     for name in (checksum(agent.address), "newcomer"):
         shown = agent.http.get(f"/agents/{name}/reputation", params={"min_finality": "final"}).json()
         assert (shown["agent"], shown["score"], shown["tier"]) == (checksum(agent.address), 2_000, "new")

@@ -20,8 +20,7 @@ def status(host: Host) -> dict[str, Any]:
 
 def agent(host: Host, slug: str, *capabilities: str, capacity: int = 10, heard: bool = True) -> Wallet:
     wallet = host.wallet()
-    body = {"slug": slug, "name": slug, "description": "", "capabilities": list(capabilities), "capacity": capacity}
-    assert wallet.http.post("/agents", json=body).status_code == 200
+    wallet.register(slug=slug, name=slug, capabilities=list(capabilities), capacity=capacity)
     if heard:
         assert wallet.http.post("/agents/heartbeat").status_code == 200
     return wallet

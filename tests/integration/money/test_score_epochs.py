@@ -6,6 +6,7 @@ import asyncio
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -16,14 +17,18 @@ from aicp.cli.main import cli
 from aicp.client.models import EpochFile
 from aicp.client.score_chain import ScoreChain
 from aicp.client.verify_award import DecidedByRule, check_scores
+from aicp.client.verify_quote import SignedQuote
 from aicp.rules.awarding import rank, read_record
 from aicp.rules.canonical import canonical_json, document_hash
 from aicp.rules.decay import DAY
 from aicp.rules.epochs import Inputs, inputs_of, root_and_manifest_hash, score_file
-from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
+from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum, hex0x
+from aicp.rules.profiles import Profile
 from aicp.rules.witnesses import DEVNET
 from backend.auctions import service as auctions
 from backend.errors import InvalidInput, NotFound
+from backend.pricing import service as pricing
+from backend.pricing.schemas import EstimateIn
 from backend.reputation import epochs, service
 from backend.txm.signer import Keyring
 from backend.worker import sweeps
@@ -276,3 +281,29 @@ def test_a_vetoed_epoch_gives_no_score_and_the_next_day_has_the_next_number(worl
     anchored(world, 3)
     assert [number for _, number in computed(world)] == [1, 2, 3]
     assert intents(world) == ["final"] * 3
+
+
+def test_a_quote_is_computed_again_from_the_record_of_a_node(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("aicp.client.transport._DELAYS", ())  # no service is there, on purpose
+    world.register(world.agent, Profile(slug="quoted", name="Quoted", description="", capabilities=["ocr"]))
+    asked = EstimateIn(base_units=USDC, agent="quoted")
+    told = world.read(lambda s: pricing.estimate(s, world.ctx, asked)).model_dump(mode="json")
+    assert (told["quote"]["successes"], told["quote"]["decided"], told["price_units"]) == (1, 1, "1500000")
+    deployment, file = tmp_path / "deployment.json", tmp_path / "quote.json"
+    deployment.write_text(json.dumps(world.ctx.deployment.to_json()))
+
+    def check(told: dict[str, Any], **changes: int) -> Result:
+        quote = SignedQuote.found_in({**told["quote"], **changes})
+        signature = world.ctx.operator.sign(quote.message().digest(world.ctx.domains.marketplace))
+        file.write_text(json.dumps({**told["quote"], **changes, "signature": hex0x(signature)}))
+        offline = ["--url", "http://127.0.0.1:9", "--deployment", str(deployment)]
+        return CliRunner().invoke(cli, ["quote", "verify", str(file), "--rpc", world.chain.url, *offline])
+
+    same = check(told)
+    assert same.exit_code == 0, same.output
+    assert f"the record on chain at block {told['quote']['as_of_block']}" in same.output
+    for lie in ({"successes": 0}, {"decided": 2}):
+        refused = check(told, **lie)
+        assert (refused.exit_code, "the chain says" in refused.output) == (4, True), refused.output

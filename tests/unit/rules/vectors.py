@@ -16,7 +16,7 @@ import msgspec
 
 from aicp.abi.typed_data import EscrowTerms, channel_domain, escrow_domain
 from aicp.rules.bids import bids_proof, bids_root
-from aicp.rules.canonical import canonical_json
+from aicp.rules.canonical import canonical_json, document_hash
 from aicp.rules.constants import MARKETPLACE_SALT, network
 from aicp.rules.documents import (
     FileEntry,
@@ -41,6 +41,7 @@ from aicp.rules.ids import (
     stake_nonce,
 )
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, keccak
+from aicp.rules.profiles import Profile, profile_document
 from aicp.rules.route import choose_path
 from aicp.rules.terms import PROBLEMS, Agreed, check_terms, compose_terms
 from scripts.abi.golden import digests, solidity
@@ -138,6 +139,21 @@ def documents() -> dict[str, Any]:
         files=files,
         salt=word("evidence salt"),
     )
+    profile = profile_document(
+        Profile(
+            slug="tabula",
+            name="Tabula ärgerlich",
+            description='Profiles "tables".\nAlso €.',
+            capabilities=["table_profile", "ocr", "ocr"],
+            task_types=["storage", "analytics"],
+            industry="finance",
+            price_floor_units=250_000,
+            capacity=3,
+            endpoint="https://tabula.example/",
+        ),
+        chain_id=CHAIN_ID,
+        agent=AGENT,
+    )
     return {
         "task": {"document": task, "canonical": canonical_json(task).decode(), "task_hash": hex0x(task_hash(task))},
         "manifest": {
@@ -155,6 +171,11 @@ def documents() -> dict[str, Any]:
             {"comment": comment, "comment_hash": hex0x(comment_hash(comment))}
             for comment in ("", "Fast and exact.", "Ärger \U0001f600\n")
         ],
+        "profile": {
+            "document": profile,
+            "canonical": canonical_json(profile).decode(),
+            "profile_hash": hex0x(document_hash(profile)),
+        },
         "job": {
             "task_hash": hex0x(word("task")),
             "bid_hash": hex0x(word("bid")),

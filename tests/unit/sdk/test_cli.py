@@ -27,6 +27,7 @@ def test_every_subcommand_is_found_by_entry_point() -> None:
         "deal",
         "down",
         "juror",
+        "quote",
         "reputation",
         "status",
         "task",
@@ -58,7 +59,7 @@ def test_exit_codes_and_sentences(arguments: list[str], code: int, words: str) -
 
 
 def test_no_command_waits_for_web3_at_its_start() -> None:
-    commands = ("agent", "award", "deal", "juror", "reputation", "task", "version", "wallet")
+    commands = ("agent", "award", "deal", "juror", "quote", "reputation", "task", "version", "wallet")
     script = f"import sys; {'; '.join(f'import aicp.cli.{name}' for name in commands)}; print('web3' in sys.modules)"
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True)
     assert answer.stdout == "False\n"

@@ -32,8 +32,9 @@ from aicp.abi import usdc as usdc_abi
 from aicp.abi.bytecode import artifact
 from aicp.rules.deployment import Deployment
 from aicp.rules.primitives import ZERO_ADDRESS, checksum
-from backend.agents import endpoints, service
-from backend.agents.schemas import AgentIn, EndpointIn
+from aicp.rules.profiles import Profile
+from backend.agents import endpoints
+from backend.agents.schemas import EndpointIn
 from backend.api.app import create_app
 from backend.api.limits import RateLimits
 from backend.context import Context
@@ -218,10 +219,8 @@ def open_lab(world: World, **changes: Any) -> Iterator[Lab]:
         | changes
     )  # fmt: skip
     ctx = replace(world.ctx, settings=settings)
-    registered = AgentIn(
-        slug="oracle", name="Oracle", description="Answers.", capabilities=["data_analysis"], capacity=10
-    )
-    world.write(lambda s: service.register(s, ctx, world.agent.address, registered))
+    said = Profile(slug="oracle", name="Oracle", description="Answers.", capabilities=["data_analysis"])
+    world.register(world.agent, said)
     routes = [Route("/{rest:path}", upstream.answer, methods=["GET", "POST"])]
     database = Database(make_async_engine(world.database_url))
     app = create_app(ctx, database, limits=RateLimits(settings, MemoryStorage()))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
+from backend.agents.calls import WRITE_SECONDS
 from backend.breakers import service
 from backend.breakers.gate import wall_ms
 from tests.fixtures.services import free_port
@@ -83,6 +85,27 @@ def test_a_success_begins_the_row_of_failures_anew(well: Lab) -> None:
     assert stored(well) == ("closed", 1)
     assert hand.pay(url, hand.voucher(PRICE)).status_code == 200
     assert stored(well) == ("closed", 0)
+
+
+def test_calls_that_tell_of_the_server_are_its_response_time(well: Lab) -> None:
+    def counts() -> tuple[int, int]:
+        """Return answered and failed calls that are written down."""
+        rows = well.world.sql("SELECT coalesce(sum(answered), 0), coalesce(sum(failed), 0) FROM app.agent_call_day")
+        return int(rows[0][0]), int(rows[0][1])
+
+    hand, url = with_pool(well), well.endpoint("timed")
+    hand.pay(url, hand.voucher(PRICE))
+    time.sleep(WRITE_SECONDS + 1)  # what others have called before is written as well
+    answered, failed = counts()
+    assert hand.pay(url, hand.voucher(2 * PRICE)).status_code == 200
+    for status in (503, 500):  # the second says nothing of the server
+        well.upstream.status = status
+        hand.pay(url, hand.voucher(3 * PRICE))
+    well.upstream.status = 200
+    until(lambda: counts() == (answered + 1, failed + 1), "the calls are written down")
+    known = httpx.get(f"{well.url}/api/v1/agents/oracle").json()
+    assert known["response_measured"]
+    assert known["response_ms"] < 10_000
 
 
 def test_while_it_rests_nobody_pays_and_old_payments_keep_their_answers(well: Lab) -> None:
