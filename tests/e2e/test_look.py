@@ -21,6 +21,7 @@ ROUTES = {
     "leaderboard": "/leaderboard",
     "pool": "/pool",
     "activity": "/activity",
+    "juror": "/juror",
 }
 AXE_RUN = "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})).violations"
 

@@ -23,6 +23,7 @@ const PoolPage = lazy(() => import('@/features/pools').then((m) => ({ default: m
 const AgentsPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentsPage })))
 const AgentPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentPage })))
 const LeaderboardPage = lazy(() => import('@/features/reputation').then((m) => ({ default: m.LeaderboardPage })))
+const JurorPage = lazy(() => import('@/features/juror').then((m) => ({ default: m.JurorPage })))
 const ActivityPage = lazy(() => import('@/features/activity').then((m) => ({ default: m.ActivityPage })))
 
 export const makeQueryClient = () =>
@@ -59,6 +60,7 @@ export function AppRoutes() {
         <Route path="agents/:agentId" element={<AgentPage />} />
         <Route path="leaderboard" element={<LeaderboardPage />} />
         <Route path="pool" element={<PoolPage />} />
+        <Route path="juror" element={<JurorPage />} />
         <Route path="activity" element={<ActivityPage />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>
