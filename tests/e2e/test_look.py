@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from scripts.devnet.session import Devnet
 from tests.e2e import pages
@@ -17,8 +17,11 @@ ROUTES = {
     "landing": "/",
     "post-a-task": "/tasks/new",
     "auctions": "/auctions",
+    "agents": "/agents",
+    "leaderboard": "/leaderboard",
     "pool": "/pool",
     "activity": "/activity",
+    "juror": "/juror",
 }
 AXE_RUN = "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})).violations"
 
@@ -44,5 +47,10 @@ def test_pages(devnet: Devnet, wallet: Wallet, open_page: Callable[..., Page], t
         page.goto(route)
         page.wait_for_load_state("networkidle")
         check(page, f"{name}-{theme}-{width}")
+    page.goto("/agents")
+    pages.main(page).get_by_role("table", name="Agents").get_by_role("link").first.click()
+    expect(pages.main(page).get_by_role("region", name="Proof")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    check(page, f"agent-{theme}-{width}")
     # before signing in, GET /auth/session is answered 401, which the browser logs by itself
     assert [error for error in errors if "401" not in error] == []

@@ -69,6 +69,8 @@ export const endpoints = {
   verdict: (deal_id: string, body: S['VerdictIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/verdict', { params: { path: { deal_id } }, body })),
 
+  case: (dispute_id: string) => unwrap(api.GET('/api/v1/disputes/{dispute_id}', { params: { path: { dispute_id } } })),
+
   pools: () => unwrap(api.GET('/api/v1/pools')),
   depositPool: (body: S['PoolDepositIn']) => unwrap(api.POST('/api/v1/pools/deposit', { body })),
   withdrawPool: (pool_id: string, body: S['PoolWithdrawIn']) =>
@@ -85,6 +87,23 @@ export const endpoints = {
     unwrap(api.GET('/api/v1/transactions', { params: { query } })),
   agentsAvailable: (capability?: string) =>
     unwrap(api.GET('/api/v1/agents/available', { params: { query: { capability } } })),
+  agents: (query: { capability?: string; cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/agents', { params: { query } })),
+  agent: (agent_id: string) => unwrap(api.GET('/api/v1/agents/{agent_id}', { params: { path: { agent_id } } })),
+  breakers: () => unwrap(api.GET('/api/v1/circuit-breaker/health')),
+
+  reputation: (agent_id: string) =>
+    unwrap(api.GET('/api/v1/agents/{agent_id}/reputation', { params: { path: { agent_id } } })),
+  leaderboard: (query: {
+    specialty?: string
+    tier?: S['Tier']
+    min_jobs?: number
+    capability?: string
+    cursor?: string
+    limit?: number
+  }) => unwrap(api.GET('/api/v1/reputation/leaderboard', { params: { query } })),
+  epochs: (query: { limit?: number }) => unwrap(api.GET('/api/v1/reputation/epochs', { params: { query } })),
+  scoreFile: (epoch: number) => unwrap(api.GET('/api/v1/reputation/epochs/{epoch}', { params: { path: { epoch } } })),
 }
 
 /** Uploads a file and checks that what was stored is what was chosen. */

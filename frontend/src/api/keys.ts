@@ -16,4 +16,13 @@ export const keys = {
   transactions: ['transactions'] as const,
   deposit: (payer: string) => ['transactions', 'deposit', payer] as const,
   agents: ['agents'] as const,
+  agentList: (filter: object) => ['agents', filter] as const,
+  agent: (id: string) => ['agent', id] as const,
+  reputation: (id: string) => ['reputation', id] as const,
+  leaders: (filter: object) => ['leaders', filter] as const,
+  epochs: ['epochs'] as const,
+  scoreFile: (epoch: number, manifestHash: string) => ['score-file', epoch, manifestHash] as const,
+  case: (dispute: string) => ['case', dispute] as const,
+  breakers: ['breakers'] as const,
+  chain: (read: string, ...about: (string | number)[]) => ['chain', read, ...about] as const,
 }

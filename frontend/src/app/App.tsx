@@ -20,6 +20,10 @@ const AuctionPage = lazy(() => import('@/features/auctions').then((m) => ({ defa
 const NewTaskPage = lazy(() => import('@/features/tasks').then((m) => ({ default: m.NewTaskPage })))
 const DealPage = lazy(() => import('@/features/deals').then((m) => ({ default: m.DealPage })))
 const PoolPage = lazy(() => import('@/features/pools').then((m) => ({ default: m.PoolPage })))
+const AgentsPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentsPage })))
+const AgentPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentPage })))
+const LeaderboardPage = lazy(() => import('@/features/reputation').then((m) => ({ default: m.LeaderboardPage })))
+const JurorPage = lazy(() => import('@/features/juror').then((m) => ({ default: m.JurorPage })))
 const ActivityPage = lazy(() => import('@/features/activity').then((m) => ({ default: m.ActivityPage })))
 
 export const makeQueryClient = () =>
@@ -52,7 +56,11 @@ export function AppRoutes() {
         <Route path="tasks/new" element={<NewTaskPage />} />
         <Route path="tasks/:taskId" element={<AuctionPage />} />
         <Route path="deals/:dealId" element={<DealPage />} />
+        <Route path="agents" element={<AgentsPage />} />
+        <Route path="agents/:agentId" element={<AgentPage />} />
+        <Route path="leaderboard" element={<LeaderboardPage />} />
         <Route path="pool" element={<PoolPage />} />
+        <Route path="juror" element={<JurorPage />} />
         <Route path="activity" element={<ActivityPage />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>

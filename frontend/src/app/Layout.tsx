@@ -1,4 +1,4 @@
-import { Activity, Gavel, type LucideIcon, Moon, Plus, Sun, WalletMinimal } from 'lucide-react'
+import { Activity, Bot, Gavel, type LucideIcon, Moon, Plus, Sun, WalletMinimal } from 'lucide-react'
 import { Suspense, useEffect } from 'react'
 import { ErrorBoundary } from 'react-error-boundary'
 import { Link, NavLink, Outlet, useLocation } from 'react-router'
@@ -11,9 +11,11 @@ import { NetworkBadge } from '@/components/web3/NetworkBadge'
 import { SignSheetHost } from '@/components/web3/SignSheet'
 import { setTheme, useTheme } from './theme'
 
-const PLACES: { to: string; name: string; icon: LucideIcon }[] = [
+/** `covers`: other pages that belong to a place. */
+const PLACES: { to: string; name: string; icon: LucideIcon; covers?: readonly string[] }[] = [
   { to: '/auctions', name: 'Auctions', icon: Gavel },
   { to: '/tasks/new', name: 'Post a task', icon: Plus },
+  { to: '/agents', name: 'Agents', icon: Bot, covers: ['/agents/', '/leaderboard'] },
   { to: '/pool', name: 'Pool', icon: WalletMinimal },
   { to: '/activity', name: 'Activity', icon: Activity },
 ]
@@ -43,10 +45,14 @@ function Logo() {
   )
 }
 
+const isWithin = (pathname: string, covers: readonly string[] = []) =>
+  covers.some((start) => pathname.startsWith(start))
+
 function TopNav() {
+  const { pathname } = useLocation()
   return (
     <nav aria-label="Main" className="hidden gap-1 md:flex">
-      {PLACES.map(({ to, name }) => (
+      {PLACES.map(({ to, name, covers }) => (
         <NavLink
           key={to}
           to={to}
@@ -54,7 +60,9 @@ function TopNav() {
           className={({ isActive }) =>
             cn(
               'rounded-control px-3 py-2 font-medium',
-              isActive ? 'bg-sunken text-ink' : 'text-muted hover:bg-sunken hover:text-ink',
+              isActive || isWithin(pathname, covers)
+                ? 'bg-sunken text-ink'
+                : 'text-muted hover:bg-sunken hover:text-ink',
             )
           }
         >
@@ -66,12 +74,13 @@ function TopNav() {
 }
 
 function BottomNav() {
+  const { pathname } = useLocation()
   return (
     <nav
       aria-label="Main, small screens"
-      className="fixed inset-x-0 bottom-0 z-40 grid grid-cols-4 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden"
+      className="fixed inset-x-0 bottom-0 z-40 grid grid-cols-5 border-t border-line bg-surface pb-[env(safe-area-inset-bottom)] md:hidden"
     >
-      {PLACES.map(({ to, name, icon: Icon }) => (
+      {PLACES.map(({ to, name, icon: Icon, covers }) => (
         <NavLink
           key={to}
           to={to}
@@ -79,7 +88,7 @@ function BottomNav() {
           className={({ isActive }) =>
             cn(
               'flex min-h-14 flex-col items-center justify-center gap-0.5 text-[11px] font-medium',
-              isActive ? 'text-brand' : 'text-muted',
+              isActive || isWithin(pathname, covers) ? 'text-brand' : 'text-muted',
             )
           }
         >

@@ -8,7 +8,7 @@ const NAME = parseAbiParameters('uint256, address, address, bytes')
 const ID_MASK = (1n << 160n) - 1n
 
 /** The arbiter's number of the dispute over an escrow: it names chain, arbiter, escrow contract, escrow and parties. */
-export function disputeId(network: NetworkOut, { escrow_id, terms }: EscrowOut): bigint {
+export function disputeId(network: NetworkOut, { escrow_id, terms }: Pick<EscrowOut, 'escrow_id' | 'terms'>): bigint {
   const parties = [terms.client, terms.provider, terms.verifier] as Address[]
   const [client, provider, verifier] = parties as [Address, Address, Address]
   const extra = encodeAbiParameters(EXTRA, [escrow_id as Hex, client, provider, verifier])

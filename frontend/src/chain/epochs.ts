@@ -1,5 +1,6 @@
-import { type Address, concat, encodeAbiParameters, type Hex, keccak256, recoverTypedDataAddress } from 'viem'
+import { type Address, encodeAbiParameters, type Hex, keccak256, recoverTypedDataAddress } from 'viem'
 import { documentHash, type Json } from './canonical'
+import { pairHash, treeRoot } from './merkle'
 import { carried, forgivenBps, isBurden, type Vouch, validVouches } from './recovery'
 import { creditOf, type Evidence, foreign } from './reputation'
 import { type Deployment, signingRequest } from './typedData'
@@ -50,10 +51,11 @@ export const scoreHash = (leaf: LeafFields): Hex =>
   )
 
 /** Whether the proof leads from the score to the root. */
-export function verifyScore(root: Hex, leaf: LeafFields, proof: readonly Hex[]): boolean {
-  const pair = (a: Hex, b: Hex) => keccak256(BigInt(a) <= BigInt(b) ? concat([a, b]) : concat([b, a]))
-  return proof.reduce(pair, scoreHash(leaf)) === root
-}
+export const verifyScore = (root: Hex, leaf: LeafFields, proof: readonly Hex[]): boolean =>
+  proof.reduce(pairHash, scoreHash(leaf)) === root
+
+/** Root of an epoch's scores, given in any order. */
+export const epochRoot = (leaves: readonly LeafFields[]): Hex => treeRoot(leaves.map(scoreHash).sort())
 
 async function signedVouches(manifest: Manifest, deployment: Deployment): Promise<Vouch[]> {
   const found: Vouch[] = []

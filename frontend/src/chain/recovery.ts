@@ -50,10 +50,15 @@ export function validVouches(
   return found
 }
 
+/** How much less failures weigh by time alone, in basis points: half after 30 days without another one. */
+export function timeForgivenBps(lastFailureAt: number, at: number): number {
+  const clean = Math.min(Math.floor(Math.max(at - lastFailureAt, 0) / DAY), RECOVERY_DAYS)
+  return Math.floor((5_000 * clean) / RECOVERY_DAYS)
+}
+
 /** How much less a failure weighs at a second, in basis points. */
 export function forgivenBps(deal: Deal, own: readonly Deal[], market: Market, at: number, vouchers: number): number {
   const last = Math.max(...own.filter(isBurden).map((one) => one.closedAt))
-  const clean = Math.min(Math.floor(Math.max(at - last, 0) / DAY), RECOVERY_DAYS)
   const redeemers = new Set(
     own
       .filter((one) => isSuccess(one) && one.closedAt > deal.closedAt && one.released >= deal.amount)
@@ -62,7 +67,7 @@ export function forgivenBps(deal: Deal, own: readonly Deal[], market: Market, at
   redeemers.delete(market.groupOf(deal.provider))
   const credit = [...redeemers].reduce((sum, group) => sum + market.credit(group), 0n)
   const redeemed = Number(((credit < 3n * PPM ? credit : 3n * PPM) * 1_000n) / PPM)
-  const total = Math.floor((5_000 * clean) / RECOVERY_DAYS) + redeemed + Math.min(vouchers, 2) * 1_000
+  const total = timeForgivenBps(last, at) + redeemed + Math.min(vouchers, 2) * 1_000
   return Math.min(total, deal.outcome === 'lost' ? 5_000 : 10_000)
 }
 

@@ -8,7 +8,7 @@ import { type Deal, type Market, PPM } from './witnesses'
 
 export const FLOOR = 2_000
 const MAX_MARK = 10_000
-const RECENT_DAYS = 30
+export const RECENT_DAYS = 30
 const DOUBT = 15n
 
 /** What speaks about one agent; `forgiven` is by escrow id in basis points. */
@@ -39,6 +39,9 @@ export function mark(deal: Deal): bigint {
   const rest = severity > 0 ? BigInt(Math.floor((MAX_MARK - severity) / 2)) : 0n
   return (BigInt(MAX_MARK) * deal.released + rest * deal.refunded) / deal.amount
 }
+
+/** A decayed score with what activity adds: 0.10 for each of the last 30 days with a success. */
+export const withActivity = (score: number, activeDays: number): number => Math.min(MAX_MARK, score + 10 * activeDays)
 
 /** The score of which so much credit convinces, never below the newcomer's. */
 export function believed(current: number, credit: bigint): number {
@@ -124,9 +127,9 @@ export function scoreCard(evidence: Evidence, at: number): ScoreCard {
   const base = meanOf(evidence, deals) ?? FLOOR
   const recent = meanOf(evidence, lately, since) ?? FLOOR
   const days = deals.length === 0 ? MAX_DAYS : daysBetween(Math.max(...deals.map((deal) => deal.closedAt)), at)
-  const active = new Set(lately.filter(isSuccess).map((deal) => Math.floor(deal.closedAt / DAY))).size
-  const activeDays = Math.min(active, RECENT_DAYS)
-  const current = Math.min(MAX_MARK, decayed(base, recent, days) + 10 * activeDays)
+  const successes = new Set(lately.filter(isSuccess).map((deal) => Math.floor(deal.closedAt / DAY))).size
+  const activeDays = Math.min(successes, RECENT_DAYS)
+  const current = withActivity(decayed(base, recent, days), activeDays)
   const credit = creditOf(evidence, deals)
   const score = believed(current, credit)
   return {

@@ -8,7 +8,7 @@ import reputation from '../../../sdk/aicp/rules/vectors/reputation.json'
 import stakes from '../../../sdk/aicp/rules/vectors/stakes.json'
 import { type AwardRecord, inputsHash, points, rank, recompute, scale } from './awarding'
 import { DECAY, daysBetween, decayed } from './decay'
-import { evidenceOf, manifestHash, verifyScore } from './epochs'
+import { epochRoot, evidenceOf, manifestHash, verifyScore } from './epochs'
 import {
   multiplierOf,
   priceUnits,
@@ -21,6 +21,7 @@ import {
 } from './pricing'
 import { counting, qualities, speedMark } from './qualities'
 import { believed, forecast, scoreCard, specialtyScore } from './reputation'
+import { SPECIALTIES } from './specialties'
 import { OUTCOMES, requiredStake, stakeEffect } from './stakes'
 import { digest } from './typedData'
 import { dealOf } from './witnesses'
@@ -152,6 +153,15 @@ describe('scores', () => {
     const leaf = { agent: card.agent, score: card.score, settledValue: settled_value, jobs: card.jobs, epoch: 1n }
     expect(verifyScore(reputation.root as Hex, leaf, card.proof as Hex[])).toBe(true)
     expect(verifyScore(reputation.root as Hex, { ...leaf, score: card.score + 1 }, card.proof as Hex[])).toBe(false)
+  })
+  it('have the published root and specialties', () => {
+    const leaves = reputation.agents.map(({ agent, score, jobs, settled_value }) => {
+      return { agent, score, jobs, settledValue: BigInt(settled_value), epoch: 1n }
+    })
+    expect(epochRoot([...leaves].reverse())).toBe(reputation.root)
+    expect(epochRoot(leaves.slice(1))).not.toBe(reputation.root)
+    const names = Object.entries(SPECIALTIES).flatMap(([kind, values]) => values.map((value) => `${kind}:${value}`))
+    expect(Object.keys(reputation.agents[0]?.specialties ?? {})).toEqual(names)
   })
   it('are not of the future', () => {
     const [about] = evidence

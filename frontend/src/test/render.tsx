@@ -20,18 +20,21 @@ interface Options {
   network?: NetworkOut
   /** Whose wallet is connected. */
   account?: Address
+  /** The node: what it answers to JSON-RPC. */
+  rpc?: (request: { method: string; params?: unknown }) => Promise<unknown>
 }
 
 /** Renders inside everything a page expects: network, a mock wallet holding one address, queries, a route. */
 export async function show(ui: ReactNode, options: Options = {}) {
   const { path = '*', at = '/', features, connected = false, network = usual, account = buyer.address } = options
+  const { rpc = async () => null } = options
   // whether there is a session is then up to the mocked service
   localStorage.setItem('aicp.signed-in', account)
   const chain = chainOf(network)
   const config = createConfig({
     chains: [chain],
     connectors: [mock({ accounts: [account], features })],
-    transports: { [chain.id]: custom({ request: async () => null }) },
+    transports: { [chain.id]: custom({ request: rpc }) },
     storage: null,
     multiInjectedProviderDiscovery: false,
   })

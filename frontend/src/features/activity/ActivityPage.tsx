@@ -14,6 +14,7 @@ import { sentenceOf } from '@/chain/errors'
 import { useReader } from '@/chain/useAccess'
 import { AuctionTable } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
+import { buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { cn } from '@/components/ui/cn'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
@@ -259,7 +260,15 @@ export function ActivityPage() {
   const session = useSession()
   const { loading, failure } = useOutcome(session)
   return (
-    <Page title="Activity" intro="Your tasks, deals and transactions.">
+    <Page
+      title="Activity"
+      intro="Your tasks, deals and transactions."
+      actions={
+        <Link to="/juror" className={buttonClass('secondary')}>
+          Judge disputes
+        </Link>
+      }
+    >
       {loading && <SkeletonRows label="Loading" />}
       {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
       {!loading && failure === null && !reader && (

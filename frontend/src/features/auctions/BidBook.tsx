@@ -1,5 +1,6 @@
 import { Hourglass } from 'lucide-react'
 import { useRef } from 'react'
+import { Link } from 'react-router'
 import type { BidOut, TaskOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { chooseRoute } from '@/chain/route'
@@ -55,7 +56,9 @@ function Row({
       )}
     >
       <div className="grid min-w-0 flex-1 gap-0.5">
-        <Address address={bid.agent} name={bid.agent_name} />
+        <Link to={`/agents/${bid.agent}`} className="flex min-w-0 hover:underline">
+          <Address address={bid.agent} name={bid.agent_name} />
+        </Link>
         <span className="text-xs text-muted">
           receipt no. {bid.seq} · needs {formatDuration(bid.eta_seconds)}
         </span>

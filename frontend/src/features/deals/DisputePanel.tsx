@@ -1,10 +1,9 @@
-import type { DealOut, DealRole, DisputeOut, EscrowOut, EvidenceOut } from '@/api/types'
-import { evidenceHash } from '@/chain/evidence'
+import type { DealOut, DealRole, DisputeOut, EscrowOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
-import { CopyButton } from '@/components/ui/CopyButton'
 import { cn } from '@/components/ui/cn'
+import { Facts } from '@/components/ui/Facts'
 import { Notice } from '@/components/ui/States'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Address } from '@/components/web3/Address'
@@ -12,63 +11,12 @@ import { Amount } from '@/components/web3/Amount'
 import { shortHash } from '@/components/web3/TxLink'
 import { AppealCard, ArbiterCredit, Rounds } from './AppealCard'
 import { EndingText } from './CaseForm'
-import { Facts } from './Facts'
 import { escrowOf, isAnswering, leftUnits } from './lib/escrow'
 import { type PeriodStep, periodsOf } from './lib/periods'
 import { defaultOf, ifNobodyActs, OUTCOMES, paidOut, RULINGS } from './lib/words'
-import { FileRow } from './ResultFiles'
+import { Statement } from './Statement'
 
 const iso = (seconds: number) => new Date(seconds * 1000).toISOString()
-
-/** The hash of words and files as the page computes it; null when they have none. */
-function hashOf(escrow: EscrowOut, said: EvidenceOut): string | null {
-  try {
-    return evidenceHash({ ...said, escrowId: escrow.escrow_id })
-  } catch {
-    return null
-  }
-}
-
-function Statement({ escrow, dispute, said }: { escrow: EscrowOut; dispute: DisputeOut; said: EvidenceOut }) {
-  const hash = hashOf(escrow, said)
-  const right = hash === said.hash
-  const onChain = right && hash === dispute.evidence_hash
-  return (
-    <article aria-label={`The ${said.role} says`} className="grid gap-2 border-t border-line pt-3">
-      <header className="flex flex-wrap items-center justify-between gap-2">
-        <span className="flex min-w-0 flex-wrap items-center gap-x-2">
-          <b className="font-semibold">The {said.role} says</b>
-          <span className="text-xs text-muted">
-            <RelativeTime at={said.created_at} />
-          </span>
-        </span>
-        {onChain ? (
-          <Badge tone="ok">matches the hash on chain</Badge>
-        ) : right ? (
-          <Badge tone="brand">hash verified, kept off chain</Badge>
-        ) : (
-          <Badge tone="bad">hash differs</Badge>
-        )}
-      </header>
-      {!right && <Notice tone="bad">These words or files are not the ones this hash was made of.</Notice>}
-      <p className="break-words whitespace-pre-wrap">{said.claim}</p>
-      {said.files.length > 0 && (
-        <ul aria-label={`Files of the ${said.role}`}>
-          {said.files.map((file) => (
-            <FileRow key={`${file.sha256}-${file.name}`} file={file} checked={right} />
-          ))}
-        </ul>
-      )}
-      <p className="flex flex-wrap items-center gap-1 text-xs text-muted">
-        Evidence hash
-        <span className="font-mono" title={said.hash}>
-          {shortHash(said.hash)}
-        </span>
-        <CopyButton value={said.hash} label={`Copy evidence hash of the ${said.role}`} />
-      </p>
-    </article>
-  )
-}
 
 const DOTS: Record<PeriodStep['state'], string> = {
   done: 'bg-ok',
@@ -202,7 +150,7 @@ export function DisputePanel({ deal, role }: { deal: DealOut; role: DealRole }) 
           </Notice>
         )}
         {dispute.evidence.map((said) => (
-          <Statement key={said.hash} escrow={escrow} dispute={dispute} said={said} />
+          <Statement key={said.hash} escrowId={escrow.escrow_id} dispute={dispute} said={said} />
         ))}
         {open && dispute.dispute_id === null && (
           <p className="border-t border-line pt-3 text-muted">{answerText(deal, dispute)}</p>

@@ -1,1 +1,3 @@
 export { DealPage } from './DealPage'
+export { FileRow } from './ResultFiles'
+export { Statement } from './Statement'

@@ -1,0 +1,9 @@
+/* What an agent can have a score in besides the overall one. See docs/Rules.md. */
+
+export const SPECIALTIES = {
+  task_type: ['compute', 'ml_training', 'data_processing', 'storage', 'analytics'],
+  industry: ['finance', 'healthcare', 'media', 'gaming', 'research'],
+  region: ['us-east', 'us-west', 'eu-west', 'asia-pacific'],
+} as const
+
+export type Dimension = keyof typeof SPECIALTIES

@@ -1,0 +1,45 @@
+import type { Address } from 'viem'
+import { Badge } from '@/components/ui/Badge'
+import { Card } from '@/components/ui/Card'
+import { Facts } from '@/components/ui/Facts'
+import { ErrorState, SkeletonRows } from '@/components/ui/States'
+import { Countdown } from '@/components/ui/Time'
+import { Amount } from '@/components/web3/Amount'
+import { useStanding } from './lib/onChain'
+
+/** The agent's stake as the contract has it: what a failure can cost. */
+export function StakeCard({ agent }: { agent: Address }) {
+  const { data, isPending, error, refetch } = useStanding(agent)
+  return (
+    <Card title="Stake" aside={<Badge tone="chain">on chain</Badge>}>
+      {isPending && <SkeletonRows label="Reading the stake" rows={2} />}
+      {error && <ErrorState error={error} onRetry={() => void refetch()} />}
+      {data && (
+        <div className="grid grid-cols-1 gap-3">
+          <Facts
+            facts={[
+              ['Staked', <Amount key="staked" units={data.stake.staked} className="font-semibold" />],
+              ['Behind running deals', <Amount key="locked" units={data.stake.locked} />],
+              ['Free', <Amount key="free" units={data.stake.staked - data.stake.locked} />],
+              ...(data.asked > 0n
+                ? ([
+                    [
+                      'Asked back',
+                      <span key="asked">
+                        <Amount units={data.asked} />, paid out in{' '}
+                        <Countdown until={data.stake.unbondAt} over="a moment" />
+                      </span>,
+                    ],
+                  ] as const)
+                : []),
+            ]}
+          />
+          <p className="text-xs text-muted">
+            20 % of the price of every escrow is locked. A task given back costs 10 % of that, a missed one 50 %, a lost
+            dispute all of it.
+          </p>
+        </div>
+      )}
+    </Card>
+  )
+}

@@ -1,0 +1,72 @@
+import { LockKeyhole, Scale } from 'lucide-react'
+import { type Address, isAddressEqual, zeroAddress } from 'viem'
+import { useOutcome } from '@/api/outcome'
+import { useSession } from '@/api/session'
+import { Page } from '@/app/Page'
+import { useNetwork } from '@/chain/network'
+import { useReader } from '@/chain/useAccess'
+import { Card } from '@/components/ui/Card'
+import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { dutyOf, useSeats } from './lib/court'
+import { SeatCard } from './SeatCard'
+import { StakeCard } from './StakeCard'
+
+function Seats({ juror }: { juror: Address }) {
+  const seats = useSeats(juror)
+  const { loading, failure } = useOutcome(seats)
+  if (loading) return <SkeletonRows label="Reading your seats" />
+  if (failure !== null) return <ErrorState error={failure} onRetry={() => void seats.refetch()} />
+  if (!seats.data?.length)
+    return (
+      <Card title="Your seats">
+        <Empty icon={Scale} title="You sit in no dispute.">
+          Jurors are drawn by chance, the more stake the more often. Look in while you have a stake: who is silent loses
+          it.
+        </Empty>
+      </Card>
+    )
+  const due = [...seats.data].sort((a, b) => Number(dutyOf(a) === null) - Number(dutyOf(b) === null))
+  return due.map((seat) => <SeatCard key={`${seat.disputeId}-${seat.round}`} juror={juror} seat={seat} />)
+}
+
+/** The place of a juror: stake, the disputes he was drawn for, votes in two steps. */
+export function JurorPage() {
+  const { contracts } = useNetwork()
+  const session = useSession()
+  const reader = useReader()
+  const { loading, failure } = useOutcome(session)
+  if (isAddressEqual(contracts.arbiter as Address, zeroAddress))
+    return (
+      <Page title="Judge disputes">
+        <Card>
+          <Empty icon={Scale} title="This network has no arbiter.">
+            Disputes cannot be raised here.
+          </Empty>
+        </Card>
+      </Page>
+    )
+  return (
+    <Page title="Judge disputes" intro="Stake, be drawn, read what both sides say, vote in two steps.">
+      {loading && <SkeletonRows label="Loading" />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
+      {!loading && failure === null && !reader && (
+        <Card>
+          <Empty icon={LockKeyhole} title="Sign in to see your stake and your seats.">
+            <div className="mt-2">
+              <ConnectionButton label="Signed in" onAct={() => undefined} />
+            </div>
+          </Empty>
+        </Card>
+      )}
+      {reader && (
+        <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
+          <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
+            <Seats juror={reader} />
+          </div>
+          <StakeCard juror={reader} />
+        </div>
+      )}
+    </Page>
+  )
+}

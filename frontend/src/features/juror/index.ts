@@ -1,0 +1,1 @@
+export { JurorPage } from './JurorPage'

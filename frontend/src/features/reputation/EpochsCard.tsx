@@ -1,0 +1,54 @@
+import type { EpochOut } from '@/api/types'
+import { Badge, type Tone } from '@/components/ui/Badge'
+import { Card } from '@/components/ui/Card'
+import { Countdown, RelativeTime } from '@/components/ui/Time'
+import { ChainNote } from '@/components/web3/TxLink'
+
+const EPOCH_STATES: Record<EpochOut['state'], { tone: Tone; word: string; title: string }> = {
+  computed: { tone: 'neutral', word: 'computed', title: 'Not anchored yet.' },
+  replaced: { tone: 'neutral', word: 'replaced', title: 'Never anchored: another one was computed for its number.' },
+  pending: { tone: 'warn', word: 'pending', title: 'Anchored; the guardian can still veto it.' },
+  counts: { tone: 'ok', word: 'counts', title: 'Anchored, and the contract answers from it.' },
+  vetoed: { tone: 'bad', word: 'vetoed', title: 'The guardian has stopped it; it never counts.' },
+}
+
+function EpochBadge({ epoch }: { epoch: EpochOut }) {
+  const { tone, word, title } = EPOCH_STATES[epoch.state]
+  return (
+    <span title={title}>
+      <Badge tone={tone}>{word}</Badge>
+    </span>
+  )
+}
+
+/** The newest epochs, each with the transaction that anchored it. */
+export function EpochsCard({ epochs }: { epochs: readonly EpochOut[] }) {
+  return (
+    <Card title="Epochs" flush>
+      <ul aria-label="Epochs, newest first">
+        {epochs.map((epoch) => (
+          <li
+            key={`${epoch.epoch}-${epoch.manifest_hash}`}
+            className="grid gap-1 border-t border-line px-4 py-3 first:border-0"
+          >
+            <div className="flex flex-wrap items-center justify-between gap-2">
+              <span className="font-medium">Epoch {epoch.epoch}</span>
+              <EpochBadge epoch={epoch} />
+            </div>
+            <p className="text-xs text-muted">
+              {epoch.leaf_count} {epoch.leaf_count === 1 ? 'agent' : 'agents'} · ended{' '}
+              <RelativeTime at={epoch.ended_at} />
+              {epoch.state === 'pending' && epoch.counts_from && (
+                <>
+                  {' '}
+                  · counts in <Countdown until={epoch.counts_from} over="a moment" />
+                </>
+              )}
+            </p>
+            {epoch.chain && <ChainNote chain={epoch.chain} />}
+          </li>
+        ))}
+      </ul>
+    </Card>
+  )
+}

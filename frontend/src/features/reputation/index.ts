@@ -1,0 +1,6 @@
+export { ForecastCard } from './ForecastCard'
+export { HistoryCard } from './HistoryCard'
+export { LeaderboardPage } from './LeaderboardPage'
+export { ProofCard } from './ProofCard'
+export { ScoreCard } from './ScoreCard'
+export { SpecialtiesCard } from './SpecialtiesCard'
