@@ -19,6 +19,7 @@ ROUTES = {
     "auctions": "/auctions",
     "pool": "/pool",
     "activity": "/activity",
+    "notifications": "/notifications",
 }
 AXE_RUN = "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})).violations"
 

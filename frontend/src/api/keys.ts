@@ -16,4 +16,10 @@ export const keys = {
   transactions: ['transactions'] as const,
   deposit: (payer: string) => ['transactions', 'deposit', payer] as const,
   agents: ['agents'] as const,
+  notifications: (filter?: object) =>
+    filter ? (['notifications', 'list', filter] as const) : (['notifications'] as const),
+  unread: ['notifications', 'unread'] as const,
+  webhooks: ['webhooks'] as const,
+  dispatches: (id: string) => ['webhooks', 'dispatches', id] as const,
+  mailbox: ['mailbox'] as const,
 }

@@ -20,6 +20,7 @@ const AuctionPage = lazy(() => import('@/features/auctions').then((m) => ({ defa
 const NewTaskPage = lazy(() => import('@/features/tasks').then((m) => ({ default: m.NewTaskPage })))
 const DealPage = lazy(() => import('@/features/deals').then((m) => ({ default: m.DealPage })))
 const PoolPage = lazy(() => import('@/features/pools').then((m) => ({ default: m.PoolPage })))
+const NotificationsPage = lazy(() => import('@/features/notifications').then((m) => ({ default: m.NotificationsPage })))
 const ActivityPage = lazy(() => import('@/features/activity').then((m) => ({ default: m.ActivityPage })))
 
 export const makeQueryClient = () =>
@@ -54,6 +55,7 @@ export function AppRoutes() {
         <Route path="deals/:dealId" element={<DealPage />} />
         <Route path="pool" element={<PoolPage />} />
         <Route path="activity" element={<ActivityPage />} />
+        <Route path="notifications" element={<NotificationsPage />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>
     </Routes>
