@@ -91,6 +91,24 @@ def test_bids_are_told_to_the_buyer_and_to_who_is_outbid(host: Host) -> None:
     assert kinds(buyer)[4:] == ["bid_withdrawn"]
 
 
+def test_sealed_bids_are_told_without_their_price_until_they_are_shown(host: Host) -> None:
+    buyer, shows, hides, leaves = (host.wallet() for _ in range(4))
+    task = buyer.post_task(reveal_seconds=600, auction_seconds=60)
+    first, hidden = shows.commit(task, amount_units="11000000")
+    hides.commit(task, amount_units="12000000")
+    gone, _ = leaves.commit(task)
+    assert leaves.withdraw_commit(task, gone).status_code == 200
+    assert kinds(buyer) == ["bid_sealed"] * 3 + ["bid_withdrawn"]
+    assert not any("amount_units" in row["facts"] for row in inbox(buyer))
+    host.clock.added += 61
+    assert shows.reveal(task, first, hidden).status_code == 200
+    assert shows.reveal(task, first, hidden).status_code == 200
+    assert kinds(shows) == kinds(hides) == ["showing_wanted"]
+    assert kinds(leaves) == []
+    [shown] = inbox(buyer, kind="bid_received")
+    assert shown["facts"]["amount_units"] == "11000000"
+
+
 def test_an_award_is_told_to_its_agent_and_a_refused_request_to_nobody(host: Host) -> None:
     buyer, agent, other = host.wallet(), host.wallet(), host.wallet()
     task = buyer.post_task()

@@ -6,7 +6,9 @@ type Subject = 'Auction' | 'Deal' | 'Money' | 'Dispute' | 'Reputation' | 'Operat
 /** What a kind of notification is about, and how it feels to the one it is for. */
 const KINDS: Record<NotificationKind, [Subject, Tone]> = {
   bid_received: ['Auction', 'brand'],
+  bid_sealed: ['Auction', 'brand'],
   bid_withdrawn: ['Auction', 'neutral'],
+  showing_wanted: ['Auction', 'warn'],
   outbid: ['Auction', 'warn'],
   awarded: ['Auction', 'ok'],
   acceptance_wanted: ['Deal', 'warn'],
@@ -33,6 +35,8 @@ const KINDS: Record<NotificationKind, [Subject, Tone]> = {
   ruling: ['Dispute', 'info'],
   slashed: ['Reputation', 'bad'],
   score_dropped: ['Reputation', 'warn'],
+  suspended: ['Reputation', 'bad'],
+  returned: ['Reputation', 'ok'],
   transaction_failed: ['Money', 'bad'],
   alarm: ['Operations', 'bad'],
 }
@@ -44,6 +48,7 @@ export const toneOf = (kind: NotificationKind): Tone => KINDS[kind][1]
 export const CHOICES: Record<string, NotificationKind[] | null> = {
   Everything: null,
   'What waits for me': [
+    'showing_wanted',
     'acceptance_wanted',
     'payment_wanted',
     'payment_failed',
