@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -100,7 +100,16 @@ class Settings(BaseSettings):
     """How long a paid request waits for its deposit or transfer, or for another one of its channel."""
     gateway_max_bytes: int = 1 << 20
     gateway_local_upstreams: bool = False
-    """Whether agents' URLs may name this machine: for a devnet only."""
+    """Whether agents' URLs and webhooks may name this machine, and webhooks be http: for a devnet only."""
+    smtp_host: str = ""
+    """Whose mail server takes notifications for people's mailboxes; no mail is sent where empty."""
+    smtp_port: int = 587
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """`none` is for a server on this machine."""
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    smtp_from: str = "AICP <no-reply@localhost>"
+    smtp_timeout_seconds: float = 10.0
     rpc_timeout_seconds: float = 10.0
     sweep_seconds: float = 1.0
 

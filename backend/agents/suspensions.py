@@ -19,6 +19,7 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.errors import Conflict
+from backend.notifications import sources as notices
 
 MOST: Final = 100
 
@@ -34,6 +35,7 @@ def suspend(session: Session, ctx: Context, agent: Agent, *, operator: bytes, re
     )  # fmt: skip
     session.add(row)
     session.flush()
+    notices.suspended(session, row)
     return row
 
 
@@ -45,6 +47,7 @@ def let_return(session: Session, ctx: Context, agent: Agent, *, operator: bytes,
         raise Conflict("The agent is not suspended.")
     row.ended_at, row.ended_reason, row.ended_by = moment(ctx.now()), reason, operator
     session.flush()
+    notices.returned(session, row)
     return row
 
 

@@ -37,6 +37,7 @@ from backend.disputes.api import router as disputes
 from backend.files.api import router as files
 from backend.files.blobs import LocalBlobs
 from backend.network.api import router as network
+from backend.notifications.api import router as notifications
 from backend.ops.api import router as ops
 from backend.outbox.api import router as events
 from backend.outbox.guests import Guests
@@ -80,6 +81,7 @@ def api_router() -> APIRouter:
         agents,
         scheduler,
         pricing,
+        notifications,
         ops,
     ):
         limited_routes.include_router(router)
@@ -98,7 +100,7 @@ def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -
             CORSMiddleware,
             allow_origins=sorted(origins),
             allow_credentials=False,  # pages on other origins use bearer tokens
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "DELETE"],
             allow_headers=[
                 *("Authorization", "Content-Type", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
                 *("PAYMENT-SIGNATURE", "SIGN-IN-WITH-X"),

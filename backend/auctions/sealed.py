@@ -24,6 +24,7 @@ from backend.db.times import moment, unix
 from backend.domain.signatures import require_account
 from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import AuctionClosed, BidRefused, BidReplayed, NotFound, WrongState
+from backend.notifications import sources as notices
 from backend.outbox.service import emit
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
@@ -51,24 +52,24 @@ def commit(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, pos
         )  # fmt: skip
     seq = session.execute(repo.newest_commit_seq(task.id)).scalar_one() + 1
     operator = ctx.operator
-    session.add(
-        BidCommit(
-            bid_hash=bid_hash,
-            task_id=task.id,
-            agent=agent,
-            commitment=message.commitment,
-            valid_until=message.valid_until,
-            signature=posted.signature,
-            seq=seq,
-            receipt_signature=operator.sign(_receipt(ctx, bid_hash, seq)),
-            operator=operator.address,
-            received_at=moment(ctx.now()),
-            revealed_at=None,
-            withdrawn_at=None,
-            withdrawal_signature=None,
-        )
+    row = BidCommit(
+        bid_hash=bid_hash,
+        task_id=task.id,
+        agent=agent,
+        commitment=message.commitment,
+        valid_until=message.valid_until,
+        signature=posted.signature,
+        seq=seq,
+        receipt_signature=operator.sign(_receipt(ctx, bid_hash, seq)),
+        operator=operator.address,
+        received_at=moment(ctx.now()),
+        revealed_at=None,
+        withdrawn_at=None,
+        withdrawal_signature=None,
     )
+    session.add(row)
     session.flush()
+    notices.bid_sealed(session, task, row)
     return announce(session, ctx, task, bid_hash)
 
 
@@ -121,30 +122,30 @@ def reveal(
     require_offer(ctx, task, message)
     _begin(session, ctx, task)
     signer = ctx.operator_of(row.operator) or ctx.operator
-    session.add(
-        Bid(
-            bid_hash=row.bid_hash,
-            task_id=task.id,
-            agent=agent,
-            amount_units=message.amount,
-            eta_seconds=message.eta_seconds,
-            escrow_only=message.escrow_only,
-            valid_until=message.valid_until,
-            salt=message.salt,
-            signature=posted.signature,
-            seq=row.seq,
-            receipt_signature=row.receipt_signature,
-            operator=row.operator,
-            received_at=row.received_at,
-            withdrawn_at=None,
-            withdrawal_signature=None,
-            commitment=row.commitment,
-            commit_signature=row.signature,
-            reveal_receipt_signature=signer.sign(_receipt(ctx, row.commitment, row.seq)),
-        )
+    shown = Bid(
+        bid_hash=row.bid_hash,
+        task_id=task.id,
+        agent=agent,
+        amount_units=message.amount,
+        eta_seconds=message.eta_seconds,
+        escrow_only=message.escrow_only,
+        valid_until=message.valid_until,
+        salt=message.salt,
+        signature=posted.signature,
+        seq=row.seq,
+        receipt_signature=row.receipt_signature,
+        operator=row.operator,
+        received_at=row.received_at,
+        withdrawn_at=None,
+        withdrawal_signature=None,
+        commitment=row.commitment,
+        commit_signature=row.signature,
+        reveal_receipt_signature=signer.sign(_receipt(ctx, row.commitment, row.seq)),
     )
+    session.add(shown)
     row.revealed_at = moment(ctx.now())
     session.flush()
+    notices.bid_shown(session, task, shown)
     announce(session, ctx, task, bid_hash)
     out = view.bid_by_hash(session, ctx, bid_hash)
     emit(session, "bid.received", {"task_id": task.id, "bid": out}, None)

@@ -31,6 +31,7 @@ from backend.deals.models import Deal
 from backend.domain.signatures import require_account
 from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import BidRefused, BidReplayed, Conflict, InvalidInput, NotFound, WrongState
+from backend.notifications import sources as notices
 from backend.outbox.service import emit
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
@@ -88,6 +89,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     )
     session.add(bid)
     session.flush()
+    notices.bid_placed(session, ctx, task, bid)
     out = _announce(session, ctx, task, bid_hash)
     options = tasks.options(task)
     if options.extension is not None:
@@ -158,6 +160,7 @@ def _take_back(session: Session, ctx: Context, task: Task, row: Bid | BidCommit,
     row.withdrawn_at = moment(ctx.now())
     row.withdrawal_signature = signature
     session.flush()
+    notices.bid_withdrawn(session, task, row)
     return True
 
 

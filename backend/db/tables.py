@@ -10,6 +10,7 @@ from backend.breakers import models as breakers
 from backend.db.base import Base
 from backend.deals import models as deals
 from backend.files import models as files
+from backend.notifications import models as notifications
 from backend.outbox import models as outbox
 from backend.payments import charge_models as charges
 from backend.payments import models as payments
@@ -33,6 +34,7 @@ __all__ = [
     "charges",
     "deals",
     "files",
+    "notifications",
     "outbox",
     "payments",
     "pool_moves",

@@ -38,6 +38,7 @@ from backend.deals.service import lock, require_state
 from backend.domain.signatures import require_signer
 from backend.domain.task_states import TaskState
 from backend.errors import InvalidInput, NotFound, TermsMismatch, WrongState
+from backend.notifications import sources as notices
 from backend.tasks import service as tasks
 from backend.txm import service as txm
 from backend.txm.states import NOT_CARRIED_OUT, IntentState
@@ -99,16 +100,16 @@ def offer_split(session: Session, ctx: Context, deal_id: uuid.UUID, party: bytes
         before.state = "replaced"
         session.flush()
         session.execute(repo.forget_offers(row.escrow_id, party, MAX_OPEN - 1))
-    session.add(
-        SplitOffer(
-            id=new_id(), deal_id=deal.id, escrow_id=row.escrow_id, offered_by=party,
-            to_provider_units=given.to_provider_units, to_client_units=given.to_client_units,
-            valid_until=given.valid_until, signature=given.signature, state="open", acceptance=None, intent_id=None,
-            created_at=moment(ctx.now()),
-        )
+    offer = SplitOffer(
+        id=new_id(), deal_id=deal.id, escrow_id=row.escrow_id, offered_by=party,
+        to_provider_units=given.to_provider_units, to_client_units=given.to_client_units,
+        valid_until=given.valid_until, signature=given.signature, state="open", acceptance=None, intent_id=None,
+        created_at=moment(ctx.now()),
     )  # fmt: skip
+    session.add(offer)
     session.flush()
     tasks.announce_deal(session, task, deal.id, "a split was offered")
+    notices.split_offered(session, task, deal, offer)
     return deal
 
 

@@ -30,6 +30,7 @@ from backend.domain.escrow_deal import (
     next_step,
 )
 from backend.domain.task_states import TERMINAL, TaskState
+from backend.notifications import sources as notices
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 from backend.txm import service as txm
@@ -96,6 +97,7 @@ def _announce(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
         return False
     seen = chain.seen
     marks = [seen.status.value, str(seen.released_units), str(seen.refunded_units)]
+    court: views.ArbiterDisputeRow | None = None
     if seen.status is views.EscrowStatus.DISPUTED:
         court = views.arbiter_dispute_of(session, ctx.deployment.escrow, seen.escrow_id)
         marks += [] if court is None else [court.period, str(court.round_number), *_raised(session, court)]
@@ -105,6 +107,7 @@ def _announce(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
     chain.terms.announced = state
     session.flush()
     tasks.announce_deal(session, task, deal.id, f"the escrow is {' '.join((seen.status.value, *marks[3:4]))}")
+    notices.escrow_moved(session, task, deal, seen, court)
     return True
 
 

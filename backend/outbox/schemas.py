@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter
 from backend.api.types import Model, UtcTime
 from backend.auctions.schemas import BidOut, CommitOut
 from backend.domain.task_states import TaskState
+from backend.notifications.schemas import NotificationOut
 
 
 class _Event(Model):
@@ -93,6 +94,13 @@ class AlarmChanged(_Event):
     open: bool
 
 
+class NotificationCreated(_Event):
+    """The account was told something. Sent to it alone."""
+
+    type: Literal["notification.created"] = "notification.created"
+    notification: NotificationOut
+
+
 class Hello(Model):
     """First message of a connection: the newest sequence number, and whether `since` was too old."""
 
@@ -117,6 +125,7 @@ ServerEvent = Annotated[
     | ReceiptIssued
     | IntentChanged
     | AlarmChanged
+    | NotificationCreated
     | Hello
     | Heartbeat,
     Field(discriminator="type"),

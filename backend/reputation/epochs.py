@@ -36,6 +36,7 @@ from backend.alarms.service import AlarmKind
 from backend.context import Context
 from backend.db.times import moment, unix
 from backend.keeper.service import may_try_again
+from backend.notifications import sources as notices
 from backend.reputation import chain, repo
 from backend.reputation.models import ScoreEpoch
 from backend.txm import service as txm
@@ -219,6 +220,7 @@ def _store(session: Session, *, ctx: Context, made: Computed) -> bool:
     for first in range(0, len(made.scores), 1_000):
         part = made.scores[first : first + 1_000]
         session.execute(repo.new_scores([{"epoch_id": row.id, **one} for one in part]))
+    notices.scores_computed(session, row)
     _log.info("an epoch is computed", epoch=row.epoch, scores=row.leaf_count)
     return True
 

@@ -25,6 +25,7 @@ from backend.domain.task_states import AWARDABLE, TaskState, may_move
 from backend.errors import Conflict, InvalidInput, NotFound, PriceOutOfRange, WrongState
 from backend.files import service as files
 from backend.files.models import Upload
+from backend.notifications.sources import task_moved
 from backend.outbox.service import emit
 from backend.tasks import repo
 from backend.tasks.models import Task, TaskFile, TaskTransition
@@ -84,21 +85,21 @@ def _enter(
     deal_id = deal_id or task.deal_id
     task.state = target.value
     task.state_since = at
-    session.add(
-        TaskTransition(
-            task_id=task.id,
-            deal_id=deal_id,
-            source=None if source is None else source.value,
-            target=target.value,
-            reason=reason,
-            evidence=evidence,
-            at=at,
-        )
+    transition = TaskTransition(
+        task_id=task.id,
+        deal_id=deal_id,
+        source=None if source is None else source.value,
+        target=target.value,
+        reason=reason,
+        evidence=evidence,
+        at=at,
     )
+    session.add(transition)
     session.flush()
     announce(session, task)
     if deal_id is not None:
         announce_deal(session, task, deal_id, reason)
+    task_moved(session, task, transition)
 
 
 def announce(session: Session, task: Task) -> None:

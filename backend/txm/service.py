@@ -19,6 +19,7 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.errors import IdempotencyMismatch, NotFound
+from backend.notifications import sources as notices
 from backend.outbox.service import emit_many
 from backend.txm import repo
 from backend.txm.models import Intent
@@ -149,6 +150,7 @@ def announce(session: Session, *intents: Intent, outcomes: Mapping[uuid.UUID, st
             for intent in intents
         ],
     )
+    notices.transactions_failed(session, intents)
 
 
 def get(session: Session, intent_id: uuid.UUID) -> Intent:

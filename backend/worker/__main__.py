@@ -1,8 +1,9 @@
 """`python -m backend.worker`: the workers' processes in one group. Several groups may run; any process may be killed.
 
-The parent starts a pool for each kind of duty, of which one also keeps the clock, and a doorbell. It starts anew what
-ends, with a pause, and ends when it is told to, after every pool has finished the rounds it is in. Nothing is kept
-here: whatever dies, the next round finds its work in the database.
+The parent starts a pool for each kind of duty, of which one also keeps the clock, a doorbell, and the carrier of
+notifications, which waits for other people's servers and so takes no place in a pool. It starts anew what ends, with a
+pause, and ends when it is told to, after every pool has finished the rounds it is in. Nothing is kept here: whatever
+dies, the next round finds its work in the database.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ PATIENCE_SECONDS: Final = 95.0
 _COMMANDS: Final = {
     **{name: ("backend.worker.pool", name, *(("--clock",) if name == CLOCK else ())) for name in POOLS},
     "doorbell": ("backend.worker.doorbell",),
+    "carrier": ("backend.worker.carrier",),
 }
 
 

@@ -22,6 +22,7 @@ ROUTES = {
     "pool": "/pool",
     "activity": "/activity",
     "juror": "/juror",
+    "notifications": "/notifications",
 }
 AXE_RUN = "async () => (await axe.run({runOnly: ['wcag2a','wcag2aa','wcag21a','wcag21aa','wcag22aa']})).violations"
 

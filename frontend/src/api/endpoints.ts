@@ -85,6 +85,29 @@ export const endpoints = {
   faucet: (amount_units: string) => unwrap(api.POST('/api/v1/wallet/faucet', { body: { amount_units } })),
   transactions: (query: { cursor?: string; limit?: number }) =>
     unwrap(api.GET('/api/v1/transactions', { params: { query } })),
+
+  notifications: (query: { unread?: boolean; cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/notifications', { params: { query } })),
+  unread: () => unwrap(api.GET('/api/v1/notifications/unread')),
+  markRead: (body: S['ReadIn']) => unwrap(api.POST('/api/v1/notifications/read', { body })),
+  mailbox: () => unwrap(api.GET('/api/v1/notifications/mailbox')),
+  setMailbox: (body: S['MailboxIn']) => unwrap(api.POST('/api/v1/notifications/mailbox', { body })),
+  confirmMailbox: (code: string) => unwrap(api.POST('/api/v1/notifications/mailbox/confirm', { body: { code } })),
+  deleteMailbox: () => unwrap(api.DELETE('/api/v1/notifications/mailbox')),
+  webhooks: () => unwrap(api.GET('/api/v1/webhooks')),
+  addWebhook: (body: S['WebhookIn']) => unwrap(api.POST('/api/v1/webhooks', { body })),
+  deleteWebhook: (webhook_id: string) =>
+    unwrap(api.DELETE('/api/v1/webhooks/{webhook_id}', { params: { path: { webhook_id } } })),
+  pingWebhook: (webhook_id: string) =>
+    unwrap(api.POST('/api/v1/webhooks/{webhook_id}/ping', { params: { path: { webhook_id } } })),
+  dispatches: (webhook_id: string, query: { cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/webhooks/{webhook_id}/dispatches', { params: { path: { webhook_id }, query } })),
+  sendAgain: (webhook_id: string, dispatch_id: string) =>
+    unwrap(
+      api.POST('/api/v1/webhooks/{webhook_id}/dispatches/{dispatch_id}/again', {
+        params: { path: { webhook_id, dispatch_id } },
+      }),
+    ),
   agentsAvailable: (capability?: string) =>
     unwrap(api.GET('/api/v1/agents/available', { params: { query: { capability } } })),
   agents: (query: { capability?: string; cursor?: string; limit?: number }) =>

@@ -25,4 +25,10 @@ export const keys = {
   case: (dispute: string) => ['case', dispute] as const,
   breakers: ['breakers'] as const,
   chain: (read: string, ...about: (string | number)[]) => ['chain', read, ...about] as const,
+  notifications: (filter?: object) =>
+    filter ? (['notifications', 'list', filter] as const) : (['notifications'] as const),
+  unread: ['notifications', 'unread'] as const,
+  webhooks: ['webhooks'] as const,
+  dispatches: (id: string) => ['webhooks', 'dispatches', id] as const,
+  mailbox: ['mailbox'] as const,
 }

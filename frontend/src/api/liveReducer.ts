@@ -49,6 +49,8 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
       return invalidate(['transactions'], ['deal'], ['timeline'], ['pools'], ['balances'])
     case 'alarm.changed':
       return invalidate(['status'])
+    case 'notification.created':
+      return invalidate(['notifications'])
     case 'hello':
     case 'heartbeat':
       return []

@@ -1000,6 +1000,114 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/notifications": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Notifications
+         * @description List what the caller was told, newest first; with `unread` only what is not read.
+         */
+        get: operations["list_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/mailbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Mailbox
+         * @description Return where notifications are mailed to.
+         */
+        get: operations["get_mailbox"];
+        put?: never;
+        /**
+         * Set Mailbox
+         * @description Mail a code to an address; notifications follow once the code has come back.
+         */
+        post: operations["set_mailbox"];
+        /**
+         * Delete Mailbox
+         * @description Mail nothing more.
+         */
+        delete: operations["delete_mailbox"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/mailbox/confirm": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Confirm Mailbox
+         * @description Confirm the mailbox with the code that was mailed.
+         */
+        post: operations["confirm_mailbox"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/read": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Mark Notifications Read
+         * @description Mark notifications read, all up to an id or some by their ids, and return how many are left.
+         */
+        post: operations["mark_notifications_read"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/notifications/unread": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Count Unread Notifications
+         * @description Return how many notifications wait to be read.
+         */
+        get: operations["count_unread_notifications"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/ops/alarms/{alarm_id}/clear": {
         parameters: {
             query?: never;
@@ -1796,6 +1904,110 @@ export interface paths {
          * @description Relay the local token's faucet for the caller, once a minute; 404 wherever the USDC is real.
          */
         post: operations["give"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Webhooks
+         * @description List the caller's webhooks.
+         */
+        get: operations["list_webhooks"];
+        put?: never;
+        /**
+         * Add Webhook
+         * @description Have notifications sent to a URL, signed with a secret that is shown this once.
+         */
+        post: operations["add_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /**
+         * Delete Webhook
+         * @description Send nothing more to a webhook.
+         */
+        delete: operations["delete_webhook"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/dispatches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Dispatches
+         * @description List what was sent to a webhook with every try, newest first.
+         */
+        get: operations["list_dispatches"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/dispatches/{dispatch_id}/again": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Send Dispatch Again
+         * @description Send something again, under its old id.
+         */
+        post: operations["send_dispatch_again"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/webhooks/{webhook_id}/ping": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ping Webhook
+         * @description Have a message sent to a webhook that tells of nothing.
+         */
+        post: operations["ping_webhook"];
         delete?: never;
         options?: never;
         head?: never;
@@ -2677,6 +2889,14 @@ export interface components {
             unclaimed_units: string;
         };
         /**
+         * CodeIn
+         * @description The code that was mailed.
+         */
+        CodeIn: {
+            /** Code */
+            code: string;
+        };
+        /**
          * CommitIn
          * @description The fields of `BidCommit(taskHash,commitment,validUntil)` and its signature.
          *
@@ -3047,6 +3267,35 @@ export interface components {
              * @constant
              */
             x402Version: 2;
+        };
+        /**
+         * DispatchOut
+         * @description A notification on its way to a webhook. `id` stays the same over all tries.
+         */
+        DispatchOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kind */
+            kind: components["schemas"]["NoticeKind"] | "ping";
+            /** Next Try At */
+            next_try_at: string | null;
+            /** Notification Id */
+            notification_id: number | null;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "waiting" | "sent" | "dead";
+            /** Tries */
+            tries: components["schemas"]["TryOut"][];
         };
         /**
          * DisputeIn
@@ -3722,6 +3971,30 @@ export interface components {
             rests_until: string | null;
         };
         /**
+         * MailboxIn
+         * @description Where to mail notifications, and which kinds; all where `kinds` is null.
+         */
+        MailboxIn: {
+            /** Address */
+            address: string;
+            /** Kinds */
+            kinds?: components["schemas"]["NoticeKind"][] | null;
+        };
+        /**
+         * MailboxOut
+         * @description The caller's mailbox. Nothing but the code is sent there before it is confirmed.
+         */
+        MailboxOut: {
+            /** Address */
+            address: string | null;
+            /** Available */
+            available: boolean;
+            /** Confirmed */
+            confirmed: boolean;
+            /** Kinds */
+            kinds: components["schemas"]["NoticeKind"][] | null;
+        };
+        /**
          * Manifest
          * @description What `deliverable_hash` commits to: keccak256 of its RFC 8785 JSON, files sorted by name.
          */
@@ -3776,6 +4049,28 @@ export interface components {
             voucher_urls: string[];
         };
         /**
+         * NewWebhookOut
+         * @description A webhook just made, with the secret its messages are signed with. It is shown this once.
+         */
+        NewWebhookOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kinds */
+            kinds: components["schemas"]["NoticeKind"][] | null;
+            /** Secret */
+            secret: string;
+            /** Url */
+            url: string;
+        };
+        /**
          * NodeOut
          * @description A node the workers use, as they found it lately.
          */
@@ -3817,6 +4112,57 @@ export interface components {
             statement: string;
             /** Uri */
             uri: string;
+        };
+        /**
+         * NoticeKind
+         * @description What a notification is about.
+         * @enum {string}
+         */
+        NoticeKind: "bid_received" | "bid_sealed" | "bid_withdrawn" | "showing_wanted" | "outbid" | "awarded" | "acceptance_wanted" | "payment_wanted" | "payment_failed" | "funded" | "delivered" | "evaluation_ending" | "released" | "rejected" | "refunded" | "split_offered" | "split" | "given_back" | "lapsed" | "expired" | "cancelled" | "dispute_opened" | "answer_wanted" | "dispute_answered" | "vote_wanted" | "reveal_wanted" | "appeal_open" | "ruling" | "slashed" | "score_dropped" | "suspended" | "returned" | "transaction_failed" | "alarm";
+        /**
+         * NotificationCreated
+         * @description The account was told something. Sent to it alone.
+         */
+        NotificationCreated: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            notification: components["schemas"]["NotificationOut"];
+            /** Seq */
+            seq: number;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "notification.created";
+        };
+        /**
+         * NotificationOut
+         * @description What the account was told of one event.
+         */
+        NotificationOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Deal Id */
+            deal_id: string | null;
+            /** Facts */
+            facts: {
+                [key: string]: string;
+            };
+            /** Id */
+            id: number;
+            kind: components["schemas"]["NoticeKind"];
+            /** Read */
+            read: boolean;
+            /** Sentence */
+            sentence: string;
+            /** Task Id */
+            task_id: string | null;
         };
         /**
          * OnChainOut
@@ -3990,6 +4336,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[DispatchOut] */
+        Page_DispatchOut_: {
+            /** Items */
+            items: components["schemas"]["DispatchOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[EpochOut] */
         Page_EpochOut_: {
             /** Items */
@@ -4008,6 +4361,13 @@ export interface components {
         Page_LeaderOut_: {
             /** Items */
             items: components["schemas"]["LeaderOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
+        /** Page[NotificationOut] */
+        Page_NotificationOut_: {
+            /** Items */
+            items: components["schemas"]["NotificationOut"][];
             /** Next Cursor */
             next_cursor?: string | null;
         };
@@ -4299,6 +4659,16 @@ export interface components {
             score: number;
             /** base units of USDC */
             settled_units: string;
+        };
+        /**
+         * ReadIn
+         * @description Which notifications are read: all up to an id, or some by their ids.
+         */
+        ReadIn: {
+            /** Ids */
+            ids?: number[] | null;
+            /** Up To */
+            up_to?: number | null;
         };
         /**
          * ReasonIn
@@ -4719,7 +5089,7 @@ export interface components {
             /** bytes as hex */
             signature: string;
         };
-        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
+        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["NotificationCreated"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * ServiceOut
          * @description Where something is reached, as ERC-8004 lists it.
@@ -5365,6 +5735,33 @@ export interface components {
             target: components["schemas"]["TaskState"];
         };
         /**
+         * TryOut
+         * @description One try to send something.
+         */
+        TryOut: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            /** Milliseconds */
+            milliseconds: number;
+            /** Number */
+            number: number;
+            /** Problem */
+            problem: ("address_refused" | "no_answer" | "too_slow" | "answer_unusable" | "status" | "mail_refused") | null;
+            /** Status */
+            status: number | null;
+        };
+        /**
+         * UnreadOut
+         * @description How many notifications wait to be read; counting ends at 1000.
+         */
+        UnreadOut: {
+            /** Unread */
+            unread: number;
+        };
+        /**
          * VerdictIn
          * @description `MicroVerdict(orderHash,deliverableHash,accepted,reason)` by the session key; reason 0 when accepted.
          */
@@ -5496,6 +5893,36 @@ export interface components {
              */
             task_id: string;
             why: components["schemas"]["Why"];
+        };
+        /**
+         * WebhookIn
+         * @description Where to send notifications, and which kinds; all where `kinds` is null.
+         */
+        WebhookIn: {
+            /** Kinds */
+            kinds?: components["schemas"]["NoticeKind"][] | null;
+            /** Url */
+            url: string;
+        };
+        /**
+         * WebhookOut
+         * @description A webhook of the caller's.
+         */
+        WebhookOut: {
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /**
+             * Id
+             * Format: uuid
+             */
+            id: string;
+            /** Kinds */
+            kinds: components["schemas"]["NoticeKind"][] | null;
+            /** Url */
+            url: string;
         };
         /**
          * WeightsOut
@@ -7279,6 +7706,232 @@ export interface operations {
             };
         };
     };
+    list_notifications: {
+        parameters: {
+            query?: {
+                unread?: boolean;
+                kind?: components["schemas"]["NoticeKind"] | null;
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_NotificationOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_mailbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailboxOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    set_mailbox: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["MailboxIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailboxOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_mailbox: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    confirm_mailbox: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["CodeIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["MailboxOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    mark_notifications_read: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnreadOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    count_unread_notifications: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UnreadOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     clear_alarm: {
         parameters: {
             query?: never;
@@ -8752,6 +9405,202 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IntentOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_webhooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["NewWebhookOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_dispatches: {
+        parameters: {
+            query?: {
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_DispatchOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    send_dispatch_again: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                webhook_id: string;
+                dispatch_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DispatchOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ping_webhook: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DispatchOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

@@ -46,7 +46,16 @@ export function useSignOut() {
     await endpoints.logout()
     localStorage.removeItem(MARK)
     client.setQueryData(keys.session, null)
-    for (const key of [keys.deals(), keys.pools, keys.sessionKey, keys.transactions, keys.receipts()])
+    for (const key of [
+      keys.deals(),
+      keys.pools,
+      keys.sessionKey,
+      keys.transactions,
+      keys.receipts(),
+      keys.notifications(),
+      keys.webhooks,
+      keys.mailbox,
+    ])
       client.removeQueries({ queryKey: key })
   }
 }

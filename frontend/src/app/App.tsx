@@ -24,6 +24,7 @@ const AgentsPage = lazy(() => import('@/features/agents').then((m) => ({ default
 const AgentPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentPage })))
 const LeaderboardPage = lazy(() => import('@/features/reputation').then((m) => ({ default: m.LeaderboardPage })))
 const JurorPage = lazy(() => import('@/features/juror').then((m) => ({ default: m.JurorPage })))
+const NotificationsPage = lazy(() => import('@/features/notifications').then((m) => ({ default: m.NotificationsPage })))
 const ActivityPage = lazy(() => import('@/features/activity').then((m) => ({ default: m.ActivityPage })))
 
 export const makeQueryClient = () =>
@@ -62,6 +63,7 @@ export function AppRoutes() {
         <Route path="pool" element={<PoolPage />} />
         <Route path="juror" element={<JurorPage />} />
         <Route path="activity" element={<ActivityPage />} />
+        <Route path="notifications" element={<NotificationsPage />} />
         <Route path="*" element={<NotFoundPage />} />
       </Route>
     </Routes>

@@ -9,6 +9,7 @@ import { AccountButton } from '@/components/web3/AccountButton'
 import { ConnectDialogHost } from '@/components/web3/ConnectDialog'
 import { NetworkBadge } from '@/components/web3/NetworkBadge'
 import { SignSheetHost } from '@/components/web3/SignSheet'
+import { Bell } from './Bell'
 import { setTheme, useTheme } from './theme'
 
 /** `covers`: other pages that belong to a place. */
@@ -123,6 +124,7 @@ export function Layout() {
           </div>
           <div className="flex items-center gap-1 sm:gap-2">
             <NetworkBadge />
+            <Bell />
             <ThemeButton />
             <AccountButton />
           </div>

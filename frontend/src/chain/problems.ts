@@ -78,6 +78,14 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
   },
   quarantine_changed: { sentence: 'The key is quarantined for another reason by now.', todo: 'Look again.' },
   key_not_settled: { sentence: 'What the chain has of this key is not final yet.', todo: 'Try again in a minute.' },
+  webhook_refused: {
+    sentence: 'Webhooks are not sent to this URL.',
+    todo: 'Use an https URL at a public address, without user and fragment.',
+  },
+  too_many_webhooks: { sentence: 'You have as many webhooks as an account may have.', todo: 'Delete one first.' },
+  mail_off: { sentence: 'This service sends no mail.', todo: 'Use a webhook.' },
+  mail_limit: { sentence: 'Too many codes were mailed today.', todo: 'Try again tomorrow.' },
+  code_wrong: { sentence: 'This is not the code that was mailed, or it is too old.', todo: 'Have another one sent.' },
   key_in_foreign_use: {
     sentence: "Somebody else's transaction of this key waits for a block.",
     todo: 'Find out who holds the key before it is used again.',

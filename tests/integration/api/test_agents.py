@@ -168,6 +168,11 @@ def test_a_suspended_agent_neither_bids_nor_is_given_work_until_it_may_return(ho
     [again, first] = host.client().get("/agents/rude/suspensions").json()
     assert (again["reason"], again["ended_at"]) == ("Again.", None)
     assert (first["ended_reason"], first["ended_by"]) == ("It has apologised.", checksum(operator.address))
+    told = [row["sentence"] for row in agent.http.get("/notifications").json()["items"]]
+    assert told[1:] == [
+        "Your suspension is over: It has apologised.",
+        "An operator has suspended you, and you cannot bid: It sends threats to buyers.",
+    ]
     operator.http.post("/agents/rude/return", json=body)
     buyer.http.post(f"/tasks/{task['id']}/cancel")
 

@@ -97,6 +97,8 @@ def test_a_silent_agent_loses_and_the_bond_comes_back(court: Court) -> None:
     # the price is back, the bond too, and half of the whole stake that was lost
     assert balances(court)[0] == before[0] + PRICE
     assert ("rate", "buyer") in actions(court, deal)
+    assert world.told(world.buyer.address, deal)[3:] == ["dispute_opened", "refunded"]
+    assert world.told(world.agent.address, deal)[3:] == ["answer_wanted", "refunded", "slashed"]
 
 
 def test_an_answered_dispute_is_ruled_by_jurors_and_carried_out_by_the_keeper(court: Court) -> None:
@@ -134,6 +136,12 @@ def test_an_answered_dispute_is_ruled_by_jurors_and_carried_out_by_the_keeper(co
     final = court.out(deal).escrow.dispute  # type: ignore[union-attr]
     assert final is not None
     assert (final.ruling, final.outcome, final.arbiter_period) == ("agent", "won", "solved")
+    both = ["appeal_open", "ruling", "released"]
+    assert world.told(world.buyer.address, deal)[3:] == ["dispute_opened", "dispute_answered", *both]
+    assert world.told(world.agent.address, deal)[3:] == ["answer_wanted", *both]
+    drawn = world.sql("SELECT DISTINCT juror FROM chain.arbiter_ballot WHERE seats > 0")
+    jurors = "SELECT account FROM app.notification WHERE kind = 'vote_wanted' AND task_id = :t"
+    assert set(world.sql(jurors, t=deal.task_id)) == set(drawn) != set()
 
 
 def test_jurors_are_settled_and_rounds_swept_by_the_keeper(court: Court) -> None:

@@ -28,6 +28,8 @@ def test_an_escrow_deal_pays_the_agent_price_minus_fee(world: World) -> None:
     assert paid - world.usdc_of(world.buyer.address) == 25 * USDC
     assert world.one("SELECT state FROM app.authorization WHERE deal_id = :id", id=deal.id) == "used"
     assert world.one("SELECT live FROM app.deal WHERE id = :id", id=deal.id) is False
+    assert world.told(world.buyer.address, deal) == ["payment_wanted", "funded", "delivered", "released"]
+    assert world.told(world.agent.address, deal) == ["awarded", "acceptance_wanted", "funded", "released"]
 
 
 def test_silence_after_delivery_releases_by_the_keeper(world: World) -> None:
@@ -40,7 +42,12 @@ def test_silence_after_delivery_releases_by_the_keeper(world: World) -> None:
     sweeps.keep(world.machine)
     world.turn()
     assert world.state(deal) == "delivered", "the challenge clock still runs"
-    world.later(world.ctx.constants.challenge_period_seconds + 10)
+    assert "evaluation_ending" not in world.told(world.buyer.address, deal)
+    world.later(world.ctx.constants.challenge_period_seconds - 10)
+    sweeps.keep(world.machine)
+    sweeps.keep(world.machine)
+    assert world.told(world.buyer.address, deal)[2:] == ["delivered", "evaluation_ending"]
+    world.later(20)
     sweeps.keep(world.machine)
     sweeps.keep(world.machine)
     world.until(lambda: world.state(deal) == "completed", "completed")

@@ -1,0 +1,1 @@
+"""What accounts are told: an inbox for each, and copies of it to webhooks and mailboxes."""
