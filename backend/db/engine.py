@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.orm import Session, sessionmaker
 
 from backend.db.redact import redact_errors
-from backend.errors import Unavailable
+from backend.errors import InvalidInput, Unavailable
 
 T = TypeVar("T")
 
@@ -34,6 +34,8 @@ POOL_WAIT_SECONDS: Final = 5
 _RETRYABLE: Final = frozenset(
     {"40001", "40P01", "55P03", "57014", "53300", "57P01", "57P02", "57P03", "42P01", "3F000"}
 )
+_UNSTORABLE: Final = frozenset({"22021", "22P05"})
+"""A character that text, or JSON, cannot hold in PostgreSQL: zero."""
 
 
 def async_url(url: str) -> URL:
@@ -99,7 +101,10 @@ def sqlstate_of(error: DBAPIError) -> str | None:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turn errors that a retry may cure into `Unavailable`; every other database error stays an internal error."""
+    """Turn errors that a retry may cure into `Unavailable`, and texts that cannot be stored into `InvalidInput`.
+
+    Every other database error stays an internal error.
+    """
     try:
         yield
     except DBAPIError as error:
@@ -107,6 +112,8 @@ def _translated() -> Iterator[None]:
         lost = isinstance(error, OperationalError | InterfaceError) and (state is None or state.startswith("08"))
         if lost or error.connection_invalidated or state in _RETRYABLE:
             raise Unavailable("The database did not finish the request; try again.") from error
+        if state in _UNSTORABLE:
+            raise InvalidInput("A text holds a character that cannot be stored.") from error
         raise
     except (OSError, TimeoutError) as error:
         raise Unavailable("The database does not answer.") from error

@@ -51,6 +51,15 @@ def test_unknown_fields_and_broken_bodies_are_malformed_and_not_echoed(host: Hos
     assert code_of(answer) == (422, "invalid_input")
 
 
+@pytest.mark.parametrize("field", ["title", "description"])
+def test_a_text_the_database_cannot_hold_is_malformed_and_stores_nothing(host: Host, field: str) -> None:
+    buyer, before = host.wallet(), host.count("app.task")
+    answer = buyer.http.post("/tasks/submit", json=task_body(**{field: "before\0after"}))
+    assert code_of(answer) == (422, "invalid_input")
+    assert host.count("app.task") == before
+    assert code_of(host.client().get("/tasks", params={"q": "a\0b"})) == (422, "invalid_input")
+
+
 def test_posting_needs_a_session(host: Host) -> None:
     before = host.count("app.task")
     assert code_of(host.client().post("/tasks/submit", json=task_body())) == (401, "unauthenticated")

@@ -9,6 +9,7 @@ import { useAccess } from '@/chain/useAccess'
 import { Badge, type Tone } from '../ui/Badge'
 import { Button } from '../ui/Button'
 import { CopyButton } from '../ui/CopyButton'
+import { cn } from '../ui/cn'
 import { Dialog } from '../ui/Dialog'
 import { ActionError, Notice } from '../ui/States'
 
@@ -96,7 +97,9 @@ export function NetworkBadge() {
         className="flex min-h-10 items-center rounded-control px-1 hover:bg-sunken"
       >
         <Badge tone={wrong ? 'warn' : 'chain'}>
-          <span className="max-w-24 truncate sm:max-w-none">{wrong ? 'Wrong network' : network.name}</span>
+          <span className={cn('max-w-24 truncate sm:max-w-none', !wrong && 'max-[430px]:hidden')}>
+            {wrong ? 'Wrong network' : network.name}
+          </span>
         </Badge>
       </button>
       {open && <NetworkDialog onClose={() => setOpen(false)} />}
