@@ -122,7 +122,9 @@ def _entry(upload: Upload) -> FileEntry:
     return FileEntry(name=upload.name, sha256=upload.sha256, size=upload.size, media_type=upload.media_type)
 
 
-def _document(ctx: Context, buyer: bytes, posted: TaskIn, uploads: list[Upload], task_id: uuid.UUID) -> dict[str, Any]:
+def _document(
+    ctx: Context, buyer: bytes, posted: TaskIn, uploads: list[Upload], *, task_id: uuid.UUID, now: int
+) -> dict[str, Any]:
     try:
         return task_document(
             task_id=task_id,
@@ -135,7 +137,7 @@ def _document(ctx: Context, buyer: bytes, posted: TaskIn, uploads: list[Upload],
             budget_units=posted.budget_units,
             escrow_only=posted.escrow_only,
             deliver_within_seconds=posted.deliver_within_seconds,
-            auction_ends_at=moment(ctx.now() + posted.auction_seconds),
+            auction_ends_at=moment(now + posted.auction_seconds),
             input_files=[_entry(upload) for upload in uploads],
             chain_id=ctx.deployment.chain_id,
             escrow=ctx.deployment.escrow,
@@ -208,11 +210,11 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
     _require_verifier_fits(ctx, buyer, posted)
     uploads = files.require_uploads(session, buyer, posted.input_files)
     task_id = posted.id or new_id()
-    document = _document(ctx, buyer, posted, uploads, task_id)
+    now = ctx.now()
+    document = _document(ctx, buyer, posted, uploads, task_id=task_id, now=now)
     existing = session.execute(repo.by_id(task_id)).scalar_one_or_none()
     if existing is not None:
         return _repeat(existing, buyer, posted, document)
-    now = ctx.now()
     task = Task(
         id=task_id,
         buyer=buyer,

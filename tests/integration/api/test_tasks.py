@@ -60,6 +60,18 @@ def test_a_text_the_database_cannot_hold_is_malformed_and_stores_nothing(host: H
     assert code_of(host.client().get("/tasks", params={"q": "a\0b"})) == (422, "invalid_input")
 
 
+def test_a_second_that_passes_while_a_task_is_posted_changes_nothing(host: Host) -> None:
+    buyer, chosen = host.wallet(), {"id": new_uuid7()}
+    host.clock.step = 1
+    try:
+        task = buyer.post_task(**chosen)
+        again = buyer.post_task(**chosen)
+    finally:
+        host.clock.step = 0
+    assert again["task_hash"] == task["task_hash"]
+    assert task["document"]["auction_ends_at"] == task["auction_ends_at"]
+
+
 def test_posting_needs_a_session(host: Host) -> None:
     before = host.count("app.task")
     assert code_of(host.client().post("/tasks/submit", json=task_body())) == (401, "unauthenticated")
