@@ -35,6 +35,8 @@ class Outcome:
 
     suite: Suite
     seconds: float = 0.0
+    processor: float = 0.0
+    """Seconds of processor time, of all cores together."""
     counts: Counts = field(default_factory=Counts)
     ran: int = 0
     live: bool = True
@@ -108,8 +110,9 @@ def _run(runner: Runner, outcome: Outcome) -> None:
     RESULTS.mkdir(exist_ok=True)
     runner.report.unlink(missing_ok=True)
     started = time.monotonic()
-    code, output = _execute(runner, live=outcome.live)
+    code, output, processor = _execute(runner, live=outcome.live)
     seconds = time.monotonic() - started
+    outcome.processor += processor
     if code == NOTHING_COLLECTED and runner.counts is not None:
         _say(f"  {outcome.suite.name}: {runner.name} is skipped: it holds no tests yet")
         return
@@ -124,11 +127,16 @@ def _run(runner: Runner, outcome: Outcome) -> None:
             _say(output)
     lines = summary_lines(output) if runner.counts is not None else []
     outcome.summaries += [f"{runner.name}: {line}" for line in lines]
-    _say(f"  {runner.name:<34} {seconds:6.1f} s   {'ok' if code == 0 else 'FAILED'}")
+    ending = "ok" if code == 0 else "FAILED"
+    _say(f"  {runner.name:<34} {seconds:6.1f} s   {ending}   {processor:.1f} s of processor time")
 
 
-def _execute(runner: Runner, *, live: bool) -> tuple[int, str]:
-    """Run the command; show its output (unless quiet), as it comes when `live`, and return it."""
+def _execute(runner: Runner, *, live: bool) -> tuple[int, str, float]:
+    """Run the command and show its output (unless quiet), as it comes when `live`.
+
+    Returns its exit code, its output and the processor time of it and of what it waited for; servers that were told to
+    go away later are not in it.
+    """
     process = subprocess.Popen(
         runner.command,
         cwd=ROOT,
@@ -147,19 +155,22 @@ def _execute(runner: Runner, *, live: bool) -> tuple[int, str]:
             _say(line)
     if not live and not runner.quiet:
         _say("".join(lines))
-    return process.wait(), "".join(lines)
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    return process.returncode, "".join(lines), usage.ru_utime + usage.ru_stime
 
 
 def report(outcomes: Sequence[Outcome]) -> int:
     """Print the table, the runners' own summaries and the closing line; return the exit code."""
     total = sum((outcome.counts for outcome in outcomes), Counts())
-    print(f"\n  {'suite':<14}{'seconds':>9}{'budget':>9}{'passed':>9}{'failed':>9}{'skipped':>9}")
+    print(f"\n  {'suite':<14}{'seconds':>9}{'cpu':>9}{'budget':>9}{'passed':>9}{'failed':>9}{'skipped':>9}")
     for outcome in outcomes:
         counts, suite = outcome.counts, outcome.suite
         late = "  over budget" if outcome.seconds > suite.budget else ""
         numbers = f"{counts.passed:>9}{counts.failed:>9}{counts.skipped:>9}"
-        print(f"  {suite.name:<14}{outcome.seconds:>9.1f}{suite.budget:>9}{numbers}{late}")
-    print(f"  {'total':<14}{'':>9}{'':>9}{total.passed:>9}{total.failed:>9}{total.skipped:>9}\n")
+        print(f"  {suite.name:<14}{outcome.seconds:>9.1f}{outcome.processor:>9.1f}{suite.budget:>9}{numbers}{late}")
+    processor = sum(outcome.processor for outcome in outcomes)
+    print(f"  {'total':<14}{'':>9}{processor:>9.1f}{'':>9}{total.passed:>9}{total.failed:>9}{total.skipped:>9}\n")
     for outcome in outcomes:
         for line in outcome.summaries:
             print(line)
