@@ -54,8 +54,9 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
     winner = next(bid for bid in bids if bid.bid_hash == found.bid_hash)
     price = f"{checksum(winner.agent)}, {format_usdc(winner.amount_units)} USDC"
     if found.decided_by == "order":
-        check_order_award(task, bids, found, chain, await market.task_order(task_id))
-        _same("the buyer has signed a price at or below which a bid wins at once, and this one is")
+        check_order_award(task, bids, found, chain, await market.task_order(task_id), earlier=awards[:-1])
+        _same("the buyer has signed a price at or below which a bid wins at once, and this was the first")
+        _believed("when the bids and the order came")
         click.echo(f"  winner        {price}")
     elif found.decided_by == "buyer" and record is None:
         click.echo(f"  winner        {price}, as the buyer chose")

@@ -133,6 +133,7 @@ class TaskOrder(Model):
     valid_until: int
     salt: Hash
     signature: Signature
+    created_at: dt.datetime
 
 
 class Award(Model):

@@ -77,11 +77,17 @@ def _same_sealed(bids: Sequence[models.Bid], commits: Sequence[models.Commit]) -
 
 
 def check_order_award(
-    task: models.Task, bids: Sequence[models.Bid], award: models.Award, chain: Chain, order: models.TaskOrder
+    task: models.Task,
+    bids: Sequence[models.Bid],
+    award: models.Award,
+    chain: Chain,
+    order: models.TaskOrder,
+    *,
+    earlier: Sequence[models.Award] = (),
 ) -> None:
-    """Check that the buyer has signed the order by which a bid won at once, and that the bid is within its price.
+    """Check that the buyer has signed the order by which a bid won at once, and that it was the first within its price.
 
-    Raises Mismatch.
+    `earlier` are the task's awards before this one: their bids have had their turn. Raises Mismatch.
     """
     message = TaskOrder(
         task_hash=task.task_hash,
@@ -96,6 +102,21 @@ def check_order_award(
     winner = next(bid for bid in bids if bid.bid_hash == award.bid_hash)
     if winner.amount_units > order.max_units:
         raise Mismatch("The bid that won is above the price the buyer has signed.")
+    newest = {bid.agent: bid for bid in sorted(bids, key=lambda bid: bid.seq) if bid.seq <= award.bid_count}
+    had_their_turn = _awarded(task.task_hash, earlier, chain)
+    for bid in newest.values():
+        if bid.withdrawn or bid.seq >= winner.seq or bid.amount_units > order.max_units:
+            continue
+        if bid.bid_hash not in had_their_turn and bid.valid_until > _latest_award(order, winner, earlier):
+            raise Mismatch(f"The bid of {checksum(bid.agent)} came earlier and was within the price.")
+
+
+def _latest_award(order: models.TaskOrder, winner: models.Bid, earlier: Sequence[models.Award]) -> float:
+    """Return the unix second by which the bid had won: at once, unless others had to give the work back before.
+
+    The service says when the order and the bid came; nobody has signed that.
+    """
+    return order.valid_until if earlier else max(order.created_at, winner.received_at).timestamp()
 
 
 def check_record(
@@ -185,13 +206,16 @@ def _same_bids(
 
 
 def _lapsed_before(award: models.Award, earlier: Sequence[models.Award], offers: Sequence[Offer], chain: Chain) -> None:
-    awarded = set()
-    for one in earlier:
-        check_award(one, chain)
-        if one.task_hash == award.task_hash:
-            awarded.add(one.bid_hash)
+    awarded = _awarded(award.task_hash, earlier, chain)
     if any(offer.lapsed and offer.bid_hash not in awarded for offer in offers):
         raise Mismatch("The record passes over a bid as lapsed that was never awarded.")
+
+
+def _awarded(task_hash: bytes, awards: Sequence[models.Award], chain: Chain) -> set[bytes]:
+    """Return the bids that awards of a task name, all of them signed. Raises Mismatch."""
+    for one in awards:
+        check_award(one, chain)
+    return {one.bid_hash for one in awards if one.task_hash == task_hash}
 
 
 def _no_scores_from_nowhere(task: models.Task, contest: Contest, offers: Sequence[Offer]) -> None:

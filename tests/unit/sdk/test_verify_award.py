@@ -14,11 +14,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from aicp.abi.reputation import ScoreLeaf
-from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt, BidWithdrawal
+from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt, BidWithdrawal, TaskOrder
 from aicp.cli.main import cli
 from aicp.client import Market, models
 from aicp.client.errors import Mismatch
-from aicp.client.verify_award import check_bids, check_record, check_scores
+from aicp.client.verify_award import check_bids, check_order_award, check_record, check_scores
 from aicp.rules.awarding import DEFAULT_WEIGHTS, Contest, Offer, award_record, follows, inputs_hash, read_record
 from aicp.rules.bids import bids_root
 from aicp.rules.documents import task_hash
@@ -215,6 +215,50 @@ def test_a_bid_passed_over_as_lapsed_was_awarded_before() -> None:
         check_record(task(), READ, award(0), CHAIN, published, earlier=[award(1)])
     decided = check_record(task(), READ, award(0), CHAIN, published, earlier=[award(2)])
     assert decided.ranking.excluded == ((READ[2].bid_hash, "lapsed"),)
+
+
+def order(units: int, **changes: Any) -> models.TaskOrder:
+    message = TaskOrder(
+        task_hash=TASK, buyer=BUYER.address, max_amount=units, valid_until=NOW + 9_000, salt=keccak(b"order")
+    )
+    digest = message.digest(CHAIN.marketplace)
+    told: dict[str, Any] = {
+        "order_hash": hex0x(digest),
+        "max_units": str(units),
+        "valid_until": message.valid_until,
+        "salt": hex0x(message.salt),
+        "signature": hex0x(BUYER.sign_digest(digest)),
+        "created_at": dt.datetime.fromtimestamp(NOW, dt.UTC).isoformat(),
+    }
+    return models.TaskOrder.read(told | changes)
+
+
+def bids_with(changes: dict[int, dict[str, Any]]) -> list[models.Bid]:
+    return [models.Bid.read(one | changes.get(place, {})) for place, one in enumerate(BIDS)]
+
+
+def test_the_first_bid_within_the_signed_price_has_won() -> None:
+    check_order_award(task(), READ, award(1), CHAIN, order(19_000_000))
+    check_order_award(task(), READ, award(0), CHAIN, order(20_000_000))
+    with pytest.raises(Mismatch, match="came earlier and was within"):
+        check_order_award(task(), READ, award(2), CHAIN, order(19_000_000))
+    with pytest.raises(Mismatch, match="above the price"):
+        check_order_award(task(), READ, award(0), CHAIN, order(19_000_000))
+    with pytest.raises(Mismatch, match="not signed by the buyer"):
+        check_order_award(task(), READ, award(1), CHAIN, order(19_000_000, max_units="20000000"))
+
+
+def test_an_earlier_bid_that_did_not_count_is_no_ground() -> None:
+    asked = order(19_000_000)
+    expired = dt.datetime.fromtimestamp(NOW + 7_200, dt.UTC).isoformat()
+    for reason in ({1: {"withdrawn": True}}, {2: {"agent": BIDS[1]["agent"]}}, {2: {"received_at": expired}}):
+        check_order_award(task(), bids_with(reason), award(2), CHAIN, asked)
+
+
+def test_a_bid_that_was_awarded_before_has_had_its_turn() -> None:
+    check_order_award(task(), READ, award(2), CHAIN, order(19_000_000), earlier=[award(1)])
+    with pytest.raises(Mismatch):
+        check_order_award(task(), READ, award(2), CHAIN, order(19_000_000), earlier=[award(1, bid_count=2)])
 
 
 def epoch_file(**scores: int) -> models.EpochFile:
