@@ -296,7 +296,7 @@ GUARDS: Final = (
         *("P11", "what waits is bounded", outside.more_than_it_takes),
         rewritten(
             "backend.payments.engine:Engine.offer",
-            ("self._writer.waiting + len(self._looking) - self._batched >= MOST_WAITING", "False"),
+            ("self._single >= MOST_WAITING", "False"),
         ),
     ),
 )

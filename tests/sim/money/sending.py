@@ -371,7 +371,7 @@ def seventeenth(stage: Stage) -> None:
     """More is asked for than a pool keeps for one account: it waits, and no pool refuses anything."""
     one_key(stage)
     for _ in range(20):
-        stage.market.deposit(purse(), 10_000)
+        stage.market.deposit(purse(), 1_000_000)
     for _ in range(3):
         stage.sweep()
     require(refusals(stage, "txpool is full") == 0, "a pool had no room")

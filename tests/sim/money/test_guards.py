@@ -30,6 +30,12 @@ def test_every_row_of_the_fault_table_has_a_guard() -> None:
     assert {guard.row for guard in GUARDS} == ROWS
 
 
+def test_every_guard_is_still_where_it_is_taken_from(monkeypatch: pytest.MonkeyPatch) -> None:
+    for guard in GUARDS:
+        with monkeypatch.context() as patch:
+            guard.remove(patch)
+
+
 @pytest.mark.long
 def test_the_guard_holds(guard: Guard, stage: Stage) -> None:
     guard.scenario(stage)
