@@ -11,6 +11,12 @@ class AgentSuspended(Problem):
     status, code, title = 403, "agent_suspended", "The agent is suspended."
 
 
+class AgentUnavailable(Problem):
+    """The agent is suspended, so that nothing is bought of it; nothing was charged."""
+
+    status, code, title = 503, "agent_unavailable", "The agent is not available."
+
+
 class RegistrationOutdated(Conflict):
     """The market has a registration of this agent that was signed later, or another one of the same second."""
 

@@ -47,6 +47,7 @@ from backend.payments.engine import Engine
 from backend.payments.voucher_api import router as vouchers
 from backend.pricing.api import router as pricing
 from backend.reputation.api import router as reputation
+from backend.scheduler.api import offers_router as offers
 from backend.scheduler.api import router as scheduler
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
@@ -79,6 +80,7 @@ def api_router() -> APIRouter:
         wallet,
         reputation,
         agents,
+        offers,
         scheduler,
         pricing,
         notifications,

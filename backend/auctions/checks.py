@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from typing import Final
 
+from sqlalchemy.orm import Session
+
 from aicp.abi.typed_data import Bid
+from backend.agents import suspensions
+from backend.auctions.errors import BidderSuspended
+from backend.auctions.models import Bid as BidRow
 from backend.context import Context
 from backend.db.times import unix
 from backend.domain.task_states import BIDDABLE, TaskState
@@ -36,9 +41,19 @@ def require_lifetime(ctx: Context, valid_until: int) -> None:
         raise BidRefused("The bid is valid for longer than 30 days.")
 
 
-def require_offer(ctx: Context, task: Task, bid: Bid) -> None:
-    """Raise BidRefused unless price and time are within the task's limits."""
-    lowest, highest = ctx.constants.minimum_price_units, task.budget_units
+def require_unsuspended(session: Session, bid: BidRow) -> None:
+    """Raise BidderSuspended where the agent of a bid is suspended now."""
+    row = suspensions.open_of(session, [bid.agent]).get(bid.agent)
+    if row is not None:
+        raise BidderSuspended(
+            f"An operator has suspended the agent of this bid: {row.reason}",
+            what_to_do="Choose another bid.", since=row.since.isoformat(),
+        )  # fmt: skip
+
+
+def require_offer(ctx: Context, task: Task, bid: Bid, most_units: int | None = None) -> None:
+    """Raise BidRefused unless price and time are within the task's limits, and the price within `most_units`."""
+    lowest, highest = ctx.constants.minimum_price_units, task.budget_units if most_units is None else most_units
     if not lowest <= bid.amount <= highest:
         raise BidRefused(
             "The price is below the minimum or above the budget.",

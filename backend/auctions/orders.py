@@ -1,4 +1,7 @@
-"""Buyers' signed orders: a bid at or below the buy-now price wins at once, without asking the buyer again."""
+"""Buyers' signed orders: a bid at or below the buy-now price wins at once, without asking the buyer again.
+
+Where the scheduler offers the task, only the bid of the agent that is asked does.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import uuid
 from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import TaskOrder as OrderMessage
+from backend.agents import suspensions
 from backend.auctions import repo
 from backend.auctions.awards import award_bid, live_bids
 from backend.auctions.checks import require_running
@@ -16,10 +20,13 @@ from backend.context import Context
 from backend.db.times import moment
 from backend.domain.signatures import require_account
 from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired
+from backend.scheduler import bell
+from backend.scheduler.models import TaskOffer
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
 REASON = "the bid is within the price the buyer has signed"
+ASSIGNED = "assigned by the scheduler, within the price the buyer has signed"
 
 
 def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, posted: TaskOrderIn) -> TaskOrderOut:
@@ -61,7 +68,12 @@ def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, poste
     )
     session.add(order)
     session.flush()
-    within = [bid for bid in live_bids(session, ctx, task.id) if bid.amount_units <= order.max_units]
+    if tasks.options(task).instant:
+        session.execute(bell.ring())
+        return order_out(order)
+    live = live_bids(session, ctx, task.id)
+    suspended = suspensions.open_of(session, [bid.agent for bid in live])
+    within = [bid for bid in live if bid.amount_units <= order.max_units and bid.agent not in suspended]
     if within:
         first = min(within, key=lambda bid: bid.seq)
         award_bid(session, ctx, task, first, reason=REASON, decided_by="order")
@@ -75,6 +87,11 @@ def take(session: Session, ctx: Context, task: Task, bid: Bid) -> bool:
         return False
     award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
     return True
+
+
+def assign(session: Session, ctx: Context, task: Task, bid: Bid, offer: TaskOffer) -> None:
+    """Award the bid of the agent that the scheduler has asked; the caller has checked it against the offer."""
+    award_bid(session, ctx, task, bid, reason=f"{ASSIGNED} ({offer.why})", decided_by="order")
 
 
 def read(session: Session, task_id: uuid.UUID) -> TaskOrderOut:

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.awarding import Contest, Offer, award_record, rank
 from aicp.rules.specialties import task_specialty
+from backend.agents import suspensions
 from backend.auctions import repo
 from backend.auctions.awards import award_bid
 from backend.auctions.models import Award, Bid
@@ -21,6 +22,7 @@ from backend.auctions.sealed import require_shown
 from backend.context import Context
 from backend.db.times import unix
 from backend.deals.models import Deal
+from backend.deals.service import back_to_bids
 from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import WrongState
 from backend.reputation.standing import Standing, standing
@@ -100,13 +102,22 @@ def _offer(bid: Bid, known: Standing, lapsed: frozenset[bytes]) -> Offer:
 def award_by_rule(session: Session, ctx: Context, task: Task, *, reason: str) -> tuple[Award, Deal] | None:
     """Award an open task by its rule; None where no bid counts for it. The caller holds the task's lock.
 
+    The record has no word for a suspension. So where the bid of a suspended agent is the best, its award lapses at
+    once, and the next one passes over it as over every bid whose award has lapsed, which anybody can check.
+
     Raises WrongState while sealed bids may still be shown.
     """
     require_shown(session, ctx, task)
-    found = decide(session, ctx, task)
-    if found is None:
-        return None
-    return award_bid(session, ctx, task, found.bid, reason=reason, decided_by="rule", record=found.record)
+    while (found := decide(session, ctx, task)) is not None:
+        award, deal = award_bid(
+            session, ctx, task, found.bid, reason=reason, decided_by="rule", record=found.record
+        )  # fmt: skip
+        if not suspensions.open_of(session, [found.bid.agent]):
+            return award, deal
+        back_to_bids(session, ctx, deal, task, "the agent is suspended")
+        if TaskState(task.state) not in AWARDABLE:
+            break
+    return None
 
 
 def due_by_rule(session: Session, ctx: Context) -> list[uuid.UUID]:

@@ -19,7 +19,13 @@ from aicp.rules.primitives import hex0x
 from backend.agents.suspensions import require_free
 from backend.auctions import orders, repo, view
 from backend.auctions.awards import award_bid
-from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_running
+from backend.auctions.checks import (
+    require_bidder,
+    require_lifetime,
+    require_offer,
+    require_running,
+    require_unsuspended,
+)
 from backend.auctions.models import Award, Bid, BidCommit
 from backend.auctions.ruled import award_by_rule, decide
 from backend.auctions.schemas import BidIn, BidOut, CommitOut
@@ -33,6 +39,8 @@ from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import BidRefused, BidReplayed, Conflict, InvalidInput, NotFound, WrongState
 from backend.notifications import sources as notices
 from backend.outbox.service import emit
+from backend.scheduler import offers
+from backend.scheduler.errors import GivenByScheduler
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
@@ -40,7 +48,8 @@ from backend.tasks.models import Task
 def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, posted: BidIn) -> BidOut:
     """Take a signed bid of the signed-in agent and return it with the operator's receipt.
 
-    Raises NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, Forbidden, SignatureExpired,
+    A task that the scheduler offers takes the bid of the agent that is asked, and no other; it wins at once. Raises
+    NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, NotOffered, Forbidden, SignatureExpired,
     BidRefused.
     """
     task = tasks.get_for_update(session, task_id)
@@ -60,10 +69,13 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         raise BidReplayed(bid_hash=hex0x(bid_hash), what_to_do="Sign a new bid with another salt.")
     if task.reveal_ends_at is not None:
         raise BidRefused("Bids on this task are sealed.", what_to_do="Commit to the bid, and show it after the end.")
-    require_running(ctx, task)
+    options = tasks.options(task)
+    offer = offers.require_offered(session, ctx, task, agent) if options.instant else None
+    if offer is None:
+        require_running(ctx, task)
     require_bidder(task, agent)
     require_lifetime(ctx, message.valid_until)
-    require_offer(ctx, task, message)
+    require_offer(ctx, task, message, None if offer is None else offer.max_units)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1
     receipt = BidReceipt(bid_hash=bid_hash, seq=seq).digest(ctx.domains.marketplace)
     operator = ctx.operator
@@ -91,10 +103,12 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     session.flush()
     notices.bid_placed(session, ctx, task, bid)
     out = _announce(session, ctx, task, bid_hash)
-    options = tasks.options(task)
     if options.extension is not None:
         _extend(session, ctx, task, options.extension)
-    if options.buy_now_units is not None:
+    if offer is not None:
+        offers.close(session, ctx, offer, "bid", bid.bid_hash)
+        orders.assign(session, ctx, task, bid, offer)
+    elif options.buy_now_units is not None:
         orders.take(session, ctx, task, bid)
     return out
 
@@ -171,13 +185,15 @@ def award(
 
     Where the task names weights the buyer chooses only if no bid counts for the rule. Raises NotFound for anybody else,
     WrongState unless open and shown, Conflict when the bid does not count any more or the choice is the other's,
-    InvalidInput without a bid and without weights.
+    GivenByScheduler where that is the scheduler's, BidderSuspended, InvalidInput without a bid and without weights.
     """
     task = tasks.get_for_update(session, task_id)
     if task.buyer != buyer:
         raise NotFound("There is no such task of yours.")
     if TaskState(task.state) not in AWARDABLE:
         raise WrongState("Only an open task can be awarded.", state=task.state)
+    if tasks.options(task).instant:
+        raise GivenByScheduler(what_to_do="Wait for its offers, or cancel the task and post one with an auction.")
     if bid_hash is None:
         return task, *_by_rule(session, ctx, task)
     bid = session.execute(repo.by_hash(bid_hash)).scalar_one_or_none()
@@ -186,6 +202,7 @@ def award(
     require_shown(session, ctx, task)
     if decide(session, ctx, task) is not None:
         raise Conflict("The task is awarded by its rule.", what_to_do="Ask for the award without naming a bid.")
+    require_unsuspended(session, bid)
     made = award_bid(session, ctx, task, bid, reason="awarded by the buyer", decided_by="buyer")
     return task, *made
 

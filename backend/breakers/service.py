@@ -80,6 +80,27 @@ def report(session: Session, *, agent: bytes, turn: int, outcome: Outcome, now_m
     return _changed(session, row, after)
 
 
+def let_through(session: Session, agent: bytes, now_ms: int) -> int | None:
+    """Return the turn in which an agent may be asked now, None while it rests; one that never failed needs no row."""
+    row = session.execute(repo.locked(agent)).scalar_one_or_none()
+    if row is None:
+        return rules.Breaker().turn
+    after = rules.asked(row.breaker(), now_ms)
+    return None if after is None else _changed(session, row, after).breaker.turn
+
+
+def answered(session: Session, *, agent: bytes, turn: int, outcome: Outcome, now_ms: int, error: str) -> None:
+    """Note what became of what `let_through` has let through."""
+    if outcome == "bad" or session.execute(repo.locked(agent)).scalar_one_or_none() is not None:
+        report(session, agent=agent, turn=turn, outcome=outcome, now_ms=now_ms, error=error)
+
+
+def failed(session: Session, agent: bytes, now_ms: int, error: str) -> Known:
+    """Count a failure that belongs to no call: an agent did not do what it was paid or asked to sign for."""
+    turn = _locked(session, agent).turn
+    return report(session, agent=agent, turn=turn, outcome="bad", now_ms=now_ms, error=error)
+
+
 def reset(session: Session, agent: bytes) -> BreakerRow:
     """Close a breaker; return its row."""
     row = _locked(session, agent)

@@ -17,6 +17,7 @@ from backend.payments import models as payments
 from backend.payments import move_models as pool_moves
 from backend.reconciliation import models as reconciliation
 from backend.reputation import models as reputation
+from backend.scheduler import models as scheduler
 from backend.settlement import models as settlement
 from backend.tasks import models as tasks
 from backend.txm import models as txm
@@ -40,6 +41,7 @@ __all__ = [
     "pool_moves",
     "reconciliation",
     "reputation",
+    "scheduler",
     "settlement",
     "tasks",
     "txm",

@@ -1,4 +1,4 @@
-"""Clocks of deals nobody has paid: an agent who does not answer, a buyer who does not come back."""
+"""Clocks of deals nobody has paid: an agent who does not answer or falls silent, a buyer who does not come back."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.db.times import unix
-from backend.deals import repo, terms
+from backend.deals import failover, repo, terms
 from backend.deals.service import UNPAID, back_to_bids, holds_money
 from backend.domain.task_states import TaskState
 from backend.tasks import service as tasks
@@ -38,14 +38,15 @@ def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
     if task.state == TaskState.AWAITING_ACCEPTANCE.value and current is not None:
         if now <= current.acceptance_due + 1:
             return False
-        back_to_bids(session, ctx, deal, task, "the agent did not accept in time")
-        return True
+        return failover.without_agent(session, ctx, deal, task, "the agent did not accept in time")
     if now - unix(task.state_since) >= ctx.constants.awaiting_payment_seconds:
         back_to_bids(session, ctx, deal, task, "the buyer did not pay in time")
         return True
     if deal.path == "channel" and session.execute(repo.bid(deal.bid_hash)).scalar_one().valid_until < now:
         back_to_bids(session, ctx, deal, task, "the buyer did not order while the bid was valid")
         return True
+    if failover.has_fallen_silent(session, ctx, deal, task):
+        return failover.without_agent(session, ctx, deal, task, "the agent fell silent before it was paid")
     if current is not None and terms.have_passed(ctx, current):
         terms.lapse(session, ctx, current)
         tasks.announce_deal(session, task, deal.id, f"terms {hex0x(current.escrow_id)} lapsed unpaid")

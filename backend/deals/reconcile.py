@@ -16,13 +16,14 @@ from aicp.abi import escrow as abi
 from aicp.rules.primitives import Finality, hex0x
 from backend.context import Context
 from backend.db.times import moment
-from backend.deals import authorizations, repo, terms
+from backend.deals import authorizations, failover, repo, terms
 from backend.deals.models import Deal, EscrowTerms
-from backend.deals.service import back_to_bids, end
+from backend.deals.service import end
 from backend.domain.escrow_deal import (
     BEFORE_WORK,
     ChainFact,
     DealFacts,
+    FailOver,
     GoBackToBids,
     Move,
     SendAcceptance,
@@ -160,11 +161,14 @@ def _facts(session: Session, ctx: Context, task: Task, chain: Chain) -> DealFact
         acceptance_usable=usable,
         acceptance_failed=bool(sent) and IntentState(sent[0].state) in NOT_CARRIED_OUT,
         payment_failed=_payment_failed(session, row),
+        instant=tasks.options(task).instant,
     )
 
 
 def _fact(row: views.EscrowRow | None) -> ChainFact | None:
-    return None if row is None else ChainFact(status=row.status, outcome=row.outcome)
+    if row is None:
+        return None
+    return ChainFact(status=row.status, outcome=row.outcome, released=row.released_units > 0)
 
 
 def _payment_failed(session: Session, row: EscrowTerms) -> str | None:
@@ -207,17 +211,39 @@ def _take(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, 
             return bool(step.path)
         case SendAcceptance():
             return _send_acceptance(session, ctx, deal, task, chain)
+        case FailOver():
+            return _fail_over(session, ctx, deal, task, chain, step)
         case GoBackToBids():
-            authorizations.settle(session, task.id)
-            if task.state == TaskState.FUNDING.value:
-                tasks.move(
-                    session, ctx, task, TaskState.AWAITING_ACCEPTANCE, reason="cancelled before the acceptance",
-                    evidence=_evidence(chain), deal_id=deal.id,
-                )  # fmt: skip
-            back_to_bids(session, ctx, deal, task, "the money went back before the agent accepted")
-            return True
+            return _go_back_to_bids(session, ctx, deal, task, chain)
         case _:
             assert_never(step)
+
+
+def _fail_over(  # noqa: PLR0917
+    session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, step: FailOver
+) -> bool:
+    """Go on without an agent that has failed: on a final block alone, where other moves may go by a safe one."""
+    if not failover.money_is_back(session, deal):
+        return False
+    for target in step.path:
+        tasks.move(session, ctx, task, target, reason=step.reason, evidence=_evidence(chain), deal_id=deal.id)
+    return failover.fail_over(
+        session, ctx, deal, task, reason=step.reason, evidence=_evidence(chain), blamed=step.missed
+    )
+
+
+def _go_back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain) -> bool:
+    authorizations.settle(session, task.id)
+    if tasks.options(task).instant and not failover.money_is_back(session, deal):
+        return False
+    if task.state == TaskState.FUNDING.value:
+        tasks.move(
+            session, ctx, task, TaskState.AWAITING_ACCEPTANCE, reason="cancelled before the acceptance",
+            evidence=_evidence(chain), deal_id=deal.id,
+        )  # fmt: skip
+    # the buyer may have cancelled before the agent could accept
+    reason = "the money went back before the agent accepted"
+    return failover.without_agent(session, ctx, deal, task, reason, blamed=False)
 
 
 def _send_acceptance(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain) -> bool:

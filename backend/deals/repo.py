@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import Sequence
 from typing import Any, Literal
@@ -21,6 +22,7 @@ from backend.deals.models import (
     SplitOffer,
 )
 from backend.domain.task_states import TaskState
+from backend.payments.models import MicroOrder
 from backend.tasks.models import Task
 from backend.tasks.repo import live_bid
 from backend.txm.models import Intent
@@ -83,6 +85,16 @@ def of_party(
         there = tuple_(literal(after[0], Deal.created_at.type), literal(after[1], Deal.id.type))
         statement = statement.where(tuple_(Deal.created_at, Deal.id) < there)
     return statement.order_by(Deal.created_at.desc(), Deal.id.desc())
+
+
+def has_live_order(deal_id: uuid.UUID) -> Select[bool]:
+    """Whether the deal has an order that was paid, or may still be."""
+    return select(exists().where(MicroOrder.deal_id == deal_id, MicroOrder.state != "void"))
+
+
+def last_heard(agent: bytes) -> Select[dt.datetime | None]:
+    """When an agent was last heard of."""
+    return select(Agent.last_heartbeat).where(Agent.address == agent)
 
 
 def bid(bid_hash: bytes) -> Select[Bid]:

@@ -116,10 +116,16 @@ def start(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes) -> D
 
 
 def end(session: Session, deal: Deal, reason: str) -> None:
-    """Close a deal; its task has reached its end."""
+    """Close a deal, for good."""
     deal.live = False
     deal.ended_reason = reason
     session.flush()
+
+
+def leave(session: Session, deal: Deal, task: Task, reason: str) -> None:
+    """Close a deal whose task goes on without it; the caller moves the task."""
+    task.deal_id = None
+    end(session, deal, reason)
 
 
 def call_off(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> Task:
@@ -153,18 +159,19 @@ def holds_money(session: Session, deal: Deal) -> bool:
 
 
 def back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, reason: str) -> None:
-    """End a deal nobody has paid: the agent's slot is free, the task is open again for its other bids, or expires."""
+    """End a deal nobody has paid: the agent's slot is free, the task is open again for its other bids, or expires.
+
+    A task that the scheduler offers expires: it was not the agent that failed, see `failover` for that.
+    """
     row = terms.current(session, deal.id)
     if row is not None:
         terms.lapse(session, ctx, row)
-    deal.live = False
-    deal.ended_reason = reason
-    task.deal_id = None
-    session.flush()
+    leave(session, deal, task, reason)
     now = ctx.now()
     others = session.execute(repo.other_live_bid(task.id, deal.agent, now)).scalar_one()
     running = task.auction_ends_at > moment(now)
-    target = TaskState.OPEN if others or running else TaskState.EXPIRED
+    goes_on = (others or running) and not tasks.options(task).instant
+    target = TaskState.OPEN if goes_on else TaskState.EXPIRED
     tasks.move(session, ctx, task, target, reason=reason, evidence={"now": now}, deal_id=deal.id)
 
 

@@ -25,6 +25,8 @@ class ChainFact:
 
     status: EscrowStatus
     outcome: str | None = None
+    released: bool = False
+    """The agent has been paid a part of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +42,8 @@ class DealFacts:
     """Sending it was tried and failed."""
     payment_failed: str | None
     """Why the relayed payment will not happen, None while it may."""
+    instant: bool = False
+    """The scheduler offers the task: an agent that has failed does not end it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +64,17 @@ class GoBackToBids:
     """The money went back before anybody accepted: the deal is over, the task is not."""
 
 
-Step = Move | SendAcceptance | GoBackToBids
+@dataclass(frozen=True, slots=True)
+class FailOver:
+    """The agent has failed and the whole money went back: after these steps the task is open for the next agent."""
+
+    path: tuple[TaskState, ...]
+    reason: str
+    missed: bool
+    """The delivery was missed; else the agent gave the work back."""
+
+
+Step = Move | SendAcceptance | GoBackToBids | FailOver
 
 _OUTCOMES: Final[dict[str, TaskState]] = {
     "completed": S.COMPLETED,
@@ -105,7 +119,11 @@ def _on_settled(facts: DealFacts, fact: ChainFact) -> Step | None:
             return GoBackToBids() if facts.state in BEFORE_WORK else None
         case EscrowStatus.CLOSED:
             from_state = S.ASSIGNED if path else facts.state
-            return Move((*path, closed_state(fact.outcome, from_state)), f"escrow closed: {fact.outcome}")
+            target = closed_state(fact.outcome, from_state)
+            reason = f"escrow closed: {fact.outcome}"
+            if facts.instant and target in {S.EXPIRED, S.FAILED} and not fact.released:
+                return FailOver(path, reason, missed=target is S.EXPIRED)
+            return Move((*path, target), reason)
         case _:
             return None
 

@@ -18,6 +18,7 @@ class NoticeKind(StrEnum):
     BID_WITHDRAWN = "bid_withdrawn"
     SHOWING_WANTED = "showing_wanted"
     OUTBID = "outbid"
+    OFFERED = "offered"
     AWARDED = "awarded"
     ACCEPTANCE_WANTED = "acceptance_wanted"
     PAYMENT_WANTED = "payment_wanted"

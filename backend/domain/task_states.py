@@ -3,8 +3,9 @@
     open -> (revealing) -> awarded -> awaiting_acceptance -> awaiting_payment -> funding -> assigned -> running
          -> delivered -> completed | rejected | disputed -> completed | refunded | split
 
-Channel deals skip acceptance and funding: awarded -> awaiting_payment -> assigned. Every move names the fact that
-justifies it (a signature, a chain event, a clock); a move that is not in the table is refused.
+Channel deals skip acceptance and funding: awarded -> awaiting_payment -> assigned. A task that the scheduler offers
+goes back from assigned or running to open when its agent has failed and the money is the buyer's again. Every move
+names the fact that justifies it (a signature, a chain event, a clock); a move that is not in the table is refused.
 """
 
 from __future__ import annotations
@@ -47,8 +48,10 @@ TRANSITIONS: Final[dict[TaskState, frozenset[TaskState]]] = {
         {S.AWAITING_ACCEPTANCE, S.FUNDING, S.ASSIGNED, S.AWARDED, S.OPEN, S.CANCELLED, S.EXPIRED}
     ),
     S.FUNDING: frozenset({S.AWAITING_PAYMENT, S.AWAITING_ACCEPTANCE, S.ASSIGNED, S.EXPIRED}),
-    S.ASSIGNED: frozenset({S.RUNNING, S.DELIVERED, S.FAILED, S.EXPIRED, S.COMPLETED, S.REFUNDED, S.SPLIT, S.FUNDING}),
-    S.RUNNING: frozenset({S.DELIVERED, S.FAILED, S.EXPIRED, S.COMPLETED, S.REFUNDED, S.SPLIT}),
+    S.ASSIGNED: frozenset(
+        {S.RUNNING, S.DELIVERED, S.FAILED, S.EXPIRED, S.COMPLETED, S.REFUNDED, S.SPLIT, S.FUNDING, S.OPEN}
+    ),
+    S.RUNNING: frozenset({S.DELIVERED, S.FAILED, S.EXPIRED, S.COMPLETED, S.REFUNDED, S.SPLIT, S.OPEN}),
     S.DELIVERED: frozenset({S.COMPLETED, S.REJECTED, S.DISPUTED, S.REFUNDED, S.SPLIT, S.FAILED, S.RUNNING}),
     S.DISPUTED: frozenset({S.COMPLETED, S.REFUNDED, S.SPLIT}),
     S.COMPLETED: frozenset(),

@@ -15,6 +15,7 @@ _SENTENCES: Final[dict[NoticeKind, str]] = {
     NoticeKind.SHOWING_WANTED: "The auction of {title} is over; show your sealed bid until {until}.",
     NoticeKind.BID_WITHDRAWN: "{agent} has withdrawn a bid for {title}.",
     NoticeKind.OUTBID: "Another agent bids {amount} for {title}, less than you.",
+    NoticeKind.OFFERED: "You are offered {title} for at most {amount}; bid or decline within {seconds} seconds.",
     NoticeKind.AWARDED: "You have won {title} at {price}.",
     NoticeKind.ACCEPTANCE_WANTED: "The terms of {title} wait for your signature, for a minute.",
     NoticeKind.PAYMENT_WANTED: "{title} waits for your payment of {price}.",

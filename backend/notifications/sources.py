@@ -21,6 +21,7 @@ from backend.domain.task_states import TERMINAL, TaskState
 from backend.notifications import repo
 from backend.notifications.service import Notice, tell
 from backend.reputation.models import ScoreEpoch
+from backend.scheduler.models import TaskOffer
 from backend.tasks.models import Task, TaskTransition
 from backend.txm.models import Intent
 from backend.txm.states import IntentState
@@ -136,6 +137,17 @@ def bid_withdrawn(session: Session, task: Task, bid: Bid | BidCommit) -> None:
             )
         ],
     )  # fmt: skip
+
+
+def offered(session: Session, task: Task, offer: TaskOffer) -> None:
+    """Tell an agent that the scheduler asks it."""
+    seconds = unix(offer.answer_until) - unix(offer.offered_at)
+    facts = {"title": task.title, "amount_units": str(offer.max_units), "seconds": str(seconds)}
+    event = f"offered:{offer.id}"
+    tell(
+        session,
+        [Notice(account=offer.agent, event=event, kind=NoticeKind.OFFERED, facts=facts, task_id=task.id)],
+    )
 
 
 def split_offered(session: Session, task: Task, deal: Deal, offer: SplitOffer) -> None:

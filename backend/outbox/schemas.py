@@ -11,6 +11,7 @@ from backend.api.types import Model, UtcTime
 from backend.auctions.schemas import BidOut, CommitOut
 from backend.domain.task_states import TaskState
 from backend.notifications.schemas import NotificationOut
+from backend.scheduler.schemas import OfferOut
 
 
 class _Event(Model):
@@ -42,6 +43,14 @@ class BidCommitted(_Event):
     type: Literal["bid.committed"] = "bid.committed"
     task_id: uuid.UUID
     commit: CommitOut
+
+
+class OfferChanged(_Event):
+    """The scheduler has offered a task to an agent, or that has answered (`offer.answer`). Sent to everybody."""
+
+    type: Literal["offer.changed"] = "offer.changed"
+    task_id: uuid.UUID
+    offer: OfferOut
 
 
 class DealChanged(_Event):
@@ -120,6 +129,7 @@ ServerEvent = Annotated[
     TaskChanged
     | BidReceived
     | BidCommitted
+    | OfferChanged
     | DealChanged
     | PoolChanged
     | ReceiptIssued

@@ -8,6 +8,7 @@ from typing import Final
 from sqlalchemy.orm import Session
 
 from backend.context import Context
+from backend.deals import failover
 from backend.deals import repo as deals_repo
 from backend.deals.service import end
 from backend.domain.task_states import TaskState
@@ -54,10 +55,10 @@ def run_out(session: Session, ctx: Context, due_order: Due) -> bool:
         return True
     if order.state == "reserved" and order.deliver_by <= late:
         void(session, order)
-        tasks.move(
-            session, ctx, task, TaskState.EXPIRED, reason="not delivered in time",
-            evidence={"deliver_by": order.deliver_by}, deal_id=deal.id,
-        )  # fmt: skip
-        end(session, deal, "not delivered in time")
+        reason, missed = "not delivered in time", {"deliver_by": order.deliver_by}
+        if tasks.options(task).instant:
+            return failover.fail_over(session, ctx, deal, task, reason=reason, evidence=missed, blamed=True)
+        tasks.move(session, ctx, task, TaskState.EXPIRED, reason=reason, evidence=missed, deal_id=deal.id)
+        end(session, deal, reason)
         return True
     return False

@@ -19,7 +19,7 @@ from aicp.abi.typed_data import MicroOrder as OrderMessage
 from aicp.rules.primitives import format_usdc, hex0x
 from backend.context import Context
 from backend.db.times import moment
-from backend.deals import authorizations
+from backend.deals import authorizations, failover
 from backend.deals import repo as deals_repo
 from backend.deals.escrow_steps import manifest_hash, store_deliverable
 from backend.deals.models import Deal
@@ -299,17 +299,23 @@ def complete(
 
 
 def give_back(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, given: ReturnIn) -> Deal:
-    """Take an order back from its agent; nothing is paid. Raises InvalidSignature, WrongState."""
+    """Take an order back from its agent; nothing is paid. Raises InvalidSignature, WrongState.
+
+    A task that the scheduler offers goes to the next agent, unless there is a result already.
+    """
     deal, task = lock(session, deal_id, agent, "agent")
     order = _order(session, deal)
     if order.return_signature == given.signature:
         return deal
-    require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
+    state = require_state(deal, task, S.ASSIGNED, S.RUNNING, S.DELIVERED)
     message = MicroReturn(order_hash=order.order_hash)
     require_key(message, ctx.domains.marketplace, given.signature, deal.agent)
     order.return_signature = given.signature
     void(session, order)
-    evidence = {"signature": hex0x(given.signature)}
-    tasks.move(session, ctx, task, S.FAILED, reason="given back by the agent", evidence=evidence, deal_id=deal.id)
-    end(session, deal, "given back by the agent")
+    reason, evidence = "given back by the agent", {"signature": hex0x(given.signature)}
+    if tasks.options(task).instant and state is not S.DELIVERED:
+        failover.fail_over(session, ctx, deal, task, reason=reason, evidence=evidence, blamed=False)
+        return deal
+    tasks.move(session, ctx, task, S.FAILED, reason=reason, evidence=evidence, deal_id=deal.id)
+    end(session, deal, reason)
     return deal

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_all
 
 from backend.agents.models import Agent
 from backend.agents.repo import suspended
+from backend.auctions.models import TaskOrder
 from backend.breakers.models import BreakerRow
 from backend.deals.models import Deal
 from backend.domain.breaker import State
 from backend.domain.task_states import TERMINAL, TaskState
+from backend.scheduler.models import NewcomerCredit, TaskOffer
 from backend.tasks.models import Task, TaskTransition
+from backend.tasks.repo import is_instant
 
 
 def waiting_by_capability() -> Select[str, int]:
@@ -33,20 +38,24 @@ def agents(limit: int) -> Select[Agent]:
 
 
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:
-    """How many deals of each agent are neither over nor given up."""
+    """How many deals of each agent are neither over nor given up, and offers that wait for its answer, together.
+
+    One statement, so that an offer that becomes a deal meanwhile is counted once.
+    """
     ended = [state.value for state in TERMINAL]
-    return (
-        select(Deal.agent, func.count())
+    deals = (
+        select(Deal.agent)
         .join(Task, Task.id == Deal.task_id)
         .where(Deal.live, Task.state.not_in(ended), Deal.agent.in_(addresses))
-        .group_by(Deal.agent)
     )
+    asked = select(TaskOffer.agent).where(TaskOffer.answer.is_(None), TaskOffer.agent.in_(addresses))
+    busy = union_all(deals, asked).subquery()
+    return select(busy.c.agent, func.count()).group_by(busy.c.agent)
 
 
-def rests(addresses: Sequence[bytes]) -> Select[bytes, int]:
-    """The end of the rest of each agent whose breaker is open, in milliseconds since 1970."""
-    resting = BreakerRow.state == State.OPEN.value
-    return select(BreakerRow.agent, BreakerRow.until_ms).where(resting, BreakerRow.agent.in_(addresses))
+def rests(addresses: Sequence[bytes]) -> Select[BreakerRow]:
+    """The breakers of agents that may be open, or trying."""
+    return select(BreakerRow).where(BreakerRow.state != State.CLOSED.value, BreakerRow.agent.in_(addresses))
 
 
 def latest_deals(limit: int) -> Select[Deal]:
@@ -58,3 +67,90 @@ def awards(task_ids: Sequence[uuid.UUID]) -> Select[TaskTransition]:
     """How tasks were awarded, oldest first."""
     awarded = TaskTransition.target == TaskState.AWARDED.value
     return select(TaskTransition).where(TaskTransition.task_id.in_(task_ids), awarded).order_by(TaskTransition.id)
+
+
+def credit_locked() -> Select[NewcomerCredit]:
+    """What newcomers are owed; its lock is held by one round at a time."""
+    return select(NewcomerCredit).with_for_update().execution_options(populate_existing=True)
+
+
+def _valid_order(now: int) -> ColumnElement[bool]:
+    return (TaskOrder.task_id == Task.id) & (TaskOrder.valid_until > now)
+
+
+def _asked() -> ColumnElement[bool]:
+    return exists().where(TaskOffer.task_id == Task.id, TaskOffer.answer.is_(None))
+
+
+def to_offer(now: int, limit: int) -> Select[Task, TaskOrder]:
+    """Open tasks of the scheduler's that nobody is asked about, locked, with their orders; those others hold are not."""
+    return (
+        select(Task, TaskOrder)
+        .join(TaskOrder, _valid_order(now))
+        .where(Task.state == TaskState.OPEN.value, is_instant(), ~_asked())
+        .order_by(Task.created_at, Task.id)
+        .limit(limit)
+        .with_for_update(of=Task, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def ending_offers(at: dt.datetime) -> Select[TaskOffer, bool]:
+    """Offers without an answer that end now, and whether that is because there is nothing to answer any more.
+
+    The rows of their tasks are locked; those others hold are left.
+    """
+    gone = or_(Task.state != TaskState.OPEN.value, suspended(TaskOffer.agent))
+    return (
+        select(TaskOffer, gone)
+        .join(Task, Task.id == TaskOffer.task_id)
+        .where(TaskOffer.answer.is_(None), or_(gone, TaskOffer.answer_until <= at))
+        .order_by(TaskOffer.id)
+        .with_for_update(of=(Task, TaskOffer), skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+
+
+def tried(task_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, bytes]:
+    """Which agents were asked about which tasks; an offer that became void is none."""
+    told = TaskOffer.answer.is_distinct_from("void")
+    return select(TaskOffer.task_id, TaskOffer.agent).where(TaskOffer.task_id.in_(task_ids), told)
+
+
+def by_task(rows: Iterable[tuple[uuid.UUID, bytes]]) -> dict[uuid.UUID, frozenset[bytes]]:
+    """Return the rows of `tried` as the agents of each task."""
+    found: defaultdict[uuid.UUID, set[bytes]] = defaultdict(set)
+    for task_id, agent in rows:
+        found[task_id].add(agent)
+    return {task_id: frozenset(agents) for task_id, agents in found.items()}
+
+
+def orders_of(task_ids: Sequence[uuid.UUID], now: int) -> Select[TaskOrder]:
+    """The orders of tasks that are valid."""
+    return select(TaskOrder).where(TaskOrder.task_id.in_(task_ids), TaskOrder.valid_until > now)
+
+
+def live_offer(task_id: uuid.UUID) -> Select[TaskOffer]:
+    """The offer of a task that waits for an answer."""
+    return _fresh(select(TaskOffer).where(TaskOffer.task_id == task_id, TaskOffer.answer.is_(None)))
+
+
+def declined_by(task_id: uuid.UUID, agent: bytes) -> Select[TaskOffer]:
+    """The offer of a task that an agent has declined."""
+    said = (TaskOffer.task_id == task_id, TaskOffer.agent == agent, TaskOffer.answer == "declined")
+    return _fresh(select(TaskOffer).where(*said))
+
+
+def _fresh(statement: Select[TaskOffer]) -> Select[TaskOffer]:
+    return statement.execution_options(populate_existing=True)
+
+
+def offers(task_id: uuid.UUID) -> Select[TaskOffer]:
+    """Every offer of a task, oldest first; their ids grow with time."""
+    return select(TaskOffer).where(TaskOffer.task_id == task_id).order_by(TaskOffer.id)
+
+
+def offers_to(agent: bytes, now: dt.datetime) -> Select[TaskOffer]:
+    """The offers that wait for an agent's answer, the most urgent first."""
+    mine = (TaskOffer.agent == agent, TaskOffer.answer.is_(None), TaskOffer.answer_until > now)
+    return select(TaskOffer).where(*mine).order_by(TaskOffer.answer_until, TaskOffer.id)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Literal
 
-from backend.api.types import AddressText, Model, UnitsText, UtcTime
+from backend.api.types import AddressText, HashText, Model, UnitsText, UtcTime
 from backend.domain.scheduling import Why
+from backend.scheduler.models import Answer
 
 Health = Literal["ok", "full", "resting", "silent"]
 
@@ -58,8 +59,28 @@ class RefusedOut(Model):
     points_bps: int
 
 
+class OfferOut(Model):
+    """A task offered to one agent: what the rule decided, whom it refused and why, and the answer."""
+
+    task_id: uuid.UUID
+    agent: AddressText
+    max_units: UnitsText
+    """What the buyer has signed for at most."""
+    rule_version: int
+    why: Why
+    points_bps: int
+    """Of a perfect agent's points."""
+    refused: list[RefusedOut]
+    offered_at: UtcTime
+    answer_until: UtcTime
+    answer: Answer | None
+    """`bid`: it took the task; `declined`; `silent`: no answer in time; `void`: nothing was left to answer."""
+    answered_at: UtcTime | None
+    bid_hash: HashText | None
+
+
 class WaitingOut(Model):
-    """An open task, and what the rule would decide on it now if its buyer left the choice to it."""
+    """An open task, and what the rule decides on it now; where the buyer chooses himself, what it would."""
 
     task_id: uuid.UUID
     capability: str
@@ -70,6 +91,10 @@ class WaitingOut(Model):
     """Why this agent, or why nobody."""
     points_bps: int
     refused: list[RefusedOut]
+    instant: bool = False
+    """The buyer leaves the choice to the scheduler."""
+    offered: bool = False
+    """The agent is asked already, and has not answered yet."""
 
 
 class DecisionOut(Model):

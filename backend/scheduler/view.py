@@ -1,22 +1,27 @@
-"""The scheduler as people see it: from the tables, by the rule of `backend.domain.scheduling`."""
+"""The scheduler as people see it, and what its rule is given: from the tables, for `backend.domain.scheduling`."""
 
 from __future__ import annotations
 
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.auctions import options_of
 from aicp.rules.primitives import hex0x
 from aicp.rules.specialties import task_tags
 from backend.agents.figures import figures_of
 from backend.agents.models import Agent
+from backend.auctions.models import TaskOrder
 from backend.context import Context
 from backend.db.times import moment, unix
-from backend.domain.scheduling import FLOOR, RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, assign
+from backend.domain import breaker
+from backend.domain.scheduling import FLOOR, RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, Why, assign
 from backend.scheduler import repo
+from backend.scheduler.models import TaskOffer
 from backend.scheduler.schemas import (
     CapabilityOut,
     DecisionOut,
@@ -69,7 +74,9 @@ def candidates(session: Session, ctx: Context, rows: Sequence[Agent]) -> list[Ca
     if not addresses:
         return []
     load = dict(session.execute(repo.in_flight(addresses)).tuples().all())
-    rests = dict(session.execute(repo.rests(addresses)).tuples().all())
+    now_ms = ctx.now() * 1_000
+    resting = session.execute(repo.rests(addresses)).scalars()
+    rests = {row.agent: now_ms + wait for row in resting if (wait := breaker.wait_ms(row.breaker(), now_ms))}
     figures = figures_of(session, ctx, addresses)
     return [
         Candidate(
@@ -136,8 +143,13 @@ def _capabilities(demand: dict[str, int], known: list[Candidate], rule: Rule, no
 
 def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> list[WaitingOut]:
     rows = {str(row.id): row for row in session.execute(repo.waiting(MOST_WAITING)).scalars()}
-    plan = assign([_task(row) for row in rows.values()], known, rule=rule, now=now)
-    return [
+    ids = [row.id for row in rows.values()]
+    orders = {order.task_id: order for order in session.execute(repo.orders_of(ids, now)).scalars()}
+    tried = repo.by_task(session.execute(repo.tried(ids)).tuples())
+    asked = {row.id: offer for row in rows.values() if (offer := _live(session, row)) is not None}
+    free = [row for row in rows.values() if row.id not in asked]
+    plan = assign([_waits(row, orders.get(row.id), tried) for row in free], known, rule=rule, now=now)
+    return [_asked(rows[str(task_id)], offer) for task_id, offer in asked.items()] + [
         WaitingOut(
             task_id=rows[one.task].id,
             capability=rows[one.task].capability,
@@ -145,11 +157,40 @@ def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> 
             since=rows[one.task].created_at,
             agent=one.agent,
             why=one.why,
-            points_bps=_points(one.points),
-            refused=[_refused(refused) for refused in one.refused],
+            points_bps=points_bps(one.points),
+            refused=[refused_out(refused) for refused in one.refused],
+            instant=options_of(rows[one.task].document).instant,
         )
         for one in plan.decisions
     ]
+
+
+def _live(session: Session, row: Task) -> TaskOffer | None:
+    return session.execute(repo.live_offer(row.id)).scalar_one_or_none() if "instant" in row.document else None
+
+
+def _asked(row: Task, offer: TaskOffer) -> WaitingOut:
+    return WaitingOut(
+        task_id=row.id,
+        capability=row.capability,
+        budget_units=row.budget_units,
+        since=row.created_at,
+        agent=offer.agent,
+        why=Why(offer.why),
+        points_bps=offer.points_bps,
+        refused=[RefusedOut.model_validate(one) for one in offer.refused],
+        instant=True,
+        offered=True,
+    )
+
+
+def _waits(row: Task, order: TaskOrder | None, tried: dict[uuid.UUID, frozenset[bytes]]) -> Waiting:
+    return _task(row) if order is None else instant(row, order, tried.get(row.id, frozenset()))
+
+
+def instant(row: Task, order: TaskOrder, tried: frozenset[bytes]) -> Waiting:
+    """Return a task that its buyer leaves to the scheduler: within his order, as long as it is valid."""
+    return replace(_task(row), max_units=order.max_units, deadline=order.valid_until, tried=tried)
 
 
 def _task(row: Task) -> Waiting:
@@ -169,11 +210,13 @@ def _specialty(row: Task) -> str | None:
     return next((f"{dimension}:{value}" for dimension, value in task_tags(row.document).items()), None)
 
 
-def _refused(one: Refused) -> RefusedOut:
-    return RefusedOut(agent=one.agent, why=one.why, points_bps=_points(one.points))
+def refused_out(one: Refused) -> RefusedOut:
+    """Return an agent that was refused as everybody sees it."""
+    return RefusedOut(agent=one.agent, why=one.why, points_bps=points_bps(one.points))
 
 
-def _points(points: int) -> int:
+def points_bps(points: int) -> int:
+    """Return points in basis points of a perfect agent's, rounded down."""
     return points * _BPS // SCALE
 
 

@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from backend.auctions.models import Bid, BidCommit, TaskOrder
@@ -98,6 +98,12 @@ def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, li
     return statement.order_by(*((column.desc(), Task.id.desc()) if down else (column, Task.id)))
 
 
+def is_instant() -> ColumnElement[bool]:
+    """Whether the scheduler offers a task to one agent at a time."""
+    named: ColumnElement[bool] = Task.document.has_key("instant")
+    return named
+
+
 def live_bid(now: int) -> ColumnElement[bool]:
     """Whether a bid counts now: not withdrawn, not expired, not replaced by a later bid of its agent."""
     later = aliased(Bid)
@@ -175,15 +181,17 @@ def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bytes | None]:
 
 
 def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[Task]:
-    """Tasks to be awarded whose auction is over and where no bid counts, or may still be shown; rows others hold are
-    skipped."""
+    """Tasks to be awarded whose auction is over and where no bid counts, or may still be shown; of those that the
+    scheduler offers, the ones whose order has ended. Rows others hold are skipped."""
     counting = exists().where(Bid.task_id == Task.id, live_bid(now))
     hidden = exists().where(BidCommit.task_id == Task.id, BidCommit.revealed_at.is_(None), live_commit(now))
     to_be_shown = and_(Task.reveal_ends_at > moment, hidden)
     awardable = Task.state.in_([state.value for state in AWARDABLE])
+    ordered = exists().where(TaskOrder.task_id == Task.id, TaskOrder.valid_until > now)
+    waiting = case((is_instant(), ordered), else_=or_(counting, func.coalesce(to_be_shown, False)))
     return (
         select(Task)
-        .where(awardable, Task.auction_ends_at <= moment, ~counting, ~func.coalesce(to_be_shown, False))
+        .where(awardable, Task.auction_ends_at <= moment, ~waiting)
         .order_by(Task.auction_ends_at)
         .limit(limit)
         .with_for_update(skip_locked=True)

@@ -63,6 +63,8 @@ class TaskIn(Model):
     reveal_seconds: int | None = Field(default=None, ge=MIN_REVEAL_SECONDS, le=MAX_REVEAL_SECONDS)
     """Bids are sealed until the auction ends, and shown within this time after it."""
     extension: ExtensionText | None = None
+    instant: bool = False
+    """No auction: the scheduler offers the task to one agent at a time, at the signed buy-now price at most."""
     id: uuid.UUID | None = None
     """Client-supplied UUIDv7 where the caller wants to retry safely."""
 
@@ -128,6 +130,8 @@ class TaskOut(Model):
     reveal_ends_at: UtcTime | None = None
     """Until when sealed bids are shown; absent where bids are open."""
     extension: ExtensionText | None = None
+    instant: bool = False
+    """The scheduler offers it to one agent at a time; see its offers."""
     buyer_record: BuyerRecord | None = None
     """Absent in lists."""
     input_summary: list[FileOut]

@@ -158,6 +158,7 @@ def _options(posted: TaskIn) -> AuctionOptions:
         buy_now_units=posted.buy_now_units,
         reveal_seconds=posted.reveal_seconds,
         extension=None if extension is None else Extension(**extension.model_dump()),
+        instant=posted.instant,
     )
     made.check_budget(posted.budget_units)
     return made
@@ -269,10 +270,14 @@ def cancel(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID) -> 
 
 
 def expire_due(session: Session, ctx: Context) -> int:
-    """Expire tasks whose auction is over and where no bid counts, or may still be shown; return how many."""
+    """Expire tasks whose auction is over and where no bid counts, or may still be shown; return how many.
+
+    A task that the scheduler offers lasts until nobody may be asked any more: until its buyer's order ends.
+    """
     now = ctx.now()
     due = session.execute(repo.due_without_bids(moment(now), now, EXPIRED_AT_ONCE)).scalars().all()
     for task in due:
         evidence = {"now": now, "auction_ends_at": int(task.auction_ends_at.timestamp())}
-        move(session, ctx, task, TaskState.EXPIRED, reason="the auction ended without a live bid", evidence=evidence)
+        reason = "nobody has taken it in time" if options(task).instant else "the auction ended without a live bid"
+        move(session, ctx, task, TaskState.EXPIRED, reason=reason, evidence=evidence)
     return len(due)

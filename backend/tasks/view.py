@@ -83,6 +83,7 @@ def _public(  # noqa: PLR0917  # what one task shows
 ) -> TaskOut:
     state = TaskState(task.state)
     document = task.document
+    instant = document.get("instant", False)
     return TaskOut(
         id=task.id,
         buyer=task.buyer,
@@ -102,7 +103,7 @@ def _public(  # noqa: PLR0917  # what one task shows
         deliver_within_seconds=task.deliver_within_seconds,
         auction_ends_at=task.auction_ends_at,
         state=state,
-        public_state=public_state(state, auction_over=task.auction_ends_at <= moment(ctx.now())),
+        public_state=public_state(state, auction_over=not instant and task.auction_ends_at <= moment(ctx.now())),
         state_since=task.state_since,
         bid_count=about.sealed.get(task.id, bid_count),
         best_bid_units=best,
@@ -115,6 +116,7 @@ def _public(  # noqa: PLR0917  # what one task shows
         buy_now_signed=task.id in about.ordered,
         reveal_ends_at=task.reveal_ends_at,
         extension=document.get("extension"),
+        instant=instant,
         input_summary=inputs,
     )
 

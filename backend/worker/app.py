@@ -23,6 +23,7 @@ QUEUES: Final = {
     "aicp.sweep_transactions": "txm",
     "aicp.reconcile": "deals",
     "aicp.keep": "keeper",
+    "aicp.assign": "scheduler",
     "aicp.settle": "settlement",
     "aicp.follow_ledger": "settlement",
     "aicp.check_ledger": "settlement",

@@ -1,6 +1,7 @@
-"""`python -m backend.worker.doorbell`: hears of committed intents and rings a round, a child of `backend.worker`.
+"""`python -m backend.worker.doorbell`: hears of committed intents and of tasks to offer, and rings a round.
 
-It holds nothing. While it is away, or a ring is lost, the clock's rounds find the same rows a little later.
+A child of `backend.worker`. It holds nothing. While it is away, or a ring is lost, the clock's rounds find the same
+rows a little later.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from kombu.exceptions import OperationalError
 
 from backend.api.logs import configure as configure_logs
 from backend.db.engine import plain_dsn
+from backend.scheduler.bell import BELL as ASSIGN_BELL
 from backend.settings import settings
 from backend.txm.repo import BELL
 from backend.worker.app import QUEUES, make_app
 from backend.worker.runtime import die_with_parent
 
-TASK: Final = "aicp.sweep_transactions"
+TASKS: Final = {BELL: "aicp.sweep_transactions", ASSIGN_BELL: "aicp.assign"}
+"""What is rung for on each channel."""
 QUIET_SECONDS: Final = 0.1
 """At most so often a round is rung for: what has come meanwhile is rung for at once, by one ring."""
 PAUSE_SECONDS: Final = 1.0
@@ -32,18 +35,23 @@ _log = structlog.get_logger("doorbell")
 def listen(app: Celery, database_url: str) -> None:
     """Ring a round for every notification until the connection is lost. Raises psycopg.OperationalError."""
     with psycopg.connect(plain_dsn(database_url), autocommit=True, application_name="aicp-doorbell") as connection:
-        connection.execute(f"LISTEN {BELL}")
-        ring(app)  # for what came while nobody listened
+        for channel in TASKS:
+            connection.execute(f"LISTEN {channel}")
+        for task in TASKS.values():
+            ring(app, task)  # for what came while nobody listened
         while True:
-            if list(connection.notifies(stop_after=1)):  # it returns all that have come by then
-                ring(app)
-                time.sleep(QUIET_SECONDS)
+            heard = {
+                told.channel for told in connection.notifies(stop_after=1)
+            }  # it returns all that have come by then
+            for channel in sorted(heard):
+                ring(app, TASKS[channel])
+            time.sleep(QUIET_SECONDS)
 
 
-def ring(app: Celery) -> None:
+def ring(app: Celery, task: str) -> None:
     """Ask for a round; a broker that does not answer is left to the clock."""
     try:
-        app.send_task(TASK, queue=QUEUES[TASK], expires=EXPIRES_SECONDS, retry=False)
+        app.send_task(task, queue=QUEUES[task], expires=EXPIRES_SECONDS, retry=False)
     except (OperationalError, OSError) as error:
         _log.warning("the broker does not answer; rounds come by the clock", error=type(error).__name__)
 

@@ -6,6 +6,6 @@ from typing import Final
 
 POOLS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
     "transactions": (2, ("txm",)),
-    "duties": (2, ("deals", "keeper", "settlement")),
+    "duties": (2, ("deals", "keeper", "scheduler", "settlement")),
 }
 """Processes and queues of each pool: however long other rounds take, transactions are looked after."""

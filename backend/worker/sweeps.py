@@ -25,6 +25,7 @@ from backend.notifications import reminders
 from backend.payments import clocks, due, moves, refunds
 from backend.reconciliation import service as reconciliation
 from backend.reputation.epochs import keep_epochs
+from backend.scheduler import rounds
 from backend.settlement import service as settlement
 from backend.settlement.watch import ledger_differs, watch
 from backend.tasks.service import expire_due
@@ -206,6 +207,11 @@ def keep(machine: Machine) -> int:
             "pool_moves": lambda: _each(machine, db.read(moves.open_moves), moves.go_on),
         }
     )
+
+
+def assign(machine: Machine) -> int:
+    """Offer tasks that wait for an agent, and end offers nobody answers; return how many."""
+    return machine.db.write(partial(rounds.make_round, ctx=machine.ctx))
 
 
 def follow_ledger(machine: Machine) -> int:

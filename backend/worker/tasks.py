@@ -40,6 +40,12 @@ def keep() -> None:
     _round(sweeps.keep)
 
 
+@shared_task(name="aicp.assign")
+def assign() -> None:
+    """Offer waiting tasks to agents."""
+    _round(sweeps.assign)
+
+
 @shared_task(name="aicp.follow_ledger")
 def follow_ledger() -> None:
     """Let the ledger follow the chain."""

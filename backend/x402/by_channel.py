@@ -74,9 +74,8 @@ async def _begin(
         try:
             if deposit is None and authorization is not None and isinstance(payload, DepositPayload):
                 amount = payload.deposit.amount
-                wait_ms = this.state.gate.wait_ms(this.offer.agent.address)
                 deposit = await db.write(
-                    partial(_deposit, ctx=ctx, asked=asked, amount=amount, authorization=authorization, wait_ms=wait_ms)
+                    partial(_deposit, this=this, asked=asked, amount=amount, authorization=authorization)
                 )
             begin = partial(purchases.begin_by_channel, ctx=ctx, bought=this.bought, asked=asked, deposit=deposit)
             begun = await db.write(begin)
@@ -126,18 +125,20 @@ def _asked(ctx: Context, this: Sale, config: ChannelConfig, payload: VoucherPayl
 
 
 def _deposit(
-    session: Session, *, ctx: Context, asked: charges.Asked, amount: int, authorization: Erc3009, wait_ms: int
+    session: Session, *, this: Sale, asked: charges.Asked, amount: int, authorization: Erc3009
 ) -> uuid.UUID | None:
     """Ask for the deposit if the voucher beside it could be taken then; None where that voucher has paid before.
 
-    A client that has lost its place, or whose agent rests, so learns it before its money moves. Raises AgentResting,
-    CeilingMismatch, ChannelBusy, Refused, LimitExceeded.
+    A client that has lost its place, or whose agent rests or is suspended, so learns it before its money moves. Raises
+    AgentUnavailable, AgentResting, CeilingMismatch, ChannelBusy, Refused, LimitExceeded.
     """
-    config = asked.config
+    ctx, config = this.ctx, asked.config
     channel_key, _ = charges.ids_of(ctx, config)
     known = session.execute(charge_repo.of_ceiling(channel_key, asked.ceiling_units)).scalar_one_or_none()
     if known is not None and known.state == "earned":
         return None
+    this.offer.require_served()
+    wait_ms = this.state.gate.wait_ms(this.offer.agent.address)
     if wait_ms:
         raise AgentResting(wait_ms)
     state = charges.state(session, ctx, config)

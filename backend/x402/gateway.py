@@ -63,6 +63,7 @@ async def serve(state: AppState, request: Request, agent: str, slug: str) -> Res
         headers={name.lower(): value for name, value in request.headers.items()},
     )  # fmt: skip
     if header is None:
+        offer.require_served()
         state.gate.require(offer.agent.address, agent)
         return await _without_payment(this)
     taken = False

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from aicp.rules.primitives import checksum, hex0x
+from backend.agents.errors import AgentUnavailable
 from backend.agents.models import Agent
 from backend.context import Context
 from backend.payments.charges import ChannelState
@@ -27,6 +28,16 @@ class Offer:
     endpoint: PaidEndpoint
     agent: Agent
     url: str
+    suspended: bool
+    """An operator has suspended the agent: it sells nothing now."""
+
+    def require_served(self) -> None:
+        """Raise AgentUnavailable where nothing is bought of the agent now."""
+        if self.suspended:
+            raise AgentUnavailable(
+                "An operator has suspended this agent; nothing was charged.",
+                what_to_do="Buy from another agent: GET /x402/discovery/resources.",
+            )
 
 
 def network_of(ctx: Context) -> str:
@@ -39,9 +50,9 @@ def resource_url(ctx: Context, agent: Agent, endpoint: PaidEndpoint) -> str:
     return f"{ctx.settings.public_url.rstrip('/')}/x402/agents/{agent.slug}/{endpoint.slug}"
 
 
-def offer_of(ctx: Context, endpoint: PaidEndpoint, agent: Agent) -> Offer:
+def offer_of(ctx: Context, endpoint: PaidEndpoint, agent: Agent, suspended: bool = False) -> Offer:
     """Return an endpoint as a caller sees it."""
-    return Offer(endpoint=endpoint, agent=agent, url=resource_url(ctx, agent, endpoint))
+    return Offer(endpoint=endpoint, agent=agent, url=resource_url(ctx, agent, endpoint), suspended=suspended)
 
 
 def token_extra(ctx: Context) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, Delete, Insert, Select, Update, delete, fu
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
+from backend.agents.repo import suspended
 from backend.breakers.repo import resting
 from backend.db.base import Units
 from backend.x402.models import PaidEndpoint, UsedSignIn, X402Payment
@@ -19,10 +20,10 @@ def endpoint(agent: bytes, slug: str) -> Select[PaidEndpoint]:
     return select(PaidEndpoint).where(PaidEndpoint.agent == agent, PaidEndpoint.slug == slug)
 
 
-def endpoint_at(name: str, address: bytes | None, slug: str) -> Select[PaidEndpoint, Agent]:
-    """An endpoint by its agent's alias or address, with its agent."""
+def endpoint_at(name: str, address: bytes | None, slug: str) -> Select[PaidEndpoint, Agent, bool]:
+    """An endpoint by its agent's alias or address, with its agent and whether that is suspended."""
     return (
-        select(PaidEndpoint, Agent)
+        select(PaidEndpoint, Agent, suspended(Agent.address))
         .join(Agent, Agent.address == PaidEndpoint.agent)
         .where(or_(Agent.slug == name, Agent.address == address), PaidEndpoint.slug == slug, PaidEndpoint.active)
     )
@@ -45,11 +46,13 @@ def count_active(now_ms: int) -> Select[int]:
 
 
 def _served(now_ms: int) -> tuple[ColumnElement[bool], ...]:
-    return PaidEndpoint.active.is_(True), ~resting(PaidEndpoint.agent, now_ms)
+    well = (~resting(PaidEndpoint.agent, now_ms), ~suspended(PaidEndpoint.agent))
+    return PaidEndpoint.active.is_(True), *well
 
 
 def discovered(limit: int, offset: int, now_ms: int) -> Select[PaidEndpoint, Agent]:
-    """Endpoints that can be bought with their agents, the most recently changed first; not those of who rests."""
+    """Endpoints that can be bought with their agents, the most recently changed first; not those of who rests or is
+    suspended."""
     return (
         select(PaidEndpoint, Agent)
         .join(Agent, Agent.address == PaidEndpoint.agent)

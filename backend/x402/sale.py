@@ -62,7 +62,11 @@ class Sale:
 
 
 async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | None = None) -> UpstreamAnswer:
-    """Return what the agent's server answers, unless it rests. Raises AgentResting, UpstreamRefused, UpstreamFailed."""
+    """Return what the agent's server answers, unless it rests or the agent is suspended.
+
+    Raises AgentUnavailable, AgentResting, UpstreamRefused, UpstreamFailed.
+    """
+    sale.offer.require_served()
     gate, agent, longest = sale.state.gate, sale.offer.agent.address, sale.ctx.settings.gateway_timeout_seconds
     given = longest if seconds is None else min(longest, seconds)
     turn = await gate.enter(agent)

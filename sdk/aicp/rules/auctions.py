@@ -1,4 +1,5 @@
-"""What a buyer fixes about an auction when posting: weights, reserve, buy-now price, sealed bids, extension.
+"""What a buyer fixes about an auction when posting: weights, reserve, buy-now price, sealed bids, extension, or that
+there is none and the scheduler offers the task to one agent at a time.
 
 All of it is in the task document, so the task hash, and with it every bid, commits to it. A field that was not chosen
 is not in the document. Amounts are base units, times seconds.
@@ -47,7 +48,8 @@ class AuctionOptions:
     `weights`: the published rule awards (`awarding`). `reserve_units`: the rule takes no bid above it, though one may
     be placed and the buyer may take it where the rule finds none. `buy_now_units`: a bid at or below it wins at once,
     if the buyer has signed that as a `TaskOrder`. `reveal_seconds`: bids are sealed, and shown within this time after
-    the end.
+    the end. `instant`: no auction; the scheduler offers the task to one agent at a time, the best first, and a bid of
+    that agent at or below the buy-now price, which the buyer has signed as a `TaskOrder`, wins at once.
     """
 
     weights: Weights | None = None
@@ -55,6 +57,7 @@ class AuctionOptions:
     buy_now_units: int | None = None
     reveal_seconds: int | None = None
     extension: Extension | None = None
+    instant: bool = False
 
     def __post_init__(self) -> None:
         if self.reserve_units is not None and self.weights is None:
@@ -64,6 +67,11 @@ class AuctionOptions:
                 raise ValueError("sealed bids are shown within 30 to 86,400 seconds")
             if self.buy_now_units is not None or self.extension is not None:
                 raise ValueError("sealed bids have no buy-now price and no extension: nobody sees them in time")
+        if self.instant:
+            if self.buy_now_units is None:
+                raise ValueError("a task that is assigned at once has a highest price to be signed for")
+            if self.weights is not None or self.reveal_seconds is not None or self.extension is not None:
+                raise ValueError("a task that is assigned at once has no weights, sealed bids or extension")
         if any(price is not None and price < 1 for price in (self.reserve_units, self.buy_now_units)):
             raise ValueError("a price is more than nothing")
 
@@ -92,6 +100,8 @@ class AuctionOptions:
             found["reveal_seconds"] = self.reveal_seconds
         if self.extension is not None:
             found["extension"] = asdict(self.extension)
+        if self.instant:
+            found["instant"] = True
         return found
 
 
@@ -103,6 +113,9 @@ def options_of(document: Mapping[str, Any]) -> AuctionOptions:
     """Return what a task document says of its auction. Raises ValueError for what cannot be."""
     reserve, buy_now = document.get("reserve_units"), document.get("buy_now_units")
     extension = document.get("extension")
+    instant = document.get("instant", False)
+    if instant is not True and instant is not False:
+        raise ValueError("the document's auction is malformed")
     try:
         return AuctionOptions(
             weights=weights_of(document) if "award_weights" in document else None,
@@ -110,6 +123,7 @@ def options_of(document: Mapping[str, Any]) -> AuctionOptions:
             buy_now_units=None if buy_now is None else parse_units(buy_now),
             reveal_seconds=document.get("reveal_seconds"),
             extension=None if extension is None else Extension(**extension),
+            instant=instant,
         )
     except TypeError as error:
         raise ValueError("the document's auction is malformed") from error

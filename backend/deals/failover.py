@@ -1,0 +1,91 @@
+"""Failover: a task that the scheduler offers goes on without an agent that has failed, and never pays two.
+
+Invariants, kept under the task's lock:
+- a deal ends here only when nothing of it can be paid any more: its order, if it had one, is void in this very commit;
+  each of its escrows was never funded, or is closed in a final block with nothing released; and no payment that the
+  buyer has signed for the task may still be carried out (`money_is_back`);
+- whatever the buyer has signed names one deal: an order its bid, a payment its escrow. The next deal asks him anew, so
+  no signature of his pays two agents, and none pays an agent he was not asked about;
+- a result that was handed in is judged; it never fails over;
+- the end of the deal, the open task and the failure counted against the agent are one commit.
+A crash leaves the deal as it was, and the next round finds it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy.orm import Session
+
+from aicp.rules.primitives import Finality
+from backend.breakers import service as breakers
+from backend.context import Context
+from backend.db.times import unix
+from backend.deals import authorizations, repo, terms
+from backend.deals.models import Deal
+from backend.deals.service import UNPAID, back_to_bids, leave
+from backend.domain.task_states import TaskState
+from backend.scheduler import bell
+from backend.tasks import service as tasks
+from backend.tasks.models import Task
+from indexer import views
+
+SILENT_SECONDS: Final = 300
+"""An agent that was not heard of for so long is not waited for while its deal waits unpaid."""
+
+
+def money_is_back(session: Session, deal: Deal) -> bool:
+    """Return whether nothing of a deal is owed, held or on its way: all of it is the buyer's, for good."""
+    if session.execute(repo.has_live_order(deal.id)).scalar_one():
+        return False
+    if authorizations.settle(session, deal.task_id) is not None:
+        return False
+    return all(_is_over(session, row.escrow_id) for row in session.execute(repo.all_terms(deal.id)).scalars())
+
+
+def _is_over(session: Session, escrow_id: bytes) -> bool:
+    if views.escrow(session, escrow_id, Finality.SEEN) is None:
+        return True
+    final = views.escrow(session, escrow_id, Finality.FINAL)
+    return final is not None and final.status is views.EscrowStatus.CLOSED and final.released_units == 0
+
+
+def fail_over(  # as all moves of a deal
+    session: Session, ctx: Context, deal: Deal, task: Task, *, reason: str, evidence: dict[str, Any], blamed: bool
+) -> bool:
+    """End a deal whose agent has failed, and open its task for the next; return False while money is not back.
+
+    `blamed` counts against the agent's breaker. The caller holds the task's lock.
+    """
+    if not money_is_back(session, deal):
+        return False
+    unpaid = terms.current(session, deal.id) if TaskState(task.state) in UNPAID else None
+    if unpaid is not None:
+        terms.lapse(session, ctx, unpaid)
+    leave(session, deal, task, reason)
+    tasks.move(session, ctx, task, TaskState.OPEN, reason=reason, evidence=evidence, deal_id=deal.id)
+    if blamed:
+        breakers.failed(session, deal.agent, ctx.now() * 1_000, reason)
+    session.execute(bell.ring())
+    return True
+
+
+def without_agent(  # noqa: PLR0917  # as all moves of a deal
+    session: Session, ctx: Context, deal: Deal, task: Task, reason: str, *, blamed: bool = True
+) -> bool:
+    """End a deal nobody has paid in which the agent has not done its part; return False while it cannot end.
+
+    The task is open for its other bids or, where the scheduler offers it, for the next agent.
+    """
+    if tasks.options(task).instant:
+        return fail_over(session, ctx, deal, task, reason=reason, evidence={"now": ctx.now()}, blamed=blamed)
+    back_to_bids(session, ctx, deal, task, reason)
+    return True
+
+
+def has_fallen_silent(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
+    """Return whether the agent of an unpaid deal is not worth waiting for, where the scheduler knows another."""
+    if not tasks.options(task).instant:
+        return False
+    heard = session.execute(repo.last_heard(deal.agent)).scalar_one_or_none()
+    return heard is None or unix(heard) <= ctx.now() - SILENT_SECONDS
