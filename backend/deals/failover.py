@@ -70,9 +70,7 @@ def fail_over(  # as all moves of a deal
     return True
 
 
-def without_agent(  # noqa: PLR0917  # as all moves of a deal
-    session: Session, ctx: Context, deal: Deal, task: Task, reason: str, *, blamed: bool = True
-) -> bool:
+def without_agent(session: Session, ctx: Context, deal: Deal, task: Task, reason: str, *, blamed: bool = True) -> bool:
     """End a deal nobody has paid in which the agent has not done its part; return False while it cannot end.
 
     The task is open for its other bids or, where the scheduler offers it, for the next agent.

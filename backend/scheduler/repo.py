@@ -83,7 +83,7 @@ def _asked() -> ColumnElement[bool]:
 
 
 def to_offer(now: int, limit: int) -> Select[Task, TaskOrder]:
-    """Open tasks of the scheduler's that nobody is asked about, locked, with their orders; those others hold are not."""
+    """Open tasks of the scheduler's that nobody is asked about, locked, with their orders; rows others hold wait."""
     return (
         select(Task, TaskOrder)
         .join(TaskOrder, _valid_order(now))

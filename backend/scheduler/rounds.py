@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from backend.auctions.models import TaskOrder
 from backend.breakers import service as breakers
 from backend.context import Context
 from backend.db.ids import new_id
@@ -62,30 +63,29 @@ def _offer(session: Session, ctx: Context, credit: NewcomerCredit) -> int:
     for decision in plan.decisions:
         row, order = waiting[decision.task]
         if decision.agent is not None:
-            made += _make(session, ctx, row, decision, decision.agent, min(now + ANSWER_SECONDS, order.valid_until),
-                          order.max_units)  # fmt: skip
+            made += _make(session, row, order, decision, decision.agent, now)
     return made
 
 
 def _make(  # noqa: PLR0917  # what an offer is made of
-    session: Session, ctx: Context, task: Task, decision: Decision, agent: bytes, until: int, max_units: int
+    session: Session, task: Task, order: TaskOrder, decision: Decision, agent: bytes, now: int
 ) -> bool:
     """Make an offer, unless the agent's breaker has no trial left for it; return whether it was made."""
-    turn = breakers.let_through(session, agent, ctx.now() * 1_000)
+    turn = breakers.let_through(session, agent, now * 1_000)
     if turn is None:
         return False
     offer = TaskOffer(
         id=new_id(),
         task_id=task.id,
         agent=agent,
-        max_units=max_units,
+        max_units=order.max_units,
         rule_version=RULE_VERSION,
         why=decision.why.value,
         points_bps=view.points_bps(decision.points),
         refused=[view.refused_out(one).model_dump(mode="json") for one in decision.refused],
         breaker_turn=turn,
-        offered_at=moment(ctx.now()),
-        answer_until=moment(until),
+        offered_at=moment(now),
+        answer_until=moment(min(now + ANSWER_SECONDS, order.valid_until)),
         answer=None,
         answered_at=None,
         bid_hash=None,
