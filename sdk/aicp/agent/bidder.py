@@ -1,4 +1,7 @@
-"""Decides which tasks to bid on, and bids at most once for each; shows sealed bids when it is time."""
+"""Decides which tasks to bid on, and bids at most once for each; shows sealed bids when it is time.
+
+What the scheduler offers is answered either way, by a bid or by a no: silence counts against the agent.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,9 @@ class Bidder:
         self._told_full: set[uuid.UUID] = set()
 
     def consider(self, task: Task) -> None:
-        """Look at an open task soon, unless that was decided already."""
-        self.consider_id(task.id)
+        """Look at an open task soon, unless that was decided already, or only the scheduler gives it."""
+        if not task.instant:
+            self.consider_id(task.id)
 
     def consider_id(self, task_id: uuid.UUID) -> None:
         """As `consider`, for a task only known by its id."""
@@ -72,6 +76,9 @@ class Bidder:
         if task.state != "open" or task.buyer == self._actions.market.address:
             self._decided.add(task_id)
             return
+        if task.instant:
+            await self._answer(task)
+            return
         if self._active_deals() >= self._agent.capacity:
             self._tell_full(task)
             return
@@ -82,6 +89,19 @@ class Bidder:
         if offer is not None:
             await self._bid(task, offer)
         self._decided.add(task_id)
+
+    async def _answer(self, task: Task) -> None:
+        """Answer the scheduler's offer of a task, if there is one: bid as the quote says, or decline."""
+        waiting = await self._actions.market.own_offers()
+        asked = next((one for one in waiting if one.task_id == task.id), None)
+        if asked is None:
+            return
+        has_room = self._active_deals() < self._agent.capacity
+        offer = await self._quote(task) if self._options.take_offers and has_room else None
+        if offer is not None and offer.price_units <= asked.max_units and await self._bid(task, offer):
+            return
+        await self._actions.decline_offer(task.id)
+        _log.info("declined '%s', offered for at most %s USDC", task.title, format_usdc(asked.max_units))
 
     def _tell_full(self, task: Task) -> None:
         """Say once for a task that it waits for a free slot."""
@@ -123,7 +143,8 @@ class Bidder:
             return None
         return offer
 
-    async def _bid(self, task: Task, offer: Offer) -> None:
+    async def _bid(self, task: Task, offer: Offer) -> bool:
+        """Bid, unless that needs more stake than allowed; return whether it was done."""
         chain = await self._actions.market.chain()
         path = choose_path(
             offer.price_units,
@@ -135,7 +156,7 @@ class Bidder:
         limit = self._options.stake_limit_units
         if path == "escrow" and not await self._actions.ensure_stake(offer.price_units, limit_units=limit):
             _log.warning("no bid for %s: it needs more stake than the limit of %s USDC", task.id, format_usdc(limit))
-            return
+            return False
         send = self._actions.bid if task.reveal_ends_at is None else self._actions.commit_bid
         bid = await send(
             task,
@@ -145,6 +166,7 @@ class Bidder:
             valid_until=_auction_end(task, chain) + offer.valid_seconds,
         )
         _log.info("bid %s USDC for '%s' (receipt %d)", format_usdc(offer.price_units), task.title, bid.seq)
+        return True
 
 
 def _auction_end(task: Task, chain: Chain) -> int:

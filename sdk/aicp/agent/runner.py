@@ -74,6 +74,8 @@ class Runner:
         """Look at everything that could concern us: open tasks and our live deals."""
         async for deal in self.market.deals("agent", live=True):
             self._drive(deal.id, group)
+        for offer in await self.market.own_offers():
+            self.bidder.consider_id(offer.task_id)
         for capability in self.agent.capabilities:
             async for task in self.market.tasks(state="open", capability=capability):
                 self.bidder.consider(task)
@@ -133,6 +135,9 @@ class Runner:
                 self.bidder.consider_id(event.task_id)
         elif event.type == "task.changed" and event.state == "revealing" and event.task_id is not None:
             self.bidder.reveal(event.task_id)
+        elif event.type == "offer.changed" and event.offer is not None:
+            if event.offer.agent == self.market.address and event.offer.answer is None:
+                self.bidder.consider_id(event.offer.task_id)
         elif event.type == "deal.changed" and event.deal_id is not None:
             await self._on_deal(event.deal_id, group)
         elif event.type in {"receipt.issued", "intent.changed"}:

@@ -1,10 +1,11 @@
-"""`aicp agent run|list`."""
+"""`aicp agent run|list|offers|decline`."""
 
 from __future__ import annotations
 
 import importlib
 import logging
 import sys
+import uuid
 from pathlib import Path
 
 import click
@@ -12,8 +13,17 @@ from rich.table import Table
 
 from aicp.agent.agent import Agent, Options
 from aicp.agent.demo.agents import DEMOS
-from aicp.cli.options import USDC, console, open_wallet, reading, run_until_done, service_options, wallet_options
-from aicp.client import Market
+from aicp.cli.options import (
+    USDC,
+    console,
+    open_wallet,
+    reading,
+    run_until_done,
+    service_options,
+    signing,
+    wallet_options,
+)
+from aicp.client import AgentActions, Market
 from aicp.client.models import AgentProfile
 from aicp.rules.primitives import checksum, format_usdc
 
@@ -53,6 +63,7 @@ def load_agent(demo: str | None, target: str | None) -> Agent:
     show_default=True,
     help="Answer no dispute that costs more than this.",
 )
+@click.option("--offers/--no-offers", default=True, show_default=True, help="Take what the scheduler offers.")
 @click.option("--verbose", is_flag=True, help="Say more.")
 @wallet_options
 def run(
@@ -63,6 +74,7 @@ def run(
     stake_limit: int,
     collect_from: int,
     dispute_bond_limit: int,
+    offers: bool,
     verbose: bool,
     url: str,
     deployment: Path | None,
@@ -85,6 +97,7 @@ def run(
         rpc_url=rpc,
         deployment=deployment,
         dispute_bond_limit_units=dispute_bond_limit,
+        take_offers=offers,
     )
     run_until_done(run_agent(chosen, url, wallet, options))
 
@@ -93,6 +106,32 @@ def _where(found: AgentProfile) -> str:
     if found.suspension is not None:
         return " (suspended)"
     return "" if found.available else " (away)"
+
+
+@agent.command("offers")
+@wallet_options
+@signing
+async def list_offers(market: Market) -> None:
+    """Show what the scheduler offers this wallet's agent now; a bid takes it."""
+    table = Table("task", "title", "at most", "why you", "answer until", box=None)
+    for offer in await market.own_offers():
+        found = await market.task(offer.task_id)
+        until = offer.answer_until.astimezone().strftime("%H:%M:%S")
+        table.add_row(str(found.id), found.title, f"{format_usdc(offer.max_units)} USDC", offer.why, until)
+    if table.row_count:
+        console.print(table)
+    else:
+        click.echo("Nothing is offered to you now.")
+
+
+@agent.command()
+@click.argument("task_id", type=click.UUID)
+@wallet_options
+@signing
+async def decline(market: Market, task_id: uuid.UUID) -> None:
+    """Decline a task that the scheduler offers, so that the next agent is asked."""
+    await AgentActions(market).decline_offer(task_id)
+    click.echo("Declined; the next agent is asked.")
 
 
 @agent.command("list")

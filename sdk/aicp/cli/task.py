@@ -60,7 +60,7 @@ def _ended(found: Task) -> None:
 @task.command()
 @click.argument("title")
 @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--budget", type=USDC, required=True, help="The most you will pay, in USDC.")
+@click.option("--budget", type=USDC, help="The most you will pay, in USDC; with --instant it is --max.")
 @click.option("--description", default="", help="What is to be done; by default the title.")
 @click.option("--capability", default="data_processing", show_default=True)
 @click.option("--complexity", type=click.IntRange(1, 10), default=1, show_default=True)
@@ -83,6 +83,8 @@ def _ended(found: Task) -> None:
 )
 @click.option("--reserve", type=USDC, help="The most the rule awards at; above it you choose.")
 @click.option("--buy-now", type=USDC, help="A bid at or below it wins at once; you sign for that.")
+@click.option("--instant", is_flag=True, help="No auction: the scheduler asks one agent after the other; needs --max.")
+@click.option("--max", "most", type=USDC, help="The most you pay with --instant; you sign for that.")
 @click.option(
     "--sealed", type=click.IntRange(30, 86_400), help="Sealed bids, shown within so many seconds after the end."
 )
@@ -105,7 +107,7 @@ async def post(
     *,
     title: str,
     files: tuple[Path, ...],
-    budget: int,
+    budget: int | None,
     description: str,
     capability: str,
     complexity: int,
@@ -118,6 +120,8 @@ async def post(
     weights: Weights | None,
     reserve: int | None,
     buy_now: int | None,
+    instant: bool,
+    most: int | None,
     sealed: int | None,
     extend: tuple[int, int] | None,
     min_bids: int | None,
@@ -129,13 +133,19 @@ async def post(
     """Post a task with its FILES, award the best bid, pay, and wait for the result."""
     if award != "rule" and weights is not None:
         raise click.UsageError("--weights are for --award rule.")
+    if instant != (most is not None) or (instant and buy_now is not None):
+        raise click.UsageError("--instant goes with --max, and without --buy-now.")
+    budget = most if budget is None else budget
+    if budget is None:
+        raise click.UsageError("Name the --budget.")
     try:
         options = AuctionOptions(
             weights=(weights or DEFAULT_WEIGHTS) if award == "rule" else None,
             reserve_units=reserve,
-            buy_now_units=buy_now,
+            buy_now_units=most if instant else buy_now,
             reveal_seconds=sealed,
             extension=None if extend is None else Extension(window_seconds=extend[0], most_seconds=extend[1]),
+            instant=instant,
         )
         options.check_budget(budget)
     except ValueError as error:
@@ -282,7 +292,9 @@ def _auction_rows(found: Task) -> list[tuple[str, str]]:
         rows.append(("awarded", f"by the rule: {weights}"))
     if found.reserve_units is not None:
         rows.append(("reserve", f"{format_usdc(found.reserve_units)} USDC"))
-    if found.buy_now_units is not None:
+    if found.instant and found.buy_now_units is not None:
+        rows.append(("assigned", f"by the scheduler, for at most {format_usdc(found.buy_now_units)} USDC"))
+    elif found.buy_now_units is not None:
         rows.append(("buy now", f"{format_usdc(found.buy_now_units)} USDC"))
     record = found.buyer_record
     if record is not None and record.decided:
@@ -319,4 +331,13 @@ async def show(market: Market, task_id: uuid.UUID) -> None:
         agent = bid.agent_name or checksum(bid.agent)
         table.add_row(hex0x(bid.bid_hash)[:10], agent, format_usdc(bid.amount_units), f"{bid.eta_seconds} s", note)
     if bids:
+        console.print(table)
+    if not found.instant:
+        return
+    table = Table("offered to", "why", "points", "answer", "refused", box=None)
+    for offer in await market.offers(task_id):
+        refused = ", ".join(f"{checksum(one.agent)[:8]} {one.why}" for one in offer.refused)
+        points = f"{offer.points_bps / 100:.2f} %"
+        table.add_row(checksum(offer.agent), offer.why, points, offer.answer or "waits", refused)
+    if table.row_count:
         console.print(table)

@@ -97,6 +97,10 @@ class AgentActions:
         check_bid(answer, task.task_hash, chain)
         return answer
 
+    async def decline_offer(self, task_id: uuid.UUID) -> models.TaskOffer:
+        """Decline a task that the scheduler offers us, so that the next agent is asked at once."""
+        return models.TaskOffer.read(await self.market.transport.post(f"/tasks/{task_id}/offer/decline", {}))
+
     def _bid_body(self, message: Bid, chain: Chain) -> dict[str, Any]:
         return {
             "amount_units": str(message.amount),

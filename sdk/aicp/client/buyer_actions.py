@@ -34,9 +34,13 @@ from aicp.rules.bids import bids_root
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _CHOSEN: Final = frozenset(
-    {"verifier", "award_weights", "reserve_units", "buy_now_units", "reveal_seconds", "extension"}
+    {"verifier", "award_weights", "reserve_units", "buy_now_units", "reveal_seconds", "extension", "instant"}
 )
 """Fields of a task document that are there only where the buyer chose them."""
+
+
+FAILOVERS: Final = 3
+"""So many agents may miss the delivery of a task that the scheduler offers before the order for it ends."""
 
 
 class BuyerActions:
@@ -66,8 +70,8 @@ class BuyerActions:
         """Upload the inputs and post a task. Raises Mismatch when the posted document is not what we asked for.
 
         A `verifier` can release the money together with the agent; naming one needs `escrow_only`. Where the auction
-        has a buy-now price it is signed as well, so that a bid at or below it wins at once. Raises ValueError for
-        options that do not fit the budget.
+        has a buy-now price it is signed as well, so that a bid at or below it wins at once, or the scheduler may choose
+        the agent. Raises ValueError for options that do not fit the budget.
         """
         auction.check_budget(budget_units)
         stored = [
@@ -95,16 +99,17 @@ class BuyerActions:
         task = models.Task.read(await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id)))
         await self._check_posted(task, asked, stored)
         if auction.buy_now_units is not None:
-            await self._order(task, auction.buy_now_units)
+            again = FAILOVERS * deliver_within_seconds if auction.instant else 0
+            await self._order(task, auction.buy_now_units, MAX_EXTENDED_SECONDS + again)
         return task
 
-    async def _order(self, task: models.Task, units: int) -> models.TaskOrder:
+    async def _order(self, task: models.Task, units: int, lasting: int) -> models.TaskOrder:
         chain = await self.market.chain()
         message = TaskOrder(
             task_hash=task.task_hash,
             buyer=self.market.address,
             max_amount=units,
-            valid_until=int(task.auction_ends_at.timestamp()) + MAX_EXTENDED_SECONDS,
+            valid_until=int(task.auction_ends_at.timestamp()) + lasting,
             salt=new_salt(),
         )
         body = {

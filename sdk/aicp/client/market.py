@@ -188,6 +188,14 @@ class Market:
         """Return the sealed bids of a task in the order of their receipts."""
         return await self._list(f"/tasks/{task_id}/commits", models.Commit)
 
+    async def offers(self, task_id: uuid.UUID) -> list[models.TaskOffer]:
+        """Return whom the scheduler has offered a task, oldest first."""
+        return await self._list(f"/tasks/{task_id}/offers", models.TaskOffer)
+
+    async def own_offers(self) -> list[models.TaskOffer]:
+        """Return the offers of the scheduler that wait for our answer, the most urgent first."""
+        return await self._list("/scheduler/offers", models.TaskOffer)
+
     async def task_order(self, task_id: uuid.UUID) -> models.TaskOrder:
         """Return the buyer's order over the buy-now price of a task."""
         return models.TaskOrder.read(await self.transport.get(f"/tasks/{task_id}/order"))

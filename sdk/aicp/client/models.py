@@ -64,6 +64,8 @@ class Task(Model):
     """With weights the published rule awards; without, the buyer chooses."""
     reserve_units: Units | None = None
     buy_now_units: Units | None = None
+    instant: bool = False
+    """The scheduler offers it to one agent at a time; nobody else may bid."""
     reveal_ends_at: dt.datetime | None = None
     """Until when sealed bids are shown; None where bids are open."""
     buyer_record: BuyerRecord | None = None
@@ -134,6 +136,29 @@ class TaskOrder(Model):
     salt: Hash
     signature: Signature
     created_at: dt.datetime
+
+
+class RefusedAgent(Model):
+    """The best of the agents that the scheduler has refused for one reason."""
+
+    agent: Address
+    why: str
+    points_bps: int
+
+
+class TaskOffer(Model):
+    """A task that the scheduler has offered to one agent: why to it, and the answer, None while it waits."""
+
+    task_id: uuid.UUID
+    agent: Address
+    max_units: Units
+    why: str
+    points_bps: int
+    refused: list[RefusedAgent]
+    offered_at: dt.datetime
+    answer_until: dt.datetime
+    answer: Literal["bid", "declined", "silent", "void"] | None
+    bid_hash: Hash | None
 
 
 class Award(Model):
@@ -458,5 +483,6 @@ class Event(Model):
     intent_id: uuid.UUID | None = None
     capability: str | None = None
     state: str | None = None
+    offer: TaskOffer | None = None
     gap: bool = False
     """Only in `hello`: events were missed and must be caught up over REST."""

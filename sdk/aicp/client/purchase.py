@@ -114,6 +114,8 @@ class Purchase:
         return None, len(live)
 
     async def _auction(self, task: Task) -> bool:
+        if task.instant:
+            return await self._scheduled(task)
         chain = await self.market.chain()
         best, count = await self.best_bid(task)
         lowest = f", lowest {format_usdc(best.amount_units)} USDC" if best else ""
@@ -130,6 +132,13 @@ class Purchase:
         if best is None or not (enough or left <= 2):
             return False
         await self._award(task, best)
+        return False
+
+    async def _scheduled(self, task: Task) -> bool:
+        """The scheduler asks one agent after the other; all we do is to say whom."""
+        asked = [offer for offer in await self.market.offers(task.id) if offer.answer is None]
+        who = f"The scheduler asks {checksum(asked[0].agent)}" if asked else "The scheduler looks for an agent"
+        self.say(f"{who}, for at most {format_usdc(task.buy_now_units or task.budget_units)} USDC")
         return False
 
     async def _award(self, task: Task, best: Bid) -> None:

@@ -17,8 +17,8 @@ from backend.notifications.sentences import sentence_of
 FACTS = {
     "title": "A {title} of\nmany words " + "x" * 200, "amount_units": "1500000", "price_units": "20000000",
     "agent": "0x" + "Ab" * 20, "reason": "the agent did not accept in time", "until": "1800000000",
-    "seconds": "15", "dispute": "7", "ruling": "for the agent", "before": "8005", "score": "7499", "epoch": "3", "tier": "fair",
-    "transaction": "release", "sentence": "A node is away.", "alarm": "node_down", "subject": "one",
+    "dispute": "7", "ruling": "for the agent", "before": "8005", "score": "7499", "epoch": "3", "tier": "fair",
+    "seconds": "15", "transaction": "release", "sentence": "A node is away.", "alarm": "node_down", "subject": "one",
 }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from backend.domain.escrow_deal import (
     BEFORE_WORK,
     ChainFact,
     DealFacts,
+    FailOver,
     GoBackToBids,
     Move,
     SendAcceptance,
@@ -183,6 +184,27 @@ def test_a_payment_that_failed_asks_again_only_while_no_money_has_moved() -> Non
     assert next_step(replace(facts, seen=funded, acceptance_failed=True)) is None
     gone = ChainFact(status=EscrowStatus.CLOSED, outcome="cancelled")
     assert isinstance(next_step(replace(facts, seen=gone, settled=gone)), GoBackToBids)
+
+
+def test_an_agent_that_failed_ends_only_a_task_that_nobody_else_is_asked_about() -> None:
+    facts = DealFacts(
+        state=TaskState.RUNNING, seen=None, settled=None, acceptance_usable=False, acceptance_failed=False,
+        payment_failed=None, instant=True,
+    )  # fmt: skip
+    for outcome, missed in (("missed", True), ("returned", False)):
+        closed = ChainFact(status=EscrowStatus.CLOSED, outcome=outcome)
+        for state in (*BEFORE_WORK, TaskState.ASSIGNED, TaskState.RUNNING):
+            step = next_step(replace(facts, state=state, settled=closed))
+            assert isinstance(step, FailOver)
+            assert step.missed is missed
+            path = (state, *step.path, TaskState.OPEN)
+            assert all(may_move(source, target) for source, target in itertools.pairwise(path))
+        paid = replace(closed, released=True)
+        for change in ({"instant": False, "settled": closed}, {"settled": paid}):
+            assert isinstance(next_step(replace(facts, **change)), Move)
+        for state in (TaskState.DELIVERED, TaskState.DISPUTED):
+            step = next_step(replace(facts, state=state, settled=closed))
+            assert step == Move((TaskState.REFUNDED,), f"escrow closed: {outcome}")
 
 
 def _row(units: int, *, age: int = 0, pending: bool = False, number: int = 1) -> Claimable:

@@ -38,6 +38,7 @@ PRICES = st.integers(1, 20_000_000)
 OPTIONS = st.one_of(
     st.builds(AuctionOptions, weights=st.just(DEFAULT_WEIGHTS), reserve_units=PRICES | st.none()),
     st.builds(AuctionOptions, buy_now_units=PRICES, extension=EXTENSIONS | st.none()),
+    st.builds(AuctionOptions, buy_now_units=PRICES, instant=st.booleans()),
     st.builds(AuctionOptions, reveal_seconds=st.integers(30, 86_400), weights=st.sampled_from([None, DEFAULT_WEIGHTS])),
 )
 
@@ -59,6 +60,10 @@ def test_a_document_says_what_was_chosen_and_nothing_else(options: AuctionOption
         {"reveal_seconds": 60, "buy_now_units": 5},
         {"reveal_seconds": 60, "extension": Extension(window_seconds=5, most_seconds=5)},
         {"buy_now_units": 0},
+        {"instant": True},
+        {"instant": True, "buy_now_units": 5, "weights": DEFAULT_WEIGHTS},
+        {"instant": True, "buy_now_units": 5, "reveal_seconds": 60},
+        {"instant": True, "buy_now_units": 5, "extension": Extension(window_seconds=5, most_seconds=5)},
     ],
 )
 def test_what_does_not_go_together_is_refused(wrong: dict[str, Any]) -> None:

@@ -12,7 +12,9 @@ import pytest
 from aicp.agent.agent import Agent, Options
 from aicp.agent.bidder import Bidder
 
-TASK = SimpleNamespace(id=uuid.UUID(int=7), state="open", buyer=b"b" * 20, title="Sales", reveal_ends_at=None)
+TASK = SimpleNamespace(
+    id=uuid.UUID(int=7), state="open", buyer=b"b" * 20, title="Sales", reveal_ends_at=None, instant=False
+)
 
 
 class Market:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Iterator
 
 import httpx
@@ -150,3 +151,33 @@ def test_who_rests_is_not_on_the_list_of_what_can_be_bought(well: Lab) -> None:
     recover(well)
     assert listed()
     assert read(httpx.get(url))["resource"]["url"] == url
+
+
+def test_of_a_suspended_agent_nothing_is_bought_and_old_payments_keep_their_answers(well: Lab) -> None:
+    hand, url = with_pool(well), well.endpoint("suspended")
+    paid = hand.pay(url, hand.voucher(PRICE))
+    assert paid.status_code == 200
+    again, fresh = hand.header(url, hand.voucher(PRICE)), hand.header(url, hand.voucher(2 * PRICE))
+    stranger = Hand(well, well.buyer())
+    with_deposit = stranger.header(url, stranger.deposit(PRICE, 100 * PRICE))
+    well.world.sql(
+        "INSERT INTO app.agent_suspension (id, agent, reason, operator, since) VALUES (:i, :a, 'it copies', :a, now())",
+        i=uuid.uuid4(),
+        a=well.agent.address,
+    )
+    try:
+        unpaid = httpx.get(url)
+        assert (unpaid.status_code, unpaid.json()["code"]) == (503, "agent_unavailable")
+        for header in (fresh, with_deposit):
+            refused = httpx.get(url, headers={"PAYMENT-SIGNATURE": header}, timeout=30)
+            assert (refused.status_code, refused.json()["code"]) == (503, "agent_unavailable")
+        assert charged(well, hand) == (PRICE, 0)
+        assert well.world.sql("SELECT id FROM txm.intent WHERE on_behalf_of = :a", a=stranger.address) == []
+        repeated = httpx.get(url, headers={"PAYMENT-SIGNATURE": again}, timeout=30)
+        assert (repeated.status_code, repeated.content) == (200, paid.content)
+        found = httpx.get(f"{well.url}/x402/discovery/resources", params={"limit": 100}).json()
+        assert url not in {item["resource"] for item in found["items"]}
+    finally:
+        well.world.sql("DELETE FROM app.agent_suspension WHERE agent = :a", a=well.agent.address)
+    assert httpx.get(url, headers={"PAYMENT-SIGNATURE": fresh}, timeout=30).status_code == 200
+    well.balanced()
