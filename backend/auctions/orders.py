@@ -18,6 +18,7 @@ from backend.auctions.models import Bid, TaskOrder
 from backend.auctions.schemas import TaskOrderIn, TaskOrderOut
 from backend.context import Context
 from backend.db.times import moment
+from backend.deals.service import back_to_bids
 from backend.domain.signatures import require_account
 from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired
 from backend.scheduler import bell
@@ -71,12 +72,13 @@ def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, poste
     if tasks.options(task).instant:
         session.execute(bell.ring())
         return order_out(order)
-    live = live_bids(session, ctx, task.id)
-    suspended = suspensions.open_of(session, [bid.agent for bid in live])
-    within = [bid for bid in live if bid.amount_units <= order.max_units and bid.agent not in suspended]
-    if within:
-        first = min(within, key=lambda bid: bid.seq)
-        award_bid(session, ctx, task, first, reason=REASON, decided_by="order")
+    within = [bid for bid in live_bids(session, ctx, task.id) if bid.amount_units <= order.max_units]
+    for bid in sorted(within, key=lambda bid: bid.seq):
+        _, deal = award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
+        if not suspensions.open_of(session, [bid.agent]):
+            break
+        # as the rule does: the bid has had its turn, and the awards show it
+        back_to_bids(session, ctx, deal, task, "the agent is suspended")
     return order_out(order)
 
 

@@ -1472,6 +1472,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/scheduler/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Own Offers
+         * @description List the offers that wait for the caller's answer, the most urgent first.
+         */
+        get: operations["list_own_offers"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/scheduler/status": {
         parameters: {
             query?: never;
@@ -1796,6 +1816,46 @@ export interface paths {
          * @description Return every move of a task and what justified it.
          */
         get: operations["get_task_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/offer/decline": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Decline Offer
+         * @description Decline the task that the scheduler offers; the next agent is asked at once. A bid takes it.
+         */
+        post: operations["decline_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/tasks/{task_id}/offers": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Offers
+         * @description Return whom the scheduler has offered the task, why, and what they answered; oldest first.
+         */
+        get: operations["list_offers"];
         put?: never;
         post?: never;
         delete?: never;
@@ -4118,7 +4178,7 @@ export interface components {
          * @description What a notification is about.
          * @enum {string}
          */
-        NoticeKind: "bid_received" | "bid_sealed" | "bid_withdrawn" | "showing_wanted" | "outbid" | "awarded" | "acceptance_wanted" | "payment_wanted" | "payment_failed" | "funded" | "delivered" | "evaluation_ending" | "released" | "rejected" | "refunded" | "split_offered" | "split" | "given_back" | "lapsed" | "expired" | "cancelled" | "dispute_opened" | "answer_wanted" | "dispute_answered" | "vote_wanted" | "reveal_wanted" | "appeal_open" | "ruling" | "slashed" | "score_dropped" | "suspended" | "returned" | "transaction_failed" | "alarm";
+        NoticeKind: "bid_received" | "bid_sealed" | "bid_withdrawn" | "showing_wanted" | "outbid" | "offered" | "awarded" | "acceptance_wanted" | "payment_wanted" | "payment_failed" | "funded" | "delivered" | "evaluation_ending" | "released" | "rejected" | "refunded" | "split_offered" | "split" | "given_back" | "lapsed" | "expired" | "cancelled" | "dispute_opened" | "answer_wanted" | "dispute_answered" | "vote_wanted" | "reveal_wanted" | "appeal_open" | "ruling" | "slashed" | "score_dropped" | "suspended" | "returned" | "transaction_failed" | "alarm";
         /**
          * NotificationCreated
          * @description The account was told something. Sent to it alone.
@@ -4163,6 +4223,68 @@ export interface components {
             sentence: string;
             /** Task Id */
             task_id: string | null;
+        };
+        /**
+         * OfferChanged
+         * @description The scheduler has offered a task to an agent, or that has answered (`offer.answer`). Sent to everybody.
+         */
+        OfferChanged: {
+            /**
+             * At
+             * Format: date-time
+             */
+            at: string;
+            offer: components["schemas"]["OfferOut"];
+            /** Seq */
+            seq: number;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /**
+             * @description discriminator enum property added by openapi-typescript
+             * @enum {string}
+             */
+            type: "offer.changed";
+        };
+        /**
+         * OfferOut
+         * @description A task offered to one agent: what the rule decided, whom it refused and why, and the answer.
+         */
+        OfferOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Answer */
+            answer: ("bid" | "declined" | "silent" | "void") | null;
+            /**
+             * Answer Until
+             * Format: date-time
+             */
+            answer_until: string;
+            /** Answered At */
+            answered_at: string | null;
+            /** Bid Hash */
+            bid_hash: string | null;
+            /** base units of USDC */
+            max_units: string;
+            /**
+             * Offered At
+             * Format: date-time
+             */
+            offered_at: string;
+            /** Points Bps */
+            points_bps: number;
+            /** Refused */
+            refused: components["schemas"]["RefusedOut"][];
+            /** Rule Version */
+            rule_version: number;
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            why: components["schemas"]["Why"];
         };
         /**
          * OnChainOut
@@ -5089,7 +5211,7 @@ export interface components {
             /** bytes as hex */
             signature: string;
         };
-        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["NotificationCreated"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
+        ServerEvent: components["schemas"]["TaskChanged"] | components["schemas"]["BidReceived"] | components["schemas"]["BidCommitted"] | components["schemas"]["OfferChanged"] | components["schemas"]["DealChanged"] | components["schemas"]["PoolChanged"] | components["schemas"]["ReceiptIssued"] | components["schemas"]["IntentChanged"] | components["schemas"]["AlarmChanged"] | components["schemas"]["NotificationCreated"] | components["schemas"]["Hello"] | components["schemas"]["Heartbeat"];
         /**
          * ServiceOut
          * @description Where something is reached, as ERC-8004 lists it.
@@ -5417,6 +5539,11 @@ export interface components {
             id?: string | null;
             /** Input Files */
             input_files?: string[];
+            /**
+             * Instant
+             * @default false
+             */
+            instant: boolean;
             /** Reserve Units */
             reserve_units?: string | null;
             /** Reveal Seconds */
@@ -5529,6 +5656,11 @@ export interface components {
             id: string;
             /** Input Summary */
             input_summary: components["schemas"]["FileOut"][];
+            /**
+             * Instant
+             * @default false
+             */
+            instant: boolean;
             /**
              * Path At Budget
              * @enum {string}
@@ -5869,7 +6001,7 @@ export interface components {
         };
         /**
          * WaitingOut
-         * @description An open task, and what the rule would decide on it now if its buyer left the choice to it.
+         * @description An open task, and what the rule decides on it now; where the buyer chooses himself, what it would.
          */
         WaitingOut: {
             /** Agent */
@@ -5878,6 +6010,16 @@ export interface components {
             budget_units: string;
             /** Capability */
             capability: string;
+            /**
+             * Instant
+             * @default false
+             */
+            instant: boolean;
+            /**
+             * Offered
+             * @default false
+             */
+            offered: boolean;
             /** Points Bps */
             points_bps: number;
             /** Refused */
@@ -8568,6 +8710,35 @@ export interface operations {
             };
         };
     };
+    list_own_offers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     get_scheduler_status: {
         parameters: {
             query?: never;
@@ -9206,6 +9377,70 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TransitionOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    decline_offer: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_offers: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OfferOut"][];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from sqlalchemy.orm import Session
 
+from aicp.agent import Agent, Offer, Options
+from aicp.agent.bidder import Bidder
+from aicp.cli.main import cli
+from aicp.client import AgentActions, Market
+from aicp.client import Wallet as ClientWallet
 from aicp.rules.primitives import checksum
 from backend.auctions import ruled
 from backend.db.engine import SyncDatabase, make_sync_engine
@@ -112,6 +121,11 @@ def failures(host: Host, wallet: Wallet) -> int:
 def lapse(host: Host, run: Run, task: Task) -> bool:
     deal = uuid.UUID(host.client().get(f"/tasks/{task['id']}").json()["deal_id"])
     return bool(run(partial(lapses.expire_waiting, ctx=host.ctx, deal_id=deal)))
+
+
+def assert_verified(host: Host, task: Task) -> None:
+    told = CliRunner().invoke(cli, ["award", "verify", task["id"], "--url", host.url])
+    assert told.exit_code == 0, told.output
 
 
 def two(host: Host, capability: str) -> tuple[Wallet, Wallet]:
@@ -229,6 +243,7 @@ def test_an_agent_that_does_not_accept_is_followed_by_the_next(host: Host, run: 
     assign(host, run)
     assert answers(host, task) == [(checksum(first.address), "bid"), (checksum(second.address), None)]
     assert bid(second, task, 19_000_000).status_code == 200
+    assert_verified(host, task)
     after = host.client().get(f"/tasks/{task['id']}").json()["deal_id"]
     assert after != before
     mine = first.http.get(f"/deals/{before}").json()
@@ -347,14 +362,11 @@ def test_the_open_bid_of_a_suspended_agent_is_not_awarded(host: Host) -> None:
     assert code_of(buyer.award(task, cheap)) == (409, "bidder_suspended")
     assert buyer.order(task, MAX).status_code == 200
     assert state(host, task) == "open", "nor does an order take it"
+    assert [one["bid_hash"] for one in host.client().get(f"/tasks/{task['id']}/awards").json()] == [cheap["bid_hash"]]
     assert buyer.award(task, dear).status_code == 200
 
 
 def test_the_rule_passes_over_a_suspended_agent_and_anybody_can_check_it(host: Host, run: Run) -> None:
-    from click.testing import CliRunner
-
-    from aicp.cli.main import cli
-
     buyer, gone, other = host.wallet(), agent(host, "glazing", "gone"), agent(host, "glazing", "other")
     weights = {"price": 10_000, "reputation": 0, "time": 0, "specialty": 0}
     task = buyer.post_task(capability="glazing", award_weights=weights, auction_seconds=60)
@@ -367,5 +379,53 @@ def test_the_rule_passes_over_a_suspended_agent_and_anybody_can_check_it(host: H
     assert [one["bid_hash"] for one in awards] == [best["bid_hash"], next_best["bid_hash"]]
     record = host.client().get(f"/tasks/{task['id']}/award/record").json()["record"]
     assert [reason for _, reason in record["excluded"]] == ["lapsed"]
-    told = CliRunner().invoke(cli, ["award", "verify", task["id"], "--url", host.url])
-    assert told.exit_code == 0, told.output
+    assert_verified(host, task)
+
+
+# -- the client --------------------------------------------------------------------------------------------------------
+
+
+def command(host: Host, wallet: Wallet, *words: str) -> str:
+    signed = () if "show" in words else ("--key", "0x" + wallet.key.hex())
+    said = CliRunner().invoke(cli, [*words, "--url", host.url, *signed])
+    assert said.exit_code == 0, said.output
+    return said.output
+
+
+def test_a_buyer_signs_for_it_and_agents_answer_by_themselves(host: Host, run: Run, tmp_path: Path) -> None:
+    buyer, (first, second) = host.wallet(), two(host, "etching")
+    words = ("task", "post", "Etch a plate", "--instant", "--max", "2.50", "--capability", "etching", "--award", "none")
+    said = command(host, buyer, *words)
+    task = {"id": re.findall(r"[0-9a-f-]{36}", said)[0]}
+    assign(host, run)
+    assert "Etch a plate" in command(host, first, "agent", "offers")
+
+    def answer(wallet: Wallet, offer: Offer | None, **changes: Any) -> None:
+        async def play() -> None:
+            place = tmp_path / wallet.address.hex()
+            async with Market(host.url, ClientWallet(wallet.key), store=place) as market:
+                made = Agent("Etcher", ["etching"])
+                made.on("quote")(lambda _: offer)
+                made.on("work")(lambda _: pytest.fail("nothing is paid"))
+                bidder = Bidder(made, AgentActions(market), Options(**changes), lambda: 0)
+                await bidder.decide(uuid.UUID(task["id"]))
+
+        asyncio.run(play())
+
+    price = Offer(price_units=2_000_000, eta_seconds=60)
+    answer(second, price)
+    assert answers(host, task) == [(checksum(first.address), None)], "who is not asked does not bid"
+    answer(first, Offer(price_units=2_500_001, eta_seconds=60))
+    assign(host, run)
+    answer(second, price, take_offers=False)
+    third, fourth = agent(host, "etching", "three"), agent(host, "etching", "four")
+    assign(host, run)
+    asked, other = (third, fourth) if third.address < fourth.address else (fourth, third)
+    assert "the next agent is asked" in command(host, asked, "agent", "decline", task["id"])
+    assign(host, run)
+    answer(other, price)
+    told = [answer for _, answer in answers(host, task)]
+    assert (told, state(host, task)) == (["declined", "declined", "declined", "bid"], "awaiting_payment")
+    shown = command(host, buyer, "task", "show", task["id"])
+    assert "by the scheduler, for at most 2.50 USDC" in shown
+    assert shown.count("declined") == 3
