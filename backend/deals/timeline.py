@@ -1,14 +1,15 @@
-"""What happened to a deal, in order: moves of the task, relayed transactions, events of its escrow."""
+"""What happened to a deal, in order: moves of the task, relayed transactions, events of its escrow and of appeals."""
 
 from __future__ import annotations
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import Finality, format_usdc
 from backend.api.types import ChainRef
 from backend.db.times import moment
 from backend.deals import repo
@@ -33,6 +34,25 @@ _SENTENCES = {
     "stake_settled": "The agent's stake was settled.",
     "rated": "One side rated the other.",
 }
+
+
+_SIDES: Final = {1: "buyer", 2: "agent"}
+
+
+def _paid(fields: Mapping[str, Any]) -> str:
+    side = _SIDES[int(fields["side"])]
+    return f"{format_usdc(int(fields['amount']))} USDC were paid for the {side}'s side of the appeal."
+
+
+_APPEAL_SENTENCES: Final[dict[str, Callable[[Mapping[str, Any]], str]]] = {
+    "appeal_possible": lambda _: "The votes are shown; they can be appealed for a time.",
+    "appeal_contributed": _paid,
+    "appeal_decision": lambda _: "Both sides of the appeal are paid for; a larger panel votes.",
+    "contribution_returned": lambda fields: (
+        f"{format_usdc(int(fields['amount']))} USDC paid into the appeal came back to who had paid them."
+    ),
+}
+"""What is told of a dispute at the arbiter beside what its escrow says."""
 
 
 def chain_ref(origin: views.Origin) -> ChainRef:
@@ -77,6 +97,21 @@ def _chain_events(session: Session, deal_id: uuid.UUID) -> Iterator[TimelineItem
             )  # fmt: skip
 
 
+def _appeals(session: Session, deal_id: uuid.UUID) -> Iterator[TimelineItem]:
+    for terms in session.execute(repo.all_terms(deal_id)).scalars():
+        raised = views.dispute(session, terms.escrow_id, Finality.SEEN)
+        if raised is None or raised.dispute_id is None:
+            continue
+        for event in views.arbiter_events(session, raised.dispute_id.to_bytes(32)):
+            sentence = _APPEAL_SENTENCES.get(event.kind)
+            if sentence is not None:
+                yield TimelineItem(
+                    at=moment(event.origin.block_time), source="chain", kind=f"arbiter.{event.kind}",
+                    sentence=sentence(event.fields), fields=dict(event.fields),
+                    chain=chain_ref(event.origin), finality=event.origin.finality,
+                )  # fmt: skip
+
+
 def of_deal(session: Session, deal_id: uuid.UUID, caller: bytes) -> list[TimelineItem]:
     """Return the deal's history to one of its parties, oldest first. Raises NotFound."""
     deal = find(session, deal_id, caller)
@@ -84,9 +119,10 @@ def of_deal(session: Session, deal_id: uuid.UUID, caller: bytes) -> list[Timelin
         *_moves(session, deal.id, deal.task_id),
         *_relayed(session, deal.id),
         *_chain_events(session, deal.id),
+        *_appeals(session, deal.id),
     ]
     return sorted(items, key=_order)
 
 
-def _order(item: TimelineItem) -> tuple[dt.datetime, int]:
-    return item.at, 0 if item.source == "app" else 1
+def _order(item: TimelineItem) -> tuple[dt.datetime, int, int]:
+    return item.at, 0 if item.source == "app" else 1, -1 if item.chain is None else item.chain.log_index

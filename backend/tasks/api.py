@@ -17,7 +17,7 @@ from backend.deals import service as deals
 from backend.domain.task_states import TaskState
 from backend.errors import InvalidInput, Unauthenticated
 from backend.tasks import service, view
-from backend.tasks.repo import Sort, TaskFilter
+from backend.tasks.repo import Auction, Sort, TaskFilter
 from backend.tasks.schemas import RouteIn, RouteOut, TaskIn, TaskOut, TransitionOut
 
 router = APIRouter(prefix="/tasks", tags=["tasks"])
@@ -35,6 +35,7 @@ async def list_tasks(  # noqa: PLR0917  # one parameter for each filter of the q
     specialty: Annotated[str | None, Query(max_length=60, description="As `task_type:compute`.")] = None,
     least_units: Annotated[UnitsText | None, Query(description="Least budget.")] = None,
     most_units: Annotated[UnitsText | None, Query(description="Most budget.")] = None,
+    auction: Annotated[Auction | None, Query(description="How bids come in, or what the buyer fixed.")] = None,
     mine: bool = False,
     sort: Sort = "newest",
     cursor: Cursor = None,
@@ -52,6 +53,7 @@ async def list_tasks(  # noqa: PLR0917  # one parameter for each filter of the q
         specialty=None if specialty is None else _specialty(specialty),
         least_units=least_units,
         most_units=most_units,
+        auction=auction,
     )
     return await read(lambda session: view.page(session, ctx, chosen, sort=sort, cursor=cursor, limit=limit))
 

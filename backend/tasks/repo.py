@@ -17,6 +17,8 @@ from backend.payments.models import MicroOrder
 from backend.tasks.models import Task, TaskFile, TaskTransition
 
 Sort = Literal["newest", "budget", "ending"]
+Auction = Literal["open", "sealed", "rule", "buy_now"]
+"""How bids come in (open or sealed), awarded by the rule, or with a buy-now price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class TaskFilter:
     least_units: int | None = None
     most_units: int | None = None
     """Bounds of the budget, base units, both included."""
+    auction: Auction | None = None
 
 
 _KEYS: Final[dict[Sort, tuple[Any, bool]]] = {
@@ -41,6 +44,14 @@ _KEYS: Final[dict[Sort, tuple[Any, bool]]] = {
     "ending": (Task.auction_ends_at, False),
 }
 """Sort column and whether it runs downwards."""
+
+
+_AUCTIONS: Final[dict[Auction, ColumnElement[bool]]] = {
+    "open": Task.reveal_ends_at.is_(None),
+    "sealed": Task.reveal_ends_at.is_not(None),
+    "rule": Task.document.has_key("award_weights"),
+    "buy_now": Task.document.has_key("buy_now_units"),
+}
 
 
 def by_id(task_id: uuid.UUID) -> Select[Task]:
@@ -74,6 +85,8 @@ def _conditions(chosen: TaskFilter) -> list[ColumnElement[bool]]:
         conditions.append(Task.budget_units >= chosen.least_units)
     if chosen.most_units is not None:
         conditions.append(Task.budget_units <= chosen.most_units)
+    if chosen.auction is not None:
+        conditions.append(_AUCTIONS[chosen.auction])
     if chosen.words:
         conditions.append(Task.title.ilike(f"%{_escaped(chosen.words)}%", escape="\\"))
     return conditions

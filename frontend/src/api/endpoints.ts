@@ -1,10 +1,11 @@
 import type { Hex } from 'viem'
 import { sha256Hex } from '@/chain/canonical'
 import { api, ProblemError, unwrap } from './client'
-import type { components } from './schema'
-import type { DealRole, FileOut, TaskState } from './types'
+import type { components, paths } from './schema'
+import type { DealRole, FileOut } from './types'
 
 type S = components['schemas']
+type TaskQuery = NonNullable<paths['/api/v1/tasks']['get']['parameters']['query']>
 
 /** Every call of the HTTP API that the page makes, by subject. */
 export const endpoints = {
@@ -23,15 +24,42 @@ export const endpoints = {
   logout: () => unwrap(api.POST('/api/v1/auth/logout')),
   ticket: () => unwrap(api.POST('/api/v1/auth/ws-ticket')),
 
-  tasks: (query: { state?: TaskState[]; mine?: boolean; cursor?: string; limit?: number }) =>
-    unwrap(api.GET('/api/v1/tasks', { params: { query } })),
+  tasks: (query: TaskQuery) => unwrap(api.GET('/api/v1/tasks', { params: { query } })),
   task: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id } } })),
   bids: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } } })),
   commits: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/commits', { params: { path: { task_id } } })),
+  placeBid: (task_id: string, body: S['BidIn']) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } }, body })),
+  withdrawBid: (task_id: string, bid_hash: string, body: S['BidWithdrawalIn']) =>
+    unwrap(
+      api.POST('/api/v1/tasks/{task_id}/bids/{bid_hash}/withdraw', { params: { path: { task_id, bid_hash } }, body }),
+    ),
+  commitBid: (task_id: string, body: S['CommitIn']) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/commits', { params: { path: { task_id } }, body })),
+  revealBid: (task_id: string, bid_hash: string, body: S['BidIn']) =>
+    unwrap(
+      api.POST('/api/v1/tasks/{task_id}/commits/{bid_hash}/reveal', { params: { path: { task_id, bid_hash } }, body }),
+    ),
+  withdrawCommit: (task_id: string, bid_hash: string, body: S['BidWithdrawalIn']) =>
+    unwrap(
+      api.POST('/api/v1/tasks/{task_id}/commits/{bid_hash}/withdraw', {
+        params: { path: { task_id, bid_hash } },
+        body,
+      }),
+    ),
+  taskOrder: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/order', { params: { path: { task_id } } })),
+  giveOrder: (task_id: string, body: S['TaskOrderIn']) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/order', { params: { path: { task_id } }, body })),
+  taskHistory: (task_id: string) =>
+    unwrap(api.GET('/api/v1/tasks/{task_id}/history', { params: { path: { task_id } } })),
+  awards: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/awards', { params: { path: { task_id } } })),
+  awardRecord: (task_id: string) =>
+    unwrap(api.GET('/api/v1/tasks/{task_id}/award/record', { params: { path: { task_id } } })),
+  estimate: (body: S['EstimateIn']) => unwrap(api.POST('/api/v1/pricing/estimate', { body })),
   submitTask: (body: S['TaskIn']) => unwrap(api.POST('/api/v1/tasks/submit', { body })),
   cancelTask: (task_id: string) =>
     unwrap(api.POST('/api/v1/tasks/{task_id}/cancel', { params: { path: { task_id } } })),
-  award: (task_id: string, bid_hash: string) =>
+  award: (task_id: string, bid_hash: string | null) =>
     unwrap(api.POST('/api/v1/tasks/{task_id}/award', { params: { path: { task_id } }, body: { bid_hash } })),
 
   deals: (query: { role?: DealRole; live?: boolean; cursor?: string; limit?: number }) =>
@@ -51,6 +79,8 @@ export const endpoints = {
     unwrap(api.POST('/api/v1/deals/{deal_id}/dispute', { params: { path: { deal_id } }, body })),
   respondDeal: (deal_id: string, body: S['ResponseIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/response', { params: { path: { deal_id } }, body })),
+  payAppeal: (deal_id: string, body: S['AppealPaymentIn']) =>
+    unwrap(api.POST('/api/v1/deals/{deal_id}/appeal', { params: { path: { deal_id } }, body })),
   offerSplit: (deal_id: string, body: S['SplitOfferIn']) =>
     unwrap(api.POST('/api/v1/deals/{deal_id}/split-offers', { params: { path: { deal_id } }, body })),
   acceptSplit: (deal_id: string, offer_id: string, body: S['SplitAcceptanceIn']) =>

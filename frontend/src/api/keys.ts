@@ -6,6 +6,13 @@ export const keys = {
   tasks: (filter?: object) => (filter ? (['tasks', filter] as const) : (['tasks'] as const)),
   task: (id: string) => ['task', id] as const,
   bids: (id: string) => ['bids', id] as const,
+  commits: (id: string) => ['commits', id] as const,
+  // under the task: what moves it makes them be read again
+  history: (id: string) => ['task', id, 'history'] as const,
+  awards: (id: string) => ['task', id, 'awards'] as const,
+  awardRecord: (id: string) => ['task', id, 'record'] as const,
+  taskOrder: (id: string) => ['task', id, 'order'] as const,
+  estimate: (asked: object) => ['estimate', asked] as const,
   deals: (filter?: object) => (filter ? (['deals', filter] as const) : (['deals'] as const)),
   deal: (id: string) => ['deal', id] as const,
   timeline: (id: string) => ['timeline', id] as const,

@@ -8816,6 +8816,8 @@ export interface operations {
                 least_units?: string | null;
                 /** @description Most budget. */
                 most_units?: string | null;
+                /** @description How bids come in, or what the buyer fixed. */
+                auction?: ("open" | "sealed" | "rule" | "buy_now") | null;
                 mine?: boolean;
                 sort?: "newest" | "budget" | "ending";
                 cursor?: string | null;

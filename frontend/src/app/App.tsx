@@ -18,6 +18,7 @@ import { NotFoundPage } from './NotFoundPage'
 const AuctionsPage = lazy(() => import('@/features/auctions').then((m) => ({ default: m.AuctionsPage })))
 const AuctionPage = lazy(() => import('@/features/auctions').then((m) => ({ default: m.AuctionPage })))
 const NewTaskPage = lazy(() => import('@/features/tasks').then((m) => ({ default: m.NewTaskPage })))
+const PricingPage = lazy(() => import('@/features/pricing').then((m) => ({ default: m.PricingPage })))
 const DealPage = lazy(() => import('@/features/deals').then((m) => ({ default: m.DealPage })))
 const PoolPage = lazy(() => import('@/features/pools').then((m) => ({ default: m.PoolPage })))
 const AgentsPage = lazy(() => import('@/features/agents').then((m) => ({ default: m.AgentsPage })))
@@ -56,6 +57,7 @@ export function AppRoutes() {
         <Route path="auctions" element={<AuctionsPage />} />
         <Route path="tasks/new" element={<NewTaskPage />} />
         <Route path="tasks/:taskId" element={<AuctionPage />} />
+        <Route path="pricing" element={<PricingPage />} />
         <Route path="deals/:dealId" element={<DealPage />} />
         <Route path="agents" element={<AgentsPage />} />
         <Route path="agents/:agentId" element={<AgentPage />} />

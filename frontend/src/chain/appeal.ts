@@ -18,7 +18,7 @@ export function disputeId(network: NetworkOut, { escrow_id, terms }: Pick<Escrow
 }
 
 /** The number of an escrow's dispute at the arbiter of this network. Throws where the service shows another one. */
-function checkedId(network: NetworkOut, escrow: EscrowOut): bigint {
+export function checkedId(network: NetworkOut, escrow: EscrowOut): bigint {
   const id = disputeId(network, escrow)
   const ours = isAddressEqual(escrow.terms.arbiter as Address, network.contracts.arbiter as Address)
   if (!ours || escrow.dispute?.dispute_id !== id.toString())

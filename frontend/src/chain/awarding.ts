@@ -30,6 +30,7 @@ export interface OfferFields {
   specialty: number
 }
 
+/** Why a bid does not count; each reason can be seen from signatures. */
 export type Exclusion = 'withdrawn' | 'unrevealed' | 'expired' | 'replaced' | 'lapsed' | 'above_budget' | 'too_slow'
 
 /** What `AwardInputs` commits to: everything the rule looked at, and what it found. */
@@ -54,16 +55,26 @@ type Contest = Pick<AwardRecord, 'budget_units' | 'allowed_seconds' | 'weights' 
 export const scale = (contest: Contest): bigint =>
   BPS * MAX_SCORE * BigInt(contest.budget_units) * BigInt(contest.allowed_seconds)
 
-/** Points of an offer, exactly, as a fraction of `scale`. */
-export function points(offer: OfferFields, contest: Contest, weights: Weights = contest.weights): bigint {
+/** What each term adds to an offer's points, exactly, as fractions of `scale`. */
+export function termsOf(
+  offer: OfferFields,
+  contest: Contest,
+  weights: Weights = contest.weights,
+): Record<keyof Weights, bigint> {
   const budget = BigInt(contest.budget_units)
   const allowed = BigInt(contest.allowed_seconds)
-  const scores = BigInt(weights.reputation * offer.reputation + weights.specialty * offer.specialty)
-  return (
-    BigInt(weights.price) * (budget - BigInt(offer.amount_units)) * allowed * MAX_SCORE +
-    BigInt(weights.time) * (allowed - BigInt(offer.eta_seconds)) * budget * MAX_SCORE +
-    scores * budget * allowed
-  )
+  return {
+    price: BigInt(weights.price) * (budget - BigInt(offer.amount_units)) * allowed * MAX_SCORE,
+    reputation: BigInt(weights.reputation * offer.reputation) * budget * allowed,
+    time: BigInt(weights.time) * (allowed - BigInt(offer.eta_seconds)) * budget * MAX_SCORE,
+    specialty: BigInt(weights.specialty * offer.specialty) * budget * allowed,
+  }
+}
+
+/** Points of an offer, exactly, as a fraction of `scale`. */
+export function points(offer: OfferFields, contest: Contest, weights: Weights = contest.weights): bigint {
+  const { price, reputation, time, specialty } = termsOf(offer, contest, weights)
+  return price + reputation + time + specialty
 }
 
 function exclusion(offer: OfferFields, contest: Contest, newest: number): Exclusion | null {
@@ -80,9 +91,12 @@ const descending = (a: bigint, b: bigint) => (a > b ? -1 : a < b ? 1 : 0)
 const byHash = (a: OfferFields, b: OfferFields) =>
   a.bid_hash.toLowerCase() < b.bid_hash.toLowerCase() ? -1 : a.bid_hash === b.bid_hash ? 0 : 1
 
-/** The offers that count, best first, and why the others do not. */
+/** The offers that count, best first, and why the others do not. Throws where a bid is given twice. */
 export function rank(contest: Contest, offers: readonly OfferFields[]) {
   const given = [...offers].sort(byHash)
+  const distinct = (values: Iterable<string | number>) => new Set(values).size === given.length
+  if (!distinct(given.map((one) => one.bid_hash)) || !distinct(given.map((one) => one.seq)))
+    throw new Error('a bid is given twice')
   const newest = new Map<string, number>()
   for (const offer of given) newest.set(offer.agent, Math.max(newest.get(offer.agent) ?? 0, offer.seq))
   const excluded: [string, Exclusion][] = []
@@ -100,6 +114,9 @@ export function rank(contest: Contest, offers: readonly OfferFields[]) {
   )
   return { ranked: ranked.map((offer) => ({ offer, points: points(offer, contest) })), excluded }
 }
+
+/** Points as hundredths of the perfect offer's, 0 to 10,000, rounded down: to be shown, never to compare. */
+export const hundredths = (value: bigint, contest: Contest): number => Number((value * MAX_SCORE) / scale(contest))
 
 /** The record computed anew from its own inputs: equal to what was published, or the award does not follow from them. */
 export function recompute(record: AwardRecord): AwardRecord {

@@ -1,5 +1,4 @@
-import type { Address } from 'viem'
-import { type Deployment, digest } from './typedData'
+import { type Deployment, digest, type Message } from './typedData'
 
 /* The published formula of prices, version 1: base x multiplier x (1 + complexity/2) x urgency, rounded half up. */
 
@@ -40,6 +39,28 @@ export function multiplierOf(successes: number, decided: number): { tier: Tier; 
   return decided >= SETTLED_BEFORE_TIERS ? tierOf(rate) : { tier: 'new', multiplierBps: BPS }
 }
 
+export interface Factor {
+  name: 'multiplier' | 'complexity' | 'urgency'
+  bps: number
+  /** What it follows from. */
+  because: string
+}
+
+/** The factors of a price in the order in which they are multiplied. */
+export function factorsOf(successes: number, decided: number, complexity: number, urgencyBps: number): Factor[] {
+  const { tier, multiplierBps } = multiplierOf(successes, decided)
+  const rate = (successRateBps(successes, decided) / 100).toFixed(2)
+  const record =
+    tier === 'new'
+      ? `${decided} of ${SETTLED_BEFORE_TIERS} escrows are decided; until then it is 1`
+      : `${successes} of ${decided} decided escrows succeeded (${rate} %)`
+  return [
+    { name: 'multiplier', bps: multiplierBps, because: record },
+    { name: 'complexity', bps: BPS + (complexity * BPS) / 2, because: `1 + ${complexity}/2` },
+    { name: 'urgency', bps: urgencyBps, because: `the buyer asked for ${urgencyBps / BPS}` },
+  ]
+}
+
 /** The price in base units. */
 export function priceUnits(baseUnits: bigint, multiplierBps: number, complexity: number, urgencyBps: number): bigint {
   if (baseUnits < 0n) throw new Error('a price needs a base of at least 0')
@@ -62,20 +83,23 @@ export interface QuoteFields {
   valid_until: number
 }
 
-/** EIP-712 digest of a quote, which the operator signs. */
+/** A quote as the operator signs it. */
+export const quoteMessage = (quote: QuoteFields): Message => ({
+  agent: quote.agent,
+  base: BigInt(quote.base_units),
+  successes: quote.successes,
+  decided: quote.decided,
+  complexity: quote.complexity,
+  urgencyBps: quote.urgency_bps,
+  price: BigInt(quote.price_units),
+  formula: quote.formula,
+  asOfBlock: BigInt(quote.as_of_block),
+  validUntil: quote.valid_until,
+})
+
+/** EIP-712 digest of a quote. */
 export const quoteDigest = (deployment: Deployment, quote: QuoteFields) =>
-  digest('Quote', deployment, {
-    agent: quote.agent as Address,
-    base: BigInt(quote.base_units),
-    successes: quote.successes,
-    decided: quote.decided,
-    complexity: quote.complexity,
-    urgencyBps: quote.urgency_bps,
-    price: BigInt(quote.price_units),
-    formula: quote.formula,
-    asOfBlock: BigInt(quote.as_of_block),
-    validUntil: quote.valid_until,
-  })
+  digest('Quote', deployment, quoteMessage(quote))
 
 /** Whether a quote's price is what its inputs give. */
 export function quoteAddsUp(quote: QuoteFields): boolean {

@@ -7,3 +7,7 @@ export const SPECIALTIES = {
 } as const
 
 export type Dimension = keyof typeof SPECIALTIES
+
+/** Whether the award of a task of this capability weighs scores in a specialty: only types of work have them. */
+export const isTaskType = (capability: string): boolean =>
+  (SPECIALTIES.task_type as readonly string[]).includes(capability)

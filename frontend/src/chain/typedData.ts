@@ -6,6 +6,7 @@ import {
   hashTypedData,
   isAddressEqual,
   keccak256,
+  parseAbiParameters,
   stringToBytes,
   type TypedDataDomain,
   zeroAddress,
@@ -13,6 +14,8 @@ import {
 import { domains, typedData } from '@/abi/generated'
 import type { NetworkOut, TermsOut } from '@/api/types'
 import { documentHash, type Json } from './canonical'
+
+const APPEAL_NONCE = parseAbiParameters('uint256, uint256, uint256, bytes32')
 
 interface Field {
   name: string
@@ -145,16 +148,39 @@ export const bidMessage = (taskHash: string, bid: BidFields): Message => ({
 export const bidHash = (deployment: Deployment, taskHash: string, bid: BidFields): Hex =>
   digest('Bid', deployment, bidMessage(taskHash, bid))
 
+export const commitMessage = (taskHash: string, commitment: string, validUntil: number): Message => ({
+  taskHash,
+  commitment,
+  validUntil,
+})
+
+/** The hash a sealed bid is receipted under: that of the commit to it. */
+export const commitHash = (deployment: Deployment, taskHash: string, bid: BidFields): Hex =>
+  digest('BidCommit', deployment, commitMessage(taskHash, bidHash(deployment, taskHash, bid), bid.valid_until))
+
 /** The hash a bid was receipted under: its own or, where bids are sealed, that of the commit that hid it. */
 export const receiptedHash = (
   deployment: Deployment,
   taskHash: string,
   bid: BidFields & { sealed?: object | null },
 ): Hex => {
-  const hash = bidHash(deployment, taskHash, bid)
-  if (!bid.sealed) return hash
-  return digest('BidCommit', deployment, { taskHash, commitment: hash, validUntil: bid.valid_until })
+  return bid.sealed ? commitHash(deployment, taskHash, bid) : bidHash(deployment, taskHash, bid)
 }
+
+export interface TaskOrderFields {
+  buyer: string
+  max_units: string
+  valid_until: number
+  salt: string
+}
+
+export const taskOrderMessage = (taskHash: string, order: TaskOrderFields): Message => ({
+  taskHash,
+  buyer: order.buyer,
+  maxAmount: BigInt(order.max_units),
+  validUntil: order.valid_until,
+  salt: order.salt,
+})
 
 export interface OrderFields {
   channel_id: string
@@ -181,6 +207,10 @@ export const jobHash = (taskHash: Hex, bid: Hex, bidsRoot: Hex): Hex => keccak25
 /** Nonce of a pool deposit authorization. */
 export const poolDepositNonce = (pool: Hex, salt: Hex): Hex =>
   keccak256(encodeAbiParameters([{ type: 'bytes32' }, { type: 'bytes32' }], [pool, salt]))
+
+/** Nonce of a payment into an appeal; side 1 is the buyer's, 2 the agent's. */
+export const appealNonce = (dispute: bigint, round: number, side: 1 | 2, salt: Hex): Hex =>
+  keccak256(encodeAbiParameters(APPEAL_NONCE, [dispute, BigInt(round), BigInt(side), salt]))
 
 /** Nonce of a party's bond in a dispute: one bond of a party in an escrow. */
 export const bondNonce = (escrow: Hex, party: Address): Hex =>

@@ -384,6 +384,12 @@ def test_tasks_are_found_by_specialty_budget_and_state(host: Host) -> None:
     assert found(specialty="task_type:analytics") == {cheap["id"], dear["id"]}
     assert found(specialty="task_type:analytics", most_units="3000000") == {cheap["id"]}
     assert found(least_units="3000001") == {dear["id"]}
+    sealed_one = buyer.post_task(reveal_seconds=60, award_weights=WEIGHTS)
+    now_one = buyer.post_task(buy_now_units="1000000")
+    assert found(auction="sealed") == found(auction="rule") == {sealed_one["id"]}
+    assert found(auction="buy_now") == {now_one["id"]}
+    assert found(auction="open") == {cheap["id"], dear["id"], other["id"], now_one["id"]}
+    assert code_of(host.client().get("/tasks", params={"auction": "dutch"})) == (422, "invalid_input")
     buyer.http.post(f"/tasks/{other['id']}/cancel")
     assert found(state="cancelled") == {other["id"]}
     assert code_of(host.client().get("/tasks", params={"specialty": "task_type:cooking"})) == (422, "invalid_input")

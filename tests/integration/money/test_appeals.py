@@ -15,7 +15,7 @@ from aicp.abi import usdc as usdc_abi
 from aicp.abi.typed_data import ReceiveWithAuthorization
 from aicp.rules.ids import appeal_nonce, dispute_extra, dispute_id
 from aicp.rules.primitives import Finality, hex0x
-from backend.deals import appeals, terms
+from backend.deals import appeals, terms, timeline
 from backend.deals.dispute_schemas import AppealOut, AppealPaymentIn, DisputeOut
 from backend.deals.errors import AppealMismatch, StepUnderway
 from backend.deals.models import Deal
@@ -191,6 +191,13 @@ def test_an_appeal_of_both_sides_is_drawn_voted_and_paid_back_by_the_keeper(cour
     assert dispute_of(court, deal).ruling == "buyer"
     world.until(lambda: asked(court, "appeal_return", deal) == 1, "only the buyer is due something")
     # what both sides raised, less the second panel, goes to the side that won
+    told = [one for one in world.read(lambda s: timeline.of_deal(s, deal.id, deal.buyer)) if "arbiter." in one.kind]
+    assert [one.kind.removeprefix("arbiter.") for one in told] == [
+        "appeal_possible", "appeal_contributed", "appeal_contributed", "appeal_contributed", "appeal_decision",
+        "appeal_possible", "contribution_returned",
+    ]  # fmt: skip
+    assert told[2].sentence == "10.00 USDC were paid for the buyer's side of the appeal.", "only what was missing"
+    assert told[3].sentence == "7.00 USDC were paid for the agent's side of the appeal."
     after = dispute_of(court, deal)
     assert (after.buyer_credit_units, after.agent_credit_units) == (before[0] + 2 * COST, before[1])
     world.later(700)

@@ -2,7 +2,7 @@ import { Link } from 'react-router'
 import type { TaskOut } from '@/api/types'
 import { Badge } from '../ui/Badge'
 import { Countdown, useServerNow } from '../ui/Time'
-import { Amount } from '../web3/Amount'
+import { Amount, amountText } from '../web3/Amount'
 import { TaskPathBadge, TaskStateBadge } from '../web3/StateBadge'
 
 const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
@@ -13,6 +13,16 @@ const endsMs = (task: TaskOut) => Date.parse(task.auction_ends_at)
 export function liveFirst(tasks: readonly TaskOut[], nowMs: number): TaskOut[] {
   const over = (task: TaskOut) => Number(task.state === 'open' && endsMs(task) <= nowMs)
   return [...tasks].sort((a, b) => over(a) - over(b))
+}
+
+/** What is particular about an auction, behind what is said of all. */
+function kindText({ reveal_ends_at, award_weights, buy_now_units, buy_now_signed }: TaskOut): string {
+  const words = [
+    ...(reveal_ends_at ? ['sealed'] : []),
+    ...(award_weights ? ['by rule'] : []),
+    ...(buy_now_units && buy_now_signed ? [`buy now ${amountText(buy_now_units)}`] : []),
+  ]
+  return words.map((word) => ` · ${word}`).join('')
 }
 
 function Ends({ task }: { task: TaskOut }) {
@@ -31,6 +41,7 @@ function Row({ task }: { task: TaskOut }) {
         </Link>
         <span className="block truncate text-xs text-muted">
           {task.capability} · {task.bid_count} {task.bid_count === 1 ? 'bid' : 'bids'}
+          {kindText(task)}
         </span>
         {/* a line of its own: whether a task waits for its buyer must not be cut off */}
         <span className="mt-1 block text-xs sm:hidden">

@@ -28,3 +28,6 @@ export const dimensionWord = (name: string): string => (isDimension(name) ? DIME
 
 /** A specialty in words: `ml_training` is `ml training`. */
 export const specialtyWord = (value: string): string => value.replaceAll('_', ' ')
+
+/** A factor of basis points as people read it: 12500 is `1.25`. */
+export const factorText = (bps: number): string => String(bps / 10_000)

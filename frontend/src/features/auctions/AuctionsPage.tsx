@@ -1,46 +1,83 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Gavel } from 'lucide-react'
-import { Link, useSearchParams } from 'react-router'
+import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import type { TaskState } from '@/api/types'
 import { Page } from '@/app/Page'
 import { serverNowMs } from '@/chain/clock'
 import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
+import { CapabilityField } from '@/components/market/CapabilityField'
 import { Button, buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { SelectField } from '@/components/ui/Field'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
+import { useFilters } from '@/components/ui/useFilters'
+import { WrittenField } from '@/components/ui/WrittenField'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { boundError, filterOf, KINDS, ORDERS, VIEWS } from './lib/filter'
 
-const VIEWS: { id: string; name: string; states: TaskState[] | undefined }[] = [
-  { id: 'open', name: 'Open for bids', states: ['open'] },
-  {
-    id: 'working',
-    name: 'In progress',
-    states: [
-      'awarded',
-      'awaiting_acceptance',
-      'awaiting_payment',
-      'funding',
-      'assigned',
-      'running',
-      'delivered',
-      'disputed',
-    ],
-  },
-  { id: 'completed', name: 'Completed', states: ['completed'] },
-  { id: 'all', name: 'All', states: undefined },
-]
+function Options({ of }: { of: readonly (readonly [string, string])[] }) {
+  return of.map(([id, name]) => (
+    <option key={id} value={id}>
+      {name}
+    </option>
+  ))
+}
 
-/** All auctions, filtered by state; the filter lives in the address. */
+function Filters({ params, change }: { params: URLSearchParams; change: (name: string, value: string) => void }) {
+  const given = (name: string) => params.get(name) ?? ''
+  return (
+    <search aria-label="Filter" className="grid grid-cols-2 gap-3 md:grid-cols-4">
+      <WrittenField
+        label="Search"
+        placeholder="words of the title"
+        value={given('q')}
+        onChange={(q) => change('q', q)}
+      />
+      <SelectField
+        label="Show"
+        value={given('view') || VIEWS[0]?.id}
+        onChange={(event) => change('view', event.target.value)}
+      >
+        <Options of={VIEWS.map(({ id, name }) => [id, name])} />
+      </SelectField>
+      <SelectField label="Kind" value={given('kind')} onChange={(event) => change('kind', event.target.value)}>
+        <option value="">any</option>
+        <Options of={KINDS} />
+      </SelectField>
+      <CapabilityField value={given('capability')} onChange={(value) => change('capability', value)} />
+      <WrittenField
+        label="Budget from"
+        kind="amount"
+        value={given('from')}
+        check={boundError}
+        onChange={(value) => change('from', value.trim())}
+      />
+      <WrittenField
+        label="Budget up to"
+        kind="amount"
+        value={given('to')}
+        check={boundError}
+        onChange={(value) => change('to', value.trim())}
+      />
+      <SelectField
+        label="Order"
+        value={given('sort') || ORDERS[0][0]}
+        onChange={(event) => change('sort', event.target.value)}
+      >
+        <Options of={ORDERS} />
+      </SelectField>
+    </search>
+  )
+}
+
+/** All auctions, searched and narrowed; the filter lives in the address. */
 export function AuctionsPage() {
-  const [params, setParams] = useSearchParams()
-  const view = VIEWS.find(({ id }) => id === params.get('view')) ?? VIEWS[0]
+  const [params, change] = useFilters()
   const polling = usePolling()
-  const filter = { state: view?.states, limit: 25 }
+  const filter = filterOf(params)
   const tasks = useInfiniteQuery({
     queryKey: keys.tasks({ ...filter, paged: true }),
     queryFn: ({ pageParam }) => endpoints.tasks({ ...filter, cursor: pageParam }),
@@ -49,7 +86,10 @@ export function AuctionsPage() {
     refetchInterval: polling,
   })
   const { loading, failure } = useOutcome(tasks)
-  const items = liveFirst(tasks.data?.pages.flatMap((page) => page.items) ?? [], serverNowMs())
+  const found = tasks.data?.pages.flatMap((page) => page.items) ?? []
+  // an order the reader has chosen is kept
+  const items = filter.sort === 'newest' ? liveFirst(found, serverNowMs()) : found
+  const filtered = [...params.keys()].length > 0
   return (
     <Page
       title="Auctions"
@@ -60,25 +100,25 @@ export function AuctionsPage() {
         </Link>
       }
     >
-      <div className="w-48">
-        <SelectField label="Show" value={view?.id} onChange={(event) => setParams({ view: event.target.value })}>
-          {VIEWS.map(({ id, name }) => (
-            <option key={id} value={id}>
-              {name}
-            </option>
-          ))}
-        </SelectField>
-      </div>
+      <Filters params={params} change={change} />
       <Card title="Tasks" aside={<LiveBadge />} flush>
         {loading && <SkeletonRows label="Loading auctions" rows={6} />}
         {failure !== null && <ErrorState error={failure} onRetry={() => void tasks.refetch()} />}
         {items.length > 0 && <AuctionTable tasks={items} caption="Tasks" />}
         {tasks.isSuccess && items.length === 0 && (
-          <Empty icon={Gavel} title="Nothing here.">
+          <Empty icon={Gavel} title={filtered ? 'No task fits.' : 'Nothing here.'}>
+            {filtered && (
+              <>
+                <Link to="/auctions" className="text-brand underline underline-offset-2">
+                  Clear the filter
+                </Link>{' '}
+                or{' '}
+              </>
+            )}
             <Link to="/tasks/new" className="text-brand underline underline-offset-2">
-              Post a task
-            </Link>{' '}
-            or choose another state above.
+              {filtered ? 'post a task' : 'Post a task'}
+            </Link>
+            .
           </Empty>
         )}
         {tasks.hasNextPage && (

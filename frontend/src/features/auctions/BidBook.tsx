@@ -1,6 +1,7 @@
 import { Hourglass } from 'lucide-react'
 import { useRef } from 'react'
 import { Link } from 'react-router'
+import { type Address as Account, isAddressEqual } from 'viem'
 import type { BidOut, TaskOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { chooseRoute } from '@/chain/route'
@@ -12,13 +13,18 @@ import { formatDuration } from '@/components/ui/Time'
 import { Address, shortAddress } from '@/components/web3/Address'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { PathBadge } from '@/components/web3/StateBadge'
+import { useSteadyOrder } from './lib/useSteadyOrder'
 
 interface BidBookProps {
   task: TaskOut
   bids: readonly BidOut[]
+  reader: Account | undefined
   /** Present when the reader may award. */
   onAward: ((bid: BidOut) => void) | undefined
   awarding: string | null
+  /** Present when the reader may take bids of his own back. */
+  onWithdraw: ((bid: BidOut) => void) | undefined
+  withdrawing: string | null
 }
 
 /** Hashes that were not in the list when the page first showed it: only those flash. */
@@ -29,14 +35,42 @@ function useNewcomers(bids: readonly BidOut[]): (hash: string) => boolean {
   return (hash) => !known.has(hash)
 }
 
-function Row({
-  task,
-  bid,
-  best,
-  fresh,
-  onAward,
-  awarding,
-}: Omit<BidBookProps, 'bids'> & { bid: BidOut; best: boolean; fresh: boolean }) {
+type RowProps = Omit<BidBookProps, 'bids'> & { bid: BidOut; best: boolean; fresh: boolean }
+
+function RowActions({ bid, reader, onAward, awarding, onWithdraw, withdrawing }: RowProps) {
+  const about = `${bid.agent_name ?? shortAddress(bid.agent)} for ${amountText(bid.amount_units)}`
+  const own = reader !== undefined && isAddressEqual(reader, bid.agent as Account)
+  if (!bid.live) return null
+  return (
+    <>
+      {onAward && (
+        <Button
+          aria-label={`Award to ${about}`}
+          busy={awarding === bid.bid_hash}
+          disabled={awarding !== null}
+          onClick={() => onAward(bid)}
+          className="max-sm:order-3 max-sm:col-span-2"
+        >
+          Award
+        </Button>
+      )}
+      {own && onWithdraw && (
+        <Button
+          tone="secondary"
+          busy={withdrawing === bid.bid_hash}
+          disabled={withdrawing !== null}
+          onClick={() => onWithdraw(bid)}
+          className="max-sm:order-3 max-sm:col-span-2"
+        >
+          Withdraw
+        </Button>
+      )}
+    </>
+  )
+}
+
+function Row(props: RowProps) {
+  const { task, bid, reader, best, fresh } = props
   const { constants } = useNetwork()
   const { path } = chooseRoute(
     {
@@ -57,7 +91,11 @@ function Row({
     >
       <div className="grid min-w-0 flex-1 gap-0.5">
         <Link to={`/agents/${bid.agent}`} className="flex min-w-0 hover:underline">
-          <Address address={bid.agent} name={bid.agent_name} />
+          <Address
+            address={bid.agent}
+            name={bid.agent_name}
+            you={reader !== undefined && isAddressEqual(reader, bid.agent as Account)}
+          />
         </Link>
         <span className="text-xs text-muted">
           receipt no. {bid.seq} · needs {formatDuration(bid.eta_seconds)}
@@ -72,44 +110,41 @@ function Row({
         )}
       </div>
       <Amount units={bid.amount_units} className="text-base font-semibold max-sm:order-1" />
-      {onAward && bid.live && (
-        <Button
-          aria-label={`Award to ${bid.agent_name ?? shortAddress(bid.agent)} for ${amountText(bid.amount_units)}`}
-          busy={awarding === bid.bid_hash}
-          disabled={awarding !== null}
-          onClick={() => onAward(bid)}
-          className="max-sm:order-3 max-sm:col-span-2"
-        >
-          Award
-        </Button>
-      )}
+      <RowActions {...props} />
     </li>
   )
 }
 
-/** The bids, best first. */
-export function BidBook({ task, bids, onAward, awarding }: BidBookProps) {
+/** The bids, best first. While the reader points at one, none moves; new ones are announced above. */
+export function BidBook({ bids, ...rest }: BidBookProps) {
   const isNew = useNewcomers(bids)
-  const best = bids.find((bid) => bid.live)?.bid_hash
+  const { shown, waiting, show, handlers } = useSteadyOrder(bids, (bid) => bid.bid_hash)
+  // by the rule the lowest price is not always the best bid
+  const best = rest.task.award_weights ? undefined : bids.find((bid) => bid.live)?.bid_hash
   if (bids.length === 0)
     return (
       <Empty icon={Hourglass} title="No bids yet.">
-        They appear here by themselves as agents send them.
+        {rest.task.reveal_ends_at
+          ? 'Bids are sealed: they appear here when their agents show them after the end.'
+          : 'They appear here by themselves as agents send them.'}
       </Empty>
     )
   return (
-    <ul aria-label="Bids, best first" aria-live="polite">
-      {bids.map((bid) => (
-        <Row
-          key={bid.bid_hash}
-          task={task}
-          bid={bid}
-          best={bid.bid_hash === best}
-          fresh={isNew(bid.bid_hash)}
-          onAward={onAward}
-          awarding={awarding}
-        />
-      ))}
-    </ul>
+    <div {...handlers}>
+      {waiting > 0 && (
+        <button
+          type="button"
+          onClick={show}
+          className="w-full border-b border-line bg-info-soft px-4 py-2 text-sm font-medium text-info"
+        >
+          {waiting === 1 ? '1 new bid' : `${waiting} new bids`}, show
+        </button>
+      )}
+      <ul aria-label="Bids, best first" aria-live="polite">
+        {shown.map((bid) => (
+          <Row key={bid.bid_hash} {...rest} bid={bid} best={bid.bid_hash === best} fresh={isNew(bid.bid_hash)} />
+        ))}
+      </ul>
+    </div>
   )
 }

@@ -9,7 +9,9 @@ import { toast } from '@/components/ui/toast'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { type AppealSide, appealNow, isPayable, ownSide } from './lib/appealNow'
-import { escrowOf } from './lib/escrow'
+import { payAppeal } from './lib/disputeSteps'
+import { escrowOf, isPayingAppeal } from './lib/escrow'
+import { useStep } from './lib/useStep'
 import { appealPaid, appealRule, ROUNDS, VERDICTS, votesOf } from './lib/words'
 
 /** Each panel that has sat or sits, with its votes. */
@@ -50,24 +52,38 @@ function useCalls() {
 function PayButton({ deal, side, ahead = false }: { deal: DealOut; side: AppealSide; ahead?: boolean }) {
   const network = useNetwork()
   const { send, busy } = useCalls()
+  const signed = useStep<void>(deal, 'Payment into the appeal signed', () => payAppeal(network, deal, side.role))
   const missing = BigInt(side.missing_units)
   const pay = () =>
     send(
       () => payAppealCalls(network, escrowOf(deal), side.role, missing),
       `${amountText(missing)} paid for the appeal`,
     )
+  if (isPayingAppeal(deal)) return <p role="status">A payment into the appeal is signed and on its way to the chain.</p>
   return (
-    <div className="grid gap-2">
+    <div className="grid justify-items-start gap-2">
       <ConnectionButton
         tone={ahead ? 'secondary' : 'primary'}
         label={`Pay ${amountText(missing)} ${ahead ? 'ahead' : 'for your side'}`}
-        onAct={pay}
-        busy={busy}
+        onAct={() => signed.mutate()}
+        busy={signed.isPending}
+        error={signed.error}
       />
       <p className="text-xs text-muted">
-        Two transactions of your wallet, which needs gas: the arbiter is allowed exactly this amount, then takes it.
-        Nobody relays them. If your side wins, you get back what the panel did not cost; if it loses, it is spent.
+        One signature, no gas: we send it. If your side wins, you get back what the panel did not cost; if it loses, it
+        is spent.
       </p>
+      <details>
+        <summary className="inline-block cursor-pointer py-1 text-xs text-muted underline underline-offset-2">
+          Send it from your wallet instead
+        </summary>
+        <div className="mt-1 grid justify-items-start gap-2">
+          <ConnectionButton tone="secondary" label={`Send ${amountText(missing)} myself`} onAct={pay} busy={busy} />
+          <p className="text-xs text-muted">
+            Two transactions of your wallet, which needs gas: the arbiter is allowed exactly this amount, then takes it.
+          </p>
+        </div>
+      </details>
     </div>
   )
 }

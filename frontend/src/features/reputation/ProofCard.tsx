@@ -4,13 +4,14 @@ import { useConfig } from 'wagmi'
 import { readContract } from 'wagmi/actions'
 import { reputationAbi } from '@/abi/generated'
 import { keys } from '@/api/keys'
-import type { AnchorOut, NetworkOut, ReputationOut } from '@/api/types'
+import type { AnchorOut, ReputationOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { Badge, type Tone } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
 import { CopyButton } from '@/components/ui/CopyButton'
 import { Facts } from '@/components/ui/Facts'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
+import { Command, ownNode } from '@/components/web3/Command'
 import { ChainNote, shortHash } from '@/components/web3/TxLink'
 import { PROOF_PROBLEMS, proofProblems } from './lib/proof'
 
@@ -32,26 +33,14 @@ function useChainRoot(epoch: number) {
   })
 }
 
-const LOCAL_CHAIN = 31337
-
-/** The local chain's contracts are not published: their addresses are in the state of the stack that runs. */
-const deploymentOf = ({ chain_id }: NetworkOut) =>
-  `${chain_id === LOCAL_CHAIN ? '.aicp/' : ''}deployments/${chain_id}.json`
-
-const commandOf = (network: NetworkOut, agent: string) =>
-  `aicp reputation verify ${agent} --rpc ${network.rpc_url} --deployment ${deploymentOf(network)}`
-
 /** The command that computes the score again without the service. */
 function VerifyCommand({ agent }: { agent: string }) {
-  const command = commandOf(useNetwork(), agent)
+  const network = useNetwork()
   return (
-    <div className="grid gap-1">
-      <p className="text-xs text-muted">From chain data alone, with a node of your own and no word of ours:</p>
-      <div className="flex items-start gap-1 rounded-control bg-sunken px-2.5 py-1.5">
-        <code className="min-w-0 flex-1 font-mono text-xs break-all">{command}</code>
-        <CopyButton value={command} label="Copy command" />
-      </div>
-    </div>
+    <Command
+      about="From chain data alone, with a node of your own and no word of ours:"
+      command={`aicp reputation verify ${agent} ${ownNode(network)}`}
+    />
   )
 }
 

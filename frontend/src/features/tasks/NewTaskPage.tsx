@@ -6,6 +6,7 @@ import { keys } from '@/api/keys'
 import { Page } from '@/app/Page'
 import { parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
+import type { Urgency } from '@/chain/pricing'
 import { uuid7 } from '@/chain/random'
 import { useReader } from '@/chain/useAccess'
 import { Button } from '@/components/ui/Button'
@@ -15,6 +16,9 @@ import { FilePicker } from '@/components/ui/FilePicker'
 import { Notice } from '@/components/ui/States'
 import { toast } from '@/components/ui/toast'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { AuctionOptions, type SetField } from './AuctionOptions'
+import { GuidePrice } from './GuidePrice'
+import { auctionOf } from './lib/auction'
 import { type Draft, dropDraft, loadDraft, saveDraft } from './lib/draft'
 import {
   budgetError,
@@ -26,7 +30,6 @@ import {
   typingError,
   validate,
 } from './lib/form'
-import type { Urgency } from './lib/pricing'
 import { RoutePanel } from './RoutePanel'
 
 const KNOWN = ['data_processing', 'text_analysis', 'analytics', 'compute', 'ml_training', 'storage']
@@ -68,6 +71,7 @@ async function post(form: TaskForm, id: string) {
     auction_seconds: form.auctionSeconds,
     deliver_within_seconds: form.deliverWithinSeconds,
     input_files: stored.map((file) => file.sha256),
+    ...auctionOf(form),
   })
 }
 
@@ -120,7 +124,8 @@ export function NewTaskPage() {
       client.setQueryData(keys.task(task.id), task)
       void client.invalidateQueries({ queryKey: keys.tasks() })
       toast('ok', 'Task posted', 'Bids appear here as they arrive.')
-      void navigate(`/tasks/${task.id}`)
+      // the buy-now price binds only once it is signed for: the task's page asks for that at once
+      void navigate(`/tasks/${task.id}`, { state: task.buy_now_units ? { signOrder: task.id } : null })
     },
   })
   useEffect(() => saveDraft(form), [form])
@@ -129,9 +134,11 @@ export function NewTaskPage() {
     setForm(EMPTY_FORM)
     setErrors({})
   }
-  const set = <K extends keyof TaskForm>(key: K, value: TaskForm[K]) => {
+  const set: SetField = (key, value) => {
     setForm((old) => ({ ...old, [key]: value }))
-    setErrors((old) => ({ ...old, [key]: undefined }))
+    // the weights are right or wrong together
+    const about = key.startsWith('weight') ? 'weightPrice' : key
+    setErrors((old) => ({ ...old, [about]: undefined }))
   }
   const onSubmit = (event: FormEvent) => {
     event.preventDefault()
@@ -265,9 +272,11 @@ export function NewTaskPage() {
               </div>
             </div>
           </Card>
+          <AuctionOptions form={form} errors={errors} set={set} />
         </div>
-        <div className="grid min-w-0 gap-4 lg:sticky lg:top-18">
+        <div className="grid min-w-0 grid-cols-1 gap-4 lg:sticky lg:top-18">
           <RoutePanel form={form} />
+          <GuidePrice form={form} set={set} />
           <ConnectionButton
             type="submit"
             label="Post task"

@@ -1,5 +1,5 @@
 import type { ReactNode } from 'react'
-import { formatRate, groupUsdc, parseUsdc } from '@/chain/amount'
+import { formatRate, parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
 import { chooseAtBudget, eitherSentence, ROUTE_SENTENCES } from '@/chain/route'
 import { Card } from '@/components/ui/Card'
@@ -8,7 +8,6 @@ import { formatDuration } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
 import { PathBadge } from '@/components/web3/StateBadge'
 import { budgetError, needsEscrow, type TaskForm } from './lib/form'
-import { guideRange } from './lib/pricing'
 
 const NOTICE_TONES = { escrow: 'chain', channel: 'brand', either: 'info' } as const
 
@@ -21,12 +20,11 @@ function Line({ label, children }: { label: string; children: ReactNode }) {
   )
 }
 
-/** How the task would be paid at its budget, what it would cost at most, and the guide price. Follows every keystroke. */
+/** How the task would be paid at its budget, and what it would cost at most. Follows every keystroke. */
 export function RoutePanel({ form }: { form: TaskForm }) {
   const { constants } = useNetwork()
   const typed = parseUsdc(form.budget)
   const budget = budgetError(form.budget, BigInt(constants.minimum_price_units)) === undefined ? typed : null
-  const guide = guideRange(form.complexity, form.urgency)
   const route = chooseAtBudget(
     {
       priceUnits: budget ?? 0n,
@@ -71,14 +69,6 @@ export function RoutePanel({ form }: { form: TaskForm }) {
             </dl>
           </>
         )}
-        <p className="border-t border-line pt-3 text-xs text-muted">
-          Guide price of a short task like this:{' '}
-          <span className="font-mono text-ink">
-            {groupUsdc(guide.low)} – {groupUsdc(guide.high)} USDC
-          </span>
-          , a formula of complexity, urgency and the agent's record. Agents set their own prices and may ask far more
-          for longer work.
-        </p>
       </div>
     </Card>
   )

@@ -1,13 +1,16 @@
+import type { Hex } from 'viem'
 import type { DealOut, DealRole, ManifestFile, NetworkOut } from '@/api/types'
 import { formatRate } from '@/chain/amount'
 import { commentHash, type EvidenceParts, evidenceHash } from '@/chain/evidence'
 import type { SheetRequest, SheetRow } from '@/chain/signing'
-import { bondNonce, type Message, type MessageName, signingRequest } from '@/chain/typedData'
+import { appealNonce, bondNonce, type Message, type MessageName, signingRequest } from '@/chain/typedData'
 import { formatBytes } from '@/components/ui/bytes'
 import { amountText } from '@/components/web3/Amount'
+import type { AppealSide } from './appealNow'
 import { escrowOf, feeOn, leftUnits } from './escrow'
 import { sheetSubject } from './sheets'
 import { problemSentences, type Verdict, verifyStanding } from './verify'
+import { ROUNDS } from './words'
 
 /** Where a bond comes from: what waits in the escrow contract for its owner, or his wallet by one more signature. */
 export type BondSource = 'balance' | 'wallet'
@@ -152,6 +155,51 @@ export function bondSheet(
         validAfter: 0n,
         validBefore: BigInt(validBefore),
         nonce: bondNonce(id, party),
+      },
+    ],
+  })
+}
+
+/** The sheet for a payment into an appeal out of the wallet: for the party's own side of this appeal only. */
+export function appealSheet(
+  network: NetworkOut,
+  deal: DealOut,
+  given: {
+    party: string
+    side: AppealSide
+    round: number
+    dispute: bigint
+    salt: Hex
+    validBefore: number
+  },
+): SheetRequest {
+  const { party, side, round, dispute, salt, validBefore } = given
+  const nonce = appealNonce(dispute, round, side.role === 'buyer' ? 1 : 2, salt)
+  return stepSheet(network, deal, {
+    subject: 'appeal',
+    title: `Pay ${amountText(side.missing_units)} for the appeal`,
+    intro: `Goes from your wallet to the arbiter, for the ${side.role}'s side of the appeal against the ${ROUNDS[round]}.`,
+    rows: [
+      { label: 'You pay', value: side.missing_units, kind: 'amount' },
+      { label: 'For the dispute over', value: deal.title },
+      { label: 'Taken by (Arbiter)', value: network.contracts.arbiter, kind: 'address' },
+      { label: 'Dispute', value: dispute.toString(), kind: 'hash' },
+      expires(validBefore),
+    ],
+    checks: [
+      'Number of the dispute recomputed: it is the one over this escrow.',
+      'Bound to this dispute, panel and side: it can pay nothing else.',
+    ],
+    next: `${RELAYED} The arbiter takes no more than your side is short of. If your side wins, you get back what the panel did not cost; if it loses, it is spent.`,
+    sign: [
+      'ReceiveWithAuthorization',
+      {
+        from: party,
+        to: network.contracts.arbiter,
+        value: BigInt(side.missing_units),
+        validAfter: 0n,
+        validBefore: BigInt(validBefore),
+        nonce,
       },
     ],
   })

@@ -1,12 +1,14 @@
 import type { Address, Hex } from 'viem'
 import { endpoints, uploadFile } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
+import { checkedId } from '@/chain/appeal'
 import { serverNow } from '@/chain/clock'
 import { type EvidenceParts, evidenceHash } from '@/chain/evidence'
 import { randomBytes32 } from '@/chain/random'
 import { askSignature } from '@/chain/signing'
 import { amountText } from '@/components/web3/Amount'
-import { type BondSource, bondSheet, disputeSheet, responseSheet } from './disputeSheets'
+import { ownSide } from './appealNow'
+import { appealSheet, type BondSource, bondSheet, disputeSheet, responseSheet } from './disputeSheets'
 import { escrowOf } from './escrow'
 import { readDeal } from './read'
 
@@ -122,5 +124,36 @@ export async function answerDispute(network: NetworkOut, deal: DealOut, input: C
     valid_until: validUntil,
     signature,
     bond,
+  })
+}
+
+/**
+ * Pays what is missing for a party's own side of the open appeal, by a signature that is relayed. The deal is read anew
+ * first: the other side, or anybody, may have paid meanwhile.
+ */
+export async function payAppeal(network: NetworkOut, deal: DealOut, role: 'buyer' | 'agent'): Promise<DealOut> {
+  const party: Party = { network, deal, account: deal[role] as Address }
+  const fresh = escrowOf(await readDeal(network, deal.id, party.account))
+  const appeal = fresh.dispute?.appeal
+  const side = appeal && ownSide(appeal, role)
+  if (!appeal || !side || side.payable_until === null || side.payable_until <= serverNow())
+    throw new Error('Nothing can be paid for your side of an appeal now. Nothing was signed.')
+  await requireMoney(party, 'wallet', BigInt(side.missing_units))
+  const given = {
+    party: party.account,
+    side,
+    round: appeal.round,
+    dispute: checkedId(network, fresh),
+    salt: randomBytes32(),
+    validBefore: stepEnd(side.payable_until),
+  }
+  const signature = await askSignature(appealSheet(network, deal, given))
+  return endpoints.payAppeal(deal.id, {
+    escrow_id: fresh.escrow_id,
+    round: given.round,
+    amount_units: side.missing_units,
+    valid_before: given.validBefore,
+    salt: given.salt,
+    signature,
   })
 }

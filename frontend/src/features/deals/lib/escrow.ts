@@ -51,6 +51,10 @@ const DEAD = ['failed', 'expired', 'cancelled']
 export const isAnswering = ({ last_intent: last, escrow }: DealOut): boolean =>
   escrow?.dispute?.dispute_id === null && last?.kind === 'respond' && !DEAD.includes(last.state)
 
+/** Whether a payment into the appeal was signed that the chain does not have yet, and still may get. */
+export const isPayingAppeal = ({ last_intent: last }: DealOut): boolean =>
+  last?.kind === 'appeal' && (last.state === 'queued' || last.state === 'sent')
+
 /** A release somebody has signed and that still can be carried out: others join it by signing the very same. */
 export const openRelease = (escrow: EscrowOut, now: number): ReleaseSignatureOut | undefined =>
   escrow.release_signatures

@@ -8,14 +8,16 @@ import { amountText } from '@/components/web3/Amount'
 import { escrowOf, feeOn, leftUnits, releasableUnits } from './escrow'
 import { problemSentences, type Verdict } from './verify'
 
-/** Steps whose sheet shows what the arbiter asks for. */
-const PRICED = new Set(['dispute', 'respond'])
+/** What a step costs now, where its sheet shows that. */
+function priceOf({ escrow }: DealOut, step: string): string {
+  if (step === 'dispute' || step === 'respond') return `:${escrow?.dispute_fee_units ?? ''}`
+  const appeal = step === 'appeal' ? escrow?.dispute?.appeal : null
+  return appeal ? `:${appeal.round}:${appeal.sides.map(({ missing_units }) => missing_units).join(':')}` : ''
+}
 
 /** What a sheet of a deal is about: this step, on these terms, at this price where the step has one. */
-export function sheetSubject(deal: DealOut, step: string) {
-  const subject = `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}`
-  return PRICED.has(step) ? `${subject}:${deal.escrow?.dispute_fee_units ?? ''}` : subject
-}
+export const sheetSubject = (deal: DealOut, step: string): string =>
+  `${deal.id}:${step}:${deal.escrow?.escrow_id ?? ''}${priceOf(deal, step)}`
 
 /** The latest moment the payment authorization may be used: what the service would take now, never past our own limit. */
 export function payableUntil(network: NetworkOut, deal: DealOut, now = serverNow()): number {

@@ -24,7 +24,8 @@ async function needKey(chainId: number, buyer: string) {
 /** Closes a sheet that asks for what another tab, the agent or the clock has settled meanwhile. */
 function useFreshSheet(deal: DealOut) {
   useEffect(() => {
-    const open = deal.actions.filter((action) => action.allowed).map((action) => sheetSubject(deal, action.name))
+    const steps = deal.actions.filter((action) => action.allowed).map((action) => action.name as string)
+    const open = [...steps, ...(deal.escrow?.dispute?.appeal ? ['appeal'] : [])].map((step) => sheetSubject(deal, step))
     const closed = closeSheet((subject) => subject.startsWith(`${deal.id}:`) && !open.includes(subject))
     if (closed) toast('info', 'The deal has moved on', 'Nothing was signed here.')
   }, [deal])

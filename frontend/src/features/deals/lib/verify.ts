@@ -1,19 +1,11 @@
-import { type Address, type Hex, isAddressEqual, recoverTypedDataAddress, zeroAddress } from 'viem'
+import { type Hex, zeroAddress } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import type { DealOut, NetworkOut } from '@/api/types'
 import { bidsRoot } from '@/chain/bids'
 import { CLOCK_SLACK_SECONDS, serverNow } from '@/chain/clock'
+import { signedBy, signedByOperator } from '@/chain/signatures'
 import { type Agreed, checkTerms, TERM_PROBLEMS, type TermProblem } from '@/chain/terms'
-import {
-  bidMessage,
-  escrowId,
-  jobHash,
-  type Message,
-  type MessageName,
-  receiptedHash,
-  signingRequest,
-  taskHash,
-} from '@/chain/typedData'
+import { bidMessage, escrowId, jobHash, receiptedHash, taskHash } from '@/chain/typedData'
 import { escrowOf } from './escrow'
 
 /** What the page recomputed of a deal: sentences that hold, and codes of what does not. */
@@ -22,24 +14,11 @@ export interface Verdict {
   problems: TermProblem[]
 }
 
-/** Whether an account that is a plain key has signed a message. */
-export async function signedBy(
-  name: MessageName,
-  network: NetworkOut,
-  message: Message,
-  signature: string,
-  signer: string,
-) {
-  const request = signingRequest(name, network, message) as unknown as Parameters<typeof recoverTypedDataAddress>[0]
-  try {
-    return isAddressEqual(await recoverTypedDataAddress({ ...request, signature: signature as Hex }), signer as Address)
-  } catch {
-    // a malformed signature recovers nobody
-    return false
-  }
-}
-
 const equal = (a: string, b: string) => a.toLowerCase() === b.toLowerCase()
+
+/** The bids an award was made among: receipts count 1, 2, 3 ... and later ones came after it. */
+const counted = (bids: readonly { bid_hash: string; seq: number }[], count: number) =>
+  bids.filter(({ seq }) => seq <= count).map(({ bid_hash }) => bid_hash as Hex)
 
 const countSentence = (count: number) =>
   count === 1 ? 'The award counts the one bid there was.' : `The award counts all ${count} bids.`
@@ -47,9 +26,6 @@ const countSentence = (count: number) =>
 /** Checks what both sides signed before any payment: task document, bid, award. */
 export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<Verdict> {
   const { bid, award } = deal
-  const operator = network.operators.some((known) =>
-    isAddressEqual(known.address as Address, award.operator as Address),
-  )
   const awardMessage = {
     taskHash: award.task_hash,
     bidHash: award.bid_hash,
@@ -58,7 +34,7 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
   }
   const [bidSigned, awardSigned, bids] = await Promise.all([
     signedBy('Bid', network, bidMessage(deal.task_hash, bid), bid.signature, deal.agent),
-    signedBy('Award', network, awardMessage, award.signature, award.operator),
+    signedByOperator('Award', network, awardMessage, award.signature, award.operator),
     bid.sealed ? endpoints.commits(deal.task_id) : endpoints.bids(deal.task_id),
   ])
   const sameTask = equal(taskHash(deal.document), deal.task_hash) && equal(award.task_hash, deal.task_hash)
@@ -68,8 +44,8 @@ export async function verifyAward(network: NetworkOut, deal: DealOut): Promise<V
     ['task_hash_differs', !sameTask],
     ['bid_hash_differs', !sameBid],
     ['bid_signature', !bidSigned],
-    ['bids_root_differs', !equal(bidsRoot(bids.map((known) => known.bid_hash as Hex)), award.bids_root)],
-    ['award_signature', !operator || !awardSigned],
+    ['bids_root_differs', !equal(bidsRoot(counted(bids, award.bid_count)), award.bids_root)],
+    ['award_signature', !awardSigned],
   ]
   const problems = findings.filter(([, wrong]) => wrong).map(([code]) => code)
   return {

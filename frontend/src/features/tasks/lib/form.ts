@@ -1,11 +1,12 @@
 import { type Address, getAddress, isAddress, isAddressEqual, zeroAddress } from 'viem'
 import type { Constants } from '@/api/types'
 import { formatUsdc, parseUsdc } from '@/chain/amount'
+import type { Urgency } from '@/chain/pricing'
 import { filesError } from '@/components/ui/files'
-import type { Urgency } from './pricing'
+import { type AuctionForm, auctionErrors, EMPTY_AUCTION } from './auction'
 
 /** What the form holds; texts as typed. */
-export interface TaskForm {
+export interface TaskForm extends AuctionForm {
   title: string
   description: string
   capability: string
@@ -17,6 +18,8 @@ export interface TaskForm {
   verifier: string
   auctionSeconds: number
   deliverWithinSeconds: number
+  /** What the work is worth before any factor, for the guide price; not part of the task. */
+  base: string
   files: File[]
 }
 
@@ -31,6 +34,8 @@ export const EMPTY_FORM: TaskForm = {
   verifier: '',
   auctionSeconds: 300,
   deliverWithinSeconds: 3600,
+  base: '1.00',
+  ...EMPTY_AUCTION,
   files: [],
 }
 
@@ -87,6 +92,7 @@ export function validate(
     budget: budgetError(form.budget, BigInt(constants.minimum_price_units)),
     files: filesError(form.files),
     verifier: verifierError(form.verifier, arbiter, reader),
+    ...auctionErrors(form, parseUsdc(form.budget), BigInt(constants.minimum_price_units)),
   }
   return Object.fromEntries(Object.entries(errors).filter(([, text]) => text !== undefined))
 }

@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest'
 import { EMPTY_FORM, needsEscrow, parseVerifier, type TaskForm, validate } from './form'
-import { guidePrice, guideRange } from './pricing'
 
 const form = (changes: Partial<TaskForm>): TaskForm => ({
   ...EMPTY_FORM,
@@ -44,10 +43,4 @@ describe('verifier', () => {
     expect(needsEscrow(form({}))).toBe(false)
     expect(needsEscrow(form({ verifier: address('c') }))).toBe(true)
   })
-})
-
-describe('guide price', () => {
-  it('follows the worked example', () => expect(guidePrice(1_000_000n, 200n, 1, '1.0')).toBe(3_000_000n))
-  it('rounds half up', () => expect(guidePrice(1n, 100n, 1, '1.0')).toBe(2n))
-  it('spans all records', () => expect(guideRange(1, '1.0')).toEqual({ low: 750_000n, high: 3_000_000n }))
 })
