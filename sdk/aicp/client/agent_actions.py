@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from aicp.abi.enums import Status
 from aicp.abi.typed_data import (
     Acceptance,
     Bid,
-    BidCommit,
     BidWithdrawal,
     MicroDelivery,
     MicroReturn,
@@ -37,9 +36,22 @@ from aicp.rules.fees import required_stake
 from aicp.rules.ids import stake_nonce
 from aicp.rules.primitives import MAX_UINT96, checksum, hex0x
 from aicp.rules.profiles import Profile, profile_document, registration
+from aicp.rules.sealed import commit_of, read_sealed_bid, sealed_bid_document
 
 Manifest = dict[str, Any]
 _HANDED_IN: Final = frozenset({"submitted", "challenged", "disputed"})
+
+
+def _kept(task_id: uuid.UUID, bid_hash: bytes, hidden: Bid) -> SealedBid:
+    return SealedBid(
+        bid_hash=bid_hash,
+        task_id=task_id,
+        amount_units=hidden.amount,
+        eta_seconds=hidden.eta_seconds,
+        escrow_only=hidden.escrow_only,
+        valid_until=hidden.valid_until,
+        salt=hidden.salt,
+    )
 
 
 class AgentActions:
@@ -129,19 +141,9 @@ class AgentActions:
             valid_until=valid_until,
             salt=new_salt(),
         )
-        message = BidCommit(
-            task_hash=task.task_hash, commitment=hidden.digest(chain.marketplace), valid_until=valid_until
-        )
+        message = commit_of(hidden, chain.marketplace)
         bid_hash = message.digest(chain.marketplace)
-        kept = SealedBid(
-            bid_hash=bid_hash,
-            task_id=task.id,
-            amount_units=amount_units,
-            eta_seconds=eta_seconds,
-            escrow_only=escrow_only,
-            valid_until=valid_until,
-            salt=hidden.salt,
-        )
+        kept = _kept(task.id, bid_hash, hidden)
         (await self.market.store()).put_sealed(kept)
         body = {
             "commitment": hex0x(message.commitment),
@@ -159,11 +161,19 @@ class AgentActions:
 
         Raises ClientError where the commit was not made with this store.
         """
+        message, chain = await self._hidden(task, bid_hash), await self.market.chain()
+        path = f"/tasks/{task.id}/commits/{hex0x(bid_hash)}/reveal"
+        answer = models.Bid.read(await self.market.transport.post(path, self._bid_body(message, chain)))
+        if answer.bid_hash != bid_hash or answer.sealed is None:
+            raise Mismatch("The service answered for another bid than the one shown.")
+        check_bid(answer, task.task_hash, chain)
+        return answer
+
+    async def _hidden(self, task: models.Task, bid_hash: bytes) -> Bid:
         kept = (await self.market.store()).sealed(bid_hash)
         if kept is None or kept.task_id != task.id:
             raise ClientError("What this sealed bid hides is not kept here.")
-        chain = await self.market.chain()
-        message = Bid(
+        return Bid(
             task_hash=task.task_hash,
             agent=self.market.address,
             amount=kept.amount_units,
@@ -172,12 +182,26 @@ class AgentActions:
             valid_until=kept.valid_until,
             salt=kept.salt,
         )
-        path = f"/tasks/{task.id}/commits/{hex0x(bid_hash)}/reveal"
-        answer = models.Bid.read(await self.market.transport.post(path, self._bid_body(message, chain)))
-        if answer.bid_hash != bid_hash or answer.sealed is None:
-            raise Mismatch("The service answered for another bid than the one shown.")
-        check_bid(answer, task.task_hash, chain)
-        return answer
+
+    async def sealed_document(self, task: models.Task, bid_hash: bytes) -> dict[str, Any]:
+        """Return a sealed bid of ours as its file holds it. Raises ClientError where it is not kept here."""
+        hidden, chain = await self._hidden(task, bid_hash), await self.market.chain()
+        return sealed_bid_document(hidden, task.id, chain.marketplace)
+
+    async def keep_sealed(self, task: models.Task, document: Mapping[str, Any]) -> bytes:
+        """Keep a sealed bid of ours from its file; returns its hash. Raises ClientError for anything else."""
+        chain = await self.market.chain()
+        try:
+            task_id, hidden = read_sealed_bid(document, chain.marketplace)
+        except ValueError as error:
+            raise ClientError(f"This is no sealed bid: {error}.") from error
+        if (task_id, hidden.task_hash) != (task.id, task.task_hash):
+            raise ClientError("The file holds a bid on another task.")
+        if hidden.agent != self.market.address:
+            raise ClientError("The file holds a bid of another account.")
+        bid_hash = commit_of(hidden, chain.marketplace).digest(chain.marketplace)
+        (await self.market.store()).put_sealed(_kept(task_id, bid_hash, hidden))
+        return bid_hash
 
     async def withdraw_commit(self, task_id: uuid.UUID, bid_hash: bytes) -> models.Commit:
         """Take a sealed bid back, shown or not."""

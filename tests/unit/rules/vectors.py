@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from aicp.abi.typed_data import EscrowTerms, channel_domain, escrow_domain
+from aicp.abi.typed_data import Bid, EscrowTerms, channel_domain, escrow_domain, marketplace_domain
 from aicp.rules.bids import bids_proof, bids_root
 from aicp.rules.canonical import canonical_json, document_hash
 from aicp.rules.constants import MARKETPLACE_SALT, network
@@ -31,6 +31,7 @@ from aicp.rules.documents import (
 )
 from aicp.rules.fees import fee, required_stake
 from aicp.rules.ids import (
+    appeal_nonce,
     bond_nonce,
     channel_id,
     escrow_id,
@@ -43,6 +44,7 @@ from aicp.rules.ids import (
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, keccak
 from aicp.rules.profiles import Profile, profile_document
 from aicp.rules.route import choose_path
+from aicp.rules.sealed import sealed_bid_document
 from aicp.rules.terms import PROBLEMS, Agreed, check_terms, compose_terms
 from scripts.abi.golden import digests, solidity
 from tests.unit.rules.golden_rules import solidity_rules, typescript_decay
@@ -55,6 +57,7 @@ TYPESCRIPT_DECAY = Path(__file__).parents[3] / "frontend" / "src" / "chain" / "d
 CHAIN_ID = 31337
 CONSTANTS = network(CHAIN_ID).constants
 NOW = 1_795_235_400
+DISPUTE = 0xA1B2C3D4E5F60718293A4B5C6D7E8F90A1B2C3D4
 
 
 def address(name: str) -> bytes:
@@ -176,6 +179,19 @@ def documents() -> dict[str, Any]:
             "canonical": canonical_json(profile).decode(),
             "profile_hash": hex0x(document_hash(profile)),
         },
+        "sealed_bid": sealed_bid_document(
+            Bid(
+                task_hash=word("task"),
+                agent=AGENT,
+                amount=24_500_000,
+                eta_seconds=600,
+                escrow_only=True,
+                valid_until=1_795_240_000,
+                salt=word("bid salt"),
+            ),
+            uuid.UUID("0197f3a0-0000-7000-8000-000000000001"),
+            marketplace_domain(CHAIN_ID, ESCROW),
+        ),
         "job": {
             "task_hash": hex0x(word("task")),
             "bid_hash": hex0x(word("bid")),
@@ -227,6 +243,12 @@ def ids() -> dict[str, Any]:
             "stake_nonce": hex0x(stake_nonce(AGENT, word("deposit salt"))),
             "bond_nonce": hex0x(bond_nonce(word("escrow id"), AGENT)),
             "escrow_id": hex0x(word("escrow id")),
+            "dispute": str(DISPUTE),
+            "appeal_nonces": [
+                [number, side, hex0x(appeal_nonce(DISPUTE, number, side, word("deposit salt")))]
+                for number in (0, 2)
+                for side in (1, 2)
+            ],
         },
     }
 
