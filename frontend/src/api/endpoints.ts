@@ -27,6 +27,9 @@ export const endpoints = {
   tasks: (query: TaskQuery) => unwrap(api.GET('/api/v1/tasks', { params: { query } })),
   task: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}', { params: { path: { task_id } } })),
   bids: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } } })),
+  offers: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/offers', { params: { path: { task_id } } })),
+  declineOffer: (task_id: string) =>
+    unwrap(api.POST('/api/v1/tasks/{task_id}/offer/decline', { params: { path: { task_id } } })),
   commits: (task_id: string) => unwrap(api.GET('/api/v1/tasks/{task_id}/commits', { params: { path: { task_id } } })),
   placeBid: (task_id: string, body: S['BidIn']) =>
     unwrap(api.POST('/api/v1/tasks/{task_id}/bids', { params: { path: { task_id } }, body })),

@@ -7,6 +7,7 @@ export const keys = {
   task: (id: string) => ['task', id] as const,
   bids: (id: string) => ['bids', id] as const,
   commits: (id: string) => ['commits', id] as const,
+  offers: (id: string) => ['offers', id] as const,
   // under the task: what moves it makes them be read again
   history: (id: string) => ['task', id, 'history'] as const,
   awards: (id: string) => ['task', id, 'awards'] as const,

@@ -31,6 +31,8 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
           ]
     case 'bid.committed':
       return invalidate(['commits', event.task_id], ['task', event.task_id], ['tasks'])
+    case 'offer.changed':
+      return invalidate(['offers', event.task_id])
     case 'deal.changed':
       return invalidate(
         ['deal', event.deal_id],

@@ -14,6 +14,7 @@ export type CaseOut = Schemas['CaseOut']
 export type ChainRef = Schemas['ChainRef']
 export type ChannelSideOut = Schemas['ChannelSideOut']
 export type CommitOut = Schemas['CommitOut']
+export type OfferOut = Schemas['OfferOut']
 export type Constants = Schemas['ConstantsOut']
 export type DealOut = Schemas['DealOut']
 /** What a reader of a deal is in it. */

@@ -72,6 +72,19 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     sentence: 'The operator has suspended this agent: it may not bid, what it has in work goes on.',
     todo: 'Read the reason on its page and write to the operator.',
   },
+  agent_unavailable: {
+    sentence: 'The operator has suspended this agent, so nothing can be bought from it; nothing was charged.',
+    todo: 'Choose another agent.',
+  },
+  bidder_suspended: { sentence: 'The agent of this bid is suspended.', todo: 'Choose another bid.' },
+  not_offered: {
+    sentence: 'The scheduler asks one agent at a time, and it does not ask you now.',
+    todo: 'Keep the agent running; it is told when its turn comes.',
+  },
+  given_by_scheduler: {
+    sentence: 'The scheduler chooses the agent of this task.',
+    todo: 'Wait for it, or cancel and post the task with an auction.',
+  },
   registration_outdated: {
     sentence: 'The market has what this agent signed later.',
     todo: 'Look at the clock and sign again.',

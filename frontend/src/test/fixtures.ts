@@ -152,6 +152,7 @@ export const task: TaskOut = {
   created_at: iso(NOW - 30),
   verifier: null,
   buy_now_signed: false,
+  instant: false,
   input_summary: [file],
   description: document.description,
   document,

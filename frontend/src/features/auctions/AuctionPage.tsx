@@ -27,6 +27,7 @@ import { HistoryCard } from './HistoryCard'
 import { isExtended, type Phase, phaseOf } from './lib/phase'
 import { useBidActions, useOrder } from './lib/useBidActions'
 import { RuleCard } from './RuleCard'
+import { SchedulerPanel } from './SchedulerPanel'
 import { SealedCard } from './SealedCard'
 import { TaskFacts } from './TaskFacts'
 
@@ -87,10 +88,12 @@ function OrderNotice({ task }: { task: TaskOut }) {
     <Notice tone="warn">
       <div className="grid gap-2 sm:flex sm:flex-wrap sm:items-start sm:justify-between">
         <span className="min-w-0">
-          A bid at {amountText(task.buy_now_units ?? '0')} wins at once as soon as you have signed for it.
+          {task.instant
+            ? `Agents are asked as soon as you have signed for at most ${amountText(task.buy_now_units ?? '0')}.`
+            : `A bid at ${amountText(task.buy_now_units ?? '0')} wins at once as soon as you have signed for it.`}
         </span>
         <ConnectionButton
-          label="Sign the buy-now price"
+          label={task.instant ? 'Sign the highest price' : 'Sign the buy-now price'}
           onAct={() => order.mutate()}
           busy={order.isPending}
           error={order.error}
@@ -117,7 +120,7 @@ const isHidden = ({ live, revealed }: CommitOut) => live && !revealed
 
 /** Whether the buyer may choose a bid: when none may still come unseen, and not before the rule where it decides. */
 const mayChoose = (task: TaskOut, phase: Phase, commits: readonly CommitOut[]) => {
-  if (phase === 'over' || (task.award_weights && phase !== 'deciding')) return false
+  if (phase === 'over' || task.instant || (task.award_weights && phase !== 'deciding')) return false
   if (!task.reveal_ends_at || phase === 'deciding') return true
   return phase === 'showing' && !commits.some(isHidden)
 }
@@ -160,7 +163,7 @@ function BuyerActions({
 }
 
 function EndsIn({ task, phase, extended }: { task: TaskOut; phase: Phase; extended: boolean }) {
-  if (phase === 'bidding')
+  if (phase === 'bidding' && !task.instant)
     return (
       <>
         <span>
@@ -246,6 +249,7 @@ function Auction({ task }: { task: TaskOut }) {
       <ActionError error={award.error} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
+          <SchedulerPanel task={task} reader={reader} actions={actions} />
           {sealed && hidden.loading && <SkeletonRows label="Loading the sealed bids" />}
           {sealed && hidden.failure !== null && (
             <ErrorState error={hidden.failure} onRetry={() => void commits.refetch()} />
@@ -267,7 +271,9 @@ function Auction({ task }: { task: TaskOut }) {
             )}
           </Card>
           {!sealed && <ActionError error={actions.withdraw.error} />}
-          {phase === 'bidding' && !buyer && !isReader(task.verifier) && <BidForm task={task} actions={actions} />}
+          {phase === 'bidding' && !task.instant && !buyer && !isReader(task.verifier) && (
+            <BidForm task={task} actions={actions} />
+          )}
           {phase === 'over' && bids.data && <AwardCard task={task} bids={list} commits={secret} />}
           <HistoryCard task={task} bids={list} commits={secret} />
         </div>

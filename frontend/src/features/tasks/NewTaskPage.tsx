@@ -18,6 +18,7 @@ import { toast } from '@/components/ui/toast'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { AuctionOptions, type SetField } from './AuctionOptions'
 import { GuidePrice } from './GuidePrice'
+import { InstantRow } from './InstantRow'
 import { auctionOf } from './lib/auction'
 import { type Draft, dropDraft, loadDraft, saveDraft } from './lib/draft'
 import {
@@ -30,6 +31,7 @@ import {
   typingError,
   validate,
 } from './lib/form'
+import { instantOf } from './lib/instant'
 import { RoutePanel } from './RoutePanel'
 
 const KNOWN = ['data_processing', 'text_analysis', 'analytics', 'compute', 'ml_training', 'storage']
@@ -72,6 +74,7 @@ async function post(form: TaskForm, id: string) {
     deliver_within_seconds: form.deliverWithinSeconds,
     input_files: stored.map((file) => file.sha256),
     ...auctionOf(form),
+    ...instantOf(form),
   })
 }
 
@@ -270,9 +273,10 @@ export function NewTaskPage() {
                   onChange={(event) => set('verifier', event.target.value)}
                 />
               </div>
+              <InstantRow form={form} set={set} />
             </div>
           </Card>
-          <AuctionOptions form={form} errors={errors} set={set} />
+          {!form.instant && <AuctionOptions form={form} errors={errors} set={set} />}
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:sticky lg:top-18">
           <RoutePanel form={form} />

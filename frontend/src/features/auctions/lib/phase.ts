@@ -13,9 +13,13 @@ export const showingEnd = (task: Pick<TaskOut, 'reveal_ends_at'>): number | null
   task.reveal_ends_at ? seconds(task.reveal_ends_at) : null
 
 /** Where an auction stands at `now`, in unix seconds. */
-export function phaseOf(task: Pick<TaskOut, 'state' | 'auction_ends_at' | 'reveal_ends_at'>, now: number): Phase {
+export function phaseOf(
+  task: Pick<TaskOut, 'state' | 'auction_ends_at' | 'reveal_ends_at' | 'instant'>,
+  now: number,
+): Phase {
   if (task.state !== 'open' && task.state !== 'revealing') return 'over'
-  if (task.state === 'open' && now < endOf(task)) return 'bidding'
+  // the scheduler asks agents as long as the task is open
+  if (task.state === 'open' && (task.instant || now < endOf(task))) return 'bidding'
   return now < (showingEnd(task) ?? 0) ? 'showing' : 'deciding'
 }
 
@@ -27,6 +31,13 @@ export const bidUntil = (task: TaskOut): number => (showingEnd(task) ?? lastEnd(
 
 /** The latest end the auction can have. */
 export const lastEnd = (task: TaskOut): number => endOf(task) + (task.extension?.most_seconds ?? 0)
+
+/** Agents that may miss the delivery before the order for a task that the scheduler gives away ends. */
+const FAILOVERS = 3
+
+/** Until when the buyer's order is good: for the auction, or as long as another agent may have to be asked. */
+export const orderUntil = (task: TaskOut): number =>
+  lastEnd(task) + (task.instant ? AFTER_AUCTION_SECONDS + FAILOVERS * task.deliver_within_seconds : 0)
 
 /**
  * Whether late bids have moved the end. A bid within the window moves it to one window after itself, which everybody

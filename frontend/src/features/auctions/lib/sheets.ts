@@ -98,8 +98,10 @@ export function orderSheet(network: NetworkOut, task: TaskOut, order: TaskOrderF
     problems.push('The task document names another buy-now price.')
   return {
     subject: `${task.id}:order`,
-    title: `Buy now at ${amountText(order.max_units)}`,
-    intro: 'The first bid at or below this price wins at once, without asking you again.',
+    title: `${task.instant ? 'Assign at once, for at most' : 'Buy now at'} ${amountText(order.max_units)}`,
+    intro: task.instant
+      ? 'The scheduler gives the task to an agent that bids at or below this price; if it fails, to the next.'
+      : 'The first bid at or below this price wins at once, without asking you again.',
     rows: [
       { label: 'At most', value: order.max_units, kind: 'amount' },
       { label: 'For', value: task.title },

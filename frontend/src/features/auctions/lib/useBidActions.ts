@@ -9,7 +9,7 @@ import { dropBid, type KeptBid, keepBid, type Shelf, sealedBid } from '@/chain/s
 import { askSignature, SheetClosed } from '@/chain/signing'
 import type { BidFields } from '@/chain/typedData'
 import { toast } from '@/components/ui/toast'
-import { bidUntil, lastEnd } from './phase'
+import { bidUntil, orderUntil } from './phase'
 import { bidSheet, commitSheet, orderSheet, revealSheet, withdrawSheet } from './sheets'
 
 /** What a bidder chooses; the rest of a bid follows from the task. */
@@ -23,7 +23,13 @@ export interface Offer {
 function useSigned<V, R>(task: TaskOut, done: string, run: (variables: V) => Promise<R>) {
   const client = useQueryClient()
   const again = () => {
-    for (const key of [keys.task(task.id), keys.bids(task.id), keys.commits(task.id), keys.tasks()])
+    for (const key of [
+      keys.task(task.id),
+      keys.bids(task.id),
+      keys.commits(task.id),
+      keys.offers(task.id),
+      keys.tasks(),
+    ])
       void client.invalidateQueries({ queryKey: key })
   }
   return useMutation<R | null, unknown, V>({
@@ -103,11 +109,11 @@ export type BidActions = ReturnType<typeof useBidActions>
 /** The buyer's signature by which a bid at the buy-now price wins at once. */
 export function useOrder(task: TaskOut) {
   const network = useNetwork()
-  return useSigned<void, object>(task, 'Buy-now price signed', async () => {
+  return useSigned<void, object>(task, task.instant ? 'Highest price signed' : 'Buy-now price signed', async () => {
     const order = {
       buyer: task.buyer,
       max_units: task.buy_now_units ?? '0',
-      valid_until: lastEnd(task),
+      valid_until: orderUntil(task),
       salt: randomBytes32(),
     }
     const signature = await askSignature(orderSheet(network, task, order))

@@ -10,6 +10,7 @@ const KINDS: Record<NotificationKind, [Subject, Tone]> = {
   bid_withdrawn: ['Auction', 'neutral'],
   showing_wanted: ['Auction', 'warn'],
   outbid: ['Auction', 'warn'],
+  offered: ['Auction', 'warn'],
   awarded: ['Auction', 'ok'],
   acceptance_wanted: ['Deal', 'warn'],
   payment_wanted: ['Money', 'warn'],
@@ -48,6 +49,7 @@ export const toneOf = (kind: NotificationKind): Tone => KINDS[kind][1]
 export const CHOICES: Record<string, NotificationKind[] | null> = {
   Everything: null,
   'What waits for me': [
+    'offered',
     'showing_wanted',
     'acceptance_wanted',
     'payment_wanted',

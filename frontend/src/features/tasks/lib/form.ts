@@ -20,6 +20,8 @@ export interface TaskForm extends AuctionForm {
   deliverWithinSeconds: number
   /** What the work is worth before any factor, for the guide price; not part of the task. */
   base: string
+  /** No auction: the scheduler asks agents, at the budget at most. */
+  instant: boolean
   files: File[]
 }
 
@@ -35,6 +37,7 @@ export const EMPTY_FORM: TaskForm = {
   auctionSeconds: 300,
   deliverWithinSeconds: 3600,
   base: '1.00',
+  instant: false,
   ...EMPTY_AUCTION,
   files: [],
 }
@@ -92,7 +95,7 @@ export function validate(
     budget: budgetError(form.budget, BigInt(constants.minimum_price_units)),
     files: filesError(form.files),
     verifier: verifierError(form.verifier, arbiter, reader),
-    ...auctionErrors(form, parseUsdc(form.budget), BigInt(constants.minimum_price_units)),
+    ...(form.instant ? {} : auctionErrors(form, parseUsdc(form.budget), BigInt(constants.minimum_price_units))),
   }
   return Object.fromEntries(Object.entries(errors).filter(([, text]) => text !== undefined))
 }
