@@ -242,11 +242,7 @@ const countSentence = ({ bids, commits }: Auction) => {
   return `${count === 1 ? 'The one bid is' : `All ${count} bids are`} signed by the agent and receipted, numbers without a hole.${shown}`
 }
 
-/**
- * Computes the newest award again from signatures; returns sentences about what was found the same. Throws
- * `AwardMismatch` at the first thing that differs.
- */
-export async function verifyAuction(network: NetworkOut, auction: Auction): Promise<string[]> {
+async function verify(network: NetworkOut, auction: Auction): Promise<string[]> {
   const award = auction.awards.at(-1)
   require(award !== undefined, 'The task has not been awarded.')
   await checkBids(network, auction, award)
@@ -261,3 +257,14 @@ export async function verifyAuction(network: NetworkOut, auction: Auction): Prom
   await checkRecord(network, auction, award, auction.record)
   return [...found, 'The operator has signed the record; the rule, applied to the signed bids, gives this winner.']
 }
+
+/**
+ * Computes the newest award again from signatures; returns sentences about what was found the same. Throws
+ * `AwardMismatch` at the first thing that differs.
+ */
+export const verifyAuction = (network: NetworkOut, auction: Auction): Promise<string[]> =>
+  verify(network, auction).catch((error: unknown) => {
+    if (error instanceof AwardMismatch) throw error
+    // nothing is asked of anybody here, so what fails is what was given
+    throw new AwardMismatch('What was published about the award is malformed.')
+  })

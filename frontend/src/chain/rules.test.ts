@@ -6,10 +6,11 @@ import decay from '../../../sdk/aicp/rules/vectors/decay.json'
 import pricing from '../../../sdk/aicp/rules/vectors/pricing.json'
 import reputation from '../../../sdk/aicp/rules/vectors/reputation.json'
 import stakes from '../../../sdk/aicp/rules/vectors/stakes.json'
-import { type AwardRecord, inputsHash, points, rank, recompute, scale } from './awarding'
+import { type AwardRecord, hundredths, inputsHash, points, rank, recompute, scale, termsOf } from './awarding'
 import { DECAY, daysBetween, decayed } from './decay'
 import { epochRoot, evidenceOf, manifestHash, verifyScore } from './epochs'
 import {
+  factorsOf,
   multiplierOf,
   priceUnits,
   quoteAddsUp,
@@ -48,6 +49,16 @@ describe('prices', () => {
     expect(quoteAddsUp(quote)).toBe(true)
     expect(quoteAddsUp({ ...quote, price_units: (price + 1n).toString() })).toBe(false)
     expect(quoteAddsUp({ ...quote, formula: 2 })).toBe(false)
+  })
+  it('are the product of their factors', () => {
+    const factors = factorsOf(19, 20, 1, 10_000)
+    expect(factors.map(({ name, bps }) => [name, bps])).toEqual([
+      ['multiplier', 20_000],
+      ['complexity', 15_000],
+      ['urgency', 10_000],
+    ])
+    expect(factors[0]?.because).toBe('19 of 20 decided escrows succeeded (95.00 %)')
+    expect(factorsOf(9, 9, 1, 10_000)[0]).toMatchObject({ bps: 10_000 })
   })
   it('refuse what cannot be', () => {
     expect(() => priceUnits(-1n, 10_000, 1, 10_000)).toThrow()
@@ -110,6 +121,20 @@ describe('awards', () => {
     expect(inputsHash(record)).toBe(inputs_hash)
     const message = { taskHash: record.task_hash, bidHash: record.winner, inputsHash: inputs_hash, rule: record.rule }
     expect(digest('AwardInputs', deployment, message)).toBe(signed)
+  })
+  it.each(awards)('points of award %# are the sum of their terms', ({ record: published }) => {
+    const record = published as AwardRecord
+    for (const [hash, given] of record.ranking) {
+      const offer = record.bids.find((bid) => bid.bid_hash === hash)
+      if (!offer) throw new Error('no bid')
+      const parts = Object.values(termsOf(offer, record))
+      expect(parts.reduce((sum, part) => sum + part).toString()).toBe(given)
+      expect(hundredths(BigInt(given ?? 0), record)).toBe(Number((BigInt(given ?? 0) * 10_000n) / scale(record)))
+    }
+  })
+  it('refuse a bid given twice', () => {
+    const record = awards[0]?.record as AwardRecord
+    expect(() => rank(record, [...record.bids, ...record.bids])).toThrow('given twice')
   })
   it('show a forged record', () => {
     const record = awards[1]?.record as AwardRecord

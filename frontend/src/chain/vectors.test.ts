@@ -15,6 +15,7 @@ import { commentHash, evidenceDocument, evidenceHash } from './evidence'
 import { chooseRoute } from './route'
 import { checkTerms, TERM_PROBLEMS } from './terms'
 import {
+  appealNonce,
   bondNonce,
   channelId,
   digest,
@@ -55,6 +56,9 @@ describe('ids', () => {
     expect(poolDepositNonce(ids.channel.pool_id as Hex, ids.nonces.salt as Hex)).toBe(ids.nonces.pool_deposit_nonce))
   it('bond nonce', () =>
     expect(bondNonce(ids.nonces.escrow_id as Hex, ids.nonces.agent as Address)).toBe(ids.nonces.bond_nonce))
+  it.each(ids.nonces.appeal_nonces)('appeal nonce of round %s, side %s', (round, side, nonce) =>
+    expect(appealNonce(BigInt(ids.nonces.dispute), Number(round), side as 1 | 2, ids.nonces.salt as Hex)).toBe(nonce),
+  )
   it('changes with every field of the terms', () => {
     const base = ids.escrow_terms.terms
     const changed: TermsOut[] = [

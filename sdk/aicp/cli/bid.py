@@ -26,6 +26,7 @@ price_option = click.option("--price", type=USDC, required=True, help="What you 
 within_option = click.option("--within", type=click.IntRange(1), help="Seconds to deliver; by default all there are.")
 escrow_option = click.option("--escrow-only", is_flag=True, help="Be paid by escrow at any price.")
 
+
 @click.group()
 def bid() -> None:
     """Bid on a task by hand, or take a bid back. Agents that run bid by themselves."""

@@ -46,7 +46,7 @@ def test_a_file_gives_back_the_bid_its_commit_hides() -> None:
 )
 def test_a_file_that_was_changed_is_refused(change: dict[str, Any]) -> None:
     document = sealed_bid_document(BID, TASK, DOMAIN) | change
-    with pytest.raises(ValueError, match="file|eta|invalid|address"):
+    with pytest.raises(ValueError, match=r"file|eta|invalid|address"):
         read_sealed_bid(document, DOMAIN)
 
 

@@ -1,14 +1,17 @@
 import { screen, waitFor, within } from '@testing-library/react'
-import { decodeFunctionData, encodeFunctionData } from 'viem'
+import type { UserEvent } from '@testing-library/user-event'
+import { decodeFunctionData, encodeFunctionData, type Hex } from 'viem'
 import type { PrivateKeyAccount } from 'viem/accounts'
 import { beforeEach, describe, expect, it, vi } from 'vitest'
 import { arbiterAbi, usdcAbi } from '@/abi/generated'
 import type { DealOut, DisputeOut } from '@/api/types'
+import { signedBy } from '@/chain/signatures'
+import { appealNonce } from '@/chain/typedData'
 import type { Call } from '@/chain/useTx'
 import { court, makeAppealable, makeRuled, sessionFor, verifier } from '@/test/disputes'
 import { agent, balances, buyer, NOW, timeline } from '@/test/fixtures'
 import { show } from '@/test/render'
-import { answers, server } from '@/test/server'
+import { answers, server, takes } from '@/test/server'
 import { signs } from '@/test/wallet'
 import { DealPage } from './DealPage'
 import { escrowOf } from './lib/escrow'
@@ -51,6 +54,12 @@ const meaning = ({ abi, functionName, args, address }: Call) => {
   return [address, name, given]
 }
 
+/** Leaves the relayed way for the reader's own transactions, and sends them. */
+async function sendMyself(user: UserEvent, region: HTMLElement, amount: string) {
+  await user.click(within(region).getByText('Send it from your wallet instead'))
+  await user.click(within(region).getByRole('button', { name: `Send ${amount} myself` }))
+}
+
 const card = () => screen.findByRole('region', { name: 'Appeal' })
 /** What happens now: the first thing a reader of the page sees. */
 const lead = () => screen.findByTestId('action-appeal')
@@ -80,7 +89,7 @@ describe('an appeal', () => {
     expect(rounds).toHaveTextContent('The first panel')
     expect(rounds).toHaveTextContent('buyer 1, agent 2 (of 3 seats)')
     expect(rounds).toHaveTextContent('The votes so far are for the agent.')
-    await user.click(within(await lead()).getByRole('button', { name: 'Pay 14.00 USDC for your side' }))
+    await sendMyself(user, await lead(), '14.00 USDC')
     await waitFor(() => expect(sent.calls).toHaveLength(2))
     const id = BigInt(escrowOf(deal).dispute?.dispute_id ?? 0)
     const [approve, fund] = sent.calls as [Call, Call]
@@ -95,7 +104,7 @@ describe('an appeal', () => {
     const { user, unmount } = await open(deal, agent)
     const region = await card()
     expect(region).toHaveTextContent("If nobody pays 6.00 USDC for the agent's side in time, that side loses.")
-    await user.click(within(await lead()).getByRole('button', { name: 'Pay 6.00 USDC for your side' }))
+    await sendMyself(user, await lead(), '6.00 USDC')
     await waitFor(() => expect(sent.calls).toHaveLength(2))
     expect((sent.calls[1] as Call).args.slice(1)).toEqual([2, 6_000_000n])
     unmount()
@@ -124,13 +133,13 @@ describe('an appeal', () => {
     const deal = structuredClone(await makeAppealable())
     if (deal.escrow?.dispute) deal.escrow.dispute.dispute_id = '7'
     const { user, unmount } = await open(deal)
-    await user.click(within(await lead()).getByRole('button', { name: /for your side/ }))
+    await sendMyself(user, await lead(), '14.00 USDC')
     expect(await screen.findByText(/The service shows another dispute than the terms name/)).toBeVisible()
     expect(sent.calls).toEqual([])
     unmount()
     sent.refuse = new Error('This side of the appeal cannot be paid for now.')
     const again = await open(await makeAppealable())
-    await again.user.click(within(await lead()).getByRole('button', { name: /for your side/ }))
+    await sendMyself(again.user, await lead(), '14.00 USDC')
     expect(await screen.findByText(/cannot be paid for now/)).toBeVisible()
   })
 
@@ -151,7 +160,8 @@ describe('an appeal', () => {
     expect(first).toHaveTextContent('The votes are for you: you owe nothing yet.')
     expect(first).toHaveTextContent('you then have to pay 7.00 USDC too, or you lose')
     expect(within(first).queryByRole('button')).toBeNull()
-    await user.click(within(await card()).getByRole('button', { name: 'Pay 7.00 USDC ahead' }))
+    expect(within(await card()).getByRole('button', { name: 'Pay 7.00 USDC ahead' })).toBeVisible()
+    await sendMyself(user, await card(), '7.00 USDC')
     await waitFor(() => expect(sent.calls).toHaveLength(2))
     expect((sent.calls[1] as Call).args.slice(1)).toEqual([2, 7_000_000n])
   })
@@ -170,6 +180,76 @@ describe('an appeal', () => {
     await user.click(await screen.findByRole('button', { name: 'Collect 14.00 USDC from the arbiter' }))
     await waitFor(() => expect(sent.calls).toHaveLength(1))
     expect(meaning(sent.calls[0] as Call)).toEqual([court.contracts.arbiter, 'withdraw', [14_000_000n]])
+  })
+})
+
+describe('an appeal paid by signature', () => {
+  const pay = async (deal: DealOut, reader: PrivateKeyAccount, amount: string) => {
+    const seen = vi.fn()
+    server.use(takes(`/deals/${deal.id}/appeal`, deal, seen))
+    const view = await open(deal, reader)
+    await view.user.click(within(await lead()).getByRole('button', { name: `Pay ${amount} for your side` }))
+    return { seen, ...view }
+  }
+
+  it('is one authorization of exactly what is missing, bound to dispute, panel and side', async () => {
+    const deal = await makeAppealable()
+    const { seen, user } = await pay(deal, buyer, '14.00 USDC')
+    const sheet = await screen.findByRole('dialog', { name: 'Pay 14.00 USDC for the appeal' })
+    expect(sheet).toHaveTextContent("for the buyer's side of the appeal against the first panel")
+    await user.click(within(sheet).getByRole('button', { name: 'Sign in wallet' }))
+    await waitFor(() => expect(seen).toHaveBeenCalled())
+    const body = seen.mock.calls[0]?.[0] as Record<string, string> & { valid_before: number }
+    expect(body).toMatchObject({ escrow_id: escrowOf(deal).escrow_id, round: 0, amount_units: '14000000' })
+    expect(body.valid_before).toBeLessThanOrEqual(NOW + 300)
+    const id = BigInt(escrowOf(deal).dispute?.dispute_id ?? 0)
+    const message = {
+      from: buyer.address,
+      to: court.contracts.arbiter,
+      value: 14_000_000n,
+      validAfter: 0n,
+      validBefore: BigInt(body.valid_before),
+      nonce: appealNonce(id, 0, 1, body.salt as Hex),
+    }
+    expect(await signedBy('ReceiveWithAuthorization', court, message, body.signature ?? '', buyer.address)).toBe(true)
+    expect(sent.calls).toEqual([])
+  })
+
+  it('answers for the other side', async () => {
+    const deal = await makeAppealable({ challenged: true, sides: CHALLENGED })
+    const { seen, user } = await pay(deal, agent, '6.00 USDC')
+    await user.click(await screen.findByRole('button', { name: 'Sign in wallet' }))
+    await waitFor(() => expect(seen).toHaveBeenCalled())
+    expect(seen.mock.calls[0]?.[0]).toMatchObject({ amount_units: '6000000', round: 0 })
+  })
+
+  it('is not signed for a wallet that is short, for another dispute, or once it is too late', async () => {
+    const deal = await makeAppealable()
+    server.use(answers(`/accounts/${buyer.address}/balances`, { ...balances, usdc_units: '13999999' }))
+    const poor = await open(deal)
+    server.use(answers(`/accounts/${buyer.address}/balances`, { ...balances, usdc_units: '13999999' }))
+    await poor.user.click(within(await lead()).getByRole('button', { name: /for your side/ }))
+    expect(await screen.findByText(/Your wallet holds 13.999999 USDC, 14.00 USDC are needed/)).toBeVisible()
+    poor.unmount()
+    const forged = structuredClone(deal)
+    if (forged.escrow?.dispute) forged.escrow.dispute.dispute_id = '7'
+    const { unmount } = await pay(forged, buyer, '14.00 USDC')
+    expect(await screen.findByText(/The service shows another dispute than the terms name/)).toBeVisible()
+    unmount()
+    const view = await open(deal)
+    const button = within(await lead()).getByRole('button', { name: /for your side/ })
+    server.use(answers(`/deals/${deal.id}`, await makeRuled()))
+    await view.user.click(button)
+    expect(await screen.findByText(/Nothing can be paid for your side of an appeal now/)).toBeVisible()
+    expect(screen.queryByRole('dialog')).toBeNull()
+  })
+
+  it('is waited for once it is signed', async () => {
+    const deal = await makeAppealable()
+    const last_intent = { id: deal.id, kind: 'appeal', state: 'sent', tx_hash: null, error_code: null }
+    await open({ ...deal, last_intent })
+    expect(await lead()).toHaveTextContent('A payment into the appeal is signed and on its way to the chain.')
+    expect(screen.queryByRole('button', { name: /for your side/ })).toBeNull()
   })
 })
 

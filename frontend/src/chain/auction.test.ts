@@ -1,0 +1,156 @@
+import { describe, expect, it } from 'vitest'
+import type { BidOut, TaskOut } from '@/api/types'
+import { awardOf, orderedAuction, publish, ruledAuction, sealedAuction } from '@/test/auctions'
+import { network, operator } from '@/test/fixtures'
+import { type Auction, recordOf, verifyAuction } from './auction'
+import type { AwardRecord } from './awarding'
+
+const ruled = await ruledAuction()
+const sealed = await sealedAuction()
+const ordered = await orderedAuction()
+const chosen: Auction = {
+  ...ruled,
+  awards: [await awardOf(ruled.task, ruled.bids[1]?.bid_hash ?? '', ruled.bids, 'buyer')],
+  record: null,
+}
+
+const verify = (auction: Auction) => verifyAuction(network, auction)
+const bidsWith = (auction: Auction, index: number, changes: Partial<BidOut>) =>
+  auction.bids.map((bid, at) => (at === index ? { ...bid, ...changes } : bid))
+const withTask = (auction: Auction, changes: Partial<TaskOut>) => ({
+  ...auction,
+  task: { ...auction.task, ...changes },
+})
+
+/** The same auction with another record, which the operator has signed all the same. */
+async function withRecord(auction: Auction, changes: Partial<AwardRecord>): Promise<Auction> {
+  if (!auction.record) throw new Error('no record')
+  return { ...auction, record: await publish({ ...recordOf(auction.record), ...changes }) }
+}
+
+describe('an award', () => {
+  it('by the rule is computed again from signatures', async () => {
+    const [bids, , rule] = await verify(ruled)
+    expect(bids).toContain('All 3 bids are signed')
+    expect(rule).toContain('gives this winner')
+  })
+  it('of sealed bids counts the commits and what was shown of them', async () =>
+    expect((await verify(sealed))[0]).toContain('2 of them shown as committed'))
+  it('within a signed price needs the signature of the buyer', async () =>
+    expect((await verify(ordered)).at(-1)).toContain('this one is within it'))
+  it('of the buyer is checked for completeness', async () =>
+    expect((await verify(chosen)).at(-1)).toContain('The buyer chose'))
+  it('is not there before it is made', () =>
+    expect(verify({ ...ruled, awards: [] })).rejects.toThrow('not been awarded'))
+})
+
+describe('a forged award shows:', () => {
+  const other = `0x${'1'.repeat(64)}`
+  const cases: [string, () => Auction | Promise<Auction>, string][] = [
+    ['a price that was not signed', () => ({ ...ruled, bids: bidsWith(ruled, 1, { amount_units: '1' }) }), 'its hash'],
+    [
+      'a signature of somebody else',
+      () => ({ ...ruled, bids: bidsWith(ruled, 1, { signature: '0x12' }) }),
+      'by its agent',
+    ],
+    [
+      'a receipt with another number',
+      () => ({ ...ruled, bids: bidsWith(ruled, 1, { seq: 7 }) }),
+      "receipt is not the operator's",
+    ],
+    [
+      'a withdrawal nobody signed',
+      () => ({ ...ruled, bids: bidsWith(ruled, 0, { withdrawn: true, withdrawal_signature: null }) }),
+      'said to be withdrawn',
+    ],
+    ['a bid that is left out', () => ({ ...ruled, bids: ruled.bids.slice(1) }), 'not shown'],
+    ['the last bid left out', () => ({ ...ruled, bids: ruled.bids.slice(0, 2) }), 'over other bids'],
+    ['a sealed bid that was left out', () => ({ ...sealed, commits: sealed.commits.slice(0, 2) }), 'over other bids'],
+    [
+      'a bid shown that nobody had committed to',
+      () => ({ ...sealed, commits: sealed.commits.map((one) => ({ ...one, commitment: other })) }),
+      'sealed bid does not match',
+    ],
+    [
+      'open bids in a sealed auction',
+      () => withTask(ruled, { reveal_ends_at: ruled.task.created_at }),
+      'none of the sealed',
+    ],
+    [
+      'an award by no operator',
+      () => ({ ...ruled, awards: ruled.awards.map((one) => ({ ...one, operator: ruled.task.buyer })) }),
+      "award is not the operator's",
+    ],
+    ['another task', () => withTask(chosen, { task_hash: other }), 'does not match its hash'],
+    ['no record', () => ({ ...ruled, record: null }), 'no record'],
+    ['an unknown rule', () => withRecord(ruled, { rule: 2 }), 'rule that is not known'],
+    [
+      'a record that was not signed',
+      () => ({ ...ruled, record: ruled.record && { ...ruled.record, record: { ...ruled.record.record, epoch: '3' } } }),
+      'not signed by the operator',
+    ],
+    ['other limits', () => withRecord(ruled, { budget_units: '24999999' }), 'limits are not those'],
+    [
+      'other weights',
+      () => withRecord(ruled, { weights: { price: 0, reputation: 10_000, time: 0, specialty: 0 } }),
+      'weighs otherwise',
+    ],
+    [
+      'weights that the document does not name',
+      () => withTask(ruled, { document: { ...ruled.task.document, award_weights: null } }),
+      'does not match its hash',
+    ],
+    [
+      'a bid with another price in the record',
+      async () => {
+        const bids = recordOf(ruled.record ?? { record: {}, operator: '', signature: '' }).bids
+        return withRecord(ruled, { bids: bids.map((bid) => ({ ...bid, amount_units: '5' })) })
+      },
+      'not those that the agents signed',
+    ],
+    [
+      'a bid said to be withdrawn in the record',
+      async () => {
+        const bids = recordOf(ruled.record ?? { record: {}, operator: '', signature: '' }).bids
+        return withRecord(ruled, { bids: bids.map((bid) => ({ ...bid, withdrawn: bid.seq !== 1 })) })
+      },
+      'as withdrawn that was not',
+    ],
+    ['a lapse without an award', () => ({ ...ruled, awards: ruled.awards.slice(1) }), 'never awarded'],
+    ['a ranking of its own', () => withRecord(ruled, { ranking: [] }), 'does not follow'],
+    [
+      'scores before there were any',
+      async () => {
+        const bids = recordOf(sealed.record ?? { record: {}, operator: '', signature: '' }).bids
+        const best = bids.map((bid) => ({ ...bid, reputation: 9_000 }))
+        const { recompute } = await import('./awarding')
+        const record = recordOf(sealed.record ?? { record: {}, operator: '', signature: '' })
+        return { ...sealed, record: await publish(recompute({ ...record, bids: best })) }
+      },
+      'nobody can have had',
+    ],
+    ['nonsense', () => ({ ...ruled, bids: bidsWith(ruled, 1, { amount_units: 'much' }) }), 'malformed'],
+    ['an order nobody gave', () => ({ ...ordered, order: null }), 'no order'],
+    [
+      'an order over another price',
+      () => ({ ...ordered, order: ordered.order && { ...ordered.order, max_units: '99000000' } }),
+      'not signed by the buyer',
+    ],
+  ]
+  it.each(cases)('%s', async (_name, forge, sentence) => {
+    await expect(verify(await forge())).rejects.toThrow(sentence)
+  })
+  it('a winner other than the record names', async () => {
+    const loser = ruled.bids[0]?.bid_hash ?? ''
+    const awards = [...ruled.awards.slice(0, 1), await awardOf(ruled.task, loser, ruled.bids, 'rule')]
+    await expect(verify({ ...ruled, awards })).rejects.toThrow('not signed by the operator for this award')
+  })
+  it('keys of a retired operator still count, unknown ones do not', async () => {
+    const until = new Date(0).toISOString()
+    const retired = { ...network, operators: network.operators.map((one) => ({ ...one, until })) }
+    await expect(verifyAuction(retired, ruled)).resolves.toHaveLength(3)
+    const others = { ...network, operators: [{ ...network.operators[0], address: ruled.task.buyer }] }
+    await expect(verifyAuction(others as typeof network, ruled)).rejects.toThrow("not the operator's")
+    expect(operator.address).not.toBe(ruled.task.buyer)
+  })
+})
