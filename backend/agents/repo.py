@@ -135,14 +135,17 @@ def _reached(states: tuple[TaskState, ...]) -> ColumnElement[bool]:
 
 
 def figures(addresses: Sequence[bytes]) -> Select[bytes, int, int, int]:
-    """Per agent: deals in work, completed, and failed after the agent had taken the work on."""
+    """Per agent: deals in work, completed, and failed after the agent had taken the work on.
+
+    A deal also fails where its task goes on, open again, without the agent.
+    """
     working = and_(Deal.live, Task.state.in_([state.value for state in RUNNING]))
     return (
         select(
             Deal.agent,
             func.count().filter(working),
             func.count().filter(_reached(COMPLETED)),
-            func.count().filter(_reached(FAILED), _reached((TaskState.ASSIGNED,))),
+            func.count().filter(_reached((*FAILED, TaskState.OPEN)), _reached((TaskState.ASSIGNED,))),
         )
         .join(Task, Task.id == Deal.task_id)
         .where(Deal.agent.in_(addresses))

@@ -122,7 +122,8 @@ def _on_settled(facts: DealFacts, fact: ChainFact) -> Step | None:
             target = closed_state(fact.outcome, from_state)
             reason = f"escrow closed: {fact.outcome}"
             if facts.instant and target in {S.EXPIRED, S.FAILED} and not fact.released:
-                return FailOver(path, reason, missed=target is S.EXPIRED)
+                missed = target is S.EXPIRED
+                return FailOver(path, "not delivered in time" if missed else "given back by the agent", missed=missed)
             return Move((*path, target), reason)
         case _:
             return None

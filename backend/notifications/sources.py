@@ -62,7 +62,7 @@ def task_moved(session: Session, task: Task, move: TaskTransition) -> None:
         for role, kind in told
         if (account := accounts[role]) is not None
     ]  # fmt: skip
-    if deal is not None and TaskState(move.target) in TERMINAL and "escrow_id" in move.evidence:
+    if deal is not None and TaskState(move.target) in {*TERMINAL, TaskState.OPEN} and "escrow_id" in move.evidence:
         notices += _slashed(session, task, deal, parse_hash(move.evidence["escrow_id"]))
     if move.target == TaskState.REVEALING.value:
         notices += _to_show(session, task)

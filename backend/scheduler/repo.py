@@ -135,6 +135,11 @@ def live_offer(task_id: uuid.UUID) -> Select[TaskOffer]:
     return _fresh(select(TaskOffer).where(TaskOffer.task_id == task_id, TaskOffer.answer.is_(None)))
 
 
+def live_offers(task_ids: Sequence[uuid.UUID]) -> Select[TaskOffer]:
+    """The offers of tasks that wait for an answer."""
+    return select(TaskOffer).where(TaskOffer.task_id.in_(task_ids), TaskOffer.answer.is_(None))
+
+
 def declined_by(task_id: uuid.UUID, agent: bytes) -> Select[TaskOffer]:
     """The offer of a task that an agent has declined."""
     said = (TaskOffer.task_id == task_id, TaskOffer.agent == agent, TaskOffer.answer == "declined")

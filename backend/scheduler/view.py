@@ -146,7 +146,7 @@ def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> 
     ids = [row.id for row in rows.values()]
     orders = {order.task_id: order for order in session.execute(repo.orders_of(ids, now)).scalars()}
     tried = repo.by_task(session.execute(repo.tried(ids)).tuples())
-    asked = {row.id: offer for row in rows.values() if (offer := _live(session, row)) is not None}
+    asked = {offer.task_id: offer for offer in session.execute(repo.live_offers(ids)).scalars()}
     free = [row for row in rows.values() if row.id not in asked]
     plan = assign([_waits(row, orders.get(row.id), tried) for row in free], known, rule=rule, now=now)
     return [_asked(rows[str(task_id)], offer) for task_id, offer in asked.items()] + [
@@ -163,10 +163,6 @@ def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> 
         )
         for one in plan.decisions
     ]
-
-
-def _live(session: Session, row: Task) -> TaskOffer | None:
-    return session.execute(repo.live_offer(row.id)).scalar_one_or_none() if "instant" in row.document else None
 
 
 def _asked(row: Task, offer: TaskOffer) -> WaitingOut:

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from aicp.abi.typed_data import MicroReturn, Refund, TaskOrder
-from aicp.rules.primitives import Finality
+from aicp.rules.primitives import Finality, checksum
 from aicp.rules.profiles import Profile
 from backend.agents import service as agents
 from backend.auctions import orders as task_orders
@@ -129,6 +129,8 @@ def test_an_agent_dies_in_work_paid_from_a_pool_and_the_next_one_is_paid(world: 
     assert "lapsed" in world.told(world.buyer.address, deal)
     failures = world.one("SELECT failures FROM app.breaker WHERE agent = :a", a=first.address)
     assert failures == 1
+    figures = world.read(lambda s: agents.find(s, world.ctx, checksum(first.address)))
+    assert (figures.running_tasks, figures.failed_tasks) == (0, 1)
     with pytest.raises(WrongState):
         world.deliver(deal)
     beat(world, first, second)
@@ -207,6 +209,7 @@ def test_an_agent_dies_in_work_paid_by_escrow_and_the_next_one_is_paid(world: Wo
     assert (state(world, task), escrow_is_final(world, deal)) == ("open", True)
     moves = world.sql("SELECT source, target FROM app.task_transition WHERE task_id = :t ORDER BY id", t=task.id)
     assert tuple(moves[-1]) == ("assigned", "open")
+    assert "slashed" in world.told(first.address, deal)
     assert world.one("SELECT failures FROM app.breaker WHERE agent = :a", a=first.address) == 1
     beat(world, first, second)
     assert asked(world, task) is second
