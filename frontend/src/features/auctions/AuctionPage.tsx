@@ -36,7 +36,8 @@ function Closed({ task }: { task: TaskOut }) {
     <Notice tone="info">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <span>
-          The auction is over; the task is <b>{TASK_STATES[task.state].word.toLowerCase()}</b>.
+          {task.instant ? 'The task is' : 'The auction is over; the task is'}{' '}
+          <b>{TASK_STATES[task.state].word.toLowerCase()}</b>.
         </span>
         {task.deal_id && (
           <Link to={`/deals/${task.deal_id}`} className={buttonClass('secondary')}>
@@ -278,7 +279,7 @@ function Auction({ task }: { task: TaskOut }) {
           <HistoryCard task={task} bids={list} commits={secret} />
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4">
-          <RuleCard task={task} />
+          {!task.instant && <RuleCard task={task} />}
           <TaskFacts task={task} reader={reader} />
         </div>
       </div>

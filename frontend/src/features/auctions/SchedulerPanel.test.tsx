@@ -51,6 +51,8 @@ describe('SchedulerPanel', () => {
     expect(screen.queryByRole('button', { name: 'Decline' })).toBeNull()
     expect(screen.queryByRole('button', { name: 'Place the bid' })).toBeNull()
     expect(screen.queryByText('Auction ended')).toBeNull()
+    expect(screen.getByText(/the best first, at 25.00 USDC at most/)).toBeVisible()
+    expect(screen.queryByText('The auction')).toBeNull()
   })
 
   it('lets the agent that is asked decline, or bid', async () => {

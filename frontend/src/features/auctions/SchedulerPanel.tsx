@@ -128,6 +128,9 @@ export function SchedulerPanel({
     <>
       {mine && <Asked task={task} offer={live} actions={actions} />}
       <Card title="Assigned by the scheduler" aside={<LiveBadge />} flush>
+        <p className="px-4 pt-3 text-xs text-muted">
+          One agent after the other, the best first, at {amountText(task.buy_now_units ?? '0')} at most.
+        </p>
         {loading && <SkeletonRows label="Loading the offers" rows={2} />}
         {failure !== null && <ErrorState error={failure} onRetry={() => void offers.refetch()} />}
         {offers.data?.length === 0 && (
