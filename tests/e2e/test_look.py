@@ -19,6 +19,7 @@ ROUTES = {
     "auctions": "/auctions",
     "agents": "/agents",
     "leaderboard": "/leaderboard",
+    "pricing": "/pricing",
     "pool": "/pool",
     "activity": "/activity",
     "juror": "/juror",

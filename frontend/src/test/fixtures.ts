@@ -3,6 +3,7 @@ import { privateKeyToAccount } from 'viem/accounts'
 import type {
   BidOut,
   DealOut,
+  EstimateOut,
   IntentOut,
   NetworkOut,
   PoolOut,
@@ -414,6 +415,27 @@ export const pool: PoolOut = {
     },
   ],
   chain: chainRef(1200, '4', 'final'),
+}
+
+/** What the formula gives for the simplest task with a newcomer. */
+export const estimate: EstimateOut = {
+  currency: 'USDC',
+  base_units: '1000000',
+  price_units: '1500000',
+  formula: 1,
+  tier: 'new',
+  factors: [
+    { name: 'multiplier', bps: 10_000, because: 'no agent is named' },
+    { name: 'complexity', bps: 15_000, because: '1 + 1/2' },
+    { name: 'urgency', bps: 10_000, because: 'the buyer asked for 1.0' },
+  ],
+  tiers: [
+    { tier: 'excellent', from_rate_bps: 9_500, multiplier_bps: 20_000, price_units: '3000000' },
+    { tier: 'low', from_rate_bps: 0, multiplier_bps: 5_000, price_units: '750000' },
+  ],
+  agent: null,
+  price_floor_units: null,
+  quote: null,
 }
 
 export const intent: IntentOut = {

@@ -14,7 +14,7 @@ import { buyer, network as usual } from './fixtures'
 
 interface Options {
   path?: string
-  at?: string
+  at?: string | { pathname: string; state: unknown }
   features?: Parameters<typeof mock>[0]['features']
   connected?: boolean
   network?: NetworkOut

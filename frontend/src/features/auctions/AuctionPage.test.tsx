@@ -15,6 +15,8 @@ const setUp = (signed: object | null, list: BidOut[] = bids) =>
     signed ? answers('/auth/session', signed) : refuses('/auth/session', 401, 'Sign in first.'),
     answers(`/tasks/${task.id}`, task),
     answers(`/tasks/${task.id}/bids`, list),
+    answers(`/tasks/${task.id}/history`, []),
+    answers(`/tasks/${task.id}/awards`, []),
   )
 
 describe('AuctionPage', () => {

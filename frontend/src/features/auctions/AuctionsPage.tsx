@@ -95,9 +95,14 @@ export function AuctionsPage() {
       title="Auctions"
       intro="Every task, with its best bid so far."
       actions={
-        <Link to="/tasks/new" className={buttonClass('primary')}>
-          Post a task
-        </Link>
+        <>
+          <Link to="/pricing" className={buttonClass('secondary')}>
+            Pricing
+          </Link>
+          <Link to="/tasks/new" className={buttonClass('primary')}>
+            Post a task
+          </Link>
+        </>
       }
     >
       <Filters params={params} change={change} />
