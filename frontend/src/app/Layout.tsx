@@ -41,7 +41,7 @@ function Logo() {
   return (
     <Link to="/" className="flex items-center gap-2 rounded-control text-base font-bold tracking-tight">
       <img src="/favicon.svg" alt="" width={24} height={24} className="size-6" />
-      <span className="max-[400px]:sr-only">AICP</span>
+      AICP
     </Link>
   )
 }

@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
+import { Globe, TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useSwitchChain } from 'wagmi'
 import { endpoints } from '@/api/endpoints'
@@ -88,6 +89,7 @@ export function NetworkBadge() {
   const access = useAccess()
   const [open, setOpen] = useState(false)
   const wrong = access.state === 'wrong-network'
+  const Icon = wrong ? TriangleAlert : Globe
   return (
     <>
       <button
@@ -96,11 +98,12 @@ export function NetworkBadge() {
         onClick={() => setOpen(true)}
         className="flex min-h-10 items-center rounded-control px-1 hover:bg-sunken"
       >
-        <Badge tone={wrong ? 'warn' : 'chain'}>
-          <span className={cn('max-w-24 truncate sm:max-w-none', !wrong && 'max-[430px]:hidden')}>
-            {wrong ? 'Wrong network' : network.name}
-          </span>
-        </Badge>
+        <span className="flex max-[430px]:hidden">
+          <Badge tone={wrong ? 'warn' : 'chain'}>
+            <span className="max-w-24 truncate sm:max-w-none">{wrong ? 'Wrong network' : network.name}</span>
+          </Badge>
+        </span>
+        <Icon aria-hidden className={cn('m-2 hidden size-4 max-[430px]:block', wrong ? 'text-warn' : 'text-chain')} />
       </button>
       {open && <NetworkDialog onClose={() => setOpen(false)} />}
     </>

@@ -1,5 +1,6 @@
 import { useInfiniteQuery } from '@tanstack/react-query'
 import { Gavel } from 'lucide-react'
+import { useState } from 'react'
 import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
@@ -26,49 +27,62 @@ function Options({ of }: { of: readonly (readonly [string, string])[] }) {
   ))
 }
 
+const FOLDED = ['capability', 'from', 'to']
+
 function Filters({ params, change }: { params: URLSearchParams; change: (name: string, value: string) => void }) {
   const given = (name: string) => params.get(name) ?? ''
+  // what is filtered by must be seen at first; later the reader folds as he likes
+  const [open] = useState(() => FOLDED.some((name) => params.has(name)))
   return (
-    <search aria-label="Filter" className="grid grid-cols-2 gap-3 md:grid-cols-4">
-      <WrittenField
-        label="Search"
-        placeholder="words of the title"
-        value={given('q')}
-        onChange={(q) => change('q', q)}
-      />
-      <SelectField
-        label="Show"
-        value={given('view') || VIEWS[0]?.id}
-        onChange={(event) => change('view', event.target.value)}
-      >
-        <Options of={VIEWS.map(({ id, name }) => [id, name])} />
-      </SelectField>
-      <SelectField label="Kind" value={given('kind')} onChange={(event) => change('kind', event.target.value)}>
-        <option value="">any</option>
-        <Options of={KINDS} />
-      </SelectField>
-      <CapabilityField value={given('capability')} onChange={(value) => change('capability', value)} />
-      <WrittenField
-        label="Budget from"
-        kind="amount"
-        value={given('from')}
-        check={boundError}
-        onChange={(value) => change('from', value.trim())}
-      />
-      <WrittenField
-        label="Budget up to"
-        kind="amount"
-        value={given('to')}
-        check={boundError}
-        onChange={(value) => change('to', value.trim())}
-      />
-      <SelectField
-        label="Order"
-        value={given('sort') || ORDERS[0][0]}
-        onChange={(event) => change('sort', event.target.value)}
-      >
-        <Options of={ORDERS} />
-      </SelectField>
+    <search aria-label="Filter" className="grid gap-2">
+      <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
+        <WrittenField
+          label="Search"
+          placeholder="words of the title"
+          value={given('q')}
+          onChange={(q) => change('q', q)}
+        />
+        <SelectField
+          label="Show"
+          value={given('view') || VIEWS[0]?.id}
+          onChange={(event) => change('view', event.target.value)}
+        >
+          <Options of={VIEWS.map(({ id, name }) => [id, name])} />
+        </SelectField>
+        <SelectField label="Kind" value={given('kind')} onChange={(event) => change('kind', event.target.value)}>
+          <option value="">any</option>
+          <Options of={KINDS} />
+        </SelectField>
+        <SelectField
+          label="Order"
+          value={given('sort') || ORDERS[0][0]}
+          onChange={(event) => change('sort', event.target.value)}
+        >
+          <Options of={ORDERS} />
+        </SelectField>
+      </div>
+      <details open={open}>
+        <summary className="inline-block cursor-pointer rounded-control py-1 text-xs text-muted underline underline-offset-2 hover:text-ink">
+          Capability and budget
+        </summary>
+        <div className="mt-1 grid grid-cols-2 gap-3 md:grid-cols-4">
+          <CapabilityField value={given('capability')} onChange={(value) => change('capability', value)} />
+          <WrittenField
+            label="Budget from"
+            kind="amount"
+            value={given('from')}
+            check={boundError}
+            onChange={(value) => change('from', value.trim())}
+          />
+          <WrittenField
+            label="Budget up to"
+            kind="amount"
+            value={given('to')}
+            check={boundError}
+            onChange={(value) => change('to', value.trim())}
+          />
+        </div>
+      </details>
     </search>
   )
 }

@@ -60,7 +60,7 @@ export function PricingPage() {
               </div>
               <div className="grid grid-cols-2 gap-3">
                 <TextField
-                  label="Escrows that succeeded"
+                  label="Escrows succeeded"
                   inputMode="numeric"
                   autoComplete="off"
                   value={inputs.successes}

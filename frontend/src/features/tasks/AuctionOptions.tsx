@@ -1,7 +1,9 @@
+import { ChevronRight } from 'lucide-react'
 import { useEffect, useState } from 'react'
 import { formatRate } from '@/chain/amount'
 import { isTaskType } from '@/chain/specialties'
 import { specialtyWord } from '@/components/market/score'
+import { cn } from '@/components/ui/cn'
 import { AmountField, SelectField, TextField } from '@/components/ui/Field'
 import { type AuctionForm, auctionText, sumOf, type WeightsForm, weightsOf } from './lib/auction'
 import type { FormErrors, TaskForm } from './lib/form'
@@ -95,9 +97,15 @@ export function AuctionOptions(props: AuctionOptionsProps) {
       onToggle={(event) => setOpen(event.currentTarget.open)}
       className="rounded-card border border-line bg-surface"
     >
-      <summary className="flex min-h-11 cursor-pointer flex-wrap items-center gap-x-2 px-4 py-2">
-        <span className="text-sm font-semibold">Auction options</span>
-        <span className="text-xs text-muted">{auctionText(form)}</span>
+      <summary className="flex min-h-11 cursor-pointer items-center gap-2 px-4 py-2">
+        <ChevronRight
+          aria-hidden
+          className={cn('size-4 shrink-0 text-muted transition-transform', open && 'rotate-90')}
+        />
+        <span className="flex min-w-0 flex-wrap items-baseline gap-x-2">
+          <span className="text-sm font-semibold">Auction options</span>
+          <span className="text-xs text-muted">{auctionText(form)}</span>
+        </span>
       </summary>
       <div className="grid grid-cols-1 gap-4 border-t border-line p-4 sm:grid-cols-2">
         <SelectField
