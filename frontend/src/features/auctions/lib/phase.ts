@@ -14,7 +14,7 @@ export const showingEnd = (task: Pick<TaskOut, 'reveal_ends_at'>): number | null
 
 /** Where an auction stands at `now`, in unix seconds. */
 export function phaseOf(
-  task: Pick<TaskOut, 'state' | 'auction_ends_at' | 'reveal_ends_at' | 'instant'>,
+  task: Pick<TaskOut, 'state' | 'auction_ends_at' | 'reveal_ends_at'> & Partial<Pick<TaskOut, 'instant'>>,
   now: number,
 ): Phase {
   if (task.state !== 'open' && task.state !== 'revealing') return 'over'
