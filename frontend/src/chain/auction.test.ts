@@ -31,7 +31,7 @@ async function withRecord(auction: Auction, changes: Partial<AwardRecord>): Prom
 describe('an award', () => {
   it('by the rule is computed again from signatures', async () => {
     const [bids, , rule] = await verify(ruled)
-    expect(bids).toContain('All 3 bids are signed')
+    expect(bids).toContain('3 bids, each signed')
     expect(rule).toContain('gives this winner')
   })
   it('of sealed bids counts the commits and what was shown of them', async () =>

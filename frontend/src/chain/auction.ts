@@ -239,7 +239,8 @@ async function checkOrder(network: NetworkOut, { task, bids }: Auction, award: A
 const countSentence = ({ bids, commits }: Auction) => {
   const count = commits.length || bids.length
   const shown = commits.length > 0 ? ` ${bids.length} of them shown as committed.` : ''
-  return `${count === 1 ? 'The one bid is' : `All ${count} bids are`} signed by the agent and receipted, numbers without a hole.${shown}`
+  const signed = 'signed by its agent and receipted'
+  return count === 1 ? `One bid, ${signed}.${shown}` : `${count} bids, each ${signed}, numbers without a hole.${shown}`
 }
 
 async function verify(network: NetworkOut, auction: Auction): Promise<string[]> {

@@ -13,10 +13,10 @@ interface MeterProps {
 /** A value as a bar, its name on the left and the value on the right. */
 export function Meter({ label, text, share, pale = false }: MeterProps) {
   return (
-    <div className="grid gap-1">
+    <div className="grid grid-cols-1 gap-1">
       <div className="flex items-baseline justify-between gap-3">
         <span className="min-w-0 truncate">{label}</span>
-        <span className={cn('tabular-nums', pale && 'text-muted')}>{text}</span>
+        <span className={cn('whitespace-nowrap tabular-nums', pale && 'text-muted')}>{text}</span>
       </div>
       <div aria-hidden className="h-1.5 overflow-hidden rounded-full bg-sunken">
         <div

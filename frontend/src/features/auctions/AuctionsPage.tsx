@@ -34,7 +34,7 @@ function Filters({ params, change }: { params: URLSearchParams; change: (name: s
   // what is filtered by must be seen at first; later the reader folds as he likes
   const [open] = useState(() => FOLDED.some((name) => params.has(name)))
   return (
-    <search aria-label="Filter" className="grid gap-2">
+    <section aria-label="Filter" className="grid gap-2">
       <div className="grid grid-cols-2 gap-3 md:grid-cols-4">
         <WrittenField
           label="Search"
@@ -83,7 +83,7 @@ function Filters({ params, change }: { params: URLSearchParams; change: (name: s
           />
         </div>
       </details>
-    </search>
+    </section>
   )
 }
 

@@ -32,7 +32,7 @@ export function RuleCard({ task }: { task: TaskOut }) {
     <Card title="The auction">
       <Facts facts={facts} />
       {weights && (
-        <div className="mt-3 grid gap-2.5 border-t border-line pt-3">
+        <div className="mt-3 grid grid-cols-1 gap-2.5 border-t border-line pt-3">
           <h3 className="text-xs text-muted">What counts, of 100 points</h3>
           {TERMS.map(([name, word, why]) => (
             <Meter

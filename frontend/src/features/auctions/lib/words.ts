@@ -1,5 +1,4 @@
 import type { AwardOut, CommitOut, TaskOut } from '@/api/types'
-import { formatRate } from '@/chain/amount'
 import type { Exclusion, Weights } from '@/chain/awarding'
 import type { Tone } from '@/components/ui/Badge'
 import { formatDuration } from '@/components/ui/Time'
@@ -7,15 +6,11 @@ import type { Phase } from './phase'
 
 /** The terms of the rule, in the order in which they are told. */
 export const TERMS: readonly (readonly [keyof Weights, string, string])[] = [
-  ['price', 'Price', 'the cheaper, the better'],
-  ['reputation', 'Reputation', 'the score of the epoch that counts'],
-  ['time', 'Promised time', 'the sooner, the better'],
-  ['specialty', 'Specialty', 'the score in this type of work'],
+  ['price', 'Price', 'cheaper is better'],
+  ['reputation', 'Reputation', 'score of the epoch'],
+  ['time', 'Promised time', 'sooner is better'],
+  ['specialty', 'Specialty', 'score in this work'],
 ]
-
-/** Weights in a line. */
-export const weightsText = (weights: Weights): string =>
-  TERMS.map(([name, word]) => `${word.toLowerCase()} ${formatRate(weights[name])}`).join(', ')
 
 /** Why a bid did not count for the rule. */
 export const EXCLUSIONS: Record<Exclusion, string> = {
