@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { BidOut, TaskOut } from '@/api/types'
-import { awardOf, orderedAuction, publish, ruledAuction, sealedAuction } from '@/test/auctions'
-import { network, operator } from '@/test/fixtures'
+import { awardOf, openBid, orderedAuction, publish, ruledAuction, sealedAuction, withdrawn } from '@/test/auctions'
+import { agent, buyer, network, operator, rival } from '@/test/fixtures'
 import { type Auction, recordOf, verifyAuction } from './auction'
 import type { AwardRecord } from './awarding'
 
@@ -37,7 +37,17 @@ describe('an award', () => {
   it('of sealed bids counts the commits and what was shown of them', async () =>
     expect((await verify(sealed))[0]).toContain('2 of them shown as committed'))
   it('within a signed price needs the signature of the buyer', async () =>
-    expect((await verify(ordered)).at(-1)).toContain('this one is within it'))
+    expect((await verify(ordered)).at(-1)).toContain('this was the first within it'))
+  it('within a signed price passes over bids above it, withdrawn ones, and those that had their turn', async () => {
+    const { task } = ordered
+    const dear = await openBid(task, { signer: operator, name: 'Third', amount: '21000000', seq: 1 })
+    const back = await withdrawn(await openBid(task, { signer: buyer, name: 'Back', amount: '1', seq: 2 }), buyer)
+    const first = await openBid(task, { signer: agent, name: 'Tabula', amount: '19000000', seq: 3 })
+    const second = await openBid(task, { signer: rival, name: 'Columnar', amount: '20000000', seq: 4 })
+    const bids = [dear, back, first, second]
+    const awards = await Promise.all([first, second].map((bid) => awardOf(task, bid.bid_hash, bids, 'order')))
+    expect(await verify({ ...ordered, bids, awards })).toHaveLength(3)
+  })
   it('of the buyer is checked for completeness', async () =>
     expect((await verify(chosen)).at(-1)).toContain('The buyer chose'))
   it('is not there before it is made', () =>
@@ -130,6 +140,17 @@ describe('a forged award shows:', () => {
       'nobody can have had',
     ],
     ['nonsense', () => ({ ...ruled, bids: bidsWith(ruled, 1, { amount_units: 'much' }) }), 'malformed'],
+    [
+      'an earlier bid within the price that was passed over',
+      async () => {
+        const { task } = ordered
+        const first = await openBid(task, { signer: agent, name: 'Tabula', amount: '19000000', seq: 1 })
+        const second = await openBid(task, { signer: rival, name: 'Columnar', amount: '20000000', seq: 2 })
+        const bids = [first, second]
+        return { ...ordered, bids, awards: [await awardOf(task, second.bid_hash, bids, 'order')] }
+      },
+      'came earlier and was within the price',
+    ],
     ['an order nobody gave', () => ({ ...ordered, order: null }), 'no order'],
     [
       'an order over another price',

@@ -176,9 +176,14 @@ function checkOffers({ bids, commits }: Auction, award: AwardOut, record: AwardR
   require(taken, 'The record leaves out a bid as withdrawn that was not.')
 }
 
+/** The bids that awards of a task name, all of them signed. */
+async function awardedIn(network: NetworkOut, awards: readonly AwardOut[], task: string): Promise<Set<string>> {
+  for (const one of awards) await checkAward(network, one)
+  return new Set(awards.filter((one) => same(one.task_hash, task)).map(({ bid_hash }) => bid_hash))
+}
+
 async function checkLapsed(network: NetworkOut, earlier: readonly AwardOut[], award: AwardOut, record: AwardRecord) {
-  for (const one of earlier) await checkAward(network, one)
-  const awarded = new Set(earlier.filter((one) => same(one.task_hash, award.task_hash)).map(({ bid_hash }) => bid_hash))
+  const awarded = await awardedIn(network, earlier, award.task_hash)
   const lapsed = record.bids.every((offer) => !offer.lapsed || awarded.has(offer.bid_hash))
   require(lapsed, 'The record passes over a bid as lapsed that was never awarded.')
 }
@@ -227,13 +232,43 @@ async function checkRecord(network: NetworkOut, auction: Auction, award: AwardOu
   checkScores(auction.task, record)
 }
 
-async function checkOrder(network: NetworkOut, { task, bids }: Auction, award: AwardOut, order: TaskOrderOut) {
+const seconds = (time: string) => Date.parse(time) / 1000
+
+/**
+ * Unix seconds by which a bid within an order had won: at once, unless others had to give the work back before. The
+ * service says when order and bid came; nobody has signed that.
+ */
+const latestAward = (order: TaskOrderOut, winner: BidOut, earlier: readonly AwardOut[]): number =>
+  earlier.length > 0 ? order.valid_until : Math.max(seconds(order.created_at), seconds(winner.received_at))
+
+/** The newest bid of each agent among those an award was made over. */
+function newestOf(bids: readonly BidOut[], count: number): BidOut[] {
+  const newest = new Map<string, BidOut>()
+  for (const bid of [...bids].sort((a, b) => a.seq - b.seq)) if (bid.seq <= count) newest.set(bid.agent, bid)
+  return [...newest.values()]
+}
+
+/** Checks that the buyer has signed the order, and that the bid that won was the first within its price. */
+async function checkOrder(network: NetworkOut, { task, bids, awards }: Auction, award: AwardOut, order: TaskOrderOut) {
   const message = taskOrderMessage(task.task_hash, { ...order, buyer: task.buyer })
   const signed = await signedBy('TaskOrder', network, message, order.signature, task.buyer)
   require(signed, 'The order is not signed by the buyer of the task.')
+  const limit = BigInt(order.max_units)
   const winner = bids.find(({ bid_hash }) => bid_hash === award.bid_hash)
-  const within = winner !== undefined && BigInt(winner.amount_units) <= BigInt(order.max_units)
-  require(within, 'The bid that won is above the price the buyer has signed.')
+  require(winner !== undefined &&
+    BigInt(winner.amount_units) <= limit, 'The bid that won is above the price the buyer has signed.')
+  const earlier = awards.slice(0, -1)
+  const hadTurn = await awardedIn(network, earlier, task.task_hash)
+  const by = latestAward(order, winner, earlier)
+  const passedOver = newestOf(bids, award.bid_count).some(
+    (bid) =>
+      !bid.withdrawn &&
+      bid.seq < winner.seq &&
+      BigInt(bid.amount_units) <= limit &&
+      !hadTurn.has(bid.bid_hash) &&
+      bid.valid_until > by,
+  )
+  require(!passedOver, 'Another bid came earlier and was within the price.')
 }
 
 const countSentence = ({ bids, commits }: Auction) => {
@@ -251,7 +286,7 @@ async function verify(network: NetworkOut, auction: Auction): Promise<string[]> 
   if (award.decided_by === 'order') {
     require(auction.order !== null, 'There is no order of the buyer.')
     await checkOrder(network, auction, award, auction.order)
-    return [...found, 'The buyer has signed a price at which a bid wins at once, and this one is within it.']
+    return [...found, 'The buyer has signed a price at which a bid wins at once, and this was the first within it.']
   }
   if (award.decided_by === 'buyer') return [...found, 'The buyer chose; nothing more is to be computed.']
   require(auction.record !== null, 'There is no record of the award.')

@@ -54,7 +54,7 @@ describe('an award by the rule', () => {
   it.each([
     ['by the rule', ruled, /applied to the signed bids, gives this winner/],
     ['of sealed bids', sealed, /2 of them shown as committed/],
-    ['within a signed price', ordered, /this one is within it/],
+    ['within a signed price', ordered, /this was the first within it/],
   ])('%s is computed again in the page', async (_name, auction, sentence) => {
     serve(auction)
     const { user } = await show(<AuctionPage />, at)
