@@ -31,6 +31,7 @@ from backend.auth.origins import allowed_origins
 from backend.breakers.api import router as breakers
 from backend.breakers.gate import Gate
 from backend.context import Context
+from backend.dashboard.api import router as dashboard
 from backend.db.engine import Database
 from backend.deals.api import router as deals
 from backend.disputes.api import router as disputes
@@ -84,6 +85,7 @@ def api_router() -> APIRouter:
         scheduler,
         pricing,
         notifications,
+        dashboard,
         ops,
     ):
         limited_routes.include_router(router)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +68,16 @@ def trial(session: Session, ctx: Context, held: views.EscrowRow) -> Trial | None
         buyer_credit_units=views.ledger_balance(session, held.arbiter, held.client, Finality.SEEN),
         agent_credit_units=views.ledger_balance(session, held.arbiter, held.provider, Finality.SEEN),
     )
+
+
+def ends_of(session: Session, ctx: Context, disputes: Sequence[bytes]) -> dict[bytes, int]:
+    """Return when the period ends that each of these disputes is in; those that no time ends are left out."""
+    config = config_of(ctx)
+    if config is None or not disputes:
+        return {}
+    known = views.arbiter_periods_of(session, disputes)
+    clocks = {dispute: clock_of(known.get(dispute, []), _periods(config)) for dispute in disputes}
+    return {dispute: clock[1] for dispute, clock in clocks.items() if clock is not None}
 
 
 def _periods(config: ArbiterConfig) -> Periods:

@@ -26,6 +26,25 @@ def available(*, headroom_units: int, earned_units: int, reserved_units: int) ->
     return max(0, headroom_units - earned_units - reserved_units)
 
 
+@dataclass(frozen=True, slots=True)
+class PoolLevel:
+    """How a pool stands: `low` below what its payer wants free, `short` of what deals need."""
+
+    low: bool
+    short: bool
+
+
+def pool_level(*, room_units: int, waiting_units: int, below_units: int | None) -> PoolLevel:
+    """Return how a pool stands.
+
+    `room_units` is what it can still promise, below zero where what it has promised is not covered any more;
+    `waiting_units` what deals that wait for payment will need; `below_units` the payer's threshold, if any.
+    """
+    return PoolLevel(
+        low=below_units is not None and max(0, room_units) < below_units, short=room_units < waiting_units
+    )  # fmt: skip
+
+
 def utc_day(now: int) -> int:
     """Return the UTC day of a moment, counted from 1970-01-01: what a session key may spend is counted by it."""
     return now // 86_400

@@ -20,6 +20,7 @@ class NoticeKind(StrEnum):
     OUTBID = "outbid"
     OFFERED = "offered"
     AWARDED = "awarded"
+    NOT_AWARDED = "not_awarded"
     ACCEPTANCE_WANTED = "acceptance_wanted"
     PAYMENT_WANTED = "payment_wanted"
     PAYMENT_FAILED = "payment_failed"
@@ -44,6 +45,9 @@ class NoticeKind(StrEnum):
     RULING = "ruling"
     SLASHED = "slashed"
     SCORE_DROPPED = "score_dropped"
+    VOUCHED = "vouched"
+    POOL_LOW = "pool_low"
+    POOL_SHORT = "pool_short"
     SUSPENDED = "suspended"
     RETURNED = "returned"
     TRANSACTION_FAILED = "transaction_failed"
@@ -100,6 +104,11 @@ def told_of_move(source: TaskState | None, target: TaskState, *, escrow: bool, b
         case _:
             told = _ENDS.get(target, ())
     return ((Role.AGENT, NoticeKind.AWARDED), *told) if source is S.AWARDED and target not in _ENDS else told
+
+
+def is_award(source: TaskState | None, target: TaskState) -> bool:
+    """Return whether a move hands the task to a bid, so that the others have not won it."""
+    return source is S.AWARDED and target in {S.AWAITING_ACCEPTANCE, S.AWAITING_PAYMENT}
 
 
 def outbids(amount: int, before: int | None, best_other: int | None) -> bool:

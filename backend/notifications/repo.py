@@ -128,6 +128,11 @@ def sealed_bidders(task_id: uuid.UUID) -> Select[bytes]:
     return select(BidCommit.agent).where(BidCommit.task_id == task_id, *hidden).distinct()
 
 
+def losing_bids(task_id: uuid.UUID, winner: bytes, now: int) -> Select[Bid]:
+    """The bids of other agents that counted when a task was awarded."""
+    return select(Bid).where(Bid.task_id == task_id, Bid.agent != winner, live_bid(now)).order_by(Bid.agent)
+
+
 def slashed(escrow_id: bytes) -> Select[int]:
     """What an agent has lost of the stake behind an escrow."""
     return select(stake_lock.c.slashed_units).where(stake_lock.c.escrow_id == escrow_id)

@@ -16,11 +16,11 @@ from backend.auctions.models import Bid, BidCommit
 from backend.context import Context
 from backend.db.times import unix
 from backend.deals.models import Deal, SplitOffer
-from backend.domain.notices import REPEATED, NoticeKind, Role, outbids, told_of_move
+from backend.domain.notices import REPEATED, NoticeKind, Role, is_award, outbids, told_of_move
 from backend.domain.task_states import TERMINAL, TaskState
 from backend.notifications import repo
 from backend.notifications.service import Notice, tell
-from backend.reputation.models import ScoreEpoch
+from backend.reputation.models import ScoreEpoch, SignedVouch
 from backend.scheduler.models import TaskOffer
 from backend.tasks.models import Task, TaskTransition
 from backend.txm.models import Intent
@@ -66,7 +66,20 @@ def task_moved(session: Session, task: Task, move: TaskTransition) -> None:
         notices += _slashed(session, task, deal, parse_hash(move.evidence["escrow_id"]))
     if move.target == TaskState.REVEALING.value:
         notices += _to_show(session, task)
+    if deal is not None and is_award(source, TaskState(move.target)):
+        notices += _not_awarded(session, task, deal, unix(move.at))
     tell(session, notices)
+
+
+def _not_awarded(session: Session, task: Task, deal: Deal, at: int) -> list[Notice]:
+    """Return what agents hear whose bids did not win: once a bid, however many of the winners fall away."""
+    return [
+        Notice(
+            account=bid.agent, event=f"{NoticeKind.NOT_AWARDED}:{bid.bid_hash.hex()}", kind=NoticeKind.NOT_AWARDED,
+            facts=_facts(task, deal) | {"amount_units": str(bid.amount_units)}, task_id=task.id,
+        )
+        for bid in session.execute(repo.losing_bids(task.id, deal.agent, at)).scalars()
+    ]  # fmt: skip
 
 
 def _to_show(session: Session, task: Task) -> list[Notice]:
@@ -241,6 +254,13 @@ def scores_computed(session: Session, epoch: ScoreEpoch) -> None:
 
 def _place(tier: str) -> int:
     return _WORST_FIRST.index(Tier(tier))
+
+
+def vouched(session: Session, row: SignedVouch) -> None:
+    """Tell an agent that another one vouches for it."""
+    facts = {"agent": checksum(row.voucher), "amount_units": str(row.at_risk_units), "until": str(row.valid_until)}
+    event = f"{NoticeKind.VOUCHED}:{row.vouch_hash.hex()}"
+    tell(session, [Notice(account=row.agent, event=event, kind=NoticeKind.VOUCHED, facts=facts)])
 
 
 def suspended(session: Session, row: Suspension) -> None:

@@ -12,7 +12,7 @@ from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
 from backend.errors import InvalidInput
-from backend.payments import due, moves, pools, receipts
+from backend.payments import due, moves, pools, receipts, watch
 from backend.payments.schemas import (
     AcknowledgedOut,
     AcknowledgeIn,
@@ -21,6 +21,7 @@ from backend.payments.schemas import (
     PoolMoveIn,
     PoolMoveOut,
     PoolOut,
+    PoolWarningIn,
     PoolWithdrawIn,
     ReceiptOut,
 )
@@ -62,6 +63,14 @@ async def withdraw_pool(
 ) -> IntentOut:
     """Relay a signed request to withdraw from a pool, or to cancel one."""
     return await write(lambda s: pools.withdraw(s, ctx, _hash(pool_id), caller.address, body))
+
+
+@router.post("/pools/{pool_id}/warning")
+async def set_pool_warning(
+    pool_id: str, body: PoolWarningIn, write: Write, ctx: Ctx, caller: CurrentSession
+) -> PoolOut:
+    """Have the caller told when less is free in a pool of his, once each time it falls below."""
+    return await write(lambda s: watch.set_threshold(s, ctx, _hash(pool_id), caller.address, body.below_units))
 
 
 @router.post("/pools/{pool_id}/move")

@@ -66,6 +66,30 @@ class Pool(Base):
     )
 
 
+class PoolWatch(Base):
+    """Below what its payer wants to be told of a pool, and whether he was told that it stands below now.
+
+    A row is there once a threshold was set or the pool did not cover its deals. `falls` counts what he was told, so
+    that each fall is an event of its own.
+    """
+
+    __tablename__ = "pool_watch"
+
+    pool_id: Mapped[HashColumn] = mapped_column(ForeignKey("app.pool.pool_id"), primary_key=True)
+    below_units: Mapped[int | None] = mapped_column(Units)
+    """Null where he wants none."""
+    low: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Less than `below_units` is free."""
+    short: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Less is there than deals in flight and deals that wait for payment need."""
+    falls: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+
+    __table_args__ = (
+        CheckConstraint("below_units > 0", name="below"),
+        {"schema": "app"},
+    )
+
+
 class Channel(Base):
     """A channel of a pool's payer, key and operator with one receiver, made on first use: its id follows from these.
 

@@ -30,7 +30,8 @@ def of_payer(session: Session, ctx: Context, payer: bytes) -> list[PoolOut]:
     return [pool_out(session, ctx, pool) for pool in views.pools_of(session, payer)]
 
 
-def _own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
+def own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
+    """Return a pool of the payer as the chain has it. Raises NotFound."""
     row = views.pool(session, pool)
     if row is None or row.payer != payer:
         raise NotFound("There is no such pool of yours.")
@@ -39,7 +40,7 @@ def _own(session: Session, pool: bytes, payer: bytes) -> views.PoolRow:
 
 def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolOut:
     """Return one pool of the payer. Raises NotFound."""
-    return pool_out(session, ctx, _own(session, pool, payer))
+    return pool_out(session, ctx, own(session, pool, payer))
 
 
 def deposit(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) -> IntentOut:
@@ -97,7 +98,7 @@ def relay(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) ->
 
 def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: PoolWithdrawIn) -> IntentOut:
     """Relay the payer's request to withdraw, or to cancel one. Raises TermsMismatch for a stale nonce and others."""
-    row = _own(session, pool, payer)
+    row = own(session, pool, payer)
     if given.valid_until <= ctx.now():
         raise SignatureExpired(valid_until=given.valid_until)
     if given.nonce != row.nonce:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
@@ -88,6 +88,14 @@ class PoolOut(Model):
     chain: ChainRef | None
     operator_serves: bool
     """Whether it takes new orders; a pool of another operator is moved, or withdrawn."""
+    warn_below_units: UnitsText | None
+    """Its payer is told when less is free."""
+
+
+class PoolWarningIn(Model):
+    """When the payer wants to be told that little is free in a pool; null for never."""
+
+    below_units: Annotated[UnitsText, Field(gt=0)] | None
 
 
 class ChannelOut(Model):

@@ -11,7 +11,7 @@ from backend.context import Context
 from backend.deals.models import Deal
 from backend.deals.schemas import ChannelSideOut
 from backend.domain.micro import available, need
-from backend.payments import repo
+from backend.payments import repo, watch_repo
 from backend.payments.channels import lane
 from backend.payments.models import Channel, MicroOrder
 from backend.payments.schemas import ChannelOut, OrderOut, PoolOut
@@ -111,6 +111,7 @@ def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
     ours = session.execute(repo.pool(pool.pool_id)).scalar_one_or_none()
     earned = 0 if ours is None else ours.earned_units
     reserved = 0 if ours is None else ours.reserved_units
+    watched = session.execute(watch_repo.watch(pool.pool_id)).scalar_one_or_none()
     headroom = pool.headroom_units + (0 if ours is None else ours.own_paid_units)
     origin = pool.origin
     return PoolOut(
@@ -141,4 +142,5 @@ def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
             finality=origin.finality,
         ),
         operator_serves=ctx.takes(pool.operator),
+        warn_below_units=None if watched is None else watched.below_units,
     )

@@ -8,27 +8,69 @@ from fastapi import APIRouter, Path, Query
 
 from aicp.rules.pricing import Tier
 from aicp.rules.primitives import Finality
-from backend.api.deps import Ctx, Read
+from backend.api.deps import Ctx, CurrentSession, Read, Write
 from backend.api.paging import Cursor, Limit
 from backend.api.types import Page
-from backend.reputation import service
-from backend.reputation.schemas import EpochOut, LeaderOut, ReputationOut, ScoreFileOut
+from backend.reputation import service, vouches
+from backend.reputation.schemas import (
+    EpochOut,
+    HistoryOut,
+    LeaderOut,
+    Measure,
+    ReputationOut,
+    ScoreFileOut,
+    VouchIn,
+    VouchOut,
+)
 
 router = APIRouter(tags=["reputation"])
+
+AgentName = Annotated[str, Path(max_length=42)]
 
 
 @router.get("/agents/{agent_id}/reputation")
 async def get_reputation(
-    agent_id: Annotated[str, Path(max_length=42)], ctx: Ctx, read: Read, min_finality: Finality = Finality.SEEN
+    agent_id: AgentName, ctx: Ctx, read: Read, min_finality: Finality = Finality.SEEN
 ) -> ReputationOut:
     """Return an agent's newest anchored score (by address or alias) with the steps to it and its proof."""
     return await read(lambda session: service.reputation(session, ctx, agent_id, min_finality))
+
+
+@router.get("/agents/{agent_id}/reputation/history")
+async def get_reputation_history(
+    agent_id: AgentName,
+    ctx: Ctx,
+    read: Read,
+    *,
+    min_finality: Finality = Finality.SEEN,
+    cursor: Cursor = None,
+    limit: Limit = 30,
+) -> Page[HistoryOut]:
+    """List the anchored epochs an agent (by address or alias) has a score in, newest first."""
+    return await read(
+        lambda session: service.history(session, ctx, agent_id, cursor=cursor, limit=limit, finality=min_finality)
+    )
+
+
+@router.get("/agents/{agent_id}/vouches")
+async def list_vouches(agent_id: AgentName, ctx: Ctx, read: Read) -> list[VouchOut]:
+    """List who vouches for an agent (by address or alias), those that end last first, at most 100."""
+    return await read(lambda session: vouches.of_agent(session, ctx, agent_id))
+
+
+@router.post("/agents/{agent_id}/vouches")
+async def vouch_for_agent(
+    agent_id: AgentName, body: VouchIn, ctx: Ctx, caller: CurrentSession, write: Write
+) -> VouchOut:
+    """Vouch for an agent by the caller's signature; it binds the caller until its end."""
+    return await write(lambda session: vouches.vouch(session, ctx, caller.address, agent_id, body))
 
 
 @router.get("/reputation/leaderboard")
 async def get_leaderboard(
     read: Read,
     *,
+    by: Measure = "overall",
     specialty: Annotated[str | None, Query(max_length=60, description="As `task_type:compute`.")] = None,
     tier: Tier | None = None,
     min_jobs: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
@@ -37,8 +79,8 @@ async def get_leaderboard(
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[LeaderOut]:
-    """List the agents of the newest anchored epoch, best first: by score, or by that of a specialty."""
-    wanted = service.Wanted(specialty=specialty, tier=tier, min_jobs=min_jobs, capability=capability)
+    """List the agents of the newest anchored epoch, best first: by a measure, or by a specialty."""
+    wanted = service.Wanted(by=by, specialty=specialty, tier=tier, min_jobs=min_jobs, capability=capability)
     return await read(
         lambda session: service.leaderboard(session, wanted, cursor=cursor, limit=limit, finality=min_finality)
     )

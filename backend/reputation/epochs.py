@@ -27,7 +27,8 @@ from aicp.abi import reputation as abi
 from aicp.rules.canonical import document_hash
 from aicp.rules.epochs import Inputs, epoch_end, evidence_of, leaves, manifest, parameters_of
 from aicp.rules.facts import Deal
-from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
+from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum, hex0x
+from aicp.rules.recovery import Recovery
 from aicp.rules.reputation import forecast, score_card
 from aicp.rules.scores import epoch_root
 from aicp.rules.specialties import Tags, qualities, specialties, task_tags
@@ -39,6 +40,7 @@ from backend.keeper.service import may_try_again
 from backend.notifications import sources as notices
 from backend.reputation import chain, repo
 from backend.reputation.models import ScoreEpoch
+from backend.reputation.vouches import signed_vouches
 from backend.txm import service as txm
 from backend.txm.machine import Machine
 from backend.txm.models import Intent
@@ -168,9 +170,12 @@ def _computed(machine: Machine, standing: Standing, number: int) -> Computed | N
     funders = chain.first_funders(machine, accounts, last)
     if funders is None:
         return None
+    vouches = machine.db.read(lambda s: signed_vouches(s, standing.end))
+    vouchers = sorted({one.vouch.voucher for one in vouches if one.vouch.valid_until > standing.end})
     inputs = Inputs(
         epoch=number, end=standing.end, chain_id=ctx.deployment.chain_id, escrow=escrow, reputation=reputation,
         block_number=last, block_hash=block_hash, parameters=parameters_of(ctx.deployment.chain_id), funders=funders,
+        vouches=vouches, free_stake=machine.db.read(lambda s: views.free_stakes(s, vouchers, last)),
     )  # fmt: skip
     tags = machine.db.read(_tags)
     return computed(inputs, deals, tags, f"{ctx.settings.public_url.rstrip('/')}/api/v1/reputation/epochs/{number}")
@@ -198,6 +203,7 @@ def computed(inputs: Inputs, deals: Sequence[Deal], tags: Mapping[bytes, Tags], 
                 "forecast": [list(point) for point in forecast(one, inputs.end, FORECAST_DAYS)],
                 "specialties": {":".join(name): value for name, value in specialties(one, tags).items()},
                 "speed": marks.speed, "quality": marks.quality, "reliability": marks.reliability,
+                "recovery": None if one.recovery is None else _recovery(one.recovery),
             },
         }
         for one, card, marks in zip(evidence, cards, (qualities(one) for one in evidence), strict=True)
@@ -208,6 +214,16 @@ def computed(inputs: Inputs, deals: Sequence[Deal], tags: Mapping[bytes, Tags], 
         "manifest_hash": document_hash(document), "manifest": document, "uri": uri,
     }  # fmt: skip
     return Computed(epoch, rows)
+
+
+def _recovery(found: Recovery) -> dict[str, Any]:
+    failure = found.failure
+    return {
+        "escrow_id": hex0x(failure.escrow_id), "outcome": failure.outcome.name.lower(), "closed_at": failure.closed_at,
+        "amount_units": str(failure.amount), "time_bps": found.time_bps, "redemption_ppm": found.redemption_ppm,
+        "redemption_bps": found.redemption_bps, "vouchers": found.vouchers, "vouch_bps": found.vouch_bps,
+        "forgiven_bps": found.forgiven_bps,
+    }  # fmt: skip
 
 
 def _store(session: Session, *, ctx: Context, made: Computed) -> bool:

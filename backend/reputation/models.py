@@ -1,4 +1,4 @@
-"""Computed epochs of scores with their leaves, and who gave each account its first USDC.
+"""Computed epochs of scores with their leaves, signed vouches, and who gave each account its first USDC.
 
 Epochs and scores are append-only: the database refuses to change or delete one. Whether an epoch is anchored, vetoed
 or was never sent is not here: the mirror and the intents tell.
@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, UnitsColumn
+from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, SignatureColumn, UnitsColumn
 
 
 class ScoreEpoch(Base):
@@ -57,6 +57,7 @@ class Score(Base):
         CheckConstraint("score BETWEEN 2000 AND 10000", name="on_the_scale"),
         CheckConstraint("settled_value_units >= 0 AND jobs > 0", name="settled"),
         Index("ix_score_order", "epoch_id", "score", "agent"),
+        Index("ix_score_agent", "agent", "epoch_id"),
         {"schema": "app"},
     )
 
@@ -74,3 +75,27 @@ class FirstFunder(Base):
     scanned_to: Mapped[int] = mapped_column(BigInteger)
 
     __table_args__ = ({"schema": "app"},)
+
+
+class SignedVouch(Base):
+    """A `Vouch` an agent has signed for another one: it may not be taken back, and its epochs name it for ever."""
+
+    __tablename__ = "vouch"
+
+    vouch_hash: Mapped[HashColumn] = mapped_column(primary_key=True)
+    voucher: Mapped[AddressColumn] = mapped_column(index=True)
+    agent: Mapped[AddressColumn] = mapped_column(index=True)
+    at_risk_units: Mapped[UnitsColumn]
+    """What it carries of the other's failures at most; the stake itself is not touched."""
+    valid_from: Mapped[int] = mapped_column(BigInteger)
+    valid_until: Mapped[int] = mapped_column(BigInteger)
+    salt: Mapped[HashColumn]
+    signature: Mapped[SignatureColumn]
+    created_at: Mapped[CreatedAt]
+
+    __table_args__ = (
+        CheckConstraint("at_risk_units > 0", name="at_risk"),
+        CheckConstraint("valid_from < valid_until", name="time"),
+        CheckConstraint("voucher <> agent", name="another"),
+        {"schema": "app"},
+    )

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from backend.agents.models import Agent
 from backend.deals.models import Deal, EscrowTerms
-from backend.reputation.models import FirstFunder, Score, ScoreEpoch
+from backend.reputation.models import FirstFunder, Score, ScoreEpoch, SignedVouch
 from backend.tasks.models import Task
 
 LOCK: Final = 4_703_811_960
@@ -58,6 +58,23 @@ def scores_of(epoch_id: int, agents: Sequence[bytes]) -> Select[Score]:
     return select(Score).where(Score.epoch_id == epoch_id, Score.agent.in_(agents))
 
 
+def measured(epoch_id: int) -> Select[bytes, dict[str, Any]]:
+    """Agent and finer scores of an epoch, by agent."""
+    return select(Score.agent, Score.detail).where(Score.epoch_id == epoch_id).order_by(Score.agent)
+
+
+def past(agent: bytes, before: int | None, limit: int) -> Select[ScoreEpoch, Score]:
+    """The epochs computed before an id with what they say of one agent, newest first."""
+    statement = (
+        select(ScoreEpoch, Score)
+        .join(Score, Score.epoch_id == ScoreEpoch.id)
+        .where(Score.agent == agent)
+        .order_by(Score.epoch_id.desc())
+        .limit(limit)
+    )
+    return statement if before is None else statement.where(Score.epoch_id < before)
+
+
 def new_scores(rows: Sequence[Mapping[str, Any]]) -> Insert:
     """Write down the scores of an epoch."""
     return insert(Score).values(list(rows))
@@ -66,6 +83,7 @@ def new_scores(rows: Sequence[Mapping[str, Any]]) -> Insert:
 def leaders(
     epoch_id: int,
     *,
+    by: str,
     specialty: str | None,
     tier: str | None,
     min_jobs: int,
@@ -75,11 +93,14 @@ def leaders(
 ) -> Select[Score, int, int, str, str]:
     """Scores, best first: the row, its value in the order asked for, its rank, and slug and name where registered.
 
-    The rank is that among all agents of the epoch, whatever is filtered.
+    `by` is `overall`, or the name of a finer score, and counts where no specialty is named. The rank is that among all
+    agents of the epoch, whatever is filtered.
     """
-    value: ColumnElement[int] = (
-        Score.score.expression if specialty is None else Score.detail["specialties"][specialty].astext.cast(Integer)
-    )
+    value: ColumnElement[int] = Score.score.expression
+    if specialty is not None:
+        value = Score.detail["specialties"][specialty].astext.cast(Integer)
+    elif by != "overall":
+        value = Score.detail[by].astext.cast(Integer)
     ranked = (
         select(
             Score.agent,
@@ -105,6 +126,37 @@ def leaders(
         worse = (ranked.c.value == after[0]) & (Score.agent > after[1])
         statement = statement.where(or_(ranked.c.value < after[0], worse))
     return statement
+
+
+def lock_vouches(voucher: bytes) -> Select[Any]:
+    """Let the vouches of one agent follow one another until the transaction ends."""
+    return select(func.pg_advisory_xact_lock(func.hashtextextended(f"vouches:{voucher.hex()}", 0)))
+
+
+def vouch(vouch_hash: bytes) -> Select[SignedVouch]:
+    """One vouch."""
+    return select(SignedVouch).where(SignedVouch.vouch_hash == vouch_hash)
+
+
+def open_vouches(voucher: bytes, now: int) -> Select[SignedVouch]:
+    """An agent's vouches that are not over."""
+    return select(SignedVouch).where(SignedVouch.voucher == voucher, SignedVouch.valid_until > now)
+
+
+def vouches_for(agent: bytes, limit: int) -> Select[SignedVouch, str | None]:
+    """Vouches for an agent with the names of those who signed them, those that end last first."""
+    return (
+        select(SignedVouch, Agent.name)
+        .outerjoin(Agent, Agent.address == SignedVouch.voucher)
+        .where(SignedVouch.agent == agent)
+        .order_by(SignedVouch.valid_until.desc(), SignedVouch.vouch_hash)
+        .limit(limit)
+    )
+
+
+def vouches_by(end: int) -> Select[SignedVouch]:
+    """Vouches that began by a second."""
+    return select(SignedVouch).where(SignedVouch.valid_from <= end).order_by(SignedVouch.vouch_hash)
 
 
 def tasks() -> Select[bytes, dict[str, Any]]:

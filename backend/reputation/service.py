@@ -15,7 +15,7 @@ from aicp.rules.pricing import Tier
 from aicp.rules.primitives import Finality, parse_address
 from aicp.rules.reputation import FLOOR
 from aicp.rules.scores import MAX_SCORE, score_proof
-from aicp.rules.specialties import SPECIALTIES
+from aicp.rules.specialties import MEASURES, SPECIALTIES
 from backend.agents import service as agents
 from backend.api import paging
 from backend.api.types import ChainRef, Page
@@ -30,9 +30,13 @@ from backend.reputation.schemas import (
     EpochOut,
     EpochState,
     FileLeafOut,
+    FileMeasuresOut,
     ForecastOut,
+    HistoryOut,
     LeaderOut,
     LeafOut,
+    Measure,
+    RecoveryOut,
     ReputationOut,
     ScoreFileOut,
     SpecialtyOut,
@@ -74,7 +78,7 @@ def _newcomer(address: bytes) -> ReputationOut:
             for dimension, values in SPECIALTIES.items()
             for value in values
         ],
-        forecast=[], anchor=None,
+        recovery=None, forecast=[], anchor=None,
     )  # fmt: skip
 
 
@@ -84,12 +88,13 @@ def _scored(score: Score, anchor: AnchorOut) -> ReputationOut:
         agent=score.agent, score=score.score, tier=Tier(score.tier), base=detail["base"], recent=detail["recent"],
         current=detail["current"], days_since_outcome=detail["days"], active_days=detail["active_days"],
         witnesses_ppm=detail["credit_ppm"], jobs=score.jobs, settled_value_units=score.settled_value_units,
-        speed=detail["speed"], quality=detail["quality"], reliability=detail["reliability"],
+        **_measures(detail),
         specialties=[
             SpecialtyOut(dimension=dimension, value=value, score=detail["specialties"][f"{dimension}:{value}"])
             for dimension, values in SPECIALTIES.items()
             for value in values
         ],
+        recovery=None if (told := detail.get("recovery")) is None else RecoveryOut.model_validate(told),
         forecast=[ForecastOut(days=days, score=then) for days, then in detail["forecast"]], anchor=anchor,
     )  # fmt: skip
 
@@ -125,12 +130,13 @@ def _ref(origin: views.Origin) -> ChainRef:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What a leaderboard is ordered by (a specialty as `dimension:value`, or the score) and filtered by."""
+    """What a leaderboard is ordered by (a specialty as `dimension:value`, or a measure) and filtered by."""
 
     specialty: str | None
     tier: Tier | None
     min_jobs: int
     capability: str | None
+    by: Measure = "overall"
 
 
 def leaderboard(
@@ -138,6 +144,8 @@ def leaderboard(
 ) -> Page[LeaderOut]:
     """Return one page of the newest anchored epoch, best first. Raises InvalidInput."""
     if wanted.specialty is not None:
+        if wanted.by != "overall":
+            raise InvalidInput("Agents are ordered by a measure or by a specialty, not by both.")
         dimension, _, value = wanted.specialty.partition(":")
         if value not in SPECIALTIES.get(dimension, ()):
             raise InvalidInput("This is no specialty; they look like task_type:compute.")
@@ -146,19 +154,25 @@ def leaderboard(
     if anchored is None:
         return Page(items=[], next_cursor=None)
     statement = repo.leaders(
-        anchored.computed.id, specialty=wanted.specialty, tier=None if wanted.tier is None else wanted.tier.value,
-        min_jobs=wanted.min_jobs, capability=wanted.capability, after=after, limit=limit + 1,
+        anchored.computed.id, by=wanted.by, specialty=wanted.specialty,
+        tier=None if wanted.tier is None else wanted.tier.value, min_jobs=wanted.min_jobs,
+        capability=wanted.capability, after=after, limit=limit + 1,
     )  # fmt: skip
     rows = session.execute(statement).tuples().all()
     items = [
         LeaderOut(
-            rank=rank, agent=score.agent, slug=slug, name=name, value=value, score=score.score, tier=Tier(score.tier),
-            jobs=score.jobs, settled_value_units=score.settled_value_units, epoch=anchored.row.epoch,
+            rank=rank, agent=score.agent, slug=slug, name=name, value=value, score=score.score,
+            **_measures(score.detail), tier=Tier(score.tier), jobs=score.jobs,
+            settled_value_units=score.settled_value_units, epoch=anchored.row.epoch,
         )
         for score, value, rank, slug, name in rows[:limit]
     ]  # fmt: skip
     following = paging.encode(items[-1].value, items[-1].agent.hex()) if len(rows) > limit else None
     return Page(items=items, next_cursor=following)
+
+
+def _measures(detail: dict[str, Any]) -> dict[str, int]:
+    return {name: detail[name] for name in MEASURES}
 
 
 def _after(cursor: str | None) -> tuple[int, bytes] | None:
@@ -172,6 +186,40 @@ def _after(cursor: str | None) -> tuple[int, bytes] | None:
     if not isinstance(value, int) or abs(value) > MAX_SCORE:
         raise InvalidInput("This cursor was not made here.")
     return value, address
+
+
+def history(
+    session: Session, ctx: Context, name: str, *, cursor: str | None, limit: int, finality: Finality
+) -> Page[HistoryOut]:
+    """Return one page of the anchored epochs an agent has a score in, newest first.
+
+    What was computed and never anchored, or vetoed, is left out, so a page may be short. Raises NotFound and
+    InvalidInput.
+    """
+    address = _address(name)
+    if address is None:
+        address = agents.find(session, ctx, name).address
+    found = session.execute(repo.past(address, _before(cursor), limit + 1)).tuples().all()
+    shown = found[:limit]
+    if not found:
+        if cursor is None:
+            reputation(session, ctx, name, finality)  # a stranger is not found, a newcomer has no history yet
+        return Page(items=[], next_cursor=None)
+    numbers = [one.epoch for one, _ in shown]
+    rows = {row.manifest_hash: row for row in views.score_epochs_of(session, numbers, finality) if not row.vetoed}
+    origins = views.anchorings(session, ctx.deployment.reputation, numbers)
+    items = [
+        HistoryOut(
+            epoch=one.epoch, state="counts" if row.active_at <= ctx.now() else "pending", ended_at=one.ended_at,
+            score=score.score, tier=Tier(score.tier), **_measures(score.detail), jobs=score.jobs,
+            settled_value_units=score.settled_value_units, root=row.root, manifest_hash=row.manifest_hash,
+            counts_from=moment(row.active_at), chain=_ref(origins[one.epoch]),
+        )
+        for one, score in shown
+        if (row := rows.get(one.manifest_hash)) is not None
+    ]  # fmt: skip
+    following = paging.encode(shown[-1][0].id, "epoch") if len(found) > limit else None
+    return Page(items=items, next_cursor=following)
 
 
 def epochs(session: Session, ctx: Context, *, cursor: str | None, limit: int, finality: Finality) -> Page[EpochOut]:
@@ -231,6 +279,10 @@ def score_file(session: Session, epoch: int) -> ScoreFileOut:
                 agent=leaf.agent, score=leaf.score, settled_value_units=leaf.settled_value, jobs=leaf.jobs
             )
             for leaf in _leaves(session, computed)
+        ],
+        measures=[
+            FileMeasuresOut(agent=agent, **_measures(detail))
+            for agent, detail in session.execute(repo.measured(computed.id)).tuples()
         ],
         manifest=computed.manifest,
     )  # fmt: skip

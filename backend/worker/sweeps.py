@@ -23,6 +23,7 @@ from backend.keeper import arbiter, releases
 from backend.keeper import service as keeper
 from backend.notifications import reminders
 from backend.payments import clocks, due, moves, refunds
+from backend.payments import watch as pool_watch
 from backend.reconciliation import service as reconciliation
 from backend.reputation.epochs import keep_epochs
 from backend.scheduler import rounds
@@ -197,6 +198,7 @@ def keep(machine: Machine) -> int:
             "reveals": lambda: _each(machine, db.read(partial(sealed.due_reveals, ctx=ctx)), sealed.begin_reveal),
             "awards": lambda: _each(machine, db.read(partial(ruled.due_by_rule, ctx=ctx)), ruled.award_due),
             "arbiter": partial(_keep_arbiter, machine),
+            "pool_levels": lambda: db.write(pool_watch.watch),
             "reminders": lambda: db.write(partial(reminders.remind, ctx=ctx)),
             "watch": lambda: db.write(partial(watch, ctx=ctx)) * 0,
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),

@@ -15,6 +15,7 @@ from indexer.views.arbiter import (
     arbiter_dispute_of,
     arbiter_events,
     arbiter_periods,
+    arbiter_periods_of,
     ballots_of,
     judged,
     juror,
@@ -37,7 +38,7 @@ from indexer.views.overview import totals, withdrawals
 from indexer.views.records import outcomes
 from indexer.views.series import Bucket, Metric, Point, series
 from indexer.views.settled import MirrorGapError, anchorings, any_settled, settled_deals
-from indexer.views.stake import stake
+from indexer.views.stake import free_stakes, stake
 from indexer.views.status import MirrorStatus, MissingRange, mirror_status
 from indexer.views.sync import MirrorEmptyError, sync_status
 from indexer.views.types import (
@@ -104,6 +105,7 @@ __all__ = [
     "arbiter_dispute_of",
     "arbiter_events",
     "arbiter_periods",
+    "arbiter_periods_of",
     "ballots_of",
     "chain_activity",
     "channel",
@@ -111,6 +113,7 @@ __all__ = [
     "due_escrows",
     "escrow",
     "escrow_events",
+    "free_stakes",
     "judged",
     "juror",
     "ledger_balance",

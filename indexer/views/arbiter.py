@@ -6,6 +6,7 @@ asks for something to do (`judged`, `open_disputes`) always looks at the newest 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -89,18 +90,26 @@ def judged(s: Session, arbitrable: bytes, juror: bytes) -> list[bytes]:
 
 def arbiter_periods(s: Session, dispute_id: bytes, min_finality: Finality = Finality.SEEN) -> list[tuple[str, int]]:
     """Return every period of a dispute in order, with the time at which it was written down."""
+    return arbiter_periods_of(s, [dispute_id], min_finality).get(dispute_id, [])
+
+
+def arbiter_periods_of(
+    s: Session, dispute_ids: Sequence[bytes], min_finality: Finality = Finality.SEEN
+) -> dict[bytes, list[tuple[str, int]]]:
+    """Return the periods of disputes, in one statement."""
     e = arbiter_event.c
     statement = (
-        select(e.kind, e.fields, e.block_time)
-        .where(e.dispute_id == dispute_id, e.kind.in_(["created", "new_period"]))
+        select(e.dispute_id, e.kind, e.fields, e.block_time)
+        .where(e.dispute_id.in_(dispute_ids), e.kind.in_(["created", "new_period"]))
         .where(e.block_number <= bound(min_finality))
         .order_by(e.block_number, e.log_index)
     )
     first = DisputePeriod.EVIDENCE
-    return [
-        ((first if kind == "created" else DisputePeriod(int(fields["period"]))).name.lower(), time)
-        for kind, fields, time in s.execute(statement)
-    ]
+    found: dict[bytes, list[tuple[str, int]]] = {}
+    for dispute_id, kind, fields, time in s.execute(statement):
+        period = first if kind == "created" else DisputePeriod(int(fields["period"]))
+        found.setdefault(bytes(dispute_id), []).append((period.name.lower(), time))
+    return found
 
 
 def open_disputes(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -30,3 +32,18 @@ def stake(s: Session, agent: bytes, min_finality: Finality) -> StakeRow:
         unbond_at=row["unbond_at"],
         slashed_units=row["slashed_units"],
     )
+
+
+def free_stakes(s: Session, agents: Sequence[bytes], last_block: int) -> dict[bytes, int]:
+    """Return what `Reputation.freeStake` says of each agent at a block: 0 for who never staked by then.
+
+    The caller sees to it that the block is final.
+    """
+    statement = (
+        select(stake_event.c.agent, stake_event.c.staked_units - stake_event.c.locked_units)
+        .distinct(stake_event.c.agent)
+        .where(stake_event.c.agent.in_(agents), stake_event.c.block_number <= last_block)
+        .order_by(stake_event.c.agent, stake_event.c.block_number.desc(), stake_event.c.log_index.desc())
+    )
+    found = {bytes(agent): int(units) for agent, units in s.execute(statement)}
+    return {agent: found.get(agent, 0) for agent in agents}

@@ -21,6 +21,7 @@ ROUTES = {
     "leaderboard": "/leaderboard",
     "pricing": "/pricing",
     "pool": "/pool",
+    "dashboard": "/me",
     "activity": "/activity",
     "juror": "/juror",
     "notifications": "/notifications",

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { sha256Hex } from '@/chain/canonical'
 import { api, ProblemError, unwrap } from './client'
 import type { components, paths } from './schema'
-import type { DealRole, FileOut } from './types'
+import type { DealRole, FileOut, Measure, TaskState } from './types'
 
 type S = components['schemas']
 type TaskQuery = NonNullable<paths['/api/v1/tasks']['get']['parameters']['query']>
@@ -110,6 +110,8 @@ export const endpoints = {
     unwrap(api.POST('/api/v1/pools/{pool_id}/withdrawal', { params: { path: { pool_id } }, body })),
   movePool: (pool_id: string, body: S['PoolMoveIn']) =>
     unwrap(api.POST('/api/v1/pools/{pool_id}/move', { params: { path: { pool_id } }, body })),
+  warnOfPool: (pool_id: string, below_units: string | null) =>
+    unwrap(api.POST('/api/v1/pools/{pool_id}/warning', { params: { path: { pool_id } }, body: { below_units } })),
   receipts: (query: { deal_id?: string; limit?: number }) => unwrap(api.GET('/api/v1/receipts', { params: { query } })),
 
   balances: (address: string) =>
@@ -150,7 +152,14 @@ export const endpoints = {
 
   reputation: (agent_id: string) =>
     unwrap(api.GET('/api/v1/agents/{agent_id}/reputation', { params: { path: { agent_id } } })),
+  reputationHistory: (agent_id: string, query: { cursor?: string; limit?: number }) =>
+    unwrap(api.GET('/api/v1/agents/{agent_id}/reputation/history', { params: { path: { agent_id }, query } })),
+  vouches: (agent_id: string) =>
+    unwrap(api.GET('/api/v1/agents/{agent_id}/vouches', { params: { path: { agent_id } } })),
+  vouch: (agent_id: string, body: S['VouchIn']) =>
+    unwrap(api.POST('/api/v1/agents/{agent_id}/vouches', { params: { path: { agent_id } }, body })),
   leaderboard: (query: {
+    by?: Measure
     specialty?: string
     tier?: S['Tier']
     min_jobs?: number
@@ -159,6 +168,9 @@ export const endpoints = {
     limit?: number
   }) => unwrap(api.GET('/api/v1/reputation/leaderboard', { params: { query } })),
   epochs: (query: { limit?: number }) => unwrap(api.GET('/api/v1/reputation/epochs', { params: { query } })),
+  buyerDashboard: (account: string) =>
+    unwrap(api.GET('/api/v1/buyer/{account}/dashboard', { params: { path: { account } } })),
+  agentDashboard: (name: string) => unwrap(api.GET('/api/v1/agent/{name}/dashboard', { params: { path: { name } } })),
   scoreFile: (epoch: number) => unwrap(api.GET('/api/v1/reputation/epochs/{epoch}', { params: { path: { epoch } } })),
 }
 

@@ -42,17 +42,19 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
         ['pools'],
         ['balances'],
         ['totals'],
+        ['dashboard'],
       )
     case 'pool.changed':
-      return invalidate(['pools'], ['balances'], ['receipts'])
+      return invalidate(['pools'], ['balances'], ['receipts'], ['dashboard'])
     case 'receipt.issued':
-      return invalidate(['receipts'], ['pools'], ['deal', event.deal_id], ['timeline', event.deal_id])
+      return invalidate(['receipts'], ['pools'], ['deal', event.deal_id], ['timeline', event.deal_id], ['dashboard'])
     case 'intent.changed':
-      return invalidate(['transactions'], ['deal'], ['timeline'], ['pools'], ['balances'])
+      return invalidate(['transactions'], ['deal'], ['timeline'], ['pools'], ['balances'], ['dashboard'])
     case 'alarm.changed':
       return invalidate(['status'])
     case 'notification.created':
-      return invalidate(['notifications'])
+      // told to its account alone, and of everything that may wait for it
+      return invalidate(['notifications'], ['dashboard'])
     case 'hello':
     case 'heartbeat':
       return []

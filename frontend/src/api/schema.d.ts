@@ -24,6 +24,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agent/{name}/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Agent Dashboard
+         * @description Return what the calling agent earns, is owed and has in work, how it stands, and what waits for it.
+         */
+        get: operations["get_agent_dashboard"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents": {
         parameters: {
             query?: never;
@@ -192,6 +212,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/agents/{agent_id}/reputation/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Reputation History
+         * @description List the anchored epochs an agent (by address or alias) has a score in, newest first.
+         */
+        get: operations["get_reputation_history"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/agents/{agent_id}/return": {
         parameters: {
             query?: never;
@@ -246,6 +286,30 @@ export interface paths {
         get: operations["list_suspensions"];
         put?: never;
         post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/agents/{agent_id}/vouches": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * List Vouches
+         * @description List who vouches for an agent (by address or alias), those that end last first, at most 100.
+         */
+        get: operations["list_vouches"];
+        put?: never;
+        /**
+         * Vouch For Agent
+         * @description Vouch for an agent by the caller's signature; it binds the caller until its end.
+         */
+        post: operations["vouch_for_agent"];
         delete?: never;
         options?: never;
         head?: never;
@@ -346,6 +410,26 @@ export interface paths {
          * @description Give out a one-time ticket for the WebSocket, valid for 30 seconds.
          */
         post: operations["create_ws_ticket"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/buyer/{account}/dashboard": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Get Buyer Dashboard
+         * @description Return the caller's money in pools and escrows, what was spent, its tasks, and what waits for it.
+         */
+        get: operations["get_buyer_dashboard"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1312,6 +1396,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/pools/{pool_id}/warning": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Set Pool Warning
+         * @description Have the caller told when less is free in a pool of his, once each time it falls below.
+         */
+        post: operations["set_pool_warning"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/pools/{pool_id}/withdrawal": {
         parameters: {
             query?: never;
@@ -1461,7 +1565,7 @@ export interface paths {
         };
         /**
          * Get Leaderboard
-         * @description List the agents of the newest anchored epoch, best first: by score, or by that of a specialty.
+         * @description List the agents of the newest anchored epoch, best first: by a measure, or by a specialty.
          */
         get: operations["get_leaderboard"];
         put?: never;
@@ -2231,6 +2335,51 @@ export interface components {
             who: "buyer" | "agent" | "verifier";
         };
         /**
+         * AgentDashboardOut
+         * @description What an agent earns and is owed, how busy it is, how it stands, and what waits.
+         *
+         *     `days` are the last 30, today last. Earned is what was released to it, fees taken off, by escrow or from pools;
+         *     calls through the x402 gateway are no deals and are not in it.
+         */
+        AgentDashboardOut: {
+            /** EIP-55 address */
+            account: string;
+            /** Bids Decided */
+            bids_decided: number;
+            /** Bids Won */
+            bids_won: number;
+            breaker: components["schemas"]["BreakerOut"] | null;
+            /** Capacity */
+            capacity: number;
+            /** base units of USDC */
+            collectable_units: string;
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+            /** Deals */
+            deals: components["schemas"]["StateCountOut"][];
+            /** base units of USDC */
+            earned_30_units: string;
+            /** base units of USDC */
+            earned_7_units: string;
+            /** Name */
+            name: string;
+            /** Owed Channels */
+            owed_channels: number;
+            /** base units of USDC */
+            owed_units: string;
+            /** Running */
+            running: number;
+            /** Settles At */
+            settles_at: string | null;
+            /** Slug */
+            slug: string;
+            standing: components["schemas"]["StandingOut"];
+            /** Waiting */
+            waiting: components["schemas"]["AgentWaitingOut"][];
+            /** Win Rate Bps */
+            win_rate_bps: number | null;
+        };
+        /**
          * AgentIn
          * @description What an agent says of itself, and its wallet's `AgentRegistration` over it; a newer one replaces it.
          *
@@ -2336,6 +2485,30 @@ export interface components {
             tier: components["schemas"]["Tier"];
             /** Updated At */
             updated_at: number | null;
+        };
+        /**
+         * AgentWaitingOut
+         * @description A task that waits. `dispute` waits for the arbiter, everything else for the agent.
+         */
+        AgentWaitingOut: {
+            /** Deal Id */
+            deal_id: string | null;
+            /** Due */
+            due: string | null;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "show_bid" | "accept" | "deliver" | "answer" | "dispute" | "appeal";
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Title */
+            title: string;
+            /** Units */
+            units: string | null;
         };
         /**
          * AlarmChanged
@@ -2769,6 +2942,39 @@ export interface components {
             updated_at: string;
         };
         /**
+         * BuyerDashboardOut
+         * @description What a buyer has where, what it has spent, and what waits.
+         *
+         *     `days` are the last 30, today last. Spent is what was released to agents, fees included, by escrow or from a pool;
+         *     calls through the x402 gateway are no deals and are not in it.
+         */
+        BuyerDashboardOut: {
+            /** EIP-55 address */
+            account: string;
+            /** base units of USDC */
+            collectable_units: string;
+            /** Days */
+            days: components["schemas"]["DayOut"][];
+            /** base units of USDC */
+            escrow_units: string;
+            /** Escrows */
+            escrows: number;
+            /** base units of USDC */
+            pool_free_units: string;
+            /** base units of USDC */
+            pool_reserved_units: string;
+            /** base units of USDC */
+            pool_units: string;
+            /** base units of USDC */
+            spent_30_units: string;
+            /** base units of USDC */
+            spent_7_units: string;
+            /** Tasks */
+            tasks: components["schemas"]["StateCountOut"][];
+            /** Waiting */
+            waiting: components["schemas"]["BuyerWaitingOut"][];
+        };
+        /**
          * BuyerRecord
          * @description How a buyer has judged results that were paid from a pool: each rejection is signed by its session key.
          */
@@ -2779,6 +2985,30 @@ export interface components {
             rejected: number;
             /** Rejected Bps */
             rejected_bps: number;
+        };
+        /**
+         * BuyerWaitingOut
+         * @description A task that waits. `dispute` waits for the other side or the arbiter, everything else for the buyer.
+         */
+        BuyerWaitingOut: {
+            /** Deal Id */
+            deal_id: string | null;
+            /** Due */
+            due: string | null;
+            /**
+             * Step
+             * @enum {string}
+             */
+            step: "award" | "pay" | "review" | "dispute" | "appeal";
+            /**
+             * Task Id
+             * Format: uuid
+             */
+            task_id: string;
+            /** Title */
+            title: string;
+            /** base units of USDC */
+            units: string;
         };
         /**
          * CancellationIn
@@ -3092,6 +3322,21 @@ export interface components {
             reputation: string;
             /** EIP-55 address */
             usdc: string;
+        };
+        /**
+         * DayOut
+         * @description One UTC day: how many deals were completed, and what was paid for deals.
+         */
+        DayOut: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Deals */
+            deals: number;
+            /** base units of USDC */
+            units: string;
         };
         /**
          * DealChanged
@@ -3734,6 +3979,20 @@ export interface components {
             settled_value_units: string;
         };
         /**
+         * FileMeasuresOut
+         * @description What an agent is good at, in the published file: computed from the same events as the score, not anchored.
+         */
+        FileMeasuresOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** Quality */
+            quality: number;
+            /** Reliability */
+            reliability: number;
+            /** Speed */
+            speed: number;
+        };
+        /**
          * FileOut
          * @description A stored file; the address of its bytes is their SHA-256.
          */
@@ -3790,6 +4049,47 @@ export interface components {
              * @enum {string}
              */
             type: "hello";
+        };
+        /**
+         * HistoryOut
+         * @description What one anchored epoch says of an agent. `pending` until `counts_from`; a vetoed epoch is left out.
+         */
+        HistoryOut: {
+            chain: components["schemas"]["ChainRef"];
+            /**
+             * Counts From
+             * Format: date-time
+             */
+            counts_from: string;
+            /**
+             * Ended At
+             * Format: date-time
+             */
+            ended_at: string;
+            /** Epoch */
+            epoch: number;
+            /** Jobs */
+            jobs: number;
+            /** 32 bytes as hex */
+            manifest_hash: string;
+            /** Quality */
+            quality: number;
+            /** Reliability */
+            reliability: number;
+            /** 32 bytes as hex */
+            root: string;
+            /** Score */
+            score: number;
+            /** base units of USDC */
+            settled_value_units: string;
+            /** Speed */
+            speed: number;
+            /**
+             * State
+             * @enum {string}
+             */
+            state: "pending" | "counts";
+            tier: components["schemas"]["Tier"];
         };
         /**
          * IntentChanged
@@ -3958,7 +4258,7 @@ export interface components {
         };
         /**
          * LeaderOut
-         * @description One place of the leaderboard; `value` is what it is ordered by: the score, or that of the specialty.
+         * @description One place of the leaderboard; `value` is what it is ordered by: the score, a finer one, or a specialty's.
          */
         LeaderOut: {
             /** EIP-55 address */
@@ -3969,14 +4269,20 @@ export interface components {
             jobs: number;
             /** Name */
             name: string | null;
+            /** Quality */
+            quality: number;
             /** Rank */
             rank: number;
+            /** Reliability */
+            reliability: number;
             /** Score */
             score: number;
             /** base units of USDC */
             settled_value_units: string;
             /** Slug */
             slug: string | null;
+            /** Speed */
+            speed: number;
             tier: components["schemas"]["Tier"];
             /** Value */
             value: number;
@@ -4178,7 +4484,7 @@ export interface components {
          * @description What a notification is about.
          * @enum {string}
          */
-        NoticeKind: "bid_received" | "bid_sealed" | "bid_withdrawn" | "showing_wanted" | "outbid" | "offered" | "awarded" | "acceptance_wanted" | "payment_wanted" | "payment_failed" | "funded" | "delivered" | "evaluation_ending" | "released" | "rejected" | "refunded" | "split_offered" | "split" | "given_back" | "lapsed" | "expired" | "cancelled" | "dispute_opened" | "answer_wanted" | "dispute_answered" | "vote_wanted" | "reveal_wanted" | "appeal_open" | "ruling" | "slashed" | "score_dropped" | "suspended" | "returned" | "transaction_failed" | "alarm";
+        NoticeKind: "bid_received" | "bid_sealed" | "bid_withdrawn" | "showing_wanted" | "outbid" | "offered" | "awarded" | "not_awarded" | "acceptance_wanted" | "payment_wanted" | "payment_failed" | "funded" | "delivered" | "evaluation_ending" | "released" | "rejected" | "refunded" | "split_offered" | "split" | "given_back" | "lapsed" | "expired" | "cancelled" | "dispute_opened" | "answer_wanted" | "dispute_answered" | "vote_wanted" | "reveal_wanted" | "appeal_open" | "ruling" | "slashed" | "score_dropped" | "vouched" | "pool_low" | "pool_short" | "suspended" | "returned" | "transaction_failed" | "alarm";
         /**
          * NotificationCreated
          * @description The account was told something. Sent to it alone.
@@ -4472,6 +4778,13 @@ export interface components {
             /** Next Cursor */
             next_cursor?: string | null;
         };
+        /** Page[HistoryOut] */
+        Page_HistoryOut_: {
+            /** Items */
+            items: components["schemas"]["HistoryOut"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+        };
         /** Page[IntentOut] */
         Page_IntentOut_: {
             /** Items */
@@ -4663,6 +4976,16 @@ export interface components {
             pool_id: string;
             /** base units of USDC */
             reserved_units: string;
+            /** Warn Below Units */
+            warn_below_units: string | null;
+        };
+        /**
+         * PoolWarningIn
+         * @description When the payer wants to be told that little is free in a pool; null for never.
+         */
+        PoolWarningIn: {
+            /** Below Units */
+            below_units: string | null;
         };
         /**
          * PoolWithdrawIn
@@ -4865,6 +5188,38 @@ export interface components {
             voucher_signature: string;
         };
         /**
+         * RecoveryOut
+         * @description How far an agent has got over its last failure: how much less that weighs, in basis points, and by what.
+         *
+         *     A later success worth `amount_units` or more is a redemption task; `redemption_ppm` counts the full witnesses of
+         *     such deals, in millionths.
+         */
+        RecoveryOut: {
+            /** base units of USDC */
+            amount_units: string;
+            /** unix seconds */
+            closed_at: number;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /** Forgiven Bps */
+            forgiven_bps: number;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "returned" | "missed" | "lost";
+            /** Redemption Bps */
+            redemption_bps: number;
+            /** Redemption Ppm */
+            redemption_ppm: number;
+            /** Time Bps */
+            time_bps: number;
+            /** Vouch Bps */
+            vouch_bps: number;
+            /** Vouchers */
+            vouchers: number;
+        };
+        /**
          * RefundIn
          * @description `Refund(escrowId,cumulativeRefunded,validUntil)` by the agent.
          */
@@ -5013,6 +5368,7 @@ export interface components {
             quality: number;
             /** Recent */
             recent: number;
+            recovery: components["schemas"]["RecoveryOut"] | null;
             /** Reliability */
             reliability: number;
             /** Score */
@@ -5198,6 +5554,8 @@ export interface components {
             manifest: {
                 [key: string]: unknown;
             };
+            /** Measures */
+            measures: components["schemas"]["FileMeasuresOut"][];
         };
         /**
          * SealedOut
@@ -5367,11 +5725,34 @@ export interface components {
             valid_before: number;
         };
         /**
+         * StandingOut
+         * @description The score of the newest anchored epoch and how it decays if nothing more happens; a newcomer's before that.
+         */
+        StandingOut: {
+            /** Ended At */
+            ended_at: string | null;
+            /** Epoch */
+            epoch: number | null;
+            /** Forecast */
+            forecast: components["schemas"]["ForecastOut"][];
+            /** Score */
+            score: number;
+        };
+        /**
          * State
          * @description What becomes of a call.
          * @enum {string}
          */
         State: "closed" | "open" | "half_open";
+        /**
+         * StateCountOut
+         * @description How many tasks stand in a state.
+         */
+        StateCountOut: {
+            /** Count */
+            count: number;
+            state: components["schemas"]["TaskState"];
+        };
         /**
          * StatusOut
          * @description How far the mirror is, and whether on-chain and off-chain payments are being taken.
@@ -5954,6 +6335,53 @@ export interface components {
             payer?: string | null;
         };
         /**
+         * VouchIn
+         * @description `Vouch(voucher,agent,atRisk,validFrom,validUntil,salt)` by the caller's key.
+         */
+        VouchIn: {
+            /** base units of USDC */
+            at_risk_units: string;
+            /** 32 bytes as hex */
+            salt: string;
+            /** signature as hex */
+            signature: string;
+            /** unix seconds */
+            valid_from: number;
+            /** unix seconds */
+            valid_until: number;
+        };
+        /**
+         * VouchOut
+         * @description What an agent has signed for another one. Whether it counts is decided at the end of each epoch.
+         */
+        VouchOut: {
+            /** EIP-55 address */
+            agent: string;
+            /** base units of USDC */
+            at_risk_units: string;
+            /**
+             * Created At
+             * Format: date-time
+             */
+            created_at: string;
+            /** Open */
+            open: boolean;
+            /** 32 bytes as hex */
+            salt: string;
+            /** bytes as hex */
+            signature: string;
+            /** unix seconds */
+            valid_from: number;
+            /** unix seconds */
+            valid_until: number;
+            /** 32 bytes as hex */
+            vouch_hash: string;
+            /** EIP-55 address */
+            voucher: string;
+            /** Voucher Name */
+            voucher_name: string | null;
+        };
+        /**
          * VoucherBatchIn
          * @description Vouchers in the order in which they are taken.
          */
@@ -6143,6 +6571,38 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["BalancesOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_agent_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Address or alias. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AgentDashboardOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -6489,6 +6949,41 @@ export interface operations {
             };
         };
     };
+    get_reputation_history: {
+        parameters: {
+            query?: {
+                min_finality?: components["schemas"]["Finality"];
+                cursor?: string | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_HistoryOut_"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     return_agent: {
         parameters: {
             query?: never;
@@ -6581,6 +7076,74 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["SuspensionOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_vouches: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VouchOut"][];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    vouch_for_agent: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                agent_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["VouchIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["VouchOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -6733,6 +7296,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TicketOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_buyer_dashboard: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                account: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["BuyerDashboardOut"];
                 };
             };
             /** @description Refused, as an RFC 9457 problem document */
@@ -8433,6 +9027,43 @@ export interface operations {
             };
         };
     };
+    set_pool_warning: {
+        parameters: {
+            query?: never;
+            header?: {
+                "idempotency-key"?: string | null;
+            };
+            path: {
+                pool_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PoolWarningIn"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PoolOut"];
+                };
+            };
+            /** @description Refused, as an RFC 9457 problem document */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     withdraw_pool: {
         parameters: {
             query?: never;
@@ -8675,6 +9306,7 @@ export interface operations {
     get_leaderboard: {
         parameters: {
             query?: {
+                by?: "overall" | "speed" | "quality" | "reliability";
                 /** @description As `task_type:compute`. */
                 specialty?: string | null;
                 tier?: components["schemas"]["Tier"] | null;

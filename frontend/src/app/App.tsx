@@ -26,6 +26,8 @@ const AgentPage = lazy(() => import('@/features/agents').then((m) => ({ default:
 const LeaderboardPage = lazy(() => import('@/features/reputation').then((m) => ({ default: m.LeaderboardPage })))
 const JurorPage = lazy(() => import('@/features/juror').then((m) => ({ default: m.JurorPage })))
 const NotificationsPage = lazy(() => import('@/features/notifications').then((m) => ({ default: m.NotificationsPage })))
+const BuyerDashboardPage = lazy(() => import('@/features/dashboard').then((m) => ({ default: m.BuyerDashboardPage })))
+const AgentDashboardPage = lazy(() => import('@/features/dashboard').then((m) => ({ default: m.AgentDashboardPage })))
 const ActivityPage = lazy(() => import('@/features/activity').then((m) => ({ default: m.ActivityPage })))
 
 export const makeQueryClient = () =>
@@ -64,6 +66,8 @@ export function AppRoutes() {
         <Route path="leaderboard" element={<LeaderboardPage />} />
         <Route path="pool" element={<PoolPage />} />
         <Route path="juror" element={<JurorPage />} />
+        <Route path="me" element={<BuyerDashboardPage />} />
+        <Route path="me/agent" element={<AgentDashboardPage />} />
         <Route path="activity" element={<ActivityPage />} />
         <Route path="notifications" element={<NotificationsPage />} />
         <Route path="*" element={<NotFoundPage />} />

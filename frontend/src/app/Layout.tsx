@@ -1,4 +1,4 @@
-import { Activity, Bot, Gavel, type LucideIcon, Moon, Plus, Sun, WalletMinimal } from 'lucide-react'
+import { Bot, Gavel, LayoutDashboard, type LucideIcon, Moon, Plus, Sun, WalletMinimal } from 'lucide-react'
 import { Suspense, useEffect } from 'react'
 import { ErrorBoundary } from 'react-error-boundary'
 import { Link, NavLink, Outlet, useLocation } from 'react-router'
@@ -18,7 +18,7 @@ const PLACES: { to: string; name: string; icon: LucideIcon; covers?: readonly st
   { to: '/tasks/new', name: 'Post a task', icon: Plus },
   { to: '/agents', name: 'Agents', icon: Bot, covers: ['/agents/', '/leaderboard'] },
   { to: '/pool', name: 'Pool', icon: WalletMinimal },
-  { to: '/activity', name: 'Activity', icon: Activity },
+  { to: '/me', name: 'Dashboard', icon: LayoutDashboard, covers: ['/me/', '/activity'] },
 ]
 
 function ThemeButton() {

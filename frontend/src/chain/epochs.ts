@@ -57,29 +57,33 @@ export const verifyScore = (root: Hex, leaf: LeafFields, proof: readonly Hex[]):
 /** Root of an epoch's scores, given in any order. */
 export const epochRoot = (leaves: readonly LeafFields[]): Hex => treeRoot(leaves.map(scoreHash).sort())
 
+export const vouchMessage = (fields: Omit<VouchFields, 'signature'>) => ({
+  voucher: fields.voucher,
+  agent: fields.agent,
+  atRisk: BigInt(fields.at_risk_units),
+  validFrom: fields.valid_from,
+  validUntil: fields.valid_until,
+  salt: fields.salt,
+})
+
+/** Whether the party that a vouch binds has signed it. */
+export async function isSignedVouch(fields: VouchFields, deployment: Deployment): Promise<boolean> {
+  const request = signingRequest('Vouch', deployment, vouchMessage(fields))
+  const signer = await recoverTypedDataAddress({
+    ...(request as unknown as Parameters<typeof recoverTypedDataAddress>[0]),
+    signature: fields.signature as Hex,
+  }).catch(() => null)
+  return signer?.toLowerCase() === fields.voucher.toLowerCase()
+}
+
 async function signedVouches(manifest: Manifest, deployment: Deployment): Promise<Vouch[]> {
   const found: Vouch[] = []
   for (const fields of manifest.vouches) {
-    const message = {
-      voucher: fields.voucher,
-      agent: fields.agent,
-      atRisk: BigInt(fields.at_risk_units),
-      validFrom: fields.valid_from,
-      validUntil: fields.valid_until,
-      salt: fields.salt,
-    }
-    const request = signingRequest('Vouch', deployment, message)
-    const signer = await recoverTypedDataAddress({
-      ...(request as unknown as Parameters<typeof recoverTypedDataAddress>[0]),
-      signature: fields.signature as Hex,
-    }).catch(() => null)
-    if (signer?.toLowerCase() !== fields.voucher.toLowerCase()) continue
+    if (!(await isSignedVouch(fields, deployment))) continue
     found.push({
+      ...vouchMessage(fields),
       voucher: fields.voucher.toLowerCase(),
       agent: fields.agent.toLowerCase(),
-      atRisk: BigInt(fields.at_risk_units),
-      validFrom: fields.valid_from,
-      validUntil: fields.valid_until,
       salt: fields.salt.toLowerCase(),
     })
   }

@@ -85,6 +85,10 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     sentence: 'The scheduler chooses the agent of this task.',
     todo: 'Wait for it, or cancel and post the task with an auction.',
   },
+  stake_too_low: {
+    sentence: 'Your free stake does not cover this vouch.',
+    todo: 'Stake more, or put less at risk: all your open vouches together stay within your free stake.',
+  },
   registration_outdated: {
     sentence: 'The market has what this agent signed later.',
     todo: 'Look at the clock and sign again.',

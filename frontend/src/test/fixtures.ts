@@ -397,6 +397,7 @@ export const pool: PoolOut = {
   pending_withdraw_units: '0',
   finalize_at: null,
   nonce: 0,
+  warn_below_units: null,
   operator_serves: true,
   reserved_units: '400000',
   earned_units: '2070000',

@@ -9,7 +9,7 @@ import {
   zeroHash,
 } from 'viem'
 import { reputationAbi } from '@/abi/generated'
-import type { AgentOut, EpochOut, ReputationOut, ScoreFileOut } from '@/api/types'
+import type { AgentOut, EpochOut, HistoryOut, ReputationOut, ScoreFileOut } from '@/api/types'
 import published from '../../../sdk/aicp/rules/vectors/reputation.json'
 import { chainRef, iso, NOW, network } from './fixtures'
 
@@ -39,6 +39,7 @@ export const reputationOf = (card: (typeof cards)[number]): ReputationOut => ({
     const [dimension = '', value = ''] = name.split(':')
     return { dimension, value, score }
   }),
+  recovery: null,
   forecast: [0, 7, 30].map((days, index) => ({ days, score: card.forecast[index] ?? 0 })),
   anchor: {
     epoch: EPOCH,
@@ -73,11 +74,28 @@ export const epoch: EpochOut = {
   chain: chainRef(1100, '3', 'final'),
 }
 
+/** What the epoch says of an agent, as its history has it. */
+export const historyOf = (card: (typeof cards)[number]): HistoryOut => ({
+  epoch: EPOCH,
+  state: 'counts',
+  ended_at: iso(NOW - DAY),
+  score: card.score,
+  tier: card.tier as HistoryOut['tier'],
+  ...card.qualities,
+  jobs: card.jobs,
+  settled_value_units: card.settled_value,
+  root,
+  manifest_hash: published.manifest_hash,
+  counts_from: iso(NOW - 60),
+  chain: chainRef(1100, '3', 'final'),
+})
+
 export const scoreFile: ScoreFileOut = {
   epoch: EPOCH,
   leaves: cards.map(({ agent, score, jobs, settled_value: settled_value_units }) => {
     return { agent, score, jobs, settled_value_units }
   }),
+  measures: cards.map(({ agent, qualities }) => ({ agent, ...qualities })),
   manifest: {},
 }
 

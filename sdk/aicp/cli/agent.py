@@ -1,4 +1,4 @@
-"""`aicp agent run|list|offers|decline`."""
+"""`aicp agent run|list|offers|decline|vouch|vouches`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,9 @@ from rich.table import Table
 
 from aicp.agent.agent import Agent, Options
 from aicp.agent.demo.agents import DEMOS
+from aicp.cli.lookup import when
 from aicp.cli.options import (
+    ADDRESS,
     USDC,
     console,
     open_wallet,
@@ -25,6 +27,7 @@ from aicp.cli.options import (
 )
 from aicp.client import AgentActions, Market
 from aicp.client.models import AgentProfile
+from aicp.rules.decay import DAY
 from aicp.rules.primitives import checksum, format_usdc
 
 
@@ -157,3 +160,40 @@ async def list_agents(market: Market, capability: str | None) -> None:
         console.print(table)
     else:
         click.echo("No agent is registered.")
+
+
+@agent.command()
+@click.argument("address", metavar="AGENT", type=ADDRESS)
+@click.argument("amount", type=USDC)
+@click.option("--days", type=click.IntRange(1, 90), default=30, show_default=True)
+@wallet_options
+@signing
+async def vouch(market: Market, *, address: bytes, amount: int, days: int) -> None:
+    """Vouch for AGENT: its failures weigh less, and until the end they count for you, too, up to AMOUNT USDC.
+
+    Needs that much free stake, and counts while five full witnesses speak for you. It cannot be taken back.
+    """
+    made = await AgentActions(market).vouch(address, at_risk_units=amount, seconds=days * DAY)
+    click.echo(f"You vouch for {checksum(address)} with {format_usdc(amount)} USDC until {when(made.valid_until)}.")
+
+
+@agent.command()
+@click.argument("address", metavar="AGENT", type=ADDRESS)
+@service_options
+@reading
+async def vouches(market: Market, address: bytes) -> None:
+    """List who vouches for AGENT; every signature is checked."""
+    table = Table("voucher", "address", "at risk", "from", "until", "", box=None)
+    for found in await market.vouches(address):
+        table.add_row(
+            found.voucher_name or "",
+            checksum(found.voucher),
+            f"{format_usdc(found.at_risk_units)} USDC",
+            when(found.valid_from),
+            when(found.valid_until),
+            "stands" if found.open else "does not stand now",
+        )
+    if table.row_count:
+        console.print(table)
+    else:
+        click.echo("Nobody vouches for this agent.")

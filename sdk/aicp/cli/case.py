@@ -27,7 +27,7 @@ def print_case(case: Case) -> None:
     """Print a checked case."""
     click.echo(plain(case.title))
     for label, value in (
-        ("dispute", hex0x(int(case.dispute_id).to_bytes(32))),
+        ("dispute", case.dispute_id),
         ("buyer", checksum(case.buyer)),
         ("agent", checksum(case.agent)),
         ("price", f"{format_usdc(case.terms.amount_units)} USDC"),

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from aicp.cli.appeal import RULINGS, appeal
 from aicp.cli.direct import dispute_directly, respond_directly
-from aicp.cli.lookup import deal_argument, find, print_rows, when
+from aicp.cli.lookup import deal_argument, find, print_rows, state_words, when
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import DisputeActions, Market, Mismatch
 from aicp.client.chain import Chain
@@ -78,7 +78,7 @@ async def list_deals(market: Market, role: str | None, live: bool) -> None:
             row.title,
             sides.get(market.address, "verifier"),
             f"{format_usdc(row.price_units)} USDC",
-            row.public_state,
+            state_words(row),
         )
     if table.row_count:
         console.print(table)
@@ -97,7 +97,7 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
     rows = [
         ("deal", str(found.id)),
         ("task", str(found.task_id)),
-        ("state", found.public_state),
+        ("state", state_words(found)),
         ("buyer", checksum(found.buyer)),
         ("agent", f"{checksum(found.agent)} {found.agent_name or ''}".rstrip()),
     ]
@@ -166,7 +166,8 @@ def _show_dispute(found: Deal, chain: Chain) -> None:
             proof = f"NOT TO BE TRUSTED: {error}"
         # what a party says is text of a stranger: control characters would write over the terminal
         claim = "".join(sign if sign.isprintable() else " " for sign in said.claim)
-        print_rows([(f"{said.role} says", claim), ("", f"{len(said.files)} files; {proof}")])
+        count = "1 file" if len(said.files) == 1 else f"{len(said.files)} files"
+        print_rows([(f"{said.role} says", claim), ("", f"{count}; {proof}")])
 
 
 def _show_agreements(escrow: EscrowSide) -> None:

@@ -33,10 +33,14 @@ class DisputeNumber(click.ParamType):
     name = "dispute"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        text = str(value)
         try:
-            return value if isinstance(value, int) else int(str(value), 0)
+            number = int(text, 16 if text.startswith("0x") else 10)
         except ValueError:
-            self.fail(f"{value!r} is no dispute; `aicp deal show` and `aicp juror status` name them.", param, ctx)
+            number = -1
+        if not 0 <= number < 2**256:
+            self.fail(f"{text!r} is no dispute; `aicp deal show` and `aicp juror status` name them.", param, ctx)
+        return number
 
 
 DISPUTE = DisputeNumber()
@@ -105,7 +109,7 @@ async def status(market: Market, *, rpc: str | None) -> None:
     table = Table("dispute", "round", "seats", "period", "your vote", "to do", box=None)
     for seat in await found.seats():
         table.add_row(
-            hex0x(seat.dispute_id.to_bytes(32)),
+            str(seat.dispute_id),
             str(seat.round),
             str(seat.seats),
             seat.period.name.lower(),

@@ -1,4 +1,4 @@
-"""How a deal is named on the command line, and how times are written."""
+"""How a deal is named on the command line, and how states and times are written."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import click
 
 from aicp.client import Market, ProblemError
 from aicp.client.errors import ClientError
-from aicp.client.models import Deal
+from aicp.client.models import Deal, DealSummary, Task
 
 deal_argument = click.argument("deal_id", metavar="DEAL", type=click.UUID)
 
@@ -25,6 +25,11 @@ async def find(market: Market, named: uuid.UUID) -> Deal:
     if task.deal_id is None:
         raise ClientError("This task has no deal.")
     return await market.deal(task.deal_id)
+
+
+def state_words(found: Deal | DealSummary | Task) -> str:
+    """Return the state of a deal or task: its public name, or that its result waits for the buyer's word."""
+    return "delivered, in review" if found.state == "delivered" else found.public_state
 
 
 def when(seconds: int) -> str:

@@ -15,6 +15,7 @@ from aicp.client.chain import read_deployment
 from aicp.client.errors import ClientError, Unreachable
 from aicp.client.verify_scores import Verified, verify_score
 from aicp.rules.primitives import checksum, format_usdc
+from aicp.rules.recovery import Recovery
 from aicp.rules.witnesses import PPM
 
 _MAX_FILE = 64 * 2**20
@@ -93,6 +94,17 @@ def _hundredths(value: int) -> str:
     return f"{value // 100}.{value % 100:02d}"
 
 
+def _recovery(found: Recovery | None) -> list[tuple[str, str]]:
+    if found is None:
+        return []
+    parts = (
+        f"{_hundredths(found.time_bps)} % by time, {_hundredths(found.redemption_bps)} % by redemption tasks, "
+        f"{_hundredths(found.vouch_bps)} % by {found.vouchers} vouches"
+    )
+    failed = found.failure.outcome.name.lower()
+    return [("recovery", f"the last failure ({failed}) weighs {_hundredths(found.forgiven_bps)} % less: {parts}")]
+
+
 def _say(found: Verified) -> None:
     card, event = found.card, found.anchor.event
     for sentence in found.compared:
@@ -107,7 +119,11 @@ def _say(found: Verified) -> None:
             ("activity", f"{card.active_days} days with a success of the last 30"),
             ("current", _hundredths(card.current)),
             ("witnesses", f"{card.credit * 100 // PPM / 100:.2f} full ones"),
+            ("speed", _hundredths(found.qualities.speed)),
+            ("quality", _hundredths(found.qualities.quality)),
+            ("reliability", _hundredths(found.qualities.reliability)),
             ("deals", f"{card.jobs} over {format_usdc(card.settled_value)} USDC"),
+            *_recovery(found.recovery),
             ("exchanges", ", ".join(checksum(one) for one in sorted(found.inputs.common)) or "none named"),
             ("epoch", f"{event.epoch}, to {when(found.inputs.end)}, {state}"),
         ]

@@ -9,6 +9,7 @@ from typing import Any, Final
 import click
 from rich.table import Table
 
+from aicp.cli.lookup import state_words
 from aicp.cli.options import ADDRESS, USDC, console, own_rpc_option, reading, service_options, signing, wallet_options
 from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
@@ -273,7 +274,7 @@ async def list_tasks(
             format_usdc(found.budget_units),
             str(found.bid_count),
             best,
-            found.public_state,
+            state_words(found),
         )
     if table.row_count:
         console.print(table)
@@ -315,7 +316,7 @@ async def show(market: Market, task_id: uuid.UUID) -> None:
         ("task", str(found.id)),
         ("hash", hex0x(found.task_hash)),
         ("buyer", checksum(found.buyer)),
-        ("state", found.public_state),
+        ("state", state_words(found)),
         ("needs", found.capability),
         ("budget", f"{format_usdc(found.budget_units)} USDC, {_PAID[found.path_at_budget]}"),
         ("auction ends", found.auction_ends_at.astimezone().strftime("%Y-%m-%d %H:%M:%S")),

@@ -15,6 +15,7 @@ from aicp.abi.typed_data import (
     MicroReturn,
     Refund,
     Submission,
+    Vouch,
 )
 from aicp.client import models
 from aicp.client.chain import Chain
@@ -77,6 +78,34 @@ class AgentActions:
     async def heartbeat(self) -> None:
         """Say that we are there."""
         await self.market.transport.post("/agents/heartbeat")
+
+    async def vouch(self, agent: bytes, *, at_risk_units: int, seconds: int) -> models.SignedVouch:
+        """Vouch for another agent from now on: its failures count for us, too, up to `at_risk_units`.
+
+        It cannot be taken back before its end. Raises ProblemError where it is refused, Mismatch for another answer.
+        """
+        chain = await self.market.chain()
+        now = chain.now()
+        message = Vouch(
+            voucher=self.market.address,
+            agent=agent,
+            at_risk=at_risk_units,
+            valid_from=now,
+            valid_until=now + seconds,
+            salt=new_salt(),
+        )
+        body = {
+            "at_risk_units": str(message.at_risk),
+            "valid_from": message.valid_from,
+            "valid_until": message.valid_until,
+            "salt": hex0x(message.salt),
+            "signature": self.market.sign(message, chain.marketplace),
+        }
+        path = f"/agents/{checksum(agent)}/vouches"
+        answer = models.SignedVouch.read(await self.market.transport.post(path, body))
+        if answer.vouch_hash != message.struct_hash():
+            raise Mismatch("The service answered for another vouch than ours.")
+        return answer
 
     async def bid(
         self,

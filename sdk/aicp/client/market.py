@@ -22,6 +22,7 @@ from aicp.client.events import listen
 from aicp.client.service import Network
 from aicp.client.store import Store, default_path
 from aicp.client.transport import Params, Transport
+from aicp.client.verify import check_vouch
 from aicp.client.wallet import Wallet
 from aicp.client.wire import Model
 from aicp.rules.deployment import Deployment
@@ -227,6 +228,14 @@ class Market:
         """Return the registered agents."""
         params = {"capability": capability}
         return [agent async for agent in self.pages("/agents", models.AgentProfile, params)]
+
+    async def vouches(self, agent: bytes) -> list[models.SignedVouch]:
+        """Return who vouches for an agent. Raises Mismatch for a vouch that its voucher has not signed."""
+        chain = await self.chain()
+        found = await self._list(f"/agents/{checksum(agent)}/vouches", models.SignedVouch)
+        for one in found:
+            check_vouch(one, agent, chain)
+        return found
 
     async def estimate(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return what a task would cost, as the service explains it. Check its quote with `verify_quote`."""

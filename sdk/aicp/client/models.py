@@ -456,6 +456,21 @@ class AgentProfile(Model):
     updated_at: int | None
 
 
+class SignedVouch(Model):
+    """What an agent has signed for another one; check it with `check_vouch`."""
+
+    vouch_hash: Hash
+    voucher: Address
+    voucher_name: str | None
+    agent: Address
+    at_risk_units: Units
+    valid_from: int
+    valid_until: int
+    salt: Hash
+    signature: Signature
+    open: bool
+
+
 class EpochLeaf(Model):
     """An agent's score in an epoch, hundredths."""
 

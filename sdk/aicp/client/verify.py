@@ -22,6 +22,7 @@ from aicp.abi.typed_data import (
     EscrowTerms,
     MicroDelivery,
     MicroOrder,
+    Vouch,
     Voucher,
 )
 from aicp.client import models
@@ -85,6 +86,22 @@ def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
         )
     _check_receipt(bid, chain)
     _check_withdrawal(bid, chain)
+
+
+def check_vouch(found: models.SignedVouch, agent: bytes, chain: Chain) -> None:
+    """Check a listed vouch: that it is for this agent, and signed by whom it binds."""
+    message = Vouch(
+        voucher=found.voucher,
+        agent=agent,
+        at_risk=found.at_risk_units,
+        valid_from=found.valid_from,
+        valid_until=found.valid_until,
+        salt=found.salt,
+    )
+    if message.struct_hash() != found.vouch_hash:
+        raise Mismatch("The vouch does not match its hash.")
+    if not signed_by(message.digest(chain.marketplace), found.signature, found.voucher):
+        raise Mismatch("The vouch is not signed by its voucher.")
 
 
 def _check_receipt(bid: models.Bid | models.Commit, chain: Chain) -> None:

@@ -9,11 +9,22 @@ from typing import TYPE_CHECKING, Any
 from aicp.client.errors import ClientError, Mismatch
 from aicp.rules.canonical import document_hash
 from aicp.rules.deployment import Deployment
-from aicp.rules.epochs import Inputs, facts_hash, inputs_of, leaves, parameters_of, score_cards, score_leaves
+from aicp.rules.epochs import (
+    Inputs,
+    evidence_of,
+    facts_hash,
+    inputs_of,
+    leaves,
+    measures,
+    parameters_of,
+    score_leaves,
+)
 from aicp.rules.facts import Deal
 from aicp.rules.primitives import checksum, format_usdc, hex0x
-from aicp.rules.reputation import ScoreCard
+from aicp.rules.recovery import Recovery
+from aicp.rules.reputation import ScoreCard, score_card
 from aicp.rules.scores import epoch_root, score_proof
+from aicp.rules.specialties import Qualities, qualities
 
 if TYPE_CHECKING:  # web3 is slow to load
     from aicp.client.score_chain import Anchor, ScoreChain
@@ -24,6 +35,8 @@ class Verified:
     """A score that follows from the chain, and what was compared on the way, in words."""
 
     card: ScoreCard
+    qualities: Qualities
+    recovery: Recovery | None
     anchor: Anchor
     inputs: Inputs
     compared: tuple[str, ...]
@@ -51,7 +64,8 @@ async def verify_score(
     if check_funders:
         compared.append(await _funders(chain, deals, inputs))
     compared.append(await _stakes(chain, inputs))
-    cards = score_cards(inputs, deals)
+    evidence = evidence_of(inputs, deals)
+    cards = [score_card(one, inputs.end) for one in evidence]
     anchored = leaves(cards, inputs.epoch)
     if epoch_root(anchored) != anchor.event.root or len(anchored) != anchor.event.leaf_count:
         raise Mismatch(
@@ -62,15 +76,19 @@ async def verify_score(
     if published.get("leaves") != score_leaves(anchored):
         raise Mismatch("The scores in the file are not those that follow and are anchored.")
     compared.append("the scores in the file are the anchored ones")
-    found = next(((card, leaf) for card, leaf in zip(cards, anchored, strict=True) if card.agent == agent), None)
-    if found is None:
+    if published.get("measures") != measures(evidence):
+        raise Mismatch("Speed, quality and reliability in the file are not those that follow from the events.")
+    compared.append(f"speed, quality and reliability of {len(cards)} agents in the file follow from the events")
+    place = next((number for number, card in enumerate(cards) if card.agent == agent), None)
+    if place is None:
         raise ClientError(f"{checksum(agent)} has no settled escrow by the end of epoch {inputs.epoch}.")
-    card, leaf = found
+    card, leaf = cards[place], anchored[place]
     if anchor.counts:
         if await chain.verify_score(leaf, score_proof(anchored, leaf)) != card.score:
             raise Mismatch("The contract finds another score proven.")
         compared.append("the contract finds the score proven")
-    return Verified(card, anchor, inputs, tuple(compared))
+    about = evidence[place]
+    return Verified(card, qualities(about), about.recovery, anchor, inputs, tuple(compared))
 
 
 def _read(published: Mapping[str, Any]) -> tuple[Inputs, Mapping[str, Any]]:

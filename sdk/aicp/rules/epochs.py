@@ -21,9 +21,10 @@ from aicp.rules.constants import network
 from aicp.rules.decay import DAY
 from aicp.rules.facts import BURDENS, Deal
 from aicp.rules.primitives import checksum, hex0x, parse_address, parse_bytes, parse_hash, parse_units
-from aicp.rules.recovery import carried, forgiven_bps, valid_vouches
+from aicp.rules.recovery import carried, last_recovery, recovery_of, valid_vouches
 from aicp.rules.reputation import RULE_VERSION, Evidence, ScoreCard, credit_of, foreign, score_card
 from aicp.rules.scores import epoch_root
+from aicp.rules.specialties import qualities
 from aicp.rules.witnesses import DEVNET, PUBLIC, Market, Parameters, survey
 
 MANIFEST_VERSION: Final = 1
@@ -103,12 +104,12 @@ def evidence_of(inputs: Inputs, deals: Iterable[Deal]) -> tuple[Evidence, ...]:
     found = []
     for agent, own in sorted(of_agent.items()):
         vouchers = sum(vouch.agent == agent for vouch in valid)
-        forgiven = {
-            deal.escrow_id: forgiven_bps(deal, own, market, at=inputs.end, vouchers=vouchers)
-            for deal in own
-            if deal.outcome in BURDENS
-        }
-        found.append(Evidence(agent, tuple(own), market, forgiven, carried(signed, agent, known)))
+        recoveries = [
+            recovery_of(deal, own, market, at=inputs.end, vouchers=vouchers) for deal in own if deal.outcome in BURDENS
+        ]
+        forgiven = {one.failure.escrow_id: one.forgiven_bps for one in recoveries}
+        burden = carried(signed, agent, known)
+        found.append(Evidence(agent, tuple(own), market, forgiven, burden, last_recovery(recoveries)))
     return tuple(found)
 
 
@@ -242,11 +243,22 @@ def score_leaves(anchored: Iterable[ScoreLeaf]) -> list[dict[str, Any]]:
     ]
 
 
+def measures(evidence: Iterable[Evidence]) -> list[dict[str, Any]]:
+    """Return speed, quality and reliability of agents as the published file has them, in the same order.
+
+    They follow from the escrows of the epoch alone: deals paid by channel are not among the events.
+    """
+    return [{"agent": checksum(one.agent), **asdict(qualities(one))} for one in evidence]
+
+
 def score_file(inputs: Inputs, deals: Sequence[Deal]) -> dict[str, Any]:
-    """Return what is published of an epoch, as `aicp audit --scores` reads it: the leaves and the manifest."""
+    """Return what is published of an epoch, as `aicp audit --scores` reads it: leaves, finer scores and manifest."""
+    evidence = evidence_of(inputs, deals)
+    cards = [score_card(one, inputs.end) for one in evidence]
     return {
         "epoch": inputs.epoch,
-        "leaves": score_leaves(leaves(score_cards(inputs, deals), inputs.epoch)),
+        "leaves": score_leaves(leaves(cards, inputs.epoch)),
+        "measures": measures(evidence),
         "manifest": manifest(inputs, deals),
     }
 

@@ -14,6 +14,7 @@ A lost dispute never weighs less than half. All parts in basis points of the fai
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from aicp.abi.enums import Outcome
@@ -57,8 +58,24 @@ def valid_vouches(
     return tuple(found.values())
 
 
-def forgiven_bps(deal: Deal, own: Sequence[Deal], market: Market, *, at: int, vouchers: int) -> int:
-    """Return how much less a failure weighs at a second, in basis points.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recovery:
+    """How far an agent has got over a failure. `redemption_ppm` counts full witnesses, in ppm of one.
+
+    `forgiven_bps` is how much less the failure weighs in all, in basis points, the parts added up and limited.
+    """
+
+    failure: Deal
+    time_bps: int
+    redemption_ppm: int
+    redemption_bps: int
+    vouchers: int
+    vouch_bps: int
+    forgiven_bps: int
+
+
+def recovery_of(deal: Deal, own: Sequence[Deal], market: Market, *, at: int, vouchers: int) -> Recovery:
+    """Return how much less a failure weighs at a second, and why.
 
     `own` are all deals of the agent, `vouchers` how many vouch for it. Raises ValueError for what is no failure.
     """
@@ -73,9 +90,29 @@ def forgiven_bps(deal: Deal, own: Sequence[Deal], market: Market, *, at: int, vo
         if one.outcome in SUCCESSES and one.closed_at > deal.closed_at and one.released >= deal.amount
     } - {agent}
     credit = sum(market.credit.get(group, 0) for group in redeemers)
+    by_time = BY_TIME_BPS * clean // RECOVERY_DAYS
     redeemed = min(credit, MAX_REDEMPTIONS * PPM) * BY_REDEMPTION_BPS // PPM
-    total = BY_TIME_BPS * clean // RECOVERY_DAYS + redeemed + min(vouchers, MAX_VOUCHES) * BY_VOUCH_BPS
-    return min(total, BPS - LOST_STAYS_BPS) if deal.outcome is Outcome.LOST else min(total, BPS)
+    vouched = min(vouchers, MAX_VOUCHES) * BY_VOUCH_BPS
+    most = BPS - LOST_STAYS_BPS if deal.outcome is Outcome.LOST else BPS
+    return Recovery(
+        failure=deal,
+        time_bps=by_time,
+        redemption_ppm=credit,
+        redemption_bps=redeemed,
+        vouchers=vouchers,
+        vouch_bps=vouched,
+        forgiven_bps=min(by_time + redeemed + vouched, most),
+    )
+
+
+def forgiven_bps(deal: Deal, own: Sequence[Deal], market: Market, *, at: int, vouchers: int) -> int:
+    """Return how much less a failure weighs at a second, in basis points; arguments as for `recovery_of`."""
+    return recovery_of(deal, own, market, at=at, vouchers=vouchers).forgiven_bps
+
+
+def last_recovery(recoveries: Iterable[Recovery]) -> Recovery | None:
+    """Return how far an agent has got over the last of its failures, None where it has none."""
+    return max(recoveries, key=lambda one: (one.failure.closed_at, one.failure.escrow_id), default=None)
 
 
 def carried(vouches: Iterable[Vouch], voucher: bytes, deals: Iterable[Deal]) -> tuple[tuple[Deal, int], ...]:

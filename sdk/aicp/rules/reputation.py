@@ -27,6 +27,7 @@ from aicp.rules.decay import DAY, MAX_DAYS, days_between, decayed
 from aicp.rules.facts import BURDENS, MAX_MARK, SUCCESSES, Deal, mark
 from aicp.rules.fees import BPS
 from aicp.rules.pricing import Tier, tier_of
+from aicp.rules.recovery import Recovery
 from aicp.rules.witnesses import PPM, Market
 
 RULE_VERSION: Final = 1
@@ -50,6 +51,8 @@ class Evidence:
     """Escrow id of a failure -> basis points of its weight that are forgiven."""
     carried: tuple[tuple[Deal, int], ...] = ()
     """Failures of others that it vouched for, with their weights in base units."""
+    recovery: Recovery | None = None
+    """How far it has got over the last of its own failures; it changes no score, `forgiven` does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,6 +24,8 @@ SPECIALTIES: Final[Mapping[str, tuple[str, ...]]] = {
     "industry": INDUSTRIES,
     "region": REGIONS,
 }
+MEASURES: Final = ("speed", "quality", "reliability")
+"""The fields of `Qualities`."""
 MICRO_A_DAY: Final = 5
 """Deals paid by channel that count a day between the same two."""
 

@@ -9,10 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
-from aicp.abi.signing import address_of, recover
+from aicp.abi.signing import address_of, recover, sign
+from aicp.abi.typed_data import Vouch
 from aicp.agent import Agent, Options
 from aicp.agent.runner import Runner
+from aicp.cli.main import cli
 from aicp.client import Market
 from aicp.client import Wallet as SdkWallet
 from aicp.rules.primitives import checksum, hex0x, keccak, parse_bytes
@@ -113,6 +116,38 @@ def test_an_agent_of_the_sdk_registers_and_hears_that_it_is_suspended(
     assert "It cannot count." in caplog.text
     with pytest.raises(ValueError, match="no region"):
         Agent("Counter 8", ["counting"], region="mars")
+
+
+def test_the_command_vouches_and_checks_who_has_signed(host: Host) -> None:
+    agent, voucher = host.wallet(), host.wallet()
+    agent.register(slug="vouched-for")
+    address = checksum(agent.address)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        answer = CliRunner().invoke(cli, ["agent", *arguments, "--url", host.url])
+        return answer.exit_code, answer.output
+
+    code, said = run("vouch", address, "5", "--days", "7", "--key", hex0x(voucher.key))
+    assert (code != 0, "5.00 USDC at risk; 0.00 of your stake are free" in said) == (True, True), said
+    assert run("vouches", address) == (0, "Nobody vouches for this agent.\n")
+    now = host.clock()
+    message = Vouch(
+        voucher=voucher.address, agent=agent.address, at_risk=5_000_000, valid_from=now, valid_until=now + 86_400,
+        salt=bytes(32),
+    )  # fmt: skip
+    signature = sign(message.digest(host.ctx.domains.marketplace), voucher.key)
+    for units, exit_code, words in ((5_000_000, 0, "5.00 USDC"), (6_000_000, 4, "does not match its hash")):
+        row = {
+            "h": message.struct_hash(), "v": voucher.address, "a": agent.address, "u": units, "f": now,
+            "t": message.valid_until, "s": message.salt, "g": signature,
+        }  # fmt: skip
+        host.sql("TRUNCATE app.vouch")
+        host.sql(
+            "INSERT INTO app.vouch (vouch_hash, voucher, agent, at_risk_units, valid_from, valid_until, salt,"
+            " signature) VALUES (:h, :v, :a, :u, :f, :t, :s, :g)", **row,
+        )  # fmt: skip
+        code, said = run("vouches", address)
+        assert (code, words in said) == (exit_code, True), said
 
 
 def test_the_registration_file_can_be_checked_by_anybody(host: Host) -> None:

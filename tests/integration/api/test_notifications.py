@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from aicp.rules.primitives import checksum
 from backend.alarms import service as alarms
 from backend.alarms.service import AlarmKind
 from backend.db.engine import SyncDatabase, make_sync_engine
+from backend.deals.lapses import expire_waiting
 from backend.domain.notices import NoticeKind, lead_seconds
 from backend.notifications import reminders
 from backend.notifications.service import Notice, tell
@@ -124,6 +126,28 @@ def test_an_award_is_told_to_its_agent_and_a_refused_request_to_nobody(host: Hos
     assert buyer.http.post(f"/tasks/{task['id']}/cancel").status_code == 200
     assert kinds(agent)[2:] == ["cancelled"]
     assert kinds(buyer) == ["bid_received"]
+
+
+def test_who_did_not_win_is_told_once_a_bid_and_a_withdrawn_bid_is_not(host: Host, db: SyncDatabase) -> None:
+    buyer, winner, loser, gone, late = (host.wallet() for _ in range(5))
+    task = buyer.post_task()
+    best, other = winner.bid(task, amount_units="15000000"), late.bid(task, amount_units="19000000")
+    loser.bid(task, amount_units="18000000")
+    loser.bid(task, amount_units="17000000")
+    assert gone.withdraw(task, gone.bid(task, amount_units="16000000")).status_code == 200
+    assert buyer.award(task, best).status_code == 200
+    [told] = inbox(loser, kind="not_awarded")
+    assert told["sentence"] == "“Describe a table” went to another bid, at 15.00 USDC; yours was 17.00 USDC."
+    assert (told["task_id"], told["deal_id"]) == (task["id"], None)
+    assert (
+        inbox(gone, kind="not_awarded") == inbox(winner, kind="not_awarded") == inbox(buyer, kind="not_awarded") == []
+    )
+    assert len(inbox(late, kind="not_awarded")) == 1
+    host.clock.added += 120
+    deal = uuid.UUID(host.sql("SELECT deal_id::text FROM app.task WHERE id = :id", id=task["id"])[0][0])
+    assert db.write(lambda s: expire_waiting(s, host.ctx, deal))
+    assert buyer.award(task, other).status_code == 200
+    assert len(inbox(loser, kind="not_awarded")) == 1, "the second winner is no news to who had lost already"
 
 
 def test_it_comes_live_to_its_account_alone_and_is_there_after_a_break(host: Host) -> None:

@@ -15,6 +15,8 @@ from aicp.abi import usdc as usdc_abi
 from aicp.abi.typed_data import ReceiveWithAuthorization
 from aicp.rules.ids import appeal_nonce, dispute_extra, dispute_id
 from aicp.rules.primitives import Finality, hex0x
+from backend.dashboard import service as dashboard
+from backend.db.times import unix
 from backend.deals import appeals, terms, timeline
 from backend.deals.dispute_schemas import AppealOut, AppealPaymentIn, DisputeOut
 from backend.deals.errors import AppealMismatch, StepUnderway
@@ -150,6 +152,8 @@ def test_an_appeal_of_both_sides_is_drawn_voted_and_paid_back_by_the_keeper(cour
     said = abi.decode_appeal_period_result(bytes.fromhex(world.chain.rpc("eth_call", call, "latest")[2:]))
     start, end = said.start, said.end
     assert (shown.arbiter_period_ends_at, shown.verdict, shown.ruling) == (end, "agent", None)
+    waiting = world.read(lambda s: dashboard.of_buyer(s, world.ctx, world.buyer.address)).waiting
+    assert [(one.step, one.deal_id, one.due and unix(one.due)) for one in waiting] == [("appeal", deal.id, end)]
     assert [(one.number, one.seats, one.drawn, one.agent_votes) for one in shown.rounds] == [(0, 3, 3, 3)]
     appeal = appeal_of(court, deal)
     assert (appeal.cost_units, appeal.ends_at, appeal.challenge_by) == (COST, end, end - APPEAL_SECONDS // 2)

@@ -12,17 +12,19 @@ from sqlalchemy.orm import Session
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from backend.deals import service as deals
 from backend.domain.micro import utc_day
 from backend.errors import (
     CeilingTooLow,
     ChainBehind,
     InvalidSignature,
+    NotFound,
     Problem,
     SignatureExpired,
     TermsMismatch,
     VoucherAbovePool,
 )
-from backend.payments import pools, repo, view
+from backend.payments import pools, repo, view, watch
 from backend.payments.errors import PoolClosing, SessionKeyCap
 from backend.payments.receipts import Filter, page
 from backend.payments.schemas import PoolOut
@@ -46,6 +48,31 @@ def counts(world: World) -> list[int]:
 def promised(world: World) -> tuple[int, int]:
     row = world.sql("SELECT reserved_units, earned_units FROM app.pool WHERE pool_id = :id", id=world.pool_id)
     return (int(row[0][0]), int(row[0][1])) if row else (0, 0)
+
+
+def test_a_pool_that_falls_is_told_once_a_fall(world: World) -> None:
+    def below(units: int | None) -> int:
+        """Set the threshold, look twice, and return how many were told."""
+        shown = world.write(lambda s: watch.set_threshold(s, world.ctx, world.pool_id, world.buyer.address, units))
+        assert shown.warn_below_units == units
+        return world.write(watch.watch) + world.write(watch.watch)
+
+    def told() -> list[str]:
+        rows = world.sql("SELECT sentence FROM app.notification WHERE kind LIKE 'pool_%' ORDER BY id")
+        return [row[0] for row in rows]
+
+    assert below(POOL) == 0, "as much as he wants is free"
+    assert below(3 * USDC) == 1
+    assert told() == ["2.00 USDC are free in your pool, less than the 3.00 USDC you set; top it up."]
+    assert (below(POOL), below(3 * USDC), below(None)) == (0, 1, 0), "it has risen, and falls a second time"
+    with pytest.raises(NotFound):
+        world.write(lambda s: watch.set_threshold(s, world.ctx, world.pool_id, world.agent.address, USDC))
+
+    deal = world.deal(2_500_000)
+    assert world.write(watch.watch) + world.write(watch.watch) == 1
+    assert told()[-1] == "Your pool lacks 0.50 USDC for deals that run or wait for payment; top it up."
+    world.write(lambda s: deals.call_off(s, world.ctx, world.buyer.address, deal.task_id))
+    assert (below(None), len(told())) == (0, 3), "nothing waits any more, and that is no news"
 
 
 def test_a_payment_above_the_pool_is_402_and_nothing_is_stored(world: World) -> None:

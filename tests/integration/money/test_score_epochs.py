@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+import secrets
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +15,7 @@ from click.testing import CliRunner, Result
 from sqlalchemy.exc import DBAPIError
 
 from aicp.abi import reputation as abi
+from aicp.abi.typed_data import Vouch
 from aicp.cli.main import cli
 from aicp.client.models import EpochFile
 from aicp.client.score_chain import ScoreChain
@@ -24,12 +27,16 @@ from aicp.rules.decay import DAY
 from aicp.rules.epochs import Inputs, inputs_of, root_and_manifest_hash, score_file
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum, hex0x
 from aicp.rules.profiles import Profile
+from aicp.rules.specialties import MEASURES
 from aicp.rules.witnesses import DEVNET
+from backend.api.types import Page
 from backend.auctions import service as auctions
-from backend.errors import InvalidInput, NotFound
+from backend.errors import Conflict, InvalidInput, InvalidSignature, NotFound
 from backend.pricing import service as pricing
 from backend.pricing.schemas import EstimateIn
-from backend.reputation import epochs, service
+from backend.reputation import epochs, service, vouches
+from backend.reputation.errors import StakeTooLow
+from backend.reputation.schemas import HistoryOut, VouchIn, VouchOut
 from backend.txm.signer import Keyring
 from backend.worker import sweeps
 from indexer import views
@@ -89,11 +96,11 @@ def anchored(world: World, number: int) -> None:
     )
 
 
-def verify(world: World, agent: bytes, scores: Path) -> Result:
+def verify(world: World, agent: bytes, scores: Path, epoch: int = 1) -> Result:
     world.folder.joinpath("score-deployment.json").write_text(json.dumps(world.ctx.deployment.to_json()))
     arguments = ["reputation", "verify", checksum(agent), "--rpc", world.chain.url, "--scores", str(scores)]
     return CliRunner().invoke(
-        cli, [*arguments, "--deployment", str(world.folder / "score-deployment.json"), "--epoch", "1"]
+        cli, [*arguments, "--deployment", str(world.folder / "score-deployment.json"), "--epoch", str(epoch)]
     )
 
 
@@ -204,15 +211,80 @@ def test_the_score_is_shown_with_its_proof_and_computed_again_by_the_command(wor
     assert {page.items[0].agent, rest.items[0].agent} == {world.agent.address, world.rival.address}
     assert page.items[0].score >= rest.items[0].score
     assert rest.next_cursor is None
-    wrong = service.Wanted(specialty="task_type:cooking", tier=None, min_jobs=0, capability=None)
-    with pytest.raises(InvalidInput):
-        world.read(lambda s: service.leaderboard(s, wrong, cursor=None, limit=1, finality=Finality.SEEN))
+    both = replace(ALL, specialty="task_type:compute", by="speed")
+    for wrong in (replace(ALL, specialty="task_type:cooking"), both):
+        with pytest.raises(InvalidInput):
+            world.read(lambda s, w=wrong: service.leaderboard(s, w, cursor=None, limit=1, finality=Finality.SEEN))
+    for by in MEASURES:
+        chosen = replace(ALL, by=by)
+        board = world.read(lambda s, c=chosen: service.leaderboard(s, c, cursor=None, limit=9, finality=Finality.SEEN))
+        assert [one.value for one in board.items] == [getattr(one, by) for one in board.items]
+        assert [one.value for one in board.items] == sorted((one.value for one in board.items), reverse=True)
+        assert getattr(shown, by) in {one.value for one in board.items}
 
     file, right = tmp_path / "1.json", published(world, 1)
     file.write_text(json.dumps(right))
     said = verify(world, world.agent.address, file)
     assert said.exit_code == 0, said.output
     assert "the contract finds the score proven" in said.output
+    for name in MEASURES:
+        value = getattr(shown, name)
+        assert re.search(rf"{name} +{value // 100}[.]{value % 100:02d}", said.output), said.output
+    measures: Any = right["measures"]
+    file.write_text(json.dumps(right | {"measures": [measures[0] | {"speed": 9_999}, *measures[1:]]}))
+    said = verify(world, world.agent.address, file)
+    assert (said.exit_code, "not those that follow from the events" in said.output) == (4, True), said.output
+
+
+def signed_vouch(world: World, by: Person, agent: bytes, *, signer: Person | None = None, **changes: int) -> VouchIn:
+    """Return a vouch for 30 days."""
+    now = world.clock()
+    said = {"at_risk": 50 * USDC, "valid_from": now, "valid_until": now + 30 * DAY} | changes
+    message = Vouch(voucher=by.address, agent=agent, salt=secrets.token_bytes(32), **said)
+    return VouchIn(
+        at_risk_units=message.at_risk, valid_from=message.valid_from, valid_until=message.valid_until,
+        salt=message.salt, signature=(signer or by).sign(message, world.ctx.domains.marketplace),
+    )  # fmt: skip
+
+
+def test_a_vouch_binds_who_has_signed_it_and_nobody_else(world: World) -> None:
+    world.register(world.rival, Profile(slug="rival", name="Rival", description="", capabilities=["ocr"]))
+    rival, agent, now = world.rival.address, world.agent, world.clock()
+
+    def take(given: VouchIn, by: bytes = agent.address, name: str = "rival") -> VouchOut:
+        return world.write(lambda s: vouches.vouch(s, world.ctx, by, name, given))
+
+    with pytest.raises(InvalidSignature):
+        take(signed_vouch(world, agent, rival, signer=world.buyer))
+    with pytest.raises(InvalidSignature):
+        take(signed_vouch(world, agent, rival), by=world.buyer.address)
+    with pytest.raises(InvalidInput, match="itself"):
+        take(signed_vouch(world, world.rival, rival), by=rival)
+    with pytest.raises(NotFound):
+        take(signed_vouch(world, agent, world.buyer.address), name="nobody-here")
+    for wrong in (
+        {"valid_from": now - DAY}, {"valid_from": now + 2 * DAY}, {"valid_until": now + 60},
+        {"valid_until": now + 91 * DAY + 1},
+    ):  # fmt: skip
+        with pytest.raises(InvalidInput):
+            take(signed_vouch(world, agent, rival, **wrong))
+    for by, units in ((agent, 201 * USDC), (world.buyer, 1)):
+        with pytest.raises(StakeTooLow):
+            take(signed_vouch(world, by, rival, at_risk=units), by=by.address)
+    assert world.one("SELECT count(*) FROM app.vouch") == 0
+
+    good = signed_vouch(world, agent, rival)
+    first, again = take(good), take(good)
+    assert first == again
+    assert (first.voucher, first.agent, first.open) == (agent.address, rival, True)
+    with pytest.raises(Conflict):
+        take(signed_vouch(world, agent, rival))
+    assert world.read(lambda s: vouches.of_agent(s, world.ctx, "rival")) == [first]
+    told = world.sql("SELECT sentence FROM app.notification WHERE account = :a AND kind = 'vouched'", a=rival)
+    assert len(told) == 1
+    assert "vouches for you with 50.00 USDC" in told[0][0]
+    with pytest.raises(DBAPIError, match="never changed"):
+        world.sql("DELETE FROM app.vouch")
 
 
 def test_an_award_by_the_rule_goes_by_the_scores_that_count(world: World) -> None:
@@ -281,6 +353,48 @@ def test_a_vetoed_epoch_gives_no_score_and_the_next_day_has_the_next_number(worl
     anchored(world, 3)
     assert [number for _, number in computed(world)] == [1, 2, 3]
     assert intents(world) == ["final"] * 3
+
+
+def test_a_vouch_is_in_the_epochs_after_it_and_the_command_finds_its_stake_on_the_chain(
+    world: World, tmp_path: Path
+) -> None:
+    right = published(world, 3)
+    given = inputs_of(right["manifest"])  # type: ignore[arg-type]  # a document of JSON
+    [signed] = given.vouches
+    assert (signed.vouch.voucher, signed.vouch.agent) == (world.agent.address, world.rival.address)
+    assert given.free_stake == {world.agent.address: 200 * USDC}
+    assert inputs_of(published(world, 1)["manifest"]).vouches == ()  # type: ignore[arg-type]
+    file = tmp_path / "3.json"
+    file.write_text(json.dumps(right))
+    said = verify(world, world.rival.address, file, epoch=3)
+    assert said.exit_code == 0, said.output
+    assert "1 vouches, with the free stakes of 1 vouchers" in said.output
+
+
+def test_the_history_has_every_epoch_that_gives_a_score(world: World) -> None:
+    def page(cursor: str | None, limit: int = 1) -> Page[HistoryOut]:
+        name = checksum(world.agent.address)
+        return world.read(
+            lambda s: service.history(s, world.ctx, name, cursor=cursor, limit=limit, finality=Finality.SEEN)
+        )
+
+    whole = page(None, 10)
+    assert [(one.epoch, one.state) for one in whole.items] == [(3, "pending"), (1, "counts")], "epoch 2 was vetoed"
+    shown = world.read(lambda s: service.reputation(s, world.ctx, checksum(world.agent.address), Finality.SEEN))
+    assert shown.anchor is not None
+    newest = whole.items[0]
+    assert (newest.score, newest.speed, newest.root) == (shown.score, shown.speed, shown.anchor.root)
+    first = page(None)
+    second = page(first.next_cursor)  # the vetoed one is left out, so this page is short
+    third = page(second.next_cursor)
+    assert (first.items, second.items, third.items) == ([newest], [], [whole.items[1]])
+    assert third.next_cursor is None
+    with pytest.raises(InvalidInput):
+        page("x")
+    with pytest.raises(NotFound):
+        world.read(lambda s: service.history(
+            s, world.ctx, checksum(world.buyer.address), cursor=None, limit=1, finality=Finality.SEEN
+        ))  # fmt: skip
 
 
 def test_a_quote_is_computed_again_from_the_record_of_a_node(

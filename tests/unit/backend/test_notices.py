@@ -9,7 +9,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aicp.rules.webhooks import TOLERANCE_SECONDS, WebhookError, signature, verify
-from backend.domain.notices import MAX_TRIES, NoticeKind, Role, lead_seconds, outbids, pause_seconds, told_of_move
+from backend.domain.notices import (
+    MAX_TRIES,
+    NoticeKind,
+    Role,
+    is_award,
+    lead_seconds,
+    outbids,
+    pause_seconds,
+    told_of_move,
+)
 from backend.domain.task_states import TRANSITIONS
 from backend.domain.task_states import TaskState as S
 from backend.notifications.sentences import sentence_of
@@ -19,6 +28,7 @@ FACTS = {
     "agent": "0x" + "Ab" * 20, "reason": "the agent did not accept in time", "until": "1800000000",
     "dispute": "7", "ruling": "for the agent", "before": "8005", "score": "7499", "epoch": "3", "tier": "fair",
     "seconds": "15", "transaction": "release", "sentence": "A node is away.", "alarm": "node_down", "subject": "one",
+    "available_units": "1", "below_units": "2000000", "missing_units": "3",
 }  # fmt: skip
 
 
@@ -64,6 +74,12 @@ def test_moves_that_end_or_hand_over_are_told() -> None:
         assert len(told) == len(set(told))
         ends = not TRANSITIONS[target]
         assert bool(told) or not ends, f"{source} -> {target} ends a task and nobody hears of it"
+
+
+def test_only_what_hands_a_task_to_a_bid_is_an_award() -> None:
+    awards = {(source, target) for source, target in MOVES if is_award(source, target)}
+    assert awards == {(S.AWARDED, S.AWAITING_ACCEPTANCE), (S.AWARDED, S.AWAITING_PAYMENT)}
+    assert not is_award(None, S.OPEN)
 
 
 @given(

@@ -29,6 +29,7 @@ from backend.domain.micro import (
     claim_is_safe,
     need,
     order_problem,
+    pool_level,
     raised_ceiling,
 )
 from backend.domain.settlement import (
@@ -74,6 +75,20 @@ def test_only_a_higher_ceiling_replaces_the_stored_one(stored, offered, counts) 
 @pytest.mark.parametrize(("headroom", "expected"), [(10, 3), (7, 0), (6, 0), (-5, 0)])
 def test_available_is_never_negative(headroom, expected) -> None:
     assert available(headroom_units=headroom, earned_units=4, reserved_units=3) == expected
+
+
+@pytest.mark.parametrize(
+    ("room", "waiting", "below", "low", "short"),
+    [
+        (0, 0, None, False, False), (5, 0, 5, False, False), (4, 0, 5, True, False), (4, 5, None, False, True),
+        (5, 5, 6, True, False), (-1, 0, None, False, True), (-1, 0, 1, True, True),
+    ],
+)  # fmt: skip
+def test_a_pool_is_low_below_its_threshold_and_short_below_what_deals_need(
+    room: int, waiting: int, below: int | None, low: bool, short: bool
+) -> None:
+    level = pool_level(room_units=room, waiting_units=waiting, below_units=below)
+    assert (level.low, level.short) == (low, short)
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from aicp.rules.epochs import Inputs, SignedVouch, evidence_of, score_cards
 from aicp.rules.facts import Deal, MicroDeal
 from aicp.rules.pricing import Tier
 from aicp.rules.primitives import keccak
-from aicp.rules.recovery import forgiven_bps
+from aicp.rules.recovery import forgiven_bps, last_recovery, recovery_of
 from aicp.rules.reputation import Evidence, ScoreCard, believed, forecast, mean_of, specialty_score
 from aicp.rules.review import review_queue
 from aicp.rules.specialties import Qualities, counting, qualities, specialties, speed_mark
@@ -120,6 +120,23 @@ def test_a_failure_is_forgiven_by_time_by_redemption_and_by_vouchers() -> None:
     assert forgiven([lost, *redemptions], vouchers=2) == 5_000
     with pytest.raises(ValueError, match="only a failure"):
         forgiven([redemptions[0], failure])
+
+
+def test_a_recovery_names_its_parts_and_the_last_failure_is_the_one_shown() -> None:
+    failures = [deal("nobody", "agent", 50, outcome=Outcome.LOST, days_ago=days, number=days) for days in (40, 30)]
+    redemption = deal("buyer 0", "agent", 50, days_ago=1)
+    own, market = [*failures, redemption], survey(served(20), {})
+    found = [recovery_of(one, own, market, at=END, vouchers=3) for one in failures]
+    assert [one.time_bps for one in found] == [5_000, 5_000]
+    assert (found[1].redemption_ppm, found[1].redemption_bps) == (1_000_000, 1_000)
+    assert (found[1].vouchers, found[1].vouch_bps) == (3, 2_000)
+    assert found[1].forgiven_bps == 5_000, "a lost dispute never weighs less than half, whatever the parts add up to"
+    assert last_recovery(found) == last_recovery(reversed(found)) == found[1]
+    assert last_recovery([]) is None
+    [about] = evidence_of(inputs(), own)
+    assert about.recovery is not None
+    assert about.recovery.failure == failures[1]
+    assert about.forgiven[failures[1].escrow_id] == about.recovery.forgiven_bps
 
 
 def test_reputation_drops_and_recovers() -> None:

@@ -11,7 +11,7 @@ export const TASK_STATES: Record<TaskState, { tone: Tone; word: string }> = {
   funding: { tone: 'chain', word: 'Funding' },
   assigned: { tone: 'ok', word: 'Assigned' },
   running: { tone: 'ok', word: 'Running' },
-  delivered: { tone: 'info', word: 'Delivered' },
+  delivered: { tone: 'info', word: 'Delivered, in review' },
   completed: { tone: 'ok', word: 'Completed' },
   rejected: { tone: 'bad', word: 'Rejected' },
   disputed: { tone: 'warn', word: 'Disputed' },

@@ -9,6 +9,7 @@ import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
 import { useSession } from '@/api/session'
 import type { DealRole, DealSummary, IntentOut } from '@/api/types'
+import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
 import { sentenceOf } from '@/chain/errors'
 import { useReader } from '@/chain/useAccess'
@@ -264,9 +265,12 @@ export function ActivityPage() {
       title="Activity"
       intro="Your tasks, deals and transactions."
       actions={
-        <Link to="/juror" className={buttonClass('secondary')}>
-          Judge disputes
-        </Link>
+        <>
+          <DashboardTabs />
+          <Link to="/juror" className={buttonClass('secondary')}>
+            Judge disputes
+          </Link>
+        </>
       }
     >
       {loading && <SkeletonRows label="Loading" />}

@@ -20,6 +20,7 @@ import { Availability } from './Availability'
 import { DecidedCard } from './DecidedCard'
 import { RecoveryCard } from './RecoveryCard'
 import { StakeCard } from './StakeCard'
+import { VouchCard } from './VouchCard'
 import { WorkCard } from './WorkCard'
 
 /** What an agent says of itself. */
@@ -83,7 +84,8 @@ function Profile({ agent, reputation }: { agent: AgentOut | null; reputation: Re
           {agent && <AboutCard agent={agent} />}
           {agent && <WorkCard agent={agent} />}
           <StakeCard agent={address} />
-          <RecoveryCard agent={address} />
+          <RecoveryCard agent={address} reputation={reputation} />
+          {agent && <VouchCard agent={address} />}
           <DecidedCard agent={address} />
         </div>
       </div>

@@ -73,7 +73,7 @@ export function DecidedCard({ agent }: { agent: Address }) {
       {error && <ErrorState error={error} onRetry={() => void refetch()} />}
       {data?.length === 0 && (
         <Empty icon={ListChecks} title="No escrow of this agent is decided yet.">
-          Deals paid off-chain are not listed: they count for speed and reliability only.
+          Deals paid off-chain are not listed and are in no score.
         </Empty>
       )}
       {data && data.length > 0 && (

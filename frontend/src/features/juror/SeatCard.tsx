@@ -148,7 +148,7 @@ function Duty({ juror, seat }: SeatProps) {
 export function SeatCard({ juror, seat }: SeatProps) {
   const [open, setOpen] = useState(false)
   const { tone, word } = PERIODS[seat.period]
-  const id = `0x${seat.disputeId.toString(16)}`
+  const id = seat.disputeId.toString()
   return (
     <Card title={`Dispute ${shortHash(id)}`} aside={<Badge tone={tone}>{word}</Badge>}>
       <div className="grid grid-cols-1 gap-3">

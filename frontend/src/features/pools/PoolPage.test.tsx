@@ -3,7 +3,7 @@ import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
 import { agent, buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
 import { show } from '@/test/render'
-import { answers, refuses, server } from '@/test/server'
+import { answers, refuses, server, takes } from '@/test/server'
 import { poolParts } from './lib/pool'
 import { PoolPage } from './PoolPage'
 
@@ -15,6 +15,31 @@ describe('PoolPage', () => {
     expect(bar).toBeVisible()
     expect(screen.getByText('Agents paid from it')).toBeVisible()
     expect(await screen.findByRole('button', { name: 'Withdraw from pool' })).toBeEnabled()
+  })
+
+  it('keeps below what the payer wants to be told, and takes an empty field for never', async () => {
+    const asked: unknown[] = []
+    const warned = { ...pool, warn_below_units: '1500000' }
+    server.use(
+      answers('/auth/session', session),
+      answers('/pools', [warned]),
+      takes(`/pools/${pool.pool_id}/warning`, warned, (body) => asked.push(body)),
+    )
+    const { user } = await show(<PoolPage />, { connected: true })
+    const field = await screen.findByLabelText('Tell me when less is free than')
+    expect(field).toHaveValue('1.50')
+    const save = await screen.findByRole('button', { name: 'Save' })
+    await user.clear(field)
+    await user.type(field, 'much')
+    await user.click(save)
+    expect(screen.getByText('Write an amount such as 1 or 0.50.')).toBeVisible()
+    await user.clear(field)
+    await user.type(field, '0.75')
+    await user.click(save)
+    await waitFor(() => expect(asked).toEqual([{ below_units: '750000' }]))
+    await user.clear(field)
+    await user.click(save)
+    await waitFor(() => expect(asked.at(-1)).toEqual({ below_units: null }))
   })
 
   it('offers to open one, to a reader without a wallet too', async () => {

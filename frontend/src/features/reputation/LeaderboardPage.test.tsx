@@ -17,6 +17,7 @@ const leaders = [...cards]
       name: index === 0 ? 'Tabula' : null,
       value: card.score,
       score: card.score,
+      ...card.qualities,
       tier: card.tier as LeaderOut['tier'],
       jobs: card.jobs,
       settled_value_units: card.settled_value,
@@ -60,11 +61,32 @@ describe('LeaderboardPage', () => {
     const { user } = await show(<LeaderboardPage />, { at: '/?specialty=task_type:cooking&tier=best' })
     await rows()
     expect([...(asked[0] ?? [])].map(([name]) => name)).toEqual(['min_jobs', 'limit'])
-    await user.selectOptions(screen.getByLabelText('Order by'), 'region:us-east')
+    await user.selectOptions(screen.getByLabelText('Specialty'), 'region:us-east')
     await user.selectOptions(screen.getByLabelText('Tier'), 'good')
     await waitFor(() => expect(asked.at(-1)?.get('tier')).toBe('good'))
     expect(asked.at(-1)?.get('specialty')).toBe('region:us-east')
     expect(await screen.findByRole('columnheader', { name: 'Overall' })).toBeInTheDocument()
+  })
+
+  it('orders by one measure at a time, keeps the other filters, and says what can be computed again', async () => {
+    const asked: URLSearchParams[] = []
+    server.use(serve(asked))
+    const { user } = await show(<LeaderboardPage />, { at: '/?by=beauty&tier=good' })
+    await rows()
+    expect(asked[0]?.get('by')).toBeNull()
+    const measures = within(screen.getByRole('navigation', { name: 'Measure' }))
+    expect(measures.getByRole('link', { name: 'Overall' })).toHaveAttribute('aria-current', 'true')
+    await user.click(measures.getByRole('link', { name: 'Speed' }))
+    await waitFor(() => expect(asked.at(-1)?.get('by')).toBe('speed'))
+    expect(asked.at(-1)?.get('tier')).toBe('good')
+    expect(await screen.findByRole('columnheader', { name: 'Speed' })).toBeInTheDocument()
+    expect(screen.getByText('aicp reputation verify')).toBeVisible()
+    await user.selectOptions(screen.getByLabelText('Specialty'), 'region:us-east')
+    await waitFor(() => expect(asked.at(-1)?.get('specialty')).toBe('region:us-east'))
+    expect(asked.at(-1)?.get('by'), 'never both').toBeNull()
+    await user.click(measures.getByRole('link', { name: 'Quality' }))
+    await waitFor(() => expect(asked.at(-1)?.get('by')).toBe('quality'))
+    expect(asked.at(-1)?.get('specialty')).toBeNull()
   })
 
   it('says what is missing before the first epoch, and when nobody fits', async () => {

@@ -5,7 +5,7 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import type { EpochOut, LeaderOut } from '@/api/types'
+import type { EpochOut, LeaderOut, Measure } from '@/api/types'
 import { Page } from '@/app/Page'
 import { type Dimension, SPECIALTIES } from '@/chain/specialties'
 import { AgentTabs } from '@/components/market/AgentTabs'
@@ -14,6 +14,7 @@ import { DIMENSIONS, scoreText, specialtyWord, TIER_WORDS, type TierName } from 
 import { TierBadge } from '@/components/market/TierBadge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
+import { cn } from '@/components/ui/cn'
 import { SelectField } from '@/components/ui/Field'
 import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
@@ -26,6 +27,13 @@ import { isAnchored, useEpochs } from './lib/epochs'
 
 const HEAD = 'px-4 py-2 text-xs font-medium text-muted'
 const PAGE = 25
+const MEASURES: readonly Measure[] = ['overall', 'speed', 'quality', 'reliability']
+const MEASURE_WORDS: Record<Measure, string> = {
+  overall: 'Overall',
+  speed: 'Speed',
+  quality: 'Quality',
+  reliability: 'Reliability',
+}
 const LEAST_DEALS = [0, 1, 5, 10, 50] as const
 const KINDS = Object.keys(SPECIALTIES) as Dimension[]
 const TIERS = Object.keys(TIER_WORDS) as TierName[]
@@ -36,6 +44,8 @@ function readFilter(params: URLSearchParams) {
   const dimension = KINDS.find((name) => name === kind)
   const known = dimension && SPECIALTIES[dimension].find((name) => name === value)
   return {
+    // one order at a time: a specialty goes before a measure
+    by: known ? undefined : MEASURES.find((measure) => measure !== 'overall' && measure === params.get('by')),
     specialty: dimension && known ? `${dimension}:${known}` : undefined,
     tier: TIERS.find((name) => name === params.get('tier')),
     min_jobs: LEAST_DEALS.find((least) => String(least) === params.get('deals')) ?? 0,
@@ -48,15 +58,44 @@ type Filter = ReturnType<typeof readFilter>
 /** The name of a specialty as the table's heading. */
 const specialtyName = (specialty: string) => specialtyWord(specialty.split(':')[1] ?? specialty)
 
+/** Links that order by one measure each and keep every other filter. */
+function MeasureTabs({ filter, params }: { filter: Filter; params: URLSearchParams }) {
+  const hrefOf = (measure: Measure) => {
+    const next = new URLSearchParams(params)
+    next.delete('specialty')
+    if (measure === 'overall') next.delete('by')
+    else next.set('by', measure)
+    return `?${next}`
+  }
+  const shown = filter.specialty ? null : (filter.by ?? 'overall')
+  return (
+    <nav aria-label="Measure" className="flex flex-wrap gap-1">
+      {MEASURES.map((measure) => (
+        <Link
+          key={measure}
+          to={hrefOf(measure)}
+          aria-current={measure === shown ? 'true' : undefined}
+          className={cn(
+            'rounded-control px-3 py-2 font-medium',
+            measure === shown ? 'bg-brand-soft text-brand' : 'text-muted hover:bg-sunken hover:text-ink',
+          )}
+        >
+          {MEASURE_WORDS[measure]}
+        </Link>
+      ))}
+    </nav>
+  )
+}
+
 function Filters({ filter, onChange }: { filter: Filter; onChange: (name: string, value: string) => void }) {
   return (
     <div className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-4">
       <SelectField
-        label="Order by"
+        label="Specialty"
         value={filter.specialty ?? ''}
         onChange={(event) => onChange('specialty', event.target.value)}
       >
-        <option value="">Overall score</option>
+        <option value="">Any</option>
         {KINDS.map((kind) => (
           <optgroup key={kind} label={DIMENSIONS[kind]}>
             {SPECIALTIES[kind].map((value) => (
@@ -91,7 +130,7 @@ function Filters({ filter, onChange }: { filter: Filter; onChange: (name: string
   )
 }
 
-function Row({ leader, bySpecialty }: { leader: LeaderOut; bySpecialty: boolean }) {
+function Row({ leader, apart }: { leader: LeaderOut; apart: boolean }) {
   return (
     <tr className="border-t border-line hover:bg-sunken/60">
       <td className="py-2.5 pl-4 text-right font-semibold tabular-nums">{leader.rank}</td>
@@ -101,13 +140,11 @@ function Row({ leader, bySpecialty }: { leader: LeaderOut; bySpecialty: boolean 
         </Link>
         <span className="mt-1 block text-xs text-muted sm:hidden">
           <TierBadge tier={leader.tier} />
-          {bySpecialty && <span className="ml-2 whitespace-nowrap">overall {scoreText(leader.score)}</span>}
+          {apart && <span className="ml-2 whitespace-nowrap">overall {scoreText(leader.score)}</span>}
         </span>
       </td>
       <td className="px-4 py-2.5 text-right font-semibold tabular-nums">{scoreText(leader.value)}</td>
-      {bySpecialty && (
-        <td className="hidden px-4 py-2.5 text-right tabular-nums sm:table-cell">{scoreText(leader.score)}</td>
-      )}
+      {apart && <td className="hidden px-4 py-2.5 text-right tabular-nums sm:table-cell">{scoreText(leader.score)}</td>}
       <td className="hidden px-4 py-2.5 sm:table-cell">
         <TierBadge tier={leader.tier} />
       </td>
@@ -119,7 +156,8 @@ function Row({ leader, bySpecialty }: { leader: LeaderOut; bySpecialty: boolean 
   )
 }
 
-function Leaders({ leaders, specialty }: { leaders: readonly LeaderOut[]; specialty: string | undefined }) {
+/** `order` names what agents are ordered by where that is not their score. */
+function Leaders({ leaders, order }: { leaders: readonly LeaderOut[]; order: string | undefined }) {
   return (
     <table className="w-full table-fixed sm:table-auto">
       <caption className="sr-only">Agents, best first</caption>
@@ -132,13 +170,9 @@ function Leaders({ leaders, specialty }: { leaders: readonly LeaderOut[]; specia
             Agent
           </th>
           <th scope="col" className={`${HEAD} w-28 text-right sm:w-auto`}>
-            {specialty ? (
-              <span className="inline-block whitespace-nowrap first-letter:uppercase">{specialtyName(specialty)}</span>
-            ) : (
-              'Score'
-            )}
+            {order ? <span className="inline-block whitespace-nowrap first-letter:uppercase">{order}</span> : 'Score'}
           </th>
-          {specialty && (
+          {order && (
             <th scope="col" className={`${HEAD} hidden text-right sm:table-cell`}>
               Overall
             </th>
@@ -156,7 +190,7 @@ function Leaders({ leaders, specialty }: { leaders: readonly LeaderOut[]; specia
       </thead>
       <tbody>
         {leaders.map((leader) => (
-          <Row key={leader.agent} leader={leader} bySpecialty={specialty !== undefined} />
+          <Row key={leader.agent} leader={leader} apart={order !== undefined} />
         ))}
       </tbody>
     </table>
@@ -198,9 +232,11 @@ export function LeaderboardPage() {
   const items = leaders.data?.pages.flatMap((page) => page.items) ?? []
   const known = epochs.data?.items ?? []
   const shown = known.find((one) => one.epoch === items[0]?.epoch && isAnchored(one))
-  const filtered = [...params.keys()].length > 0
+  const filtered = [...params.keys()].some((name) => name !== 'by')
+  const order = filter.specialty ? specialtyName(filter.specialty) : filter.by && MEASURE_WORDS[filter.by]
   return (
     <Page title="Leaderboard" intro="Agents by what their buyers' money says of them." actions={<AgentTabs />}>
+      <MeasureTabs filter={filter} params={params} />
       <Filters filter={filter} onChange={change} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 gap-4 lg:col-span-2">
@@ -208,7 +244,7 @@ export function LeaderboardPage() {
             {shown && <Shown epoch={shown} />}
             {loading && <SkeletonRows label="Loading the leaderboard" rows={6} />}
             {failure !== null && <ErrorState error={failure} onRetry={() => void leaders.refetch()} />}
-            {items.length > 0 && <Leaders leaders={items} specialty={filter.specialty} />}
+            {items.length > 0 && <Leaders leaders={items} order={order} />}
             {leaders.isSuccess && items.length === 0 && (
               <Empty icon={Trophy} title={filtered ? 'No agent fits.' : NOTHING_ANCHORED}>
                 {filtered ? (
@@ -237,6 +273,13 @@ export function LeaderboardPage() {
           {filter.specialty && (
             <Notice tone="info">
               Specialty scores are computed with the epoch; only the overall score is anchored.
+            </Notice>
+          )}
+          {filter.by && (
+            <Notice tone="info">
+              {MEASURE_WORDS[filter.by]} follows from the same chain events as the score:{' '}
+              <code className="font-mono text-xs">aicp reputation verify</code> computes it again. Only the overall
+              score is anchored.
             </Notice>
           )}
         </div>

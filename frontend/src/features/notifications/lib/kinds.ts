@@ -12,6 +12,7 @@ const KINDS: Record<NotificationKind, [Subject, Tone]> = {
   outbid: ['Auction', 'warn'],
   offered: ['Auction', 'warn'],
   awarded: ['Auction', 'ok'],
+  not_awarded: ['Auction', 'neutral'],
   acceptance_wanted: ['Deal', 'warn'],
   payment_wanted: ['Money', 'warn'],
   payment_failed: ['Money', 'bad'],
@@ -36,6 +37,9 @@ const KINDS: Record<NotificationKind, [Subject, Tone]> = {
   ruling: ['Dispute', 'info'],
   slashed: ['Reputation', 'bad'],
   score_dropped: ['Reputation', 'warn'],
+  vouched: ['Reputation', 'ok'],
+  pool_low: ['Money', 'warn'],
+  pool_short: ['Money', 'bad'],
   suspended: ['Reputation', 'bad'],
   returned: ['Reputation', 'ok'],
   transaction_failed: ['Money', 'bad'],
@@ -61,6 +65,8 @@ export const CHOICES: Record<string, NotificationKind[] | null> = {
     'vote_wanted',
     'reveal_wanted',
     'appeal_open',
+    'pool_low',
+    'pool_short',
     'transaction_failed',
   ],
   ...Object.fromEntries(
@@ -78,11 +84,17 @@ export function choiceOf(kinds: readonly NotificationKind[] | null): string {
   return found?.[0] ?? `${kinds?.length} kinds`
 }
 
+const PLACES: Partial<Record<NotificationKind, string>> = {
+  transaction_failed: '/activity?view=transactions',
+  pool_low: '/pool',
+  pool_short: '/pool',
+}
+
 /** Where a notification leads to, if anywhere. */
 export function placeOf(notification: NotificationOut): string | null {
   if (notification.deal_id) return `/deals/${notification.deal_id}`
   if (notification.task_id) return `/tasks/${notification.task_id}`
-  return notification.kind === 'transaction_failed' ? '/activity?view=transactions' : null
+  return PLACES[notification.kind] ?? null
 }
 
 export interface Day {

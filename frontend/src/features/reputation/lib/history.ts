@@ -1,22 +1,18 @@
-import { useQueries } from '@tanstack/react-query'
+import { useInfiniteQuery, useQueries } from '@tanstack/react-query'
 import { type Address, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import type { ScoreFileOut } from '@/api/types'
+import { usePolling } from '@/api/live'
+import type { HistoryOut, ScoreFileOut } from '@/api/types'
 import { epochRoot } from '@/chain/epochs'
-import { isAnchored, useEpochs } from './epochs'
 
-/** Epochs looked at; each is a file of its own. */
-const LOOKED_AT = 14
+const PAGE = 30
+/** Epochs whose published scores are read and whose trees are built again; each is a file of its own. */
+const PROVEN = 14
 
-export interface PastScore {
-  epoch: number
-  endedAt: string
-  score: number
-  jobs: number
-  settledUnits: string
-  /** Whether all scores of the published file give the root that is anchored. */
-  proven: boolean
+/** Whether the published scores of an epoch have this score and give the root that is anchored; null while not known. */
+export interface PastScore extends HistoryOut {
+  proven: boolean | null
 }
 
 const rootOf = ({ epoch, leaves }: ScoreFileOut) =>
@@ -36,28 +32,28 @@ async function readFile(epoch: number) {
   return { leaves: file.leaves, root: rootOf(file) }
 }
 
-/** The scores an agent had, oldest first, read from the published files of the newest anchored epochs. */
+/** The scores an agent had, oldest first; those of the newest epochs are proven from the published files. */
 export function useScoreHistory(agent: string) {
-  const epochs = useEpochs()
-  const anchored = (epochs.data?.items ?? []).filter(isAnchored).slice(0, LOOKED_AT)
+  const polling = usePolling()
+  const history = useInfiniteQuery({
+    queryKey: keys.history(agent),
+    queryFn: ({ pageParam }) => endpoints.reputationHistory(agent, { cursor: pageParam, limit: PAGE }),
+    initialPageParam: undefined as string | undefined,
+    getNextPageParam: (page) => page.next_cursor ?? undefined,
+    refetchInterval: polling,
+  })
+  const known = history.data?.pages.flatMap((page) => page.items) ?? []
   const files = useQueries({
-    queries: anchored.map(({ epoch, manifest_hash }) => ({
+    queries: known.slice(0, PROVEN).map(({ epoch, manifest_hash }) => ({
       queryKey: keys.scoreFile(epoch, manifest_hash),
       queryFn: () => readFile(epoch),
       staleTime: Number.POSITIVE_INFINITY,
     })),
   })
-  const points = anchored.flatMap(({ epoch, ended_at, root }, index): PastScore[] => {
+  const points = known.map((one, index): PastScore => {
     const file = files[index]?.data
-    const leaf = file?.leaves.find((one) => isAddressEqual(one.agent as Address, agent as Address))
-    if (!file || !leaf) return []
-    const { score, jobs, settled_value_units: settledUnits } = leaf
-    return [{ epoch, endedAt: ended_at, score, jobs, settledUnits, proven: file.root === root.toLowerCase() }]
+    const leaf = file?.leaves.find(({ agent: named }) => isAddressEqual(named as Address, agent as Address))
+    return { ...one, proven: file ? file.root === one.root.toLowerCase() && leaf?.score === one.score : null }
   })
-  return {
-    points: points.reverse(),
-    loading: epochs.isPending || files.some((file) => file.isPending),
-    error: epochs.error ?? files.find((file) => file.error)?.error ?? null,
-    retry: () => void Promise.all([epochs.refetch(), ...files.map((file) => file.refetch())]),
-  }
+  return { history, points: points.reverse(), unread: files.some((file) => file.isError) }
 }

@@ -1,0 +1,2 @@
+export { AgentDashboardPage } from './AgentDashboardPage'
+export { BuyerDashboardPage } from './BuyerDashboardPage'
