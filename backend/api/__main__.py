@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import uvicorn
 
 from backend.api.app import create_app
@@ -18,6 +20,8 @@ def main() -> None:
     configure()
     chosen = settings()
     app = create_app(load_context(chosen), Database(make_async_engine(chosen.database_url)))
+    gc.collect()
+    gc.freeze()  # to look at all modules and routes in every full collection holds every request up meanwhile
     uvicorn.run(
         app,
         host=chosen.host,
@@ -27,6 +31,7 @@ def main() -> None:
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
         ws_max_size=65_536,
+        ws_per_message_deflate=False,  # messages are short, and each connection would compress each of them anew
     )
 
 

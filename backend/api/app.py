@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -64,36 +64,39 @@ DESCRIPTION = (
 )
 
 
-def api_router() -> APIRouter:
-    """Return every route of the API, to be put under `/api/v1` and `/api`."""
-    limited_routes = APIRouter(dependencies=[Depends(limited)])
-    for router in (
-        auth,
-        network,
-        breakers,
-        files,
-        tasks,
-        auctions,
-        deals,
-        disputes,
-        payments,
-        vouchers,
-        wallet,
-        reputation,
-        agents,
-        offers,
-        scheduler,
-        pricing,
-        notifications,
-        dashboard,
-        ops,
-    ):
-        limited_routes.include_router(router)
-    whole = APIRouter()
-    whole.include_router(limited_routes)
-    whole.include_router(events)
-    whole.include_router(x402)
-    return whole
+LIMITED: Final = (
+    tasks,
+    auctions,
+    deals,
+    agents,
+    notifications,
+    auth,
+    network,
+    breakers,
+    files,
+    disputes,
+    payments,
+    vouchers,
+    wallet,
+    reputation,
+    offers,
+    scheduler,
+    pricing,
+    dashboard,
+    ops,
+)
+"""Those whose requests count against the caller's limits, the busiest first: they are looked at in this order."""
+
+
+def include_api(app: FastAPI, prefix: str, *, described: bool) -> None:
+    """Put every route of the API under a prefix.
+
+    Each router is included by itself, because every level of nesting looks at all routes below it once more.
+    """
+    for router in LIMITED:
+        app.include_router(router, prefix=prefix, include_in_schema=described, dependencies=[Depends(limited)])
+    for router in (events, x402):
+        app.include_router(router, prefix=prefix, include_in_schema=described)
 
 
 def _middleware(settings: Settings, metrics: Metrics, origins: frozenset[str]) -> list[Middleware]:
@@ -139,7 +142,7 @@ def described_app(**options: Any) -> FastAPI:
     install(app)
     app.openapi = lambda: openapi_of(app)  # type: ignore[method-assign]  # FastAPI's documented way
     app.include_router(x402_resources)  # first: looking for a route takes longer than refusing a call
-    app.include_router(api_router(), prefix="/api/v1")
+    include_api(app, "/api/v1", described=True)
     return app
 
 
@@ -184,7 +187,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
 
     app = described_app(lifespan=lifespan, middleware=_middleware(settings, metrics, origins))
     app.state.aicp = state
-    app.include_router(api_router(), prefix="/api", include_in_schema=False)
+    include_api(app, "/api", described=False)
     app.include_router(root_router())
     app.include_router(well_known)
     app.include_router(x402, include_in_schema=False)

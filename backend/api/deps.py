@@ -64,7 +64,7 @@ async def _optional_caller(request: Request, state: State) -> Caller | None:
     token = token_in(request, state.cookie_name)
     if not token:
         return None
-    return await state.db.read(lambda session: auth.caller_of(session, state.ctx, token))
+    return await state.db.look(lambda session: auth.caller_of(session, state.ctx, token))
 
 
 OptionalSession = Annotated[Caller | None, Depends(_optional_caller)]

@@ -8,14 +8,18 @@ there and a repeat with the same Idempotency-Key finds the stored answer.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import URL, Engine, create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry, PoolProxiedConnection
 
 from backend.db.redact import redact_errors
 from backend.errors import InvalidInput, Unavailable
@@ -27,6 +31,8 @@ LOCK_TIMEOUT_MS: Final = 5_000
 IDLE_IN_TRANSACTION_MS: Final = 15_000
 POOL_SIZE: Final = 8
 POOL_WAIT_SECONDS: Final = 5
+QUIET_SECONDS: Final = 1.0
+"""After so long unused a connection of the API is tried before it is used; it takes three round trips."""
 
 # serialization_failure, deadlock_detected, lock_not_available, query_canceled, too_many_connections,
 # admin_shutdown, crash_shutdown, cannot_connect_now, and the mirror's tables or schema not (yet) there: the same
@@ -69,12 +75,30 @@ def make_async_engine(url: str, *, application: str = "aicp-api", pool_size: int
         pool_size=pool_size,
         max_overflow=0,
         pool_timeout=POOL_WAIT_SECONDS,
-        pool_pre_ping=True,
         hide_parameters=True,  # parameters hold task texts, and errors are logged
         connect_args={"timeout": POOL_WAIT_SECONDS, "server_settings": _limits(application)},
     )
     redact_errors(engine.sync_engine)
+    _try_after_quiet(engine.sync_engine)
     return engine
+
+
+def _try_after_quiet(engine: Engine) -> None:
+    """Replace connections that were unused for a while and are dead, without a try before every transaction."""
+
+    @event.listens_for(engine, "checkin")
+    def returned(_: DBAPIConnection | None, entry: ConnectionPoolEntry) -> None:
+        entry.info["returned"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def taken(connection: DBAPIConnection, entry: ConnectionPoolEntry, _: PoolProxiedConnection) -> None:
+        since = entry.info.get("returned")
+        if since is None or time.monotonic() - since < QUIET_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def make_sync_engine(url: str, *, application: str = "aicp-worker", pool_size: int = POOL_SIZE) -> Engine:
@@ -115,6 +139,8 @@ def _translated() -> Iterator[None]:
         if state in _UNSTORABLE:
             raise InvalidInput("A text holds a character that cannot be stored.") from error
         raise
+    except PoolTimeoutError as error:
+        raise Unavailable("Too much is being asked of the database; try again.") from error
     except (OSError, TimeoutError) as error:
         raise Unavailable("The database does not answer.") from error
 
@@ -127,6 +153,8 @@ class Database:
         self._write = async_sessionmaker(engine, expire_on_commit=False)
         reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._read = async_sessionmaker(reading, expire_on_commit=False)
+        looking = engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._look = async_sessionmaker(looking, expire_on_commit=False)
 
     async def write(self, fn: Callable[[Session], T]) -> T:
         """Run `fn` in one transaction and return its value after the commit. Raises Unavailable when retryable."""
@@ -137,6 +165,11 @@ class Database:
         """Run `fn` in one read-only transaction with one snapshot. Raises Unavailable when retryable."""
         with _translated():
             return await self._run(self._read, fn)
+
+    async def look(self, fn: Callable[[Session], T]) -> T:
+        """Run `fn`, which asks one question, without a transaction around it. Raises Unavailable when retryable."""
+        with _translated():
+            return await self._run(self._look, fn)
 
     @staticmethod
     async def _run(sessions: async_sessionmaker[AsyncSession], fn: Callable[[Session], T]) -> T:

@@ -100,14 +100,14 @@ async def _send(
             if caller is not None and state.ctx.now() >= unix(caller.expires_at):
                 await socket.close(POLICY_VIOLATION, "session_over")
                 return
-            message = await subscriber.next(HEARTBEAT_SECONDS)
-            if message is None and not subscriber.dropped:
+            text = await subscriber.next(HEARTBEAT_SECONDS)
+            if text is not None:
+                await socket.send_text(text)
+            elif not subscriber.dropped:
                 if caller is not None and not await _still_live(state, caller):
                     await socket.close(POLICY_VIOLATION, "session_over")
                     return
-                message = {"type": "heartbeat", "seq": state.hub.last_seq}
-            if message is not None:
-                await socket.send_json(message)
+                await socket.send_json({"type": "heartbeat", "seq": state.hub.last_seq})
         state.metrics.sockets_dropped += 1
         await socket.close(TRY_AGAIN, "too_slow")
     except Unavailable:
@@ -117,7 +117,7 @@ async def _send(
 
 
 async def _still_live(state: AppState, caller: Caller) -> bool:
-    return await state.db.read(lambda session: auth.still_live(session, state.ctx, caller.session_id))
+    return await state.db.look(lambda session: auth.still_live(session, state.ctx, caller.session_id))
 
 
 async def _backlog(

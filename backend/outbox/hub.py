@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import datetime as dt
+import json
 import time
 from typing import Any, Final
 
@@ -38,19 +39,19 @@ class Subscriber:
     def __init__(self, address: bytes | None) -> None:
         self.address = address
         self.dropped = False
-        self._queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue(QUEUE_LENGTH + 1)
+        self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LENGTH + 1)
 
-    def offer(self, message: dict[str, Any]) -> None:
-        """Queue a message; a connection whose queue is full is dropped rather than waited for."""
+    def offer(self, text: str) -> None:
+        """Queue a message as it is sent; a connection whose queue is full is dropped rather than waited for."""
         if self.dropped:
             return
         if self._queue.qsize() >= QUEUE_LENGTH:
             self.dropped = True
             self._queue.put_nowait(None)
             return
-        self._queue.put_nowait(message)
+        self._queue.put_nowait(text)
 
-    async def next(self, timeout: float) -> dict[str, Any] | None:  # noqa: ASYNC109  # a quiet time, not a deadline
+    async def next(self, timeout: float) -> str | None:  # noqa: ASYNC109  # a quiet time, not a deadline
         """Return the next message, None after `timeout` seconds without one or when dropped."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout):
@@ -124,10 +125,10 @@ class EventHub:
 
     def _fan_out(self, event: OutboxEvent) -> None:
         assert event.seq is not None
-        message = service.message_of(event)
+        text = json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False)
         for subscriber in self._subscribers:
             if service.may_see(event, subscriber.address):
-                subscriber.offer(message)
+                subscriber.offer(text)
         self.last_seq = event.seq
 
     async def _listen(self) -> None:

@@ -9,6 +9,7 @@ vouchers  durable vouchers a second, one and a hundred a request, and the offici
 growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
 breaker   how fast a call to an agent that rests is refused, in process and over HTTP
 scheduler seconds to assign 10,000 tasks to 1,000 agents, and the share that completes while agents are killed
+load      the whole stack under 100 users, 1,200 auctions an hour and 1,000 WebSockets: answers, and bids to the screen
 
 The load generator, the node and PostgreSQL share the machine's cores with what is measured. Without a name all run.
 `--events N` sets the size of the comparison, `--quick` takes small ones, `--packed` puts all events of a block into two
@@ -29,7 +30,7 @@ from typing import Final
 
 from sqlalchemy import URL
 
-from scripts.bench import breaker, costs, growth, mirror, peer, scheduler, settlement, vouchers
+from scripts.bench import breaker, costs, growth, load, mirror, peer, scheduler, settlement, vouchers
 from scripts.bench.chaindata import ChainData
 from scripts.bench.latency import head_latency
 from scripts.bench.mirror import Run
@@ -37,7 +38,20 @@ from scripts.bench.results import FILE, Figure, read, record, table
 from scripts.bench.servers import BenchError, anvil, database, postgres
 from scripts.suites.model import ROOT
 
-_PARTS: Final = ("backfill", "sizes", "latency", "relayed", "costs", "growth", "vouchers", "breaker", "scheduler")
+_PARTS: Final = (
+    "backfill",
+    "sizes",
+    "latency",
+    "relayed",
+    "costs",
+    "growth",
+    "vouchers",
+    "breaker",
+    "scheduler",
+    "load",
+)
+_LOAD: Final = ("seconds", "auctions_per_hour", "reads_per_s", "sockets")
+"""Options that change the load."""
 _SHORT_RUNS: Final = 3
 """How often a turn takes the smallest size, which is over in half a second."""
 _ROUNDS: Final = 3
@@ -55,6 +69,8 @@ def main() -> int:
     parser.add_argument("--events", type=int, default=300_000)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--packed", action="store_true")
+    for name in _LOAD:
+        parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=0.0)
     arguments = parser.parse_args()
     parts = arguments.parts or list(_PARTS)
     if unknown := set(parts) - set(_PARTS):
@@ -72,25 +88,21 @@ def main() -> int:
 
 def _measures(part: str, arguments: argparse.Namespace) -> None:
     quick: bool = arguments.quick
-    match part:
-        case "backfill":
-            _compare(20_000 if quick else arguments.events, packed=arguments.packed)
-        case "sizes":
-            _sizes(_QUICK_SIZES if quick else _SIZES)
-        case "latency":
-            _latency()
-        case "relayed":
-            _relayed(600 if quick else _RELAYED)
-        case "vouchers":
-            vouchers.compare(count=4_000 if quick else 40_000, peer_counts=(400, 100) if quick else (2_000, 400))
-        case "costs":
-            _costs()
-        case "growth":
-            _growth()
-        case "breaker":
-            _breaker()
-        case "scheduler":
-            record(*scheduler.measure(3_000 if quick else scheduler.CHAOS_TASKS))
+    takes: dict[str, Callable[[], None]] = {
+        "backfill": lambda: _compare(20_000 if quick else arguments.events, packed=arguments.packed),
+        "sizes": lambda: _sizes(_QUICK_SIZES if quick else _SIZES),
+        "latency": _latency,
+        "relayed": lambda: _relayed(600 if quick else _RELAYED),
+        "vouchers": lambda: vouchers.compare(
+            count=4_000 if quick else 40_000, peer_counts=(400, 100) if quick else (2_000, 400)
+        ),
+        "costs": _costs,
+        "growth": _growth,
+        "breaker": _breaker,
+        "scheduler": lambda: record(*scheduler.measure(3_000 if quick else scheduler.CHAOS_TASKS)),
+        "load": lambda: record(*load.measure(load.sized(vars(arguments), quick=quick))),
+    }
+    takes[part]()
 
 
 def _compare(events: int, *, packed: bool) -> None:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.api.logs import configure
 from backend.db.engine import Database, SyncDatabase, make_async_engine, make_sync_engine
+from backend.errors import Unavailable
 
 pytestmark = pytest.mark.services
 
@@ -119,3 +120,31 @@ def test_an_error_about_the_statement_keeps_its_words(url: str) -> None:
     with pytest.raises(DBAPIError, match='column "colour" does not exist'):
         database.write(lambda s: s.execute(text("SELECT colour FROM note WHERE body = :body"), {"body": SECRET}))
     database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_pool_whose_connections_are_all_taken_is_told_as_unavailable(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.db.engine.POOL_WAIT_SECONDS", 0.1)
+    database = Database(make_async_engine(url, pool_size=1))
+    try:
+        async with database.engine.connect():
+            with pytest.raises(Unavailable):
+                await database.read(lambda s: s.execute(text("SELECT 1")))
+        assert await database.look(lambda s: s.execute(text("SELECT 1")).scalar_one()) == 1
+    finally:
+        await database.close()
+
+
+@pytest.mark.asyncio
+async def test_a_connection_that_died_while_it_was_quiet_is_replaced(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.db.engine.QUIET_SECONDS", 0.0)
+    database, other = Database(make_async_engine(url, pool_size=1)), SyncDatabase(make_sync_engine(url))
+    try:
+        process = await database.read(lambda s: s.execute(text("SELECT pg_backend_pid()")).scalar_one())
+        other.write(lambda s: s.execute(text("SELECT pg_terminate_backend(:p, 5000)"), {"p": process}))
+        assert await database.read(lambda s: s.execute(text("SELECT pg_backend_pid()")).scalar_one()) != process
+    finally:
+        other.close()
+        await database.close()
