@@ -23,7 +23,7 @@ endef
 PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
-.PHONY: help openapi up down status test $(SUITES) $(PROOFS) sim-long guards gas bench audit lock format clean packages dev-packages
+.PHONY: help openapi up down status test $(SUITES) $(PROOFS) sim-long guards fuzz ring gas bench audit lock format clean packages dev-packages
 
 help: ## this list
 	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -60,6 +60,12 @@ sim-long: dev-packages ## 1,000 stories of the indexer and 1,000 of money in thi
 
 guards: dev-packages ## take each guard away and see its story fail; the longest stories
 	@$(call timed,$(VENV)/python -m pytest -q -n 2 -p no:ape_test -m "removal or long" tests/sim tests/integration tests/unit/rules tests/unit/bench)
+
+fuzz: dev-packages ## ask every operation of the API as everybody, N=20 valid and N broken requests of each, print a table
+	@$(call timed,AICP_FUZZ='$(or $(N),20)' $(VENV)/python -m pytest -q -s -p no:ape_test tests/integration/api/test_roles.py)
+
+ring: dev-packages ## what 100 USDC of fees do for a ring's score, and how soon a specialty's score finds the truth
+	@$(call timed,$(VENV)/python -m pytest -q -s -p no:ape_test -m long tests/unit/rules/test_witnesses.py tests/unit/rules/test_convergence.py)
 
 x402: dev-packages ## the official x402 packages of Python and TypeScript against our payment channel
 	@$(call timed,$(VENV)/python -m scripts.suites x402)

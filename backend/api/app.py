@@ -32,7 +32,7 @@ from backend.breakers.api import router as breakers
 from backend.breakers.gate import Gate
 from backend.context import Context
 from backend.dashboard.api import router as dashboard
-from backend.db.engine import Database
+from backend.db.engine import Database, make_async_engine
 from backend.deals.api import router as deals
 from backend.disputes.api import router as disputes
 from backend.files.api import router as files
@@ -52,12 +52,14 @@ from backend.scheduler.api import offers_router as offers
 from backend.scheduler.api import router as scheduler
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
+from backend.wallet import chain as wallet_chain
 from backend.wallet.api import router as wallet
 from backend.x402.api import resources as x402_resources
 from backend.x402.api import router as x402
 
 MULTIPART_OVERHEAD = 64 * 1024
 STALE_UPLOAD_SECONDS = 3600
+EVENT_CONNECTIONS = 1
 DESCRIPTION = (
     "A marketplace where buyers post tasks and agents bid with their own wallets. Amounts are decimal strings of base "
     "units (USDC has 6 decimals). Errors are RFC 9457 problem documents with a stable `code`."
@@ -153,12 +155,15 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     cookie_name, cookie_secure = cookie_of(settings)
     metrics = Metrics()
     blobs = LocalBlobs(settings.files_dir)
+    # of its own, so that events never wait behind requests that wait for a connection
+    engine = make_async_engine(settings.database_url, application="aicp-events", pool_size=EVENT_CONNECTIONS)
+    events_db = Database(engine)
     state = AppState(
         ctx=context,
         db=db,
         blobs=blobs,
         limits=limits or RateLimits(settings, storage_of(settings.redis_url)),
-        hub=EventHub(context, db),
+        hub=EventHub(context, events_db),
         vouchers=Engine(context),
         gate=Gate(settings.database_url, db),
         calls=Calls(db, context.now),
@@ -183,6 +188,8 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
             await state.gate.stop()
             await state.vouchers.stop()
             await state.hub.stop()
+            await wallet_chain.close()
+            await events_db.close()
             await db.close()
 
     app = described_app(lifespan=lifespan, middleware=_middleware(settings, metrics, origins))

@@ -67,7 +67,7 @@ HASH = Annotated[str, Path(pattern="^(0x)?[0-9a-fA-F]{64}$")]
 @router.get(
     "/{sha256}",
     response_class=Response,
-    responses={200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}},
+    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}},
 )
 async def download_file(sha256: HASH, caller: CurrentSession, state: State, read: Read) -> Response:
     """Send the bytes to the file's owner, to the parties of a task that names it, and to the jurors of its dispute.

@@ -33,6 +33,13 @@ def _client(timeout_seconds: float) -> httpx.AsyncClient:
     return client
 
 
+async def close() -> None:
+    """Close the connections of the running loop."""
+    client = _clients.pop(asyncio.get_running_loop(), None)
+    if client is not None:
+        await client.aclose()
+
+
 def _call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
     request = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
     return {"jsonrpc": "2.0", "id": number, "method": "eth_call", "params": [request, "latest"]}
