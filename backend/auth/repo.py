@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Final
 
-from sqlalchemy import Delete, Select, Update, delete, select, update
+from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
 
 from backend.auth.models import Session, SiweNonce, WsTicket
 
@@ -25,11 +26,14 @@ def drop_nonces(before: dt.datetime) -> Delete:
     return delete(SiweNonce).where(SiweNonce.expires_at < before)
 
 
-def live_session(token_hash: bytes, now: dt.datetime) -> Select[Session]:
-    """The session of a token, if neither revoked nor over."""
-    return select(Session).where(
-        Session.token_hash == token_hash, Session.revoked_at.is_(None), Session.expires_at > now
-    )
+LIVE_SESSION: Final = select(
+    Session.id, Session.address, Session.chain_id, Session.kind, Session.scopes, Session.expires_at
+).where(
+    Session.token_hash == bindparam("token_hash"),
+    Session.revoked_at.is_(None),
+    Session.expires_at > bindparam("now"),
+)
+"""The session of a token, if neither revoked nor over. Made once: every request asks it."""
 
 
 def revoke(session_id: uuid.UUID, now: dt.datetime) -> Update:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 import siwe
+from sqlalchemy import Row
 from sqlalchemy.orm import Session as DbSession
 
 from backend.auth import repo
@@ -51,7 +52,7 @@ def _hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _caller(row: Session) -> Caller:
+def _caller(row: Session | Row[uuid.UUID, bytes, int, str, list[str], dt.datetime]) -> Caller:
     kind: Kind = "cookie" if row.kind == "cookie" else "bearer"
     return Caller(row.id, row.address, row.chain_id, kind, frozenset(row.scopes), row.expires_at)
 
@@ -98,7 +99,8 @@ def open_session(
 
 def caller_of(session: DbSession, ctx: Context, token: str) -> Caller | None:
     """Return whom a token belongs to, None when it is unknown, revoked or over."""
-    row = session.execute(repo.live_session(_hash(token), moment(ctx.now()))).scalar_one_or_none()
+    asked = {"token_hash": _hash(token), "now": moment(ctx.now())}
+    row = session.execute(repo.LIVE_SESSION, asked).one_or_none()
     return None if row is None else _caller(row)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import random
+import time
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, WebSocket, WebSocketDisconnect
@@ -18,6 +20,8 @@ from backend.outbox.hub import Subscriber
 router = APIRouter()
 
 HEARTBEAT_SECONDS: Final = 15.0
+SESSION_CHECK_SECONDS: Final = 30.0
+"""After so long, however busy the connection is, its session must still be live."""
 MAX_BACKLOG: Final = 1000
 POLICY_VIOLATION: Final = 1008
 TRY_AGAIN: Final = 1013
@@ -91,6 +95,8 @@ async def _send(
     socket: WebSocket, state: AppState, subscriber: Subscriber, caller: Caller | None, since: int | None
 ) -> None:
     newest = state.hub.last_seq
+    # at moments of their own, so that connections opened together are not all looked up at once
+    checked = time.monotonic() - random.uniform(0, SESSION_CHECK_SECONDS)  # noqa: S311  # no secret
     try:
         gap, backlog = await _backlog(state, subscriber, since, newest)
         await socket.send_json({"type": "hello", "seq": newest, "gap": gap})
@@ -101,12 +107,14 @@ async def _send(
                 await socket.close(POLICY_VIOLATION, "session_over")
                 return
             text = await subscriber.next(HEARTBEAT_SECONDS)
+            if caller is not None and (text is None or time.monotonic() - checked >= SESSION_CHECK_SECONDS):
+                checked = time.monotonic()
+                if not await _still_live(state, caller):
+                    await socket.close(POLICY_VIOLATION, "session_over")
+                    return
             if text is not None:
                 await socket.send_text(text)
             elif not subscriber.dropped:
-                if caller is not None and not await _still_live(state, caller):
-                    await socket.close(POLICY_VIOLATION, "session_over")
-                    return
                 await socket.send_json({"type": "heartbeat", "seq": state.hub.last_seq})
         state.metrics.sockets_dropped += 1
         await socket.close(TRY_AGAIN, "too_slow")

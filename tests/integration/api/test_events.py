@@ -121,3 +121,18 @@ def test_a_refused_request_announces_nothing(host: Host) -> None:
     before = host.count("app.outbox")
     agent.http.post(f"/tasks/{task['id']}/bids", json=agent.bid_body(task, signer=other))
     assert host.count("app.outbox") == before
+
+
+def test_a_revoked_session_hears_nothing_more_however_busy_the_stream_is(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.outbox.api.SESSION_CHECK_SECONDS", 0.0)
+    buyer, spy = host.wallet(), host.wallet()
+    with listening(host, f"?ticket={ticket(spy)}") as socket:
+        assert receive(socket)["type"] == "hello"
+        buyer.post_task(title="Before the end")
+        until(socket, "task.changed", title="Before the end")
+        assert spy.http.post("/auth/logout").status_code == 204
+        buyer.post_task(title="After the end")
+        with pytest.raises(ConnectionClosed, match="session_over"):
+            socket.recv(timeout=5)
