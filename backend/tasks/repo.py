@@ -13,7 +13,7 @@ from sqlalchemy.orm import aliased
 from backend.auctions.models import Bid, BidCommit, TaskOrder
 from backend.deals.models import Deal
 from backend.domain.task_states import AWARDABLE, TaskState
-from backend.payments.models import MicroOrder
+from backend.payments.models import MicroOrder, Pool
 from backend.tasks.models import Task, TaskFile, TaskTransition
 
 Sort = Literal["newest", "budget", "ending"]
@@ -148,13 +148,14 @@ def orders(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID]:
 
 
 def verdicts(buyer: bytes) -> Select[int, int]:
-    """How many results paid from a pool a buyer has accepted or rejected, by word or silence, and how many rejected."""
+    """How many results paid from a pool a buyer has accepted or rejected, by word or silence, and how many rejected.
+
+    Who pays is whose deal it is; the orders are found by his pools, which are few, not by his deals.
+    """
     rejected = MicroOrder.verdict_accepted.is_(False)
-    return (
-        select(func.count(), func.count().filter(rejected))
-        .select_from(Deal)
-        .join(MicroOrder, MicroOrder.deal_id == Deal.id)
-        .where(Deal.buyer == buyer, or_(MicroOrder.state == "earned", rejected))
+    pools = select(Pool.pool_id).where(Pool.payer == buyer)
+    return select(func.count(), func.count().filter(rejected)).where(
+        MicroOrder.pool_id.in_(pools), or_(MicroOrder.state == "earned", rejected)
     )
 
 

@@ -128,7 +128,7 @@ SERVICES = Suite(
         ),
     ),
 )
-JOURNEYS = Suite("journeys", 360, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
+JOURNEYS = Suite("journeys", 480, (_pytest("journeys", "tests/integration/journeys", "tests/integration/devnet"),))
 SIM = Suite(
     "sim",
     360,
