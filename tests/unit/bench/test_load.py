@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 
 import msgspec
@@ -38,7 +39,7 @@ def test_the_plan_has_its_rates_and_every_auction_its_course() -> None:
 def test_a_burst_leaves_when_it_is_due() -> None:
     """An open loop: the gaps between requests are those of chance, never those of answers."""
     reads = [one.due for one in arrivals(LOAD) if one.kind == "read"]
-    gaps = sorted(after - before for before, after in zip(reads, reads[1:], strict=False))
+    gaps = sorted(after - before for before, after in itertools.pairwise(reads))
     assert gaps[0] < 0.005
     assert gaps[-1] > 2.0
 
