@@ -149,7 +149,7 @@ class WriteRunner:
         self._request = request
         self._db = state.db
         self._caller = caller
-        self._key = key
+        self._key = None if request.method in SAFE_METHODS else key  # what a read writes beside is no answer to keep
 
     async def __call__(self, fn: Callable[[Session], T]) -> T:
         vouched: list[Claim] = []

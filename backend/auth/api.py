@@ -53,18 +53,22 @@ def _session_out(caller: Caller, token: str | None = None) -> SessionOut:
 async def create_nonce(request: Request, state: State, write: Write, origin: Origin = None) -> NonceOut:
     """Give out a nonce and the fields the sign-in message must carry."""
     await state.limits.nonce(client_ip(request))
-    row = await write(lambda session: service.new_nonce(session, state.ctx))
     page = origin.lower() if origin is not None and origin.lower() in state.origins else None
     uri = page or origin_of(state.ctx.settings.public_url)
-    return NonceOut(
-        nonce=row.nonce,
-        domain=uri.partition("://")[2],
-        uri=uri,
-        statement=siwe_text.STATEMENT,
-        chain_id=state.ctx.deployment.chain_id,
-        issued_at=row.created_at,
-        expires_at=row.expires_at,
-    )
+
+    def run(session: Session) -> NonceOut:
+        row = service.new_nonce(session, state.ctx)
+        return NonceOut(
+            nonce=row.nonce,
+            domain=uri.partition("://")[2],
+            uri=uri,
+            statement=siwe_text.STATEMENT,
+            chain_id=state.ctx.deployment.chain_id,
+            issued_at=row.created_at,
+            expires_at=row.expires_at,
+        )
+
+    return await write(run)
 
 
 async def _check(state: AppState, body: VerifyIn, origin: str | None) -> tuple[bytes, str]:

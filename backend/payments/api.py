@@ -6,6 +6,7 @@ import uuid
 from typing import Annotated
 
 from fastapi import APIRouter, Query
+from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import parse_hash
 from backend.api.deps import Ctx, CurrentSession, DeliverSession, Read, Write
@@ -118,8 +119,11 @@ async def ask_for_claim(channel_id: str, write: Write, ctx: Ctx, caller: Deliver
 @router.post("/receipts/acknowledge")
 async def acknowledge_many(body: AcknowledgeIn, write: Write, ctx: Ctx, caller: DeliverSession) -> AcknowledgedOut:
     """The agent says that it has stored several receipts."""
-    noted = await write(lambda s: receipts.acknowledge_many(s, ctx, body.receipt_ids, caller.address))
-    return AcknowledgedOut(acknowledged=noted)
+
+    def run(session: Session) -> AcknowledgedOut:
+        return AcknowledgedOut(acknowledged=receipts.acknowledge_many(session, ctx, body.receipt_ids, caller.address))
+
+    return await write(run)
 
 
 @router.post("/receipts/{receipt_id}/acknowledge")

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.fixtures.apihost import Host, code_of, start, task_body
+from tests.fixtures.apihost import Host, Wallet, code_of, new_uuid7, start, task_body
 from tests.fixtures.services import ROOT
 
 pytestmark = pytest.mark.services
@@ -242,3 +242,19 @@ def test_no_task_text_or_token_reaches_the_log(host: Host) -> None:
     assert "request_failed" in written
     assert marker not in written
     assert buyer.http.headers["Authorization"].removeprefix("Bearer ") not in written
+
+
+def test_a_key_is_kept_for_the_answer_alone_whatever_else_a_request_writes(host: Host) -> None:
+    buyer, agent = host.wallet(), host.wallet()
+    task = buyer.post_task()
+    deal = buyer.award(task, agent.bid(task)).json()["deal_id"]
+    requests: list[tuple[Wallet, str, str, dict[str, Any] | None]] = [
+        (agent, "POST", "/receipts/acknowledge", {"receipt_ids": [new_uuid7()]}),
+        (agent, "GET", "/receipts", None),
+        (buyer, "GET", f"/deals/{deal}", None),
+        (buyer, "POST", "/auth/nonce", None),
+    ]
+    for who, method, path, body in requests:
+        for _ in range(2):
+            answer = who.http.request(method, path, json=body, headers={"Idempotency-Key": "the same key"})
+            assert answer.status_code == 200, (path, answer.text)
