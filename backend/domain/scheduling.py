@@ -95,6 +95,8 @@ class Waiting:
     specialty: str | None = None
     tried: frozenset[bytes] = _NOTHING_TRIED
     """Agents that have failed it; none of them gets it again."""
+    parties: frozenset[bytes] = _NOTHING_TRIED
+    """Its buyer and verifier, who may not do it and are not spoken of."""
 
     def __post_init__(self) -> None:
         if not self.capabilities or self.max_units < 0:
@@ -213,7 +215,8 @@ class _Market:
         for rank, candidate in enumerate(self._agents):
             for capability in candidate.capabilities:
                 self._able.setdefault(capability, []).append(rank)
-        self._groups: dict[tuple[frozenset[str], frozenset[bytes]], _Group] = {}
+        self._known = frozenset(candidate.agent for candidate in self._agents)
+        self._groups: dict[tuple[frozenset[str], frozenset[bytes], frozenset[bytes]], _Group] = {}
 
     def decide(self, task: Waiting, credit: int) -> tuple[Decision, int]:
         """Return what becomes of a task, and what newcomers are owed after it."""
@@ -261,12 +264,14 @@ class _Market:
         )
 
     def _group(self, task: Waiting) -> _Group:
-        which = (task.capabilities, task.tried)
+        parties = task.parties & self._known
+        which = (task.capabilities, task.tried, parties)
         group = self._groups.get(which)
         if group is None:
             able = [self._able.get(capability, []) for capability in task.capabilities]
             fewest = min(able, key=len)
-            ranks = [rank for rank in fewest if task.capabilities <= self._agents[rank].capabilities]
+            able_ranks = [rank for rank in fewest if task.capabilities <= self._agents[rank].capabilities]
+            ranks = [rank for rank in able_ranks if self._agents[rank].agent not in parties]
             group = self._groups[which] = _Group(self, ranks, task.tried)
         return group
 

@@ -37,6 +37,16 @@ def agents(limit: int) -> Select[Agent]:
     return select(Agent).where(~suspended(Agent.address)).order_by(*order).limit(limit)
 
 
+def askable(since: dt.datetime, limit: int) -> Select[Agent]:
+    """Agents that are not suspended: those heard since a moment first, then those registered first.
+
+    Who beats fastest gains nothing, so that a crowd of new agents leaves those that are there in their places.
+    """
+    heard = func.coalesce(Agent.last_heartbeat > since, False)
+    order = (heard.desc(), Agent.registered_at, Agent.address)
+    return select(Agent).where(~suspended(Agent.address)).order_by(*order).limit(limit)
+
+
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:
     """How many deals of each agent are neither over nor given up, and offers that wait for its answer, together.
 

@@ -52,11 +52,13 @@ def _offer(session: Session, ctx: Context, credit: NewcomerCredit) -> int:
     waiting = {str(row.id): (row, order) for row, order in session.execute(repo.to_offer(now, MOST_TASKS)).tuples()}
     if not waiting:
         return 0
-    known = view.candidates(session, ctx, list(session.execute(repo.agents(view.MOST_AGENTS)).scalars()))
+    rule = view.rule_of(ctx)
+    since = moment(now - rule.heard_within_seconds)
+    known = view.candidates(session, ctx, list(session.execute(repo.askable(since, view.MOST_AGENTS)).scalars()))
     tried = repo.by_task(session.execute(repo.tried(list(map(uuid.UUID, waiting)))).tuples())
     plan = assign(
         [view.instant(row, order, tried.get(row.id, frozenset())) for row, order in waiting.values()],
-        known, rule=view.rule_of(ctx), now=now, credit=credit.credit,
+        known, rule=rule, now=now, credit=credit.credit,
     )  # fmt: skip
     credit.credit = max(plan.credit, MOST_IN_ADVANCE)
     made = 0

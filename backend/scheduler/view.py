@@ -198,6 +198,7 @@ def _task(row: Task) -> Waiting:
         since=unix(row.created_at),
         priority=_PRIORITY.get(row.document["urgency"], 0),
         specialty=_specialty(row),
+        parties=frozenset({row.buyer} if row.verifier is None else {row.buyer, row.verifier}),
     )
 
 
