@@ -101,6 +101,14 @@ def failed(session: Session, agent: bytes, now_ms: int, error: str) -> Known:
     return report(session, agent=agent, turn=turn, outcome="bad", now_ms=now_ms, error=error)
 
 
+def succeeded(session: Session, agent: bytes, now_ms: int) -> None:
+    """Count a success that belongs to no call; an agent that never failed needs no row."""
+    row = session.execute(repo.locked(agent)).scalar_one_or_none()
+    after = None if row is None else rules.asked(row.breaker(), now_ms)
+    if row is not None and after is not None:
+        _changed(session, row, rules.good(after, after.turn))
+
+
 def reset(session: Session, agent: bytes) -> BreakerRow:
     """Close a breaker; return its row."""
     row = _locked(session, agent)

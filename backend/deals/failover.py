@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 from aicp.rules.primitives import Finality
 from backend.breakers import service as breakers
 from backend.context import Context
-from backend.db.times import unix
+from backend.db.times import moment, unix
 from backend.deals import authorizations, repo, terms
 from backend.deals.models import Deal
 from backend.deals.service import UNPAID, back_to_bids, leave
@@ -32,6 +32,8 @@ from indexer import views
 
 SILENT_SECONDS: Final = 300
 """An agent that was not heard of for so long is not waited for while its deal waits unpaid."""
+HEARD_WITHIN_SECONDS: Final = 60
+"""Another one is there if it was heard of within so long."""
 
 
 def money_is_back(session: Session, deal: Deal) -> bool:
@@ -70,6 +72,12 @@ def fail_over(  # as all moves of a deal
     return True
 
 
+def handed_in(session: Session, ctx: Context, deal: Deal, task: Task) -> None:
+    """Count a result for the agent's breaker, where the scheduler has given it the work."""
+    if tasks.options(task).instant:
+        breakers.succeeded(session, deal.agent, ctx.now() * 1_000)
+
+
 def without_agent(session: Session, ctx: Context, deal: Deal, task: Task, reason: str, *, blamed: bool = True) -> bool:
     """End a deal nobody has paid in which the agent has not done its part; return False while it cannot end.
 
@@ -82,8 +90,14 @@ def without_agent(session: Session, ctx: Context, deal: Deal, task: Task, reason
 
 
 def has_fallen_silent(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
-    """Return whether the agent of an unpaid deal is not worth waiting for, where the scheduler knows another."""
+    """Return whether the agent of an unpaid deal is not worth waiting for, where the scheduler knows another.
+
+    While no other is heard either it may be us who do not hear, and there is nobody to go on with.
+    """
     if not tasks.options(task).instant:
         return False
     heard = session.execute(repo.last_heard(deal.agent)).scalar_one_or_none()
-    return heard is None or unix(heard) <= ctx.now() - SILENT_SECONDS
+    if heard is not None and unix(heard) > ctx.now() - SILENT_SECONDS:
+        return False
+    since = moment(ctx.now() - HEARD_WITHIN_SECONDS)
+    return session.execute(repo.other_heard(task.capability, deal.agent, since)).scalar_one()

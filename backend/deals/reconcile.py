@@ -205,6 +205,8 @@ def _take(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain, 
         case Move():
             for target in step.path:
                 tasks.move(session, ctx, task, target, reason=step.reason, evidence=_evidence(chain), deal_id=deal.id)
+            if TaskState.DELIVERED in step.path:
+                failover.handed_in(session, ctx, deal, task)
             if TaskState(task.state) in TERMINAL:
                 end(session, deal, step.reason)
             authorizations.settle(session, task.id)

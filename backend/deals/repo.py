@@ -97,6 +97,12 @@ def last_heard(agent: bytes) -> Select[dt.datetime | None]:
     return select(Agent.last_heartbeat).where(Agent.address == agent)
 
 
+def other_heard(capability: str, agent: bytes, since: dt.datetime) -> Select[bool]:
+    """Whether another agent with a capability was heard of since a moment."""
+    able = (Agent.capabilities.any_() == capability, Agent.address != agent, Agent.last_heartbeat > since)
+    return select(exists().where(*able))
+
+
 def bid(bid_hash: bytes) -> Select[Bid]:
     """One bid."""
     return select(Bid).where(Bid.bid_hash == bid_hash)

@@ -240,6 +240,7 @@ def deliver(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, gi
     session.flush()
     evidence = {"deliverable_hash": hex0x(digest), "signature": hex0x(given.signature)}
     tasks.move(session, ctx, task, S.DELIVERED, reason="delivered by the agent", evidence=evidence, deal_id=deal.id)
+    failover.handed_in(session, ctx, deal, task)
     return deal
 
 

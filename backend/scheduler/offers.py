@@ -3,7 +3,7 @@
 An offer binds nobody: the agent's `Bid` is its own signature, and the buyer's `TaskOrder` is what makes it win at once.
 Invariants: offers are made by rounds (`rounds`) and answered under the task's lock; a task has at most one without an
 answer, and an agent is asked about a task once. An offer is a call through the agent's breaker: silence is a failure
-of it, a bid or a word that it does not want the task is not.
+of it, a word that it does not want the task is not; a bid says nothing yet.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from backend.scheduler.schemas import OfferOut, RefusedOut
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
-_OUTCOMES: dict[Answer, Outcome] = {"bid": "good", "declined": "good", "silent": "bad", "void": "unclear"}
-"""What an answer says of the agent's health."""
+_OUTCOMES: dict[Answer, Outcome] = {"bid": "unclear", "declined": "good", "silent": "bad", "void": "unclear"}
+"""What an answer says of the agent's health: a bid is a promise, and what it is worth is seen when work is handed in."""
 
 
 def require_offered(session: Session, ctx: Context, task: Task, agent: bytes) -> TaskOffer:
