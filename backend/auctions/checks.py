@@ -17,6 +17,8 @@ from backend.errors import AuctionClosed, BidRefused, Forbidden, SignatureExpire
 from backend.tasks.models import Task
 
 MAX_BID_LIFE_SECONDS: Final = 30 * 86400
+LEAST_TO_ORDER_SECONDS: Final = 300
+"""So long a bid that wins at once must still be valid: a buyer who is not there has to come and order."""
 
 
 def require_running(ctx: Context, task: Task) -> None:
@@ -39,6 +41,12 @@ def require_lifetime(ctx: Context, valid_until: int) -> None:
         raise SignatureExpired("The bid's validUntil has passed.")
     if valid_until > ctx.now() + MAX_BID_LIFE_SECONDS:
         raise BidRefused("The bid is valid for longer than 30 days.")
+
+
+def require_time_to_order(ctx: Context, valid_until: int) -> None:
+    """Raise BidRefused where a bid that wins at once would run out before its buyer could order."""
+    if valid_until < ctx.now() + LEAST_TO_ORDER_SECONDS:
+        raise BidRefused("The bid runs out before the buyer could order.", least_seconds=LEAST_TO_ORDER_SECONDS)
 
 
 def require_unsuspended(session: Session, bid: BidRow) -> None:

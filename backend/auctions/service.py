@@ -24,6 +24,7 @@ from backend.auctions.checks import (
     require_lifetime,
     require_offer,
     require_running,
+    require_time_to_order,
     require_unsuspended,
 )
 from backend.auctions.models import Award, Bid, BidCommit
@@ -75,6 +76,8 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         require_running(ctx, task)
     require_bidder(task, agent)
     require_lifetime(ctx, message.valid_until)
+    if offer is not None:
+        require_time_to_order(ctx, message.valid_until)
     require_offer(ctx, task, message, None if offer is None else offer.max_units)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1
     receipt = BidReceipt(bid_hash=bid_hash, seq=seq).digest(ctx.domains.marketplace)

@@ -27,7 +27,7 @@ from backend.auctions import ruled
 from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.deals import lapses
 from backend.deals.failover import SILENT_SECONDS
-from backend.scheduler import rounds
+from backend.scheduler import rounds, view
 from backend.scheduler.rounds import ANSWER_SECONDS
 from backend.tasks import service as tasks
 from tests.fixtures.apihost import Host, Wallet, code_of, task_body
@@ -254,8 +254,8 @@ def test_a_buyer_who_does_not_pay_is_not_asked_by_agent_after_agent(host: Host, 
     buyer, (first, _) = host.wallet(), two(host, "weaving")
     task = instant(buyer, "weaving")
     assign(host, run)
-    bid(first, task, valid_until=host.clock() + 100)
-    host.clock.added = 101
+    bid(first, task, valid_until=host.clock() + 300)
+    host.clock.added = 301
     beat(first)
     assert lapse(host, run, task)
     assert (state(host, task), failures(host, first)) == ("expired", 0)
@@ -267,6 +267,7 @@ def test_an_agent_that_falls_silent_before_it_is_paid_is_not_waited_for(host: Ho
     assign(host, run)
     bid(first, task)
     host.clock.added = SILENT_SECONDS - 5
+    beat(second)
     assert not lapse(host, run, task)
     host.clock.added = SILENT_SECONDS + 5
     beat(second)
@@ -274,6 +275,65 @@ def test_an_agent_that_falls_silent_before_it_is_paid_is_not_waited_for(host: Ho
     assert failures(host, first) == 1
     assign(host, run)
     assert answers(host, task)[-1] == (checksum(second.address), None)
+
+
+def test_a_bid_that_runs_out_before_the_buyer_can_order_is_not_taken(host: Host, run: Run) -> None:
+    """Else whoever is asked ends a stranger's task: two seconds later "the buyer did not order in time"."""
+    buyer, (first, second) = host.wallet(), two(host, "plumbing")
+    task = instant(buyer, "plumbing")
+    assign(host, run)
+    assert code_of(bid(first, task, valid_until=host.clock() + 1)) == (400, "bid_refused")
+    host.clock.added = ANSWER_SECONDS
+    assign(host, run)
+    assert answers(host, task) == [(checksum(first.address), "silent"), (checksum(second.address), None)]
+
+
+def test_an_agent_that_bids_and_never_accepts_comes_to_rest(host: Host, run: Run) -> None:
+    buyer, only = host.wallet(), agent(host, "roofing", "only")
+    for number in range(5):
+        task = instant(buyer, "roofing", 20_000_000)
+        assign(host, run)
+        assert bid(only, task, 20_000_000, valid_until=host.clock() + 3_000).status_code == 200
+        host.clock.added += 62
+        assert lapse(host, run, task)
+        assert buyer.http.post(f"/tasks/{task['id']}/cancel").status_code == 200
+        beat(only)
+        assert failures(host, only) == number + 1
+    assert host.sql("SELECT state FROM app.breaker WHERE agent = :a", a=only.address)[0][0] == "open"
+
+
+def test_neither_the_buyer_nor_the_verifier_is_asked(host: Host, run: Run) -> None:
+    mine, other, third = (agent(host, "masonry", name) for name in ("mine", "other", "third"))
+    task = instant(mine, "masonry", escrow_only=True, verifier=checksum(other.address))
+    assign(host, run)
+    assert answers(host, task) == [(checksum(third.address), None)]
+    assert [one["agent"] for one in log(host, task)[0]["refused"]] == []
+
+
+def test_agents_that_only_beat_faster_do_not_crowd_others_out(
+    host: Host, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buyer, there = host.wallet(), agent(host, "tiling", "there")
+    host.clock.added = 5
+    agent(host, "idling", "crowd")
+    agent(host, "idling", "crowd-too")
+    host.sql("UPDATE app.agent SET registered_at = '2020-01-01' WHERE address = :a", a=there.address)
+    task = instant(buyer, "tiling")
+    monkeypatch.setattr(view, "MOST_AGENTS", 1)
+    assign(host, run)
+    assert answers(host, task) == [(checksum(there.address), None)]
+
+
+def test_a_silent_agent_is_waited_for_while_there_is_no_other(host: Host, run: Run) -> None:
+    buyer, (first, second) = host.wallet(), two(host, "paving")
+    task = instant(buyer, "paving")
+    assign(host, run)
+    bid(first, task)
+    host.clock.added = SILENT_SECONDS + 5
+    assert not lapse(host, run, task), "nobody was heard: it may be us who do not hear"
+    assert failures(host, first) == 0
+    beat(second)
+    assert lapse(host, run, task)
 
 
 # -- two workers -------------------------------------------------------------------------------------------------------
