@@ -55,6 +55,10 @@ RELEASABLE: Final = (views.EscrowStatus.FUNDED, views.EscrowStatus.ACCEPTED, vie
 """Where a release may be asked for; a funded escrow is on its way to being accepted."""
 
 
+LEAST_TO_PAY_SECONDS: Final = 300
+"""So long an acceptance must be valid: who accepts for a moment only would keep the task from its buyer."""
+
+
 def _current(session: Session, deal: Deal, escrow_id: bytes) -> EscrowTerms:
     row = terms.current(session, deal.id)
     if row is None or row.escrow_id != escrow_id:
@@ -77,6 +81,8 @@ def accept(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, giv
     require_state(deal, task, S.AWAITING_ACCEPTANCE)
     now = ctx.now()
     require_time(given.valid_until, ctx)
+    if given.valid_until < now + LEAST_TO_PAY_SECONDS:
+        raise SignatureExpired("The acceptance runs out before the buyer could pay.", valid_until=given.valid_until)
     if now > row.acceptance_due or now >= row.accept_by:
         raise SignatureExpired("The time to accept these terms is over.", acceptance_due=row.acceptance_due)
     message = Acceptance(escrow_id=row.escrow_id, valid_until=given.valid_until)

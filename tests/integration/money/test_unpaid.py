@@ -68,6 +68,17 @@ def test_an_escrow_is_called_off_until_it_may_be_paid(world: World) -> None:
     world.until(lambda: world.state(deal) == "assigned", "assigned")
 
 
+def test_an_acceptance_that_runs_out_before_the_buyer_can_pay_is_not_taken(world: World) -> None:
+    """Else an agent keeps a task for ever: its terms lapse at once, are composed anew, and it accepts again."""
+    deal = world.deal(12 * USDC)
+    with pytest.raises(SignatureExpired):
+        world.accept(deal, lifetime=2)
+    assert world.state(deal) == "awaiting_acceptance"
+    world.accept(deal)
+    assert world.state(deal) == "awaiting_payment"
+    call_off(world, deal)
+
+
 def test_an_order_that_never_came_lapses_with_its_bid(world: World) -> None:
     deal = world.deal(200_000)
     sweeps.keep(world.machine)
