@@ -284,7 +284,9 @@ def take_due(now: dt.datetime, until: dt.datetime, limit: int) -> Any:
         .where(Dispatch.state == "waiting", Dispatch.not_before <= now)
         .subquery()
     )
-    few = select(waiting.c.id).where(waiting.c.place <= SENT_AT_ONCE_TO_ONE).order_by(waiting.c.not_before).limit(limit)
+    # the first of each, then the second of each: a long queue of one's own holds up nobody else
+    order = (waiting.c.place, waiting.c.not_before)
+    few = select(waiting.c.id).where(waiting.c.place <= SENT_AT_ONCE_TO_ONE).order_by(*order).limit(limit)
     mine = (
         select(Dispatch.id)
         .where(Dispatch.id.in_(few), Dispatch.state == "waiting", Dispatch.not_before <= now)

@@ -128,6 +128,25 @@ def test_what_fails_is_tried_again_under_its_id_then_given_up(post: Post) -> Non
     assert len(log_of(wallet, hook)[0]["tries"]) == MAX_TRIES + 1
 
 
+def test_a_long_queue_of_one_webhook_leaves_room_for_others(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
+    busy, quiet = post.host.wallet(), post.host.wallet()
+    hook_of(busy, post.hooks.url)
+    hook = hook_of(quiet, post.hooks.url)
+    for number in range(8):
+        post.tell(busy, f"busy-{number}")
+    post.host.clock.added += 30
+    post.tell(quiet, "one")
+    post.host.sql(
+        "UPDATE app.dispatch d SET not_before = d.not_before - interval '60 seconds' FROM app.subscription s"
+        " WHERE s.id = d.subscription_id AND s.account = :a",
+        a=busy.address,
+    )
+    monkeypatch.setattr(sending, "AT_ONCE", 2)
+    taken = post.db.write(partial(sending.take, ctx=post.host.ctx))
+    assert str(hook["id"]) in {str(job.subscription.id) for job in taken}
+    post.host.sql("UPDATE app.dispatch SET state = 'dead' WHERE state = 'waiting'")
+
+
 def test_a_worker_that_dies_after_sending_sends_again_and_comes_back_too_late(post: Post) -> None:
     wallet = post.host.wallet()
     hook = hook_of(wallet, post.hooks.url)
