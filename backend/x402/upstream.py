@@ -90,6 +90,8 @@ def _allowed(address: Address, *, allow_local: bool) -> bool:
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
         if inner is not None:
             return _allowed(inner, allow_local=allow_local)
+        if address.is_site_local:
+            return False
     if address.is_loopback:
         return allow_local
     return address.is_global and not address.is_multicast and not address.is_reserved

@@ -26,7 +26,7 @@ def call(url: str, bounds: Bounds = STRICT) -> upstream.UpstreamAnswer:
     [
         "http://127.0.0.1:8000/", "http://[::1]/", "http://10.0.0.1/", "http://192.168.1.1/", "http://172.16.0.1/",
         "http://169.254.169.254/latest/meta-data", "http://100.64.0.1/", "http://0.0.0.0/", "http://224.0.0.1/",
-        "http://[fe80::1]/", "http://[fc00::1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:10.0.0.1]/",
+        "http://[fe80::1]/", "http://[fc00::1]/", "http://[fec0::1]/", "http://[::ffff:127.0.0.1]/", "http://[::ffff:10.0.0.1]/",
         "http://[2002:7f00:1::]/", "http://255.255.255.255/", "http://240.0.0.1/", "ftp://example.com/",
         "file:///etc/passwd", "gopher://example.com/", "http:///nohost", "http://user:secret@example.com/",
         "http://example.com:99999/", "http://example.com:0/", "http://exa mple.com/", "http://example.com/\r\nX: y",
