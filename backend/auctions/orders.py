@@ -13,7 +13,7 @@ from aicp.abi.typed_data import TaskOrder as OrderMessage
 from backend.agents import suspensions
 from backend.auctions import repo
 from backend.auctions.awards import award_bid, live_bids
-from backend.auctions.checks import require_running
+from backend.auctions.checks import MAX_BID_LIFE_SECONDS, require_running
 from backend.auctions.models import Bid, TaskOrder
 from backend.auctions.schemas import TaskOrderIn, TaskOrderOut
 from backend.context import Context
@@ -57,6 +57,8 @@ def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, poste
         raise InvalidInput("The order is not over the task's buy-now price.")
     if posted.valid_until <= ctx.now():
         raise SignatureExpired("The order's validUntil has passed.")
+    if posted.valid_until > ctx.now() + MAX_BID_LIFE_SECONDS:
+        raise InvalidInput("The order is valid for longer than 30 days.")
     require_running(ctx, task)
     order = TaskOrder(
         order_hash=order_hash,

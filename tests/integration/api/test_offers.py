@@ -214,6 +214,14 @@ def test_what_cannot_be_offered_is_refused_when_it_is_posted(host: Host) -> None
         assert code_of(buyer.http.post("/tasks/submit", json=body)) == (422, "invalid_input")
 
 
+def test_an_order_does_not_last_for_ever(host: Host) -> None:
+    """Else tasks that nobody takes would be looked at in every round, before all that were posted later."""
+    buyer = host.wallet()
+    task = buyer.post_task(capability="gilding", instant=True, buy_now_units=str(MAX))
+    assert code_of(buyer.order(task, MAX, lifetime=31 * 86_400)) == (422, "invalid_input")
+    assert buyer.order(task, MAX, lifetime=7 * 86_400).status_code == 200
+
+
 def test_a_task_taken_back_frees_the_agent_that_was_asked(host: Host, run: Run) -> None:
     buyer, only = host.wallet(), agent(host, "dancing", "only", capacity=1)
     task, other = instant(buyer, "dancing"), instant(buyer, "dancing")
