@@ -94,7 +94,7 @@ async def _drain(socket: WebSocket) -> None:
 async def _send(
     socket: WebSocket, state: AppState, subscriber: Subscriber, caller: Caller | None, since: int | None
 ) -> None:
-    newest = state.hub.last_seq
+    newest = subscriber.start
     # at moments of their own, so that connections opened together are not all looked up at once
     checked = time.monotonic() - random.uniform(0, SESSION_CHECK_SECONDS)  # noqa: S311  # no secret
     try:

@@ -32,12 +32,16 @@ PRUNE_SECONDS: Final = 3600.0
 
 
 class Subscriber:
-    """One connection: whom it speaks for, and a bounded queue. `dropped` is set when it fell too far behind."""
+    """One connection: whom it speaks for, and a bounded queue. `dropped` is set when it fell too far behind.
 
-    __slots__ = ("_queue", "address", "dropped")
+    It is offered what comes after `start`.
+    """
 
-    def __init__(self, address: bytes | None) -> None:
+    __slots__ = ("_queue", "address", "dropped", "start")
+
+    def __init__(self, address: bytes | None, start: int) -> None:
         self.address = address
+        self.start = start
         self.dropped = False
         self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LENGTH + 1)
 
@@ -84,7 +88,7 @@ class EventHub:
 
     def subscribe(self, address: bytes | None) -> Subscriber:
         """Register a connection; it gets every event after the current `last_seq`."""
-        subscriber = Subscriber(address)
+        subscriber = Subscriber(address, self.last_seq)
         self._subscribers.add(subscriber)
         return subscriber
 
@@ -119,6 +123,7 @@ class EventHub:
         while events := await self._db.read(self._newer):
             for event in events:
                 self._fan_out(event)
+                await asyncio.sleep(0)  # connections send meanwhile: what came at once fills no queue of who reads
 
     def _newer(self, session: Any) -> list[OutboxEvent]:
         return service.events_between(session, self.last_seq, 2**62, BATCH)

@@ -87,6 +87,20 @@ def test_a_client_that_comes_back_misses_nothing(host: Host) -> None:
     assert [event["task_id"] for event in seen] == missed
 
 
+def test_many_events_at_once_cost_no_client_that_reads_its_place(host: Host) -> None:
+    """A round of the scheduler may make hundreds of offers in one commit."""
+    task = host.wallet().post_task()
+    with listening(host, max_queue=None) as socket:
+        assert receive(socket)["type"] == "hello"
+        host.sql(
+            "INSERT INTO app.outbox (type, payload, audience) SELECT o.type, o.payload, o.audience"
+            " FROM app.outbox o, generate_series(1, 400) WHERE o.payload->>'task_id' = :t",
+            t=task["id"],
+        )
+        seen = [receive(socket) for _ in range(400)]
+    assert [event["seq"] for event in seen] == sorted({event["seq"] for event in seen})
+
+
 def test_a_gap_is_announced(host: Host) -> None:
     buyer = host.wallet()
     with listening(host) as socket:
