@@ -27,7 +27,7 @@ from backend.tasks import service as tasks
 from backend.tasks.models import Task
 
 _OUTCOMES: dict[Answer, Outcome] = {"bid": "unclear", "declined": "good", "silent": "bad", "void": "unclear"}
-"""What an answer says of the agent's health: a bid is a promise, and what it is worth is seen when work is handed in."""
+"""What an answer says of the agent's health: a bid is a promise, whose worth is seen when work is handed in."""
 
 
 def require_offered(session: Session, ctx: Context, task: Task, agent: bytes) -> TaskOffer:
