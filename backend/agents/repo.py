@@ -126,12 +126,13 @@ def heard_last(wanted: AgentFilter, limit: int) -> Select[Agent]:
 
 
 def _reached(states: tuple[TaskState, ...]) -> ColumnElement[bool]:
-    """Whether the deal itself brought its task into one of the states (the task may since have moved on)."""
-    return (
-        select(TaskTransition.id)
-        .where(TaskTransition.deal_id == Deal.id, TaskTransition.target.in_([state.value for state in states]))
-        .exists()
-    )
+    """Whether the deal itself brought its task into one of the states (the task may since have moved on).
+
+    It is looked up among the moves of its task, which have an index.
+    """
+    its = (TaskTransition.task_id == Deal.task_id, TaskTransition.deal_id == Deal.id)
+    reached = TaskTransition.target.in_([state.value for state in states])
+    return select(TaskTransition.id).where(*its, reached).exists()
 
 
 def figures(addresses: Sequence[bytes]) -> Select[bytes, int, int, int]:
