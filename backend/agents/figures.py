@@ -34,8 +34,7 @@ BPS: Final = 10_000
 class Figures:
     """An agent in figures. Rates in basis points, the score in hundredths; a figure that is not measured is a default.
 
-    `decided` are its escrows on chain that succeeded, failed or were lost; `specialties` what it has shown in each, by
-    `dimension:value`.
+    `decided` are its escrows on chain that succeeded, failed or were lost.
     """
 
     running: int
@@ -51,7 +50,52 @@ class Figures:
     multiplier_bps: int
     score: int
     score_epoch: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What work is given by; as in `Figures`. None of it is counted from deals, however many there are.
+
+    `specialties` is what an agent has shown in each, by `dimension:value`.
+    """
+
+    decided: int
+    score: int
     specialties: Mapping[str, int]
+    response_ms: int
+
+
+def measured_of(session: Session, ctx: Context, addresses: Sequence[bytes]) -> dict[bytes, Measured]:
+    """Return what work is given by of each agent."""
+    timed = _timed(session, ctx, addresses)
+    outcomes = views.outcomes(session, addresses)
+    _, scores = _scores(session, addresses)
+    return {
+        address: Measured(
+            decided=outcomes.get(address, (0, 0))[1],
+            score=_score(scores.get(address)),
+            specialties=_specialties(scores.get(address)),
+            response_ms=_response_ms(timed.get(address)),
+        )
+        for address in addresses
+    }
+
+
+def _timed(session: Session, ctx: Context, addresses: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
+    since = (moment(ctx.now()) - dt.timedelta(days=MEASURED_DAYS)).date()
+    return {row[0]: (row[1], row[2]) for row in session.execute(repo.response_times(addresses, since)).tuples()}
+
+
+def _score(score: Score | None) -> int:
+    return FLOOR if score is None else score.score
+
+
+def _specialties(score: Score | None) -> Mapping[str, int]:
+    return {} if score is None else score.detail["specialties"]
+
+
+def _response_ms(calls: tuple[int, int] | None) -> int:
+    return DEFAULT_RESPONSE_MS if calls is None else calls[1] // calls[0]
 
 
 def figures_of(session: Session, ctx: Context, addresses: Sequence[bytes]) -> dict[bytes, Figures]:
@@ -59,8 +103,7 @@ def figures_of(session: Session, ctx: Context, addresses: Sequence[bytes]) -> di
     if not addresses:
         return {}
     counted = {row[0]: row[1:] for row in session.execute(repo.figures(addresses)).tuples()}
-    since = (moment(ctx.now()) - dt.timedelta(days=MEASURED_DAYS)).date()
-    timed = {row[0]: row[1:] for row in session.execute(repo.response_times(addresses, since)).tuples()}
+    timed = _timed(session, ctx, addresses)
     outcomes = views.outcomes(session, addresses)
     epoch, scores = _scores(session, addresses)
     return {
@@ -91,15 +134,14 @@ def _figures(
         failed=failed,
         success_bps=completed * BPS // known if known else DEFAULT_SUCCESS_BPS,
         success_measured=known > 0,
-        response_ms=DEFAULT_RESPONSE_MS if calls is None else calls[1] // calls[0],
+        response_ms=_response_ms(calls),
         response_measured=calls is not None,
         successes=outcomes[0],
         decided=outcomes[1],
         tier=tier,
         multiplier_bps=multiplier,
-        score=FLOOR if score is None else score.score,
+        score=_score(score),
         score_epoch=None if score is None else epoch,
-        specialties={} if score is None else score.detail["specialties"],
     )
 
 

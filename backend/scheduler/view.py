@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from aicp.rules.auctions import options_of
 from aicp.rules.primitives import hex0x
 from aicp.rules.specialties import task_tags
-from backend.agents.figures import figures_of
+from backend.agents.figures import measured_of
 from backend.agents.models import Agent
 from backend.auctions.models import TaskOrder
 from backend.context import Context
@@ -77,7 +77,7 @@ def candidates(session: Session, ctx: Context, rows: Sequence[Agent]) -> list[Ca
     now_ms = ctx.now() * 1_000
     resting = session.execute(repo.rests(addresses)).scalars()
     rests = {row.agent: now_ms + wait for row in resting if (wait := breaker.wait_ms(row.breaker(), now_ms))}
-    figures = figures_of(session, ctx, addresses)
+    figures = measured_of(session, ctx, addresses)
     return [
         Candidate(
             agent=row.address,
