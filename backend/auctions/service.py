@@ -76,7 +76,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         require_running(ctx, task)
     require_bidder(task, agent)
     require_lifetime(ctx, message.valid_until)
-    if offer is not None:
+    if options.buy_now_units is not None and message.amount <= options.buy_now_units:
         require_time_to_order(ctx, message.valid_until)
     require_offer(ctx, task, message, None if offer is None else offer.max_units)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1

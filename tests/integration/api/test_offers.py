@@ -384,6 +384,17 @@ def test_a_bid_that_comes_while_a_round_is_made_counts_once(host: Host, run: Run
     assert assign(host, run) == 0
 
 
+def test_a_bid_within_the_buy_now_price_does_not_run_out_at_once(host: Host) -> None:
+    """Else it wins for a moment, again and again, and keeps out who would do the work."""
+    buyer, one = host.wallet(), agent(host, "knitting", "one")
+    task = buyer.post_task(capability="knitting", buy_now_units=str(MAX))
+    assert buyer.order(task, MAX).status_code == 200
+    assert code_of(bid(one, task, valid_until=host.clock() + 1)) == (400, "bid_refused")
+    assert bid(one, task, MAX + 1, valid_until=host.clock() + 60).status_code == 200
+    assert bid(one, task, MAX).status_code == 200
+    assert state(host, task) == "awaiting_payment"
+
+
 # -- newcomers and suspensions -----------------------------------------------------------------------------------------
 
 
