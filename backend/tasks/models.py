@@ -40,6 +40,7 @@ class Task(Base):
     __table_args__ = (
         CheckConstraint("budget_units > 0", name="budget"),
         Index("ix_task_listing", "state", "created_at", "id"),
+        Index("ix_task_newest", "created_at", "id"),
         {"schema": "app"},
     )
 

@@ -1,4 +1,4 @@
-"""vouches, thresholds of pools, and an agent's scores over time"""
+"""vouches, thresholds of pools, an agent's scores over time, and the newest tasks"""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ UNITS = sa.Numeric(precision=78, scale=0)
 
 def upgrade() -> None:
     op.create_index("ix_score_agent", "score", ["agent", "epoch_id"], unique=False, schema="app")
+    op.create_index("ix_task_newest", "task", ["created_at", "id"], unique=False, schema="app")
     op.create_table(
         "vouch",
         sa.Column("vouch_hash", sa.LargeBinary(length=32), nullable=False),
@@ -64,4 +65,5 @@ def downgrade() -> None:
     for name in ("pool_watch", "vouch"):
         op.drop_table(name, schema="app")
     op.execute("DROP FUNCTION app.vouches_are_kept()")
+    op.drop_index("ix_task_newest", table_name="task", schema="app")
     op.drop_index("ix_score_agent", table_name="score", schema="app")

@@ -2,7 +2,7 @@ import type { Hex } from 'viem'
 import { sha256Hex } from '@/chain/canonical'
 import { api, ProblemError, unwrap } from './client'
 import type { components, paths } from './schema'
-import type { DealRole, FileOut, Measure, TaskState } from './types'
+import type { DealRole, FileOut, Measure } from './types'
 
 type S = components['schemas']
 type TaskQuery = NonNullable<paths['/api/v1/tasks']['get']['parameters']['query']>

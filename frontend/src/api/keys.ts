@@ -9,7 +9,7 @@ export const keys = {
   commits: (id: string) => ['commits', id] as const,
   offers: (id: string) => ['offers', id] as const,
   // under the task: what moves it makes them be read again
-  history: (id: string) => ['task', id, 'history'] as const,
+  taskHistory: (id: string) => ['task', id, 'history'] as const,
   awards: (id: string) => ['task', id, 'awards'] as const,
   awardRecord: (id: string) => ['task', id, 'record'] as const,
   taskOrder: (id: string) => ['task', id, 'order'] as const,

@@ -16,7 +16,7 @@ interface HistoryCardProps {
 
 /** What happened in the auction, oldest first. */
 export function HistoryCard({ task, bids, commits }: HistoryCardProps) {
-  const moves = useQuery({ queryKey: keys.history(task.id), queryFn: () => endpoints.taskHistory(task.id) })
+  const moves = useQuery({ queryKey: keys.taskHistory(task.id), queryFn: () => endpoints.taskHistory(task.id) })
   const { loading, failure } = useOutcome(moves)
   return (
     <Card title="History">
