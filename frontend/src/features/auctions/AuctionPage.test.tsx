@@ -84,7 +84,9 @@ describe('AuctionPage', () => {
     setUp(null)
     server.use(answers(`/tasks/${task.id}`, { ...task, state: 'delivered', public_state: 'running' }))
     await show(<AuctionPage />, at)
-    expect(await screen.findByText(/The auction is over; the task is/)).toHaveTextContent('the task is delivered, in review.')
+    expect(await screen.findByText(/The auction is over; the task is/)).toHaveTextContent(
+      'the task is delivered, in review.',
+    )
   })
 
   it('waits for bids', async () => {
