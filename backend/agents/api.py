@@ -16,6 +16,7 @@ from backend.agents.schemas import (
     AgentOut,
     EndpointIn,
     EndpointOut,
+    HeartbeatIn,
     Industry,
     OwnEndpointOut,
     ReasonIn,
@@ -130,9 +131,10 @@ async def register_agent(body: AgentIn, ctx: Ctx, caller: CurrentSession, write:
 
 
 @router.post("/heartbeat")
-async def send_heartbeat(ctx: Ctx, caller: BidSession, write: Write) -> AgentOut:
-    """Say that the agent is there; without one for a minute it counts as away."""
-    return await write(lambda session: service.heartbeat(session, ctx, caller.address))
+async def send_heartbeat(ctx: Ctx, caller: BidSession, write: Write, said: HeartbeatIn | None = None) -> AgentOut:
+    """Say that the agent is there, and whether it takes offers; without one for a minute it counts as away."""
+    takes_offers = said is not None and said.takes_offers
+    return await write(lambda session: service.heartbeat(session, ctx, caller.address, takes_offers=takes_offers))
 
 
 @well_known.get("/agent-registration.json", response_model_exclude_none=True)

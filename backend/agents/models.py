@@ -39,6 +39,8 @@ class Agent(Base):
     """The `updatedAt` of that message, in unix seconds; a registration is taken only if it is newer."""
     signature: Mapped[SignatureColumn | None]
     last_heartbeat: Mapped[Moment | None]
+    takes_offers: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether it said with its last heartbeat that it answers what the scheduler offers; others are not asked."""
     registered_at: Mapped[CreatedAt]
 
     __table_args__ = (

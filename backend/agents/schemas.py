@@ -74,6 +74,13 @@ class ReasonIn(Model):
     reason: PlainText = Field(min_length=3, max_length=500)
 
 
+class HeartbeatIn(Model):
+    """What an agent says of itself now."""
+
+    takes_offers: bool = False
+    """It answers what the scheduler offers it, within 15 seconds; whoever does not say so is not asked."""
+
+
 class AgentOut(Model):
     """A registered agent. What is not measured yet is a default for routing, and says so."""
 

@@ -96,12 +96,12 @@ def _profile(posted: AgentIn) -> Profile:
     )  # fmt: skip
 
 
-def heartbeat(session: Session, ctx: Context, address: bytes) -> AgentOut:
-    """Note that the agent is there. Raises NotFound unless it is registered."""
+def heartbeat(session: Session, ctx: Context, address: bytes, *, takes_offers: bool = False) -> AgentOut:
+    """Note that the agent is there, and whether it answers offers. Raises NotFound unless it is registered."""
     agent = session.execute(repo.by_address(address)).scalar_one_or_none()
     if agent is None:
         raise NotFound("This account is no registered agent.", what_to_do="Register first: POST /agents.")
-    agent.last_heartbeat = moment(ctx.now())
+    agent.last_heartbeat, agent.takes_offers = moment(ctx.now()), takes_offers
     session.flush()
     return outs(session, ctx, [agent])[0]
 

@@ -98,9 +98,9 @@ def last_heard(agent: bytes) -> Select[dt.datetime | None]:
 
 
 def other_heard(capability: str, agent: bytes, since: dt.datetime) -> Select[bool]:
-    """Whether another agent with a capability was heard of since a moment."""
+    """Whether another agent with a capability, one that takes offers, was heard of since a moment."""
     able = (Agent.capabilities.any_() == capability, Agent.address != agent, Agent.last_heartbeat > since)
-    return select(exists().where(*able))
+    return select(exists().where(Agent.takes_offers, *able))
 
 
 def bid(bid_hash: bytes) -> Select[Bid]:

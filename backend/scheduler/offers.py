@@ -3,7 +3,7 @@
 An offer binds nobody: the agent's `Bid` is its own signature, and the buyer's `TaskOrder` is what makes it win at once.
 Invariants: offers are made by rounds (`rounds`) and answered under the task's lock; a task has at most one without an
 answer, and an agent is asked about a task once. An offer is a call through the agent's breaker: silence is a failure
-of it, a word that it does not want the task is not; a bid says nothing yet.
+of it if it was heard of meanwhile, a word that it does not want the task is not; a bid says nothing yet.
 """
 
 from __future__ import annotations
@@ -61,12 +61,24 @@ def decline(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID) ->
     return offer_out(offer)
 
 
-def close(session: Session, ctx: Context, offer: TaskOffer, answer: Answer, bid_hash: bytes | None = None) -> None:
-    """Write down what became of an offer and tell everybody; the caller holds the lock of its task, or the round's."""
+def close(  # as all moves of an offer
+    session: Session,
+    ctx: Context,
+    offer: TaskOffer,
+    answer: Answer,
+    bid_hash: bytes | None = None,
+    *,
+    heard: bool = True,
+) -> None:
+    """Write down what became of an offer and tell everybody; the caller holds the lock of its task, or the round's.
+
+    The silence of an agent that was not `heard` of since is not held against it: it may be us who hear nobody.
+    """
     offer.answer, offer.answered_at, offer.bid_hash = answer, moment(ctx.now()), bid_hash
     session.flush()
+    outcome = _OUTCOMES[answer] if heard else "unclear"
     breakers.answered(
-        session, agent=offer.agent, turn=offer.breaker_turn, outcome=_OUTCOMES[answer], now_ms=ctx.now() * 1_000,
+        session, agent=offer.agent, turn=offer.breaker_turn, outcome=outcome, now_ms=ctx.now() * 1_000,
         error="did not answer an offer",
     )  # fmt: skip
     announce(session, offer)

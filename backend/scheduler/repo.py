@@ -38,13 +38,13 @@ def agents(limit: int) -> Select[Agent]:
 
 
 def askable(since: dt.datetime, limit: int) -> Select[Agent]:
-    """Agents that are not suspended: those heard since a moment first, then those registered first.
+    """Agents that take offers and are not suspended: those heard since a moment first, then those registered first.
 
     Who beats fastest gains nothing, so that a crowd of new agents leaves those that are there in their places.
     """
     heard = func.coalesce(Agent.last_heartbeat > since, False)
     order = (heard.desc(), Agent.registered_at, Agent.address)
-    return select(Agent).where(~suspended(Agent.address)).order_by(*order).limit(limit)
+    return select(Agent).where(Agent.takes_offers, ~suspended(Agent.address)).order_by(*order).limit(limit)
 
 
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:
@@ -105,14 +105,16 @@ def to_offer(now: int, limit: int) -> Select[Task, TaskOrder]:
     )
 
 
-def ending_offers(at: dt.datetime) -> Select[TaskOffer, bool]:
-    """Offers without an answer that end now, and whether that is because there is nothing to answer any more.
+def ending_offers(at: dt.datetime) -> Select[TaskOffer, bool, bool]:
+    """Offers without an answer that end now, whether that is because there is nothing to answer any more, and whether
+    the agent was heard of since.
 
     The rows of their tasks are locked; those others hold are left.
     """
     gone = or_(Task.state != TaskState.OPEN.value, suspended(TaskOffer.agent))
+    heard = exists().where(Agent.address == TaskOffer.agent, Agent.last_heartbeat > TaskOffer.offered_at)
     return (
-        select(TaskOffer, gone)
+        select(TaskOffer, gone, heard)
         .join(Task, Task.id == TaskOffer.task_id)
         .where(TaskOffer.answer.is_(None), or_(gone, TaskOffer.answer_until <= at))
         .order_by(TaskOffer.id)

@@ -41,8 +41,8 @@ def make_round(session: Session, ctx: Context) -> int:
 def _end_offers(session: Session, ctx: Context) -> int:
     """End the offers whose time is over, and those that nothing hangs on any more."""
     ended = 0
-    for offer, gone in session.execute(repo.ending_offers(moment(ctx.now()))).tuples():
-        offers.close(session, ctx, offer, "void" if gone else "silent")
+    for offer, gone, heard in session.execute(repo.ending_offers(moment(ctx.now()))).tuples():
+        offers.close(session, ctx, offer, "void" if gone else "silent", heard=heard)
         ended += 1
     return ended
 

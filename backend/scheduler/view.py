@@ -60,7 +60,7 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
         waiting_tasks=sum(demand.values()),
         capabilities=_capabilities(demand, known, rule, now),
         agents=[_load(one, rule, now) for one in known[:MOST_LISTED]],
-        waiting=_waiting(session, known, rule, now),
+        waiting=_waiting(session, known, frozenset(row.address for row in rows if row.takes_offers), rule, now),
         decisions=_decisions(session),
     )
 
@@ -141,14 +141,19 @@ def _capabilities(demand: dict[str, int], known: list[Candidate], rule: Rule, no
     return found
 
 
-def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> list[WaitingOut]:
+def _waiting(
+    session: Session, known: list[Candidate], takes_offers: frozenset[bytes], rule: Rule, now: int
+) -> list[WaitingOut]:
     rows = {str(row.id): row for row in session.execute(repo.waiting(MOST_WAITING)).scalars()}
     ids = [row.id for row in rows.values()]
     orders = {order.task_id: order for order in session.execute(repo.orders_of(ids, now)).scalars()}
     tried = repo.by_task(session.execute(repo.tried(ids)).tuples())
     asked = {offer.task_id: offer for offer in session.execute(repo.live_offers(ids)).scalars()}
     free = [row for row in rows.values() if row.id not in asked]
-    plan = assign([_waits(row, orders.get(row.id), tried) for row in free], known, rule=rule, now=now)
+    by_bids = [_task(row) for row in free if not options_of(row.document).instant]
+    offered = [_waits(row, orders.get(row.id), tried) for row in free if options_of(row.document).instant]
+    askable = [one for one in known if one.agent in takes_offers]
+    plans = (assign(by_bids, known, rule=rule, now=now), assign(offered, askable, rule=rule, now=now))
     return [_asked(rows[str(task_id)], offer) for task_id, offer in asked.items()] + [
         WaitingOut(
             task_id=rows[one.task].id,
@@ -161,6 +166,7 @@ def _waiting(session: Session, known: list[Candidate], rule: Rule, now: int) -> 
             refused=[refused_out(refused) for refused in one.refused],
             instant=options_of(rows[one.task].document).instant,
         )
+        for plan in plans
         for one in plan.decisions
     ]
 

@@ -1,4 +1,4 @@
-"""vouches, thresholds of pools, an agent's scores over time, and the newest tasks"""
+"""vouches, thresholds of pools, an agent's scores over time, the newest tasks, and who takes offers"""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ UNITS = sa.Numeric(precision=78, scale=0)
 
 def upgrade() -> None:
     op.create_index("ix_score_agent", "score", ["agent", "epoch_id"], unique=False, schema="app")
+    takes_offers = sa.Column("takes_offers", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    op.add_column("agent", takes_offers, schema="app")
     op.create_index("ix_task_newest", "task", ["created_at", "id"], unique=False, schema="app")
     op.create_table(
         "vouch",
@@ -65,5 +67,6 @@ def downgrade() -> None:
     for name in ("pool_watch", "vouch"):
         op.drop_table(name, schema="app")
     op.execute("DROP FUNCTION app.vouches_are_kept()")
+    op.drop_column("agent", "takes_offers", schema="app")
     op.drop_index("ix_task_newest", table_name="task", schema="app")
     op.drop_index("ix_score_agent", table_name="score", schema="app")

@@ -123,7 +123,7 @@ export interface paths {
         put?: never;
         /**
          * Send Heartbeat
-         * @description Say that the agent is there; without one for a minute it counts as away.
+         * @description Say that the agent is there, and whether it takes offers; without one for a minute it counts as away.
          */
         post: operations["send_heartbeat"];
         delete?: never;
@@ -4036,6 +4036,17 @@ export interface components {
             type: "heartbeat";
         };
         /**
+         * HeartbeatIn
+         * @description What an agent says of itself now.
+         */
+        HeartbeatIn: {
+            /**
+             * Takes Offers
+             * @default false
+             */
+            takes_offers: boolean;
+        };
+        /**
          * Hello
          * @description First message of a connection: the newest sequence number, and whether `since` was too old.
          */
@@ -6801,7 +6812,11 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["HeartbeatIn"] | null;
+            };
+        };
         responses: {
             /** @description Successful Response */
             200: {

@@ -47,7 +47,7 @@ class Options:
     `stake_limit_units` bounds what it stakes by itself, `collect_from_units` is when it collects what escrows have
     released, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not, and
     asks the chain before it gives a result back; without, it gives none back that its `dispute` handler does not.
-    With `take_offers` it bids on what the scheduler offers it as its quote says; without, it declines.
+    With `take_offers` it bids on what the scheduler offers it as its quote says; without, it is not asked.
     `home` is where receipts and unfinished work are kept, `deployment` the published addresses to insist on.
     """
 

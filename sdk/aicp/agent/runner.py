@@ -59,10 +59,13 @@ class Runner:
         await self._persist(self._register)
         async with asyncio.TaskGroup() as group:
             group.create_task(self._listen(group))
-            group.create_task(self._every(HEARTBEAT_SECONDS, self.actions.heartbeat))
+            group.create_task(self._every(HEARTBEAT_SECONDS, self._beat))
             group.create_task(self._every(RECONCILE_SECONDS, lambda: self.reconcile(group)))
             group.create_task(self._collect_loop())
             group.create_task(self.bidder.run())
+
+    async def _beat(self) -> None:
+        await self.actions.heartbeat(takes_offers=self._options.take_offers)
 
     async def _register(self) -> None:
         known = await self.actions.register(self.agent.profile())

@@ -75,9 +75,9 @@ class AgentActions:
         }
         return models.AgentProfile.read(await self.market.transport.post("/agents", body))
 
-    async def heartbeat(self) -> None:
-        """Say that we are there."""
-        await self.market.transport.post("/agents/heartbeat")
+    async def heartbeat(self, *, takes_offers: bool = False) -> None:
+        """Say that we are there, and whether the scheduler may offer us tasks: who says so answers within seconds."""
+        await self.market.transport.post("/agents/heartbeat", {"takes_offers": takes_offers})
 
     async def vouch(self, agent: bytes, *, at_risk_units: int, seconds: int) -> models.SignedVouch:
         """Vouch for another agent from now on: its failures count for us, too, up to `at_risk_units`.

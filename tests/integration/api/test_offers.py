@@ -69,7 +69,7 @@ def agent(host: Host, capability: str, name: str, **changes: Any) -> Wallet:
 
 def beat(*wallets: Wallet) -> None:
     for wallet in wallets:
-        assert wallet.http.post("/agents/heartbeat").status_code == 200
+        assert wallet.http.post("/agents/heartbeat", json={"takes_offers": True}).status_code == 200
 
 
 def known(host: Host, wallet: Wallet, completed: int) -> None:
@@ -178,6 +178,8 @@ def test_who_declines_or_is_silent_makes_room_for_the_next(host: Host, run: Run)
     assert assign(host, run) == 1, host.client().get("/scheduler/status").json()["waiting"]
     assert answers(host, task) == [(checksum(first.address), "declined"), (checksum(second.address), None)]
     assert code_of(bid(first, task)) == (409, "not_offered")
+    host.clock.added = 5
+    beat(second)
     host.clock.added = ANSWER_SECONDS
     assert code_of(bid(second, task)) == (409, "not_offered"), "too late"
     assert assign(host, run) == 1
@@ -199,6 +201,16 @@ def test_who_declines_or_is_silent_makes_room_for_the_next(host: Host, run: Run)
     assert state(host, task) == "expired"
     moves = host.client().get(f"/tasks/{task['id']}/history").json()
     assert moves[-1]["reason"] == "nobody has taken it in time"
+
+
+def test_the_silence_of_who_was_not_heard_of_at_all_is_not_held_against_it(host: Host, run: Run) -> None:
+    only = agent(host, "listening", "one")
+    task = instant(host.wallet(), "listening")
+    assign(host, run)
+    host.clock.added = ANSWER_SECONDS
+    assign(host, run)
+    assert answers(host, task) == [(checksum(only.address), "silent")]
+    assert failures(host, only) == 0
 
 
 def test_what_cannot_be_offered_is_refused_when_it_is_posted(host: Host) -> None:

@@ -63,7 +63,7 @@ def register(world: World, person: Person, capability: str, capacity: int = 3) -
 
 def beat(world: World, *people: Person) -> None:
     for person in people:
-        world.write(partial(agents.heartbeat, ctx=world.ctx, address=person.address))
+        world.write(partial(agents.heartbeat, ctx=world.ctx, address=person.address, takes_offers=True))
 
 
 def instant(world: World, capability: str, units: int, **changes: Any) -> Task:
