@@ -30,6 +30,11 @@ from backend.tasks import service as tasks
 from backend.tasks.models import Task
 from indexer import views
 
+PAYMENT_SECONDS: Final = 900
+"""How long a buyer who leaves the choice to the scheduler keeps an agent waiting for his payment: nobody asked him for
+a deposit, and an agent that waits for one has no room for another's task."""
+PAYABLE_MARGIN_SECONDS: Final = 60
+"""So long after the last second in which an escrow can be funded, by our clock, no block lets it be any more."""
 SILENT_SECONDS: Final = 300
 """An agent that was not heard of for so long is not waited for while its deal waits unpaid."""
 HEARD_WITHIN_SECONDS: Final = 60
@@ -101,3 +106,12 @@ def has_fallen_silent(session: Session, ctx: Context, deal: Deal, task: Task) ->
         return False
     since = moment(ctx.now() - HEARD_WITHIN_SECONDS)
     return session.execute(repo.other_heard(task.capability, deal.agent, since)).scalar_one()
+
+
+def is_not_paid_for(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
+    """Return whether the buyer of a task of the scheduler's has let the time to pay pass, and can pay no more."""
+    if not tasks.options(task).instant or ctx.now() < unix(deal.created_at) + PAYMENT_SECONDS:
+        return False
+    made = session.execute(repo.all_terms(deal.id)).scalars()
+    payable_until = max((row.accept_by + PAYABLE_MARGIN_SECONDS for row in made), default=0)
+    return ctx.now() >= payable_until and money_is_back(session, deal)

@@ -39,7 +39,8 @@ def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:
         if now <= current.acceptance_due + 1:
             return False
         return failover.without_agent(session, ctx, deal, task, "the agent did not accept in time")
-    if now - unix(task.state_since) >= ctx.constants.awaiting_payment_seconds:
+    late = now - unix(task.state_since) >= ctx.constants.awaiting_payment_seconds
+    if late or failover.is_not_paid_for(session, ctx, deal, task):
         back_to_bids(session, ctx, deal, task, "the buyer did not pay in time")
         return True
     if deal.path == "channel" and session.execute(repo.bid(deal.bid_hash)).scalar_one().valid_until < now:

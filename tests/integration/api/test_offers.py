@@ -26,7 +26,7 @@ from aicp.rules.primitives import checksum
 from backend.auctions import ruled
 from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.deals import lapses
-from backend.deals.failover import SILENT_SECONDS
+from backend.deals.failover import PAYMENT_SECONDS, SILENT_SECONDS
 from backend.scheduler import rounds, view
 from backend.scheduler.rounds import ANSWER_SECONDS
 from backend.tasks import service as tasks
@@ -278,6 +278,19 @@ def test_a_buyer_who_does_not_pay_is_not_asked_by_agent_after_agent(host: Host, 
     host.clock.added = 301
     beat(first)
     assert lapse(host, run, task)
+    assert (state(host, task), failures(host, first)) == ("expired", 0)
+
+
+def test_a_buyer_keeps_no_agent_waiting_for_longer_than_a_quarter_of_an_hour(host: Host, run: Run) -> None:
+    """Else tasks nobody pays take all agents' room, for nothing."""
+    buyer, (first, second) = host.wallet(), two(host, "crocheting")
+    task = instant(buyer, "crocheting")
+    assign(host, run)
+    bid(first, task, valid_until=host.clock() + 3_600)
+    for seconds, ends in ((PAYMENT_SECONDS - 5, False), (PAYMENT_SECONDS + 5, True)):
+        host.clock.added = seconds
+        beat(first, second)
+        assert lapse(host, run, task) is ends
     assert (state(host, task), failures(host, first)) == ("expired", 0)
 
 
