@@ -9,9 +9,11 @@ from typing import Any
 from sqlalchemy import Delete, Select, TextClause, delete, exists, func, or_, select, text
 
 from aicp.rules.primitives import hex0x
+from backend.auctions.models import Award
 from backend.deals.models import Deal, EscrowTerms, Evidence
+from backend.domain.task_states import TaskState
 from backend.files.models import Upload
-from backend.tasks.models import Task, TaskFile
+from backend.tasks.models import Task, TaskFile, TaskTransition
 
 
 def lock_owner(owner: bytes) -> TextClause:
@@ -42,13 +44,20 @@ def upload(owner: bytes, sha256: bytes, name: str) -> Select[Upload]:
 def task_file_for(reader: bytes, sha256: bytes) -> Select[TaskFile]:
     """A task file of this hash that the reader may see as buyer, as awarded agent or as verifier.
 
-    Inputs: the agent of the live deal, or of one he has delivered on. Results: the agent who delivered them.
+    Inputs: the agent of the live deal, or of one he has delivered on; where the buyer has not chosen that agent himself
+    (his order has), once the deal is paid. Results: the agent who delivered them.
     """
     delivered = TaskFile.__table__.alias("delivered")
     has_delivered = exists().where(delivered.c.deal_id == Deal.id)
     current = exists().where(Task.id == Deal.task_id, Task.deal_id == Deal.id)
+    chosen = exists().where(Award.id == Deal.award_id, Award.decided_by != "order")
+    its_moves = (TaskTransition.task_id == Deal.task_id, TaskTransition.deal_id == Deal.id)
+    paid = exists().where(*its_moves, TaskTransition.target == TaskState.ASSIGNED.value)
     as_agent_input = exists().where(
-        Deal.task_id == TaskFile.task_id, Deal.agent == reader, or_(Deal.live, current, has_delivered)
+        Deal.task_id == TaskFile.task_id,
+        Deal.agent == reader,
+        or_(Deal.live, current, has_delivered),
+        or_(chosen, paid),
     )
     as_agent_result = exists().where(Deal.id == TaskFile.deal_id, Deal.agent == reader)
     as_buyer = exists().where(Task.id == TaskFile.task_id, or_(Task.buyer == reader, Task.verifier == reader))

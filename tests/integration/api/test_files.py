@@ -60,6 +60,26 @@ def test_a_file_is_read_by_owner_and_parties_and_hidden_from_others(host: Host) 
     assert code_of(buyer.http.get("/files/" + "00" * 32)) == (404, "not_found")
 
 
+def test_who_wins_by_bidding_within_an_order_reads_the_inputs_once_he_is_paid(host: Host) -> None:
+    """Else anybody reads a stranger's files for one signature: nobody has looked at who he is."""
+    buyer, agent = host.wallet(), host.wallet()
+    file = buyer.upload(b"id,price\n3,30\n", "private.csv").json()
+    task = buyer.post_task(input_files=[file["sha256"]], buy_now_units="2000000")
+    assert buyer.order(task, 2_000_000).status_code == 200
+    agent.bid(task, amount_units="2000000")
+    deal = host.client().get(f"/tasks/{task['id']}").json()["deal_id"]
+    path = f"/files/{file['sha256']}"
+    assert deal is not None
+    assert code_of(agent.http.get(path)) == (404, "not_found")
+    host.sql(
+        "INSERT INTO app.task_transition (task_id, deal_id, source, target, reason, evidence)"
+        " VALUES (:t, :d, 'awaiting_payment', 'assigned', 'paid', '{}')",
+        t=task["id"],
+        d=deal,
+    )
+    assert agent.http.get(path).content == b"id,price\n3,30\n"
+
+
 def deal_of(host: Host, buyer: Wallet, agent: Wallet) -> tuple[bytes, bytes]:
     """Return task id and deal id of a fresh award."""
     task = buyer.post_task()
