@@ -274,8 +274,8 @@ def test_a_buyer_who_does_not_pay_is_not_asked_by_agent_after_agent(host: Host, 
     buyer, (first, _) = host.wallet(), two(host, "weaving")
     task = instant(buyer, "weaving")
     assign(host, run)
-    bid(first, task, valid_until=host.clock() + 300)
-    host.clock.added = 301
+    bid(first, task, valid_until=host.clock() + 310)
+    host.clock.added = 312
     beat(first)
     assert lapse(host, run, task)
     assert (state(host, task), failures(host, first)) == ("expired", 0)
