@@ -121,8 +121,15 @@ def of_deal(session: Session, deal_id: uuid.UUID, caller: bytes) -> list[Timelin
         *_chain_events(session, deal.id),
         *_appeals(session, deal.id),
     ]
-    return sorted(items, key=_order)
+    return in_order(items)
 
 
-def _order(item: TimelineItem) -> tuple[dt.datetime, int, int]:
-    return item.at, 0 if item.source == "app" else 1, -1 if item.chain is None else item.chain.log_index
+def in_order(items: list[TimelineItem]) -> list[TimelineItem]:
+    """Return items oldest first; within a second what the service did, then the chain's events as the chain has them."""
+    return sorted(items, key=_place)
+
+
+def _place(item: TimelineItem) -> tuple[dt.datetime, int, int, int]:
+    if item.chain is None:
+        return item.at, 0, 0, 0
+    return item.at, 1, item.chain.block_number, item.chain.log_index
