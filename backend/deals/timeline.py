@@ -125,7 +125,7 @@ def of_deal(session: Session, deal_id: uuid.UUID, caller: bytes) -> list[Timelin
 
 
 def in_order(items: list[TimelineItem]) -> list[TimelineItem]:
-    """Return items oldest first; within a second what the service did, then the chain's events as the chain has them."""
+    """Return items oldest first; within a second what the service did, then the events in the order of the chain."""
     return sorted(items, key=_place)
 
 
