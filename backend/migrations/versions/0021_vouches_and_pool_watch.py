@@ -26,7 +26,9 @@ UNITS = sa.Numeric(precision=78, scale=0)
 
 def upgrade() -> None:
     op.create_index("ix_score_agent", "score", ["agent", "epoch_id"], unique=False, schema="app")
-    takes_offers = sa.Column("takes_offers", sa.Boolean(), server_default=sa.text("false"), nullable=False)
+    takes_offers: sa.Column[bool] = sa.Column(
+        "takes_offers", sa.Boolean(), server_default=sa.text("false"), nullable=False
+    )
     op.add_column("agent", takes_offers, schema="app")
     op.create_index("ix_task_newest", "task", ["created_at", "id"], unique=False, schema="app")
     op.create_table(
