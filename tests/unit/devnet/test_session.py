@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -39,6 +41,20 @@ def until(condition: Callable[[], object], seconds: float = 30.0) -> None:
 def running(folder: Path) -> tuple[ServiceState, ...]:
     state = RunFile(folder).read()
     return state.services if state is not None else ()
+
+
+def whole(path: Path) -> bytes:
+    """Wait for a JSON file and return it as it is when nobody is in the middle of writing it."""
+    found: list[bytes] = []
+
+    def read() -> bool:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(path.read_bytes())
+            return json.loads(found[-1]) is not None
+        return False
+
+    until(read)
+    return found[-1]
 
 
 def left_alive(services: tuple[ServiceState, ...]) -> list[str]:
@@ -98,8 +114,7 @@ def test_the_chain_keeps_its_genesis_over_many_starts_and_kills(tmp_path: Path) 
 def test_a_chain_that_lost_its_last_seconds_is_told_with_the_remedy(tmp_path: Path) -> None:
     parts = frozenset({Part.POSTGRES, Part.CHAIN, Part.CONTRACTS, Part.INDEXER})
     with Devnet(tmp_path, parts=parts) as devnet:
-        until((tmp_path / "chain.json").exists)
-        early = (tmp_path / "chain.json").read_bytes()
+        early = whole(tmp_path / "chain.json")
         known = block_number(devnet)
         with psycopg.connect(devnet.indexer_database_url, autocommit=True) as connection:
             final = "SELECT finalized_number FROM chain.cursor"
