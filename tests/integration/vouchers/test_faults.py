@@ -61,7 +61,7 @@ def test_killed_between_the_queue_and_the_commit_the_repeat_pays_once(world: Wor
 
 
 def persist(
-    lone: Shards, world: World, agent: bytes, steps: int, unknown: threading.Event, harmed: threading.Event
+    lone: Shards, world: World, agent: bytes, steps: int, *, unknown: threading.Event, harmed: threading.Event
 ) -> int:
     """Pay step by step, sending each voucher until it is acknowledged; return the last ceiling.
 
@@ -92,7 +92,7 @@ def test_killed_again_and_again_under_load(world: World, lone: Shards) -> None:
     lone.start()
     agents = [receiver(300 + number) for number in range(8)]
     with ThreadPoolExecutor(8) as pool:
-        work = [pool.submit(persist, lone, world, agent, 60, unknown, harmed) for agent in agents]
+        work = [pool.submit(persist, lone, world, agent, 60, unknown=unknown, harmed=harmed) for agent in agents]
         try:
             for _ in range(3):
                 wait_for(lambda: lone.health(0).get("accepted", 0) > 20, "payments are taken")
@@ -127,7 +127,7 @@ def test_without_its_database_it_says_so_and_recovers_by_itself(world: World, lo
     lone.start()
     agents = [receiver(400 + number) for number in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        work = [pool.submit(persist, lone, world, agent, 80, unknown, harmed) for agent in agents]
+        work = [pool.submit(persist, lone, world, agent, 80, unknown=unknown, harmed=harmed) for agent in agents]
         wait_for(lambda: lone.health(0).get("accepted", 0) > 20, "payments are taken")
         shut(world, closed=True)
         try:
