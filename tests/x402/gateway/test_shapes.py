@@ -71,7 +71,7 @@ def _changed(document: Any, changes: list[tuple[tuple[Any, ...], str, Any]]) -> 
 @pytest.fixture(scope="session")
 def declared(lab: Lab) -> Callable[[str, str, httpx.Response], None]:
     """Check an answer against what the running service declares of its route."""
-    document = httpx.get(f"{lab.url}/openapi.json").json()
+    document = httpx.get(f"{lab.url}/openapi.json", timeout=60).json()  # made when it is first asked for
 
     def check(method: str, path: str, answer: httpx.Response) -> None:
         assert answer.status_code < 500, (answer.status_code, answer.text)
