@@ -165,7 +165,7 @@ def test_the_roots_routes_answer(host: Host) -> None:
     assert (ready.status_code, ready.json()["database"]) == (200, "ok")
     assert ready.json()["mirror"].startswith("empty")
     assert 'aicp_http_requests_total{method="GET",route="health",status="200"}' in httpx.get(f"{host.url}/metrics").text
-    assert httpx.get(f"{host.url}/openapi.json").json()["info"]["title"] == "AICP"
+    assert httpx.get(f"{host.url}/openapi.json", timeout=60).json()["info"]["title"] == "AICP"
     page = httpx.get(f"{host.url}/docs").text
     assert "submit_task" in page
     assert "<script" not in page
