@@ -24,13 +24,18 @@ _WITHOUT_APE = ("-p", "no:ape_test")
 
 
 def _pytest(name: str, folder: str, *arguments: str, pattern: str = "**/test_*.py") -> Runner:
-    report = f"--junitxml={RESULTS / name}.xml"
     return Runner(
         name=name,
-        command=(PYTHON, "-m", "pytest", "-q", *_WITHOUT_APE, folder, report, *arguments),
+        command=(PYTHON, "-m", "pytest", "-q", *_WITHOUT_APE, *_records(name), folder, *arguments),
         needs=(f"{folder}/{pattern}",),
         counts=junit_counts,
+        remembers=True,
     )
+
+
+def _records(name: str) -> tuple[str, ...]:
+    """Return the options with which pytest writes its report and its cache where the runner looks for them."""
+    return f"--junitxml={RESULTS / name}.xml", "-o", f"cache_dir={RESULTS / name}.cache"
 
 
 _WITH_GUARDS = ("-m", "not removal and not long")
@@ -90,10 +95,11 @@ CONTRACTS = Suite(
                 *(str(BIN / "ape"), "test", "tests/contracts", "-q", "--network", "ethereum:local:foundry"),
                 *("-W", "ignore::pytest.PytestAssertRewriteWarning"),  # Ape's command imports its plugin first
                 *("-o", "timeout=900"),  # the first test compiles everything
-                f"--junitxml={RESULTS / 'contracts.xml'}",
+                *_records("contracts"),
             ),
             needs=("tests/contracts/**/test_*.py",),
             counts=junit_counts,
+            remembers=True,
         ),
     ),
 )

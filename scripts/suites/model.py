@@ -41,11 +41,18 @@ class Runner:
     """Show the output only when it fails: a linter that is content has nothing to say."""
     counts: Callable[[Path, str], Counts] | None = None
     """Reads the tests' outcomes from the report file and the output; None when the command runs no tests."""
+    remembers: bool = False
+    """It is pytest, told to keep in `cache` which tests failed."""
 
     @property
     def report(self) -> Path:
         """Where the runner's JUnit report is."""
         return RESULTS / f"{self.name}.xml"
+
+    @property
+    def cache(self) -> Path:
+        """The folder of pytest's cache."""
+        return RESULTS / f"{self.name}.cache"
 
     def missing(self) -> str | None:
         """Return the first thing this runner needs that does not exist yet."""
