@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aicp.abi.typed_data import Bid
 from backend.api.types import AddressText, BytesText, HashText, Model, SignatureText, UnitsText, UnixTime, UtcTime
 
 
@@ -19,6 +20,18 @@ class BidIn(Model):
     valid_until: UnixTime
     salt: HashText
     signature: SignatureText
+
+    def message(self, task_hash: bytes, agent: bytes) -> Bid:
+        """Return what the agent has signed."""
+        return Bid(
+            task_hash=task_hash,
+            agent=agent,
+            amount=self.amount_units,
+            eta_seconds=self.eta_seconds,
+            escrow_only=self.escrow_only,
+            valid_until=self.valid_until,
+            salt=self.salt,
+        )
 
 
 class CommitIn(Model):

@@ -11,10 +11,10 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from aicp.abi.typed_data import Bid as BidMessage
 from aicp.abi.typed_data import BidCommit as CommitMessage
 from aicp.abi.typed_data import BidReceipt
 from aicp.rules.primitives import hex0x
+from backend.agents.suspensions import require_free
 from backend.auctions import repo, view
 from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_running
 from backend.auctions.models import Bid, BidCommit
@@ -33,12 +33,14 @@ from backend.tasks.models import Task
 def commit(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, posted: CommitIn) -> CommitOut:
     """Take a sealed bid of the signed-in agent and return it with the operator's receipt.
 
-    Raises NotFound, InvalidSignature, BidReplayed, AuctionClosed, Forbidden, SignatureExpired, BidRefused.
+    Raises NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, Forbidden, SignatureExpired,
+    BidRefused.
     """
     task = tasks.get_for_update(session, task_id)
     message = CommitMessage(task_hash=task.task_hash, commitment=posted.commitment, valid_until=posted.valid_until)
     bid_hash = message.digest(ctx.domains.marketplace)
     require_account(bid_hash, posted.signature, agent)
+    require_free(session, agent)
     if session.execute(repo.commit_by_hash(bid_hash)).scalar_one_or_none() is not None:
         raise BidReplayed(bid_hash=hex0x(bid_hash), what_to_do="Commit to a bid with another salt.")
     if task.reveal_ends_at is None:
@@ -96,15 +98,7 @@ def reveal(
     row = session.execute(repo.commit_by_hash(bid_hash)).scalar_one_or_none()
     if row is None or row.task_id != task.id or row.agent != agent:
         raise NotFound("There is no such sealed bid of yours.")
-    message = BidMessage(
-        task_hash=task.task_hash,
-        agent=agent,
-        amount=posted.amount_units,
-        eta_seconds=posted.eta_seconds,
-        escrow_only=posted.escrow_only,
-        valid_until=posted.valid_until,
-        salt=posted.salt,
-    )
+    message = posted.message(task.task_hash, agent)
     digest = message.digest(ctx.domains.marketplace)
     require_account(digest, posted.signature, agent)
     if digest != row.commitment:

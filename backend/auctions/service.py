@@ -12,7 +12,6 @@ import uuid
 
 from sqlalchemy.orm import Session
 
-from aicp.abi.typed_data import Bid as BidMessage
 from aicp.abi.typed_data import BidReceipt, BidWithdrawal
 from aicp.rules.auctions import Extension
 from aicp.rules.primitives import hex0x
@@ -54,15 +53,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
     BidRefused.
     """
     task = tasks.get_for_update(session, task_id)
-    message = BidMessage(
-        task_hash=task.task_hash,
-        agent=agent,
-        amount=posted.amount_units,
-        eta_seconds=posted.eta_seconds,
-        escrow_only=posted.escrow_only,
-        valid_until=posted.valid_until,
-        salt=posted.salt,
-    )
+    message = posted.message(task.task_hash, agent)
     bid_hash = message.digest(ctx.domains.marketplace)
     require_account(bid_hash, posted.signature, agent)
     require_free(session, agent)

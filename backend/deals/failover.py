@@ -2,8 +2,9 @@
 
 Invariants, kept under the task's lock:
 - a deal ends here only when nothing of it can be paid any more: its order, if it had one, is void in this very commit;
-  each of its escrows was never funded, or is closed in a final block with nothing released; and no payment that the
-  buyer has signed for the task may still be carried out (`money_is_back`);
+  each of its escrows is closed in a final block with nothing released, or is not there and no block can put there what
+  an agent has accepted; and no payment that the buyer has signed for the task may still be carried out
+  (`money_is_back`). A mirror that stands still proves nothing, and ends nothing;
 - whatever the buyer has signed names one deal: an order its bid, a payment its escrow. The next deal asks him anew, so
   no signature of his pays two agents, and none pays an agent he was not asked about;
 - a result that was handed in is judged; it never fails over;
@@ -22,7 +23,7 @@ from backend.breakers import service as breakers
 from backend.context import Context
 from backend.db.times import moment, unix
 from backend.deals import authorizations, repo, terms
-from backend.deals.models import Deal
+from backend.deals.models import Deal, EscrowTerms
 from backend.deals.service import UNPAID, back_to_bids, leave
 from backend.domain.task_states import TaskState
 from backend.scheduler import bell
@@ -33,8 +34,6 @@ from indexer import views
 PAYMENT_SECONDS: Final = 900
 """How long a buyer who leaves the choice to the scheduler keeps an agent waiting for his payment: nobody asked him for
 a deposit, and an agent that waits for one has no room for another's task."""
-PAYABLE_MARGIN_SECONDS: Final = 60
-"""So long after the last second in which an escrow can be funded, by our clock, no block lets it be any more."""
 SILENT_SECONDS: Final = 300
 """An agent that was not heard of for so long is not waited for while its deal waits unpaid."""
 HEARD_WITHIN_SECONDS: Final = 60
@@ -47,14 +46,27 @@ def money_is_back(session: Session, deal: Deal) -> bool:
         return False
     if authorizations.settle(session, deal.task_id) is not None:
         return False
-    return all(_is_over(session, row.escrow_id) for row in session.execute(repo.all_terms(deal.id)).scalars())
+    return all(_is_over(session, row) for row in session.execute(repo.all_terms(deal.id)).scalars())
 
 
-def _is_over(session: Session, escrow_id: bytes) -> bool:
-    if views.escrow(session, escrow_id, Finality.SEEN) is None:
+def _is_over(session: Session, row: EscrowTerms) -> bool:
+    """Return whether an escrow is closed for good and paid nobody, or can never be one that its agent is paid from.
+
+    Whoever funds terms the agent has not accepted takes his money back when he likes. Accepted ones may have been
+    funded from the buyer's own wallet in a block the mirror has not read: only a final block from `accept_by` on, the
+    second from which the contract refuses to fund them, shows that they were not.
+    """
+    final = views.escrow(session, row.escrow_id, Finality.FINAL)
+    if final is not None:
+        return final.status is views.EscrowStatus.CLOSED and final.released_units == 0
+    if views.escrow(session, row.escrow_id, Finality.SEEN) is not None:
+        return False
+    if row.acceptance_signature is None:
         return True
-    final = views.escrow(session, escrow_id, Finality.FINAL)
-    return final is not None and final.status is views.EscrowStatus.CLOSED and final.released_units == 0
+    try:
+        return views.sync_status(session).finalized_time >= row.accept_by
+    except views.MirrorEmptyError:
+        return False
 
 
 def fail_over(  # as all moves of a deal
@@ -75,6 +87,17 @@ def fail_over(  # as all moves of a deal
         breakers.failed(session, deal.agent, ctx.now() * 1_000, reason)
     session.execute(bell.ring())
     return True
+
+
+def fail_over_now(
+    session: Session, ctx: Context, deal: Deal, task: Task, *, reason: str, evidence: dict[str, Any], blamed: bool
+) -> None:
+    """Do the same for a deal whose order the caller has voided in this transaction, so that nothing is owed any more.
+
+    Raises RuntimeError, which takes the voiding back too, if something is.
+    """
+    if not fail_over(session, ctx, deal, task, reason=reason, evidence=evidence, blamed=blamed):
+        raise RuntimeError(f"deal {deal.id} cannot fail over: something of it may still be paid")
 
 
 def handed_in(session: Session, ctx: Context, deal: Deal, task: Task) -> None:
@@ -112,6 +135,4 @@ def is_not_paid_for(session: Session, ctx: Context, deal: Deal, task: Task) -> b
     """Return whether the buyer of a task of the scheduler's has let the time to pay pass, and can pay no more."""
     if not tasks.options(task).instant or ctx.now() < unix(deal.created_at) + PAYMENT_SECONDS:
         return False
-    made = session.execute(repo.all_terms(deal.id)).scalars()
-    payable_until = max((row.accept_by + PAYABLE_MARGIN_SECONDS for row in made), default=0)
-    return ctx.now() >= payable_until and money_is_back(session, deal)
+    return money_is_back(session, deal)

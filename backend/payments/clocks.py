@@ -57,7 +57,8 @@ def run_out(session: Session, ctx: Context, due_order: Due) -> bool:
         void(session, order)
         reason, missed = "not delivered in time", {"deliver_by": order.deliver_by}
         if tasks.options(task).instant:
-            return failover.fail_over(session, ctx, deal, task, reason=reason, evidence=missed, blamed=True)
+            failover.fail_over_now(session, ctx, deal, task, reason=reason, evidence=missed, blamed=True)
+            return True
         tasks.move(session, ctx, task, TaskState.EXPIRED, reason=reason, evidence=missed, deal_id=deal.id)
         end(session, deal, reason)
         return True

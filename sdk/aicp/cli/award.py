@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import uuid
 from pathlib import Path
 
 import click
 from rich.table import Table
 
+from aicp.cli.files import read_object
 from aicp.cli.lookup import when
 from aicp.cli.options import console, reading, service_options
 from aicp.client import Market
@@ -61,7 +61,7 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
     elif found.decided_by == "buyer" and record is None:
         click.echo(f"  winner        {price}, as the buyer chose")
     else:
-        published = _read(record) if record else await market.award_record(task_id)
+        published = read_object(record, "is no record of an award") if record else await market.award_record(task_id)
         decided = check_record(task, bids, found, chain, published, commits=commits, earlier=awards[:-1])
         _same("the rule, applied to the signed inputs, gives this winner")
         await _scores(market, decided, rpc)
@@ -101,16 +101,6 @@ async def _scores(market: Market, decided: DecidedByRule, rpc: str | None) -> No
     _same(f"the scores are those of epoch {epoch}" + ("" if root is None else ", whose root the chain has"))
     if any(offer.specialty != FLOOR for offer in decided.offers):
         _believed("scores in the task's specialty, which are not anchored")
-
-
-def _read(path: Path) -> dict[str, object]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ClientError(f"{path} is no JSON.") from error
-    if not isinstance(content, dict):
-        raise ClientError(f"{path} is no record of an award.")
-    return content
 
 
 def _show(decided: DecidedByRule) -> None:

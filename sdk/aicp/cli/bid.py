@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import click
 
+from aicp.cli.files import read_object
 from aicp.cli.lookup import print_rows, when
 from aicp.cli.options import USDC, signing, wallet_options
 from aicp.client import AgentActions, Market
@@ -103,7 +104,7 @@ async def reveal(market: Market, *, task_id: uuid.UUID, kept: Path | None) -> No
     """Show your sealed bid on TASK, between the auction's end and the end of showing."""
     task, own = await market.task(task_id), AgentActions(market)
     if kept is not None:
-        await own.keep_sealed(task, _read(kept))
+        await own.keep_sealed(task, read_object(kept, "holds no sealed bid"))
     commit = await _own_commit(market, task_id)
     shown = await own.reveal_bid(task, commit.bid_hash)
     click.echo(f"Shown: {format_usdc(shown.amount_units)} USDC, ready in {shown.eta_seconds} s.")
@@ -144,13 +145,3 @@ def _write(path: Path, document: dict[str, Any]) -> None:
     with os.fdopen(number, "w", encoding="utf-8") as file:
         os.fchmod(number, 0o600)
         file.write(json.dumps(document, indent=1) + "\n")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ClientError(f"{path} is no JSON.") from error
-    if not isinstance(content, dict):
-        raise ClientError(f"{path} holds no sealed bid.")
-    return content

@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from aicp.cli.files import read_object
 from aicp.cli.lookup import print_rows, when
 from aicp.cli.options import USDC, own_rpc_option, reading, service_options
 from aicp.client import Market
 from aicp.client.chain import Chain
-from aicp.client.errors import ClientError, Mismatch
+from aicp.client.errors import Mismatch
 from aicp.client.records import outcomes_at
 from aicp.client.verify_quote import SignedQuote, verify_quote
 from aicp.rules.pricing import Tier
@@ -57,7 +58,7 @@ async def verify(market: Market, *, file: Path, own_rpc: str | None) -> None:
     Exit code 4 when something differs. With --deployment the operator's keys are the published ones.
     """
     chain = await market.chain()
-    found = SignedQuote.found_in(_read(file))
+    found = SignedQuote.found_in(read_object(file, "is no quote"))
     tier, multiplier = verify_quote(found, chain, now=chain.now())
     click.echo(f"  same          signed by the operator {checksum(found.operator)}")
     click.echo(f"  same          formula {found.formula} gives {format_usdc(found.price_units)} USDC from its inputs")
@@ -80,16 +81,6 @@ async def _check_record(rpc: str, chain: Chain, found: SignedQuote) -> None:
 
 def _keep(path: Path, signed: dict[str, Any]) -> None:
     path.write_text(json.dumps(signed, indent=1) + "\n", encoding="utf-8")
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ClientError(f"{path} is no JSON.") from error
-    if not isinstance(content, dict):
-        raise ClientError(f"{path} is no quote.")
-    return content
 
 
 def _say(found: SignedQuote, tier: Tier, multiplier: int) -> None:

@@ -188,6 +188,11 @@ def test_a_suspended_agent_neither_bids_nor_is_given_work_until_it_may_return(ho
     assert code_of(refused) == (403, "agent_suspended")
     assert body["reason"] in refused.json()["detail"]
     assert host.client().get(f"/tasks/{task['id']}/bids").json() == []
+    sealed = buyer.post_task(capability="manners", reveal_seconds=600)
+    hidden = agent.commit_body(sealed, agent.bid_body(sealed, valid_until=host.clock() + 7200))
+    refused = agent.http.post(f"/tasks/{sealed['id']}/commits", json=hidden)
+    assert code_of(refused) == (403, "agent_suspended")
+    buyer.http.post(f"/tasks/{sealed['id']}/cancel")
     assert agent.http.post("/agents/heartbeat").json()["available"] is False
     assert slugs(host, available=True, capability="manners") == []
     assert host.client().get("/agents/available", params={"capability": "manners"}).json() == []

@@ -14,14 +14,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from aicp.abi import escrow as escrow_abi
+from aicp.abi import usdc as usdc_abi
 from aicp.abi.typed_data import MicroReturn, Refund, TaskOrder
 from aicp.rules.primitives import Finality, checksum
 from aicp.rules.profiles import Profile
 from backend.agents import service as agents
 from backend.auctions import orders as task_orders
 from backend.auctions.schemas import TaskOrderIn
-from backend.deals import escrow_steps
+from backend.deals import escrow_steps, terms
 from backend.deals import repo as deals_repo
+from backend.deals.failover import SILENT_SECONDS
 from backend.deals.models import Deal
 from backend.deals.schemas import RefundIn, ReturnIn
 from backend.deals.service import call_off
@@ -225,6 +228,42 @@ def test_an_agent_dies_in_work_paid_by_escrow_and_the_next_one_is_paid(world: Wo
     world.until(lambda: state(world, task) == "completed", "completed")
     back = world.ledger_of(world.buyer.address)
     assert start - world.usdc_of(world.buyer.address) - back == 11 * USDC, "one agent was paid, once"
+
+
+def accepted_and_silent(world: World, capability: str) -> tuple[Task, Deal]:
+    """Bring a task to where its agent has accepted, its buyer has not paid, and it alone is not heard of any more."""
+    for person in (world.agent, world.rival):
+        register(world, person, capability)
+    task = instant(world, capability, 12 * USDC)
+    first = asked(world, task)
+    deal = taken(world, task, first, 12 * USDC)
+    world.accept(deal, first)
+    world.clock.added += SILENT_SECONDS + 5
+    beat(world, other(world, first))
+    return task, deal
+
+
+def test_a_payment_the_mirror_has_not_read_is_never_overtaken(world: World) -> None:
+    task, deal = accepted_and_silent(world, "sounding")
+    agreed = terms.from_json(world.terms_row(deal).terms)
+    escrow = world.ctx.deployment.escrow
+    world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_approve(escrow, 12 * USDC))
+    world.send(world.buyer.address, escrow, escrow_abi.encode_fund(agreed))
+    assert sweeps.keep(world.machine) == 0
+    assert state(world, task) == "awaiting_payment", "his own wallet may have paid this agent a moment ago"
+    world.until(lambda: state(world, task) == "assigned", "the mirror reads it")
+
+
+def test_an_accepted_deal_fails_over_once_no_block_can_pay_it(world: World) -> None:
+    task, deal = accepted_and_silent(world, "dredging")
+    payable_until = world.terms_row(deal).accept_by
+    world.clock.added += payable_until - world.clock() + 300
+    beat(world, other(world, world.agent if deal.agent == world.agent.address else world.rival))
+    sweeps.keep(world.machine)
+    assert state(world, task) == "awaiting_payment", "our clock says so, no block does"
+    world.later(1)
+    sweeps.keep(world.machine)
+    assert state(world, task) in {"open", "expired"}
 
 
 def test_a_part_released_ends_the_task_with_its_agent(world: World) -> None:

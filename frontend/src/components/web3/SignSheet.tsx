@@ -1,9 +1,10 @@
-import { Check, TriangleAlert } from 'lucide-react'
+import { TriangleAlert } from 'lucide-react'
 import { useState } from 'react'
 import { useSignTypedData } from 'wagmi'
 import { serverNow } from '@/chain/clock'
 import { type Pending, SheetClosed, type SheetRequest, type SheetRow, useSheet } from '@/chain/signing'
 import { Button } from '../ui/Button'
+import { Checks } from '../ui/Checks'
 import { CopyButton } from '../ui/CopyButton'
 import { cn } from '../ui/cn'
 import { Dialog } from '../ui/Dialog'
@@ -69,16 +70,7 @@ function SheetBody({ sheet, onSign, onClose }: { sheet: SheetRequest; onSign: ()
           </div>
         ))}
       </dl>
-      {sheet.checks.length > 0 && (
-        <ul className="grid gap-1 text-xs text-ok">
-          {sheet.checks.map((check) => (
-            <li key={check} className="flex items-start gap-1.5">
-              <Check aria-hidden className="mt-0.5 size-3.5 shrink-0" />
-              {check}
-            </li>
-          ))}
-        </ul>
-      )}
+      {sheet.checks.length > 0 && <Checks sentences={sheet.checks} small />}
       {sheet.problems.length > 0 && (
         <div role="alert" className="rounded-control border border-bad/40 bg-bad-soft p-3 text-sm">
           <p className="flex items-center gap-1.5 font-medium text-bad">

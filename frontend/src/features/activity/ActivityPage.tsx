@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query'
-import { ArrowLeftRight, ListChecks, LockKeyhole } from 'lucide-react'
+import { ArrowLeftRight, ListChecks } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Link, useSearchParams } from 'react-router'
 import { type Address as Account, isAddressEqual } from 'viem'
@@ -7,12 +7,10 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import { useSession } from '@/api/session'
 import type { DealRole, DealSummary, IntentOut } from '@/api/types'
 import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
 import { sentenceOf } from '@/chain/errors'
-import { useReader } from '@/chain/useAccess'
 import { AuctionTable } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
@@ -21,8 +19,8 @@ import { cn } from '@/components/ui/cn'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { RelativeTime } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
-import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { SignedIn } from '@/components/web3/SignedIn'
 import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { TxLink } from '@/components/web3/TxLink'
 import { BalanceCard } from './BalanceCard'
@@ -257,9 +255,6 @@ function Views({ reader }: { reader: Account }) {
 
 /** Everything of the reader: balances, tasks, deals, relayed transactions and where they stand. */
 export function ActivityPage() {
-  const reader = useReader()
-  const session = useSession()
-  const { loading, failure } = useOutcome(session)
   return (
     <Page
       title="Activity"
@@ -273,23 +268,14 @@ export function ActivityPage() {
         </>
       }
     >
-      {loading && <SkeletonRows label="Loading" />}
-      {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
-      {!loading && failure === null && !reader && (
-        <Card>
-          <Empty icon={LockKeyhole} title="Sign in to see what is yours.">
-            <div className="mt-2">
-              <ConnectionButton label="Signed in" onAct={() => undefined} />
-            </div>
-          </Empty>
-        </Card>
-      )}
-      {reader && (
-        <>
-          <BalanceCard account={reader} />
-          <Views reader={reader} />
-        </>
-      )}
+      <SignedIn title="Sign in to see what is yours.">
+        {(reader) => (
+          <>
+            <BalanceCard account={reader} />
+            <Views reader={reader} />
+          </>
+        )}
+      </SignedIn>
     </Page>
   )
 }

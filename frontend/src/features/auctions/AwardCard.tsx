@@ -1,5 +1,4 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Check } from 'lucide-react'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { useOutcome } from '@/api/outcome'
@@ -11,6 +10,7 @@ import { scoreText } from '@/components/market/score'
 import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
+import { Checks } from '@/components/ui/Checks'
 import { ActionError, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { formatDuration } from '@/components/ui/Time'
 import { Address, shortAddress } from '@/components/web3/Address'
@@ -140,16 +140,7 @@ function Recompute({ task }: { task: TaskOut }) {
         </Button>
       </div>
       <div aria-live="polite">
-        {again.data && (
-          <ul className="grid gap-1 text-sm text-ok">
-            {again.data.map((sentence) => (
-              <li key={sentence} className="flex items-start gap-1.5">
-                <Check aria-hidden className="mt-1 size-3.5 shrink-0" />
-                {sentence}
-              </li>
-            ))}
-          </ul>
-        )}
+        {again.data && <Checks sentences={again.data} />}
         {differs !== null && (
           <div role="alert" className="rounded-control border border-bad/40 bg-bad-soft px-3 py-2">
             <p className="font-medium text-bad">The award does not follow from what was signed.</p>

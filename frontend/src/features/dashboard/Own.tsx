@@ -1,11 +1,8 @@
 import { LayoutDashboard } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { Address } from 'viem'
-import { useOutcome } from '@/api/outcome'
-import { useSession } from '@/api/session'
-import { Card } from '@/components/ui/Card'
-import { Empty, ErrorState, Skeleton } from '@/components/ui/States'
-import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { Skeleton } from '@/components/ui/States'
+import { SignedIn } from '@/components/web3/SignedIn'
 
 /** As high as the figures and the first card of a dashboard, so that nothing moves when they come. */
 export function DashboardSkeleton() {
@@ -22,21 +19,17 @@ export function DashboardSkeleton() {
   )
 }
 
-/** What is shown to the account that is signed in; others are asked to sign in. */
+/** A dashboard, shown to its owner alone. */
 export function Own({ children }: { children: (account: Address) => ReactNode }) {
-  const session = useSession()
-  const { loading, failure } = useOutcome(session)
-  if (loading) return <DashboardSkeleton />
-  if (failure !== null) return <ErrorState error={failure} onRetry={() => void session.refetch()} />
-  if (session.data) return children(session.data.address as Address)
   return (
-    <Card>
-      <Empty icon={LayoutDashboard} title="A dashboard is its owner's.">
-        <div className="grid gap-3">
-          <p>Sign in with your wallet to see your money, your tasks and what waits for you.</p>
-          <ConnectionButton label="Show it" onAct={() => void session.refetch()} />
-        </div>
-      </Empty>
-    </Card>
+    <SignedIn
+      icon={LayoutDashboard}
+      title="A dashboard is its owner's."
+      about="Sign in with your wallet to see your money, your tasks and what waits for you."
+      label="Show it"
+      loading={<DashboardSkeleton />}
+    >
+      {children}
+    </SignedIn>
   )
 }

@@ -1,13 +1,11 @@
-import { LockKeyhole, Scale } from 'lucide-react'
+import { Scale } from 'lucide-react'
 import { type Address, isAddressEqual, zeroAddress } from 'viem'
 import { useOutcome } from '@/api/outcome'
-import { useSession } from '@/api/session'
 import { Page } from '@/app/Page'
 import { useNetwork } from '@/chain/network'
-import { useReader } from '@/chain/useAccess'
 import { Card } from '@/components/ui/Card'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
-import { ConnectionButton } from '@/components/web3/ConnectionButton'
+import { SignedIn } from '@/components/web3/SignedIn'
 import { dutyOf, useSeats } from './lib/court'
 import { SeatCard } from './SeatCard'
 import { StakeCard } from './StakeCard'
@@ -33,9 +31,6 @@ function Seats({ juror }: { juror: Address }) {
 /** The place of a juror: stake, the disputes he was drawn for, votes in two steps. */
 export function JurorPage() {
   const { contracts } = useNetwork()
-  const session = useSession()
-  const reader = useReader()
-  const { loading, failure } = useOutcome(session)
   if (isAddressEqual(contracts.arbiter as Address, zeroAddress))
     return (
       <Page title="Judge disputes">
@@ -48,25 +43,16 @@ export function JurorPage() {
     )
   return (
     <Page title="Judge disputes" intro="Stake, be drawn, read what both sides say, vote in two steps.">
-      {loading && <SkeletonRows label="Loading" />}
-      {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
-      {!loading && failure === null && !reader && (
-        <Card>
-          <Empty icon={LockKeyhole} title="Sign in to see your stake and your seats.">
-            <div className="mt-2">
-              <ConnectionButton label="Signed in" onAct={() => undefined} />
+      <SignedIn title="Sign in to see your stake and your seats.">
+        {(reader) => (
+          <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
+            <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
+              <Seats juror={reader} />
             </div>
-          </Empty>
-        </Card>
-      )}
-      {reader && (
-        <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
-          <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
-            <Seats juror={reader} />
+            <StakeCard juror={reader} />
           </div>
-          <StakeCard juror={reader} />
-        </div>
-      )}
+        )}
+      </SignedIn>
     </Page>
   )
 }

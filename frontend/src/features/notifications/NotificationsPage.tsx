@@ -1,23 +1,21 @@
 import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
-import { BellOff, Check, LockKeyhole } from 'lucide-react'
+import { BellOff, Check } from 'lucide-react'
 import { Link, useSearchParams } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import { useSession } from '@/api/session'
 import type { NotificationOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { serverNowMs } from '@/chain/clock'
-import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { cn } from '@/components/ui/cn'
 import { ActionError, Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { RelativeTime } from '@/components/ui/Time'
-import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { SignedIn } from '@/components/web3/SignedIn'
 import { byDay, placeOf, subjectOf, toneOf } from './lib/kinds'
 import { MailCard } from './MailCard'
 import { WebhooksCard } from './WebhooksCard'
@@ -160,31 +158,19 @@ function Inbox() {
 
 /** What the reader was told, by day, and where else it is sent. */
 export function NotificationsPage() {
-  const reader = useReader()
-  const session = useSession()
-  const { loading, failure } = useOutcome(session)
   return (
     <Page title="Notifications" intro="What happened to your tasks, bids and deals.">
-      {loading && <SkeletonRows label="Loading" />}
-      {failure !== null && <ErrorState error={failure} onRetry={() => void session.refetch()} />}
-      {!loading && failure === null && !reader && (
-        <Card>
-          <Empty icon={LockKeyhole} title="Sign in to see what is yours.">
-            <div className="mt-2">
-              <ConnectionButton label="Signed in" onAct={() => undefined} />
+      <SignedIn title="Sign in to see what is yours.">
+        {() => (
+          <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
+            <Inbox />
+            <div className="grid min-w-0 grid-cols-1 gap-4">
+              <WebhooksCard />
+              <MailCard />
             </div>
-          </Empty>
-        </Card>
-      )}
-      {reader && (
-        <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-[minmax(0,1fr)_24rem]">
-          <Inbox />
-          <div className="grid min-w-0 grid-cols-1 gap-4">
-            <WebhooksCard />
-            <MailCard />
           </div>
-        </div>
-      )}
+        )}
+      </SignedIn>
     </Page>
   )
 }

@@ -1,5 +1,5 @@
 import { useMutation, useQuery } from '@tanstack/react-query'
-import { Check, TriangleAlert } from 'lucide-react'
+import { TriangleAlert } from 'lucide-react'
 import { type FormEvent, useId, useState } from 'react'
 import type { Address } from 'viem'
 import { type Config, useConfig } from 'wagmi'
@@ -15,6 +15,7 @@ import { PriceBreakdown } from '@/components/market/PriceBreakdown'
 import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
+import { Checks } from '@/components/ui/Checks'
 import { Facts } from '@/components/ui/Facts'
 import { TextField } from '@/components/ui/Field'
 import { ActionError, Notice } from '@/components/ui/States'
@@ -68,14 +69,7 @@ function useQuote() {
 function Verdict({ verdict, asked }: { verdict: QuoteVerdict; asked: boolean }) {
   return (
     <>
-      <ul className="grid gap-1 text-sm text-ok">
-        {verdict.checks.map((check) => (
-          <li key={check} className="flex items-start gap-1.5">
-            <Check aria-hidden className="mt-1 size-3.5 shrink-0" />
-            {check}
-          </li>
-        ))}
-      </ul>
+      <Checks sentences={verdict.checks} />
       {verdict.problems.length > 0 && (
         <div role="alert" className="rounded-control border border-bad/40 bg-bad-soft px-3 py-2">
           <p className="flex items-center gap-1.5 font-medium text-bad">
