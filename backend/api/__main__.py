@@ -10,6 +10,7 @@ from backend.api.app import create_app
 from backend.api.logs import configure
 from backend.context import load_context
 from backend.db.engine import Database, make_async_engine
+from backend.outbox.frames import SERVED
 from backend.settings import settings
 
 GRACE_SECONDS = 10
@@ -30,8 +31,7 @@ def main() -> None:
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        ws_max_size=65_536,
-        ws_per_message_deflate=False,  # messages are short, and each connection would compress each of them anew
+        **SERVED,
     )
 
 

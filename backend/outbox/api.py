@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from typing import Annotated, Any, Final
@@ -15,6 +16,7 @@ from backend.auth.service import Caller
 from backend.db.times import unix
 from backend.errors import Problem, Unavailable
 from backend.outbox import service
+from backend.outbox.frames import text_frame, writer_of
 from backend.outbox.hub import Subscriber
 
 router = APIRouter()
@@ -60,7 +62,7 @@ async def events(
 
 async def _subscribed(socket: WebSocket, state: AppState, caller: Caller | None, since: int | None) -> None:
     await socket.accept()
-    subscriber = state.hub.subscribe(None if caller is None else caller.address)
+    subscriber = state.hub.subscribe(None if caller is None else caller.address, writer_of(socket))
     state.metrics.sockets += 1
     try:
         await _serve(socket, state, subscriber, caller, since)
@@ -102,26 +104,35 @@ async def _send(
         await socket.send_json({"type": "hello", "seq": newest, "gap": gap})
         for old in backlog:
             await socket.send_json(old)
-        while not subscriber.dropped:
-            if caller is not None and state.ctx.now() >= unix(caller.expires_at):
-                await socket.close(POLICY_VIOLATION, "session_over")
-                return
-            text = await subscriber.next(HEARTBEAT_SECONDS)
-            if caller is not None and (text is None or time.monotonic() - checked >= SESSION_CHECK_SECONDS):
-                checked = time.monotonic()
+        subscriber.go_live()
+        while not await subscriber.dropped_within(_pause(state, caller)):
+            now = time.monotonic()
+            if caller is not None and (_is_over(state, caller) or now - checked >= SESSION_CHECK_SECONDS):
+                checked = now
                 if not await _still_live(state, caller):
+                    state.hub.unsubscribe(subscriber)  # to close may take as long as the other side likes
                     await socket.close(POLICY_VIOLATION, "session_over")
                     return
-            if text is not None:
-                await socket.send_text(text)
-            elif not subscriber.dropped:
-                await socket.send_json({"type": "heartbeat", "seq": state.hub.last_seq})
+            if now - subscriber.last >= HEARTBEAT_SECONDS:
+                subscriber.offer(text_frame(json.dumps({"type": "heartbeat", "seq": state.hub.last_seq})), now)
         state.metrics.sockets_dropped += 1
         await socket.close(TRY_AGAIN, "too_slow")
     except Unavailable:
         await socket.close(TRY_AGAIN, "unavailable")
     except (WebSocketDisconnect, RuntimeError):
         return
+
+
+def _is_over(state: AppState, caller: Caller) -> bool:
+    return state.ctx.now() >= unix(caller.expires_at)
+
+
+def _pause(state: AppState, caller: Caller | None) -> float:
+    """Return how long nothing needs to be looked after."""
+    if caller is None:
+        return HEARTBEAT_SECONDS
+    left = unix(caller.expires_at) - state.ctx.now()
+    return max(0.0, min(HEARTBEAT_SECONDS, SESSION_CHECK_SECONDS, left))
 
 
 async def _still_live(state: AppState, caller: Caller) -> bool:
@@ -141,6 +152,8 @@ async def _backlog(
         gap = len(events) > MAX_BACKLOG or oldest is None or since < oldest - 1
         if len(events) > MAX_BACKLOG:
             return True, []
-        return gap, [service.message_of(event) for event in events if service.may_see(event, subscriber.address)]
+        return gap, [
+            service.message_of(event) for event in events if service.is_for(event.audience, subscriber.address)
+        ]
 
     return await state.db.read(read)

@@ -21,46 +21,61 @@ from backend.context import Context
 from backend.db.engine import Database, plain_dsn
 from backend.errors import Unavailable
 from backend.outbox import repo, service
+from backend.outbox.frames import Write, text_frame
 from backend.outbox.models import OutboxEvent
 
 LOG = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 2.0
-QUEUE_LENGTH: Final = 256
+KEPT: Final = 256
+"""How many messages may come while a connection is still sent what was before it."""
 BATCH: Final = 500
 PRUNE_SECONDS: Final = 3600.0
 
 
 class Subscriber:
-    """One connection: whom it speaks for, and a bounded queue. `dropped` is set when it fell too far behind.
+    """One connection: whom it speaks for, and how its messages are written.
 
-    It is offered what comes after `start`.
+    It is offered what comes after `start`. Until `go_live` that is kept, because what was before must be sent first;
+    from then on each message is written as it comes. A connection that falls too far behind is dropped, not waited for.
     """
 
-    __slots__ = ("_queue", "address", "dropped", "start")
+    __slots__ = ("_kept", "_over", "_write", "address", "last", "start")
 
-    def __init__(self, address: bytes | None, start: int) -> None:
+    def __init__(self, address: bytes | None, start: int, write: Write) -> None:
         self.address = address
         self.start = start
-        self.dropped = False
-        self._queue: asyncio.Queue[str | None] = asyncio.Queue(QUEUE_LENGTH + 1)
+        self.last = time.monotonic()
+        """When it was last offered something."""
+        self._write = write
+        self._kept: list[bytes] | None = []
+        self._over = asyncio.Event()
 
-    def offer(self, text: str) -> None:
-        """Queue a message as it is sent; a connection whose queue is full is dropped rather than waited for."""
-        if self.dropped:
+    def offer(self, frame: bytes, now: float) -> None:
+        """Write a frame, or keep it until the connection is live."""
+        if self._over.is_set():
             return
-        if self._queue.qsize() >= QUEUE_LENGTH:
-            self.dropped = True
-            self._queue.put_nowait(None)
-            return
-        self._queue.put_nowait(text)
+        self.last = now
+        if self._kept is None:
+            if not self._write(frame):
+                self._over.set()
+        elif len(self._kept) < KEPT:
+            self._kept.append(frame)
+        else:
+            self._over.set()
 
-    async def next(self, timeout: float) -> str | None:  # noqa: ASYNC109  # a quiet time, not a deadline
-        """Return the next message, None after `timeout` seconds without one or when dropped."""
+    def go_live(self) -> None:
+        """Write what was kept, and from now on everything at once."""
+        kept, self._kept = self._kept or [], None
+        for frame in kept:
+            self.offer(frame, self.last)
+
+    async def dropped_within(self, seconds: float) -> bool:
+        """Wait so long for the connection to fall too far behind; return whether it did."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout):
-                return await self._queue.get()
-        return None
+            async with asyncio.timeout(seconds):
+                await self._over.wait()
+        return self._over.is_set()
 
 
 class EventHub:
@@ -86,9 +101,9 @@ class EventHub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._tasks = []
 
-    def subscribe(self, address: bytes | None) -> Subscriber:
+    def subscribe(self, address: bytes | None, write: Write) -> Subscriber:
         """Register a connection; it gets every event after the current `last_seq`."""
-        subscriber = Subscriber(address, self.last_seq)
+        subscriber = Subscriber(address, self.last_seq, write)
         self._subscribers.add(subscriber)
         return subscriber
 
@@ -123,17 +138,18 @@ class EventHub:
         while events := await self._db.read(self._newer):
             for event in events:
                 self._fan_out(event)
-                await asyncio.sleep(0)  # connections send meanwhile: what came at once fills no queue of who reads
+                await asyncio.sleep(0)  # what is written leaves meanwhile, and requests have their turn
 
     def _newer(self, session: Any) -> list[OutboxEvent]:
         return service.events_between(session, self.last_seq, 2**62, BATCH)
 
     def _fan_out(self, event: OutboxEvent) -> None:
         assert event.seq is not None
-        text = json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False)
+        frame = text_frame(json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False))
+        now, audience = time.monotonic(), event.audience
         for subscriber in self._subscribers:
-            if service.may_see(event, subscriber.address):
-                subscriber.offer(text)
+            if service.is_for(audience, subscriber.address):
+                subscriber.offer(frame, now)
         self.last_seq = event.seq
 
     async def _listen(self) -> None:

@@ -82,9 +82,9 @@ def message_of(event: OutboxEvent) -> dict[str, Any]:
     return {"seq": event.seq, "type": event.type, "at": at, **event.payload}
 
 
-def may_see(event: OutboxEvent, address: bytes | None) -> bool:
-    """Return whether an address (None: nobody signed in) belongs to the event's audience."""
-    return event.audience is None or (address is not None and address in event.audience)
+def is_for(audience: Sequence[bytes] | None, address: bytes | None) -> bool:
+    """Return whether an address (None: nobody signed in) belongs to an audience (None: everybody)."""
+    return audience is None or (address is not None and address in audience)
 
 
 def prune(session: Session, now: dt.datetime) -> None:

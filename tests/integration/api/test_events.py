@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import socket as tcp
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -24,6 +25,13 @@ def listening(host: Host, query: str = "", **options: Any) -> Iterator[ClientCon
         yield socket
 
 
+def socket_with_little_room() -> tcp.socket:
+    """Return a TCP socket that takes in little before it is read."""
+    made = tcp.socket()
+    made.setsockopt(tcp.SOL_SOCKET, tcp.SO_RCVBUF, 4096)
+    return made
+
+
 def receive(socket: ClientConnection) -> dict[str, Any]:
     """Return the next message."""
     message: dict[str, Any] = json.loads(socket.recv(timeout=15))
@@ -40,6 +48,15 @@ def until(socket: ClientConnection, event_type: str, **fields: Any) -> list[dict
         seen.append(message)
         if message["type"] == event_type and fields.items() <= message.items():
             return seen
+
+
+def all_of(socket: ClientConnection, heard: list[dict[str, Any]] | None = None, busy: Callable[[], Any] = int) -> None:
+    """Hear everything until the stream is closed, which raises ConnectionClosed; `busy` makes more of it."""
+    while True:
+        busy()
+        message = receive(socket)
+        if heard is not None:
+            heard.append(message)
 
 
 def ticket(wallet: Wallet) -> str:
@@ -137,16 +154,55 @@ def test_a_refused_request_announces_nothing(host: Host) -> None:
     assert host.count("app.outbox") == before
 
 
-def test_a_revoked_session_hears_nothing_more_however_busy_the_stream_is(
+def test_a_revoked_session_is_closed_at_its_next_check_however_busy_the_stream_is(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("backend.outbox.api.SESSION_CHECK_SECONDS", 0.0)
+    monkeypatch.setattr("backend.outbox.api.SESSION_CHECK_SECONDS", 0.2)
     buyer, spy = host.wallet(), host.wallet()
     with listening(host, f"?ticket={ticket(spy)}") as socket:
         assert receive(socket)["type"] == "hello"
         buyer.post_task(title="Before the end")
         until(socket, "task.changed", title="Before the end")
         assert spy.http.post("/auth/logout").status_code == 204
-        buyer.post_task(title="After the end")
         with pytest.raises(ConnectionClosed, match="session_over"):
-            socket.recv(timeout=5)
+            all_of(socket, busy=lambda: buyer.post_task(title="After the end"))
+
+
+def test_a_session_that_runs_out_is_closed(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.outbox.api.SESSION_CHECK_SECONDS", 0.2)
+    spy = host.wallet()
+    with listening(host, f"?ticket={ticket(spy)}") as socket:
+        assert receive(socket)["type"] == "hello"
+        host.sql("UPDATE app.session SET expires_at = now() WHERE address = :a", a=spy.address)
+        with pytest.raises(ConnectionClosed, match="session_over"):
+            all_of(socket)
+
+
+def test_a_quiet_stream_has_a_heartbeat(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.outbox.api.HEARTBEAT_SECONDS", 0.3)
+    with listening(host) as socket:
+        seq = receive(socket)["seq"]
+        assert receive(socket) == {"type": "heartbeat", "seq": seq}
+
+
+def test_who_does_not_read_is_dropped_and_others_go_on(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message waits in the system's buffers first, then in ours, and then nobody waits any more."""
+    monkeypatch.setattr("backend.outbox.frames.MOST_WAITING", 10_000)
+    task = host.wallet().post_task()
+    raw = socket_with_little_room()
+    raw.connect((host.url.rpartition("/")[2].partition(":")[0], int(host.url.rpartition(":")[2])))
+    with listening(host, sock=raw, max_queue=1) as stuck, listening(host, max_queue=None) as reader:
+        assert receive(stuck)["type"] == receive(reader)["type"] == "hello"
+        host.sql(
+            "INSERT INTO app.outbox (type, payload, audience)"
+            " SELECT o.type, o.payload || jsonb_build_object('words', repeat('x', 20000)), o.audience"
+            " FROM app.outbox o, generate_series(1, 600) WHERE o.payload->>'task_id' = :t",
+            t=task["id"],
+        )
+        seen = [receive(reader) for _ in range(600)]
+        assert [event["seq"] for event in seen] == sorted({event["seq"] for event in seen})
+        heard: list[dict[str, Any]] = []
+        with pytest.raises(ConnectionClosed, match="too_slow"):
+            all_of(stuck, heard)
+    assert 0 < len(heard) < 600
+    assert heard == seen[: len(heard)], "what came did so whole and in order"

@@ -39,6 +39,7 @@ from backend.api.app import create_app
 from backend.api.limits import RateLimits
 from backend.context import Context
 from backend.db.engine import Database, make_async_engine
+from backend.outbox.frames import SERVED
 from backend.worker import sweeps
 from tests.fixtures import moneylab
 from tests.fixtures.moneylab import Person, World
@@ -100,7 +101,9 @@ class Upstream:
 @contextmanager
 def serving(app: Any, port: int) -> Iterator[None]:
     """Serve an application on a thread of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False))
+    server = uvicorn.Server(
+        uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, access_log=False, **SERVED)
+    )
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     wait_for(lambda: server.started or not thread.is_alive(), "a server answers")
