@@ -6,7 +6,7 @@ import gc
 
 import uvicorn
 
-from backend.api.app import create_app
+from backend.api.app import create_app, resolve_routes
 from backend.api.logs import configure
 from backend.context import load_context
 from backend.db.engine import Database, make_async_engine
@@ -21,6 +21,7 @@ def main() -> None:
     configure()
     chosen = settings()
     app = create_app(load_context(chosen), Database(make_async_engine(chosen.database_url)))
+    resolve_routes(app)
     gc.collect()
     gc.freeze()  # to look at all modules and routes in every full collection holds every request up meanwhile
     uvicorn.run(

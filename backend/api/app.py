@@ -200,3 +200,10 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
     app.include_router(x402, include_in_schema=False)
     app.include_router(ui_router(settings.frontend_dist))
     return app
+
+
+def resolve_routes(app: FastAPI) -> None:
+    """Let FastAPI put its routes together now. Else the first request does, and holds up all others meanwhile."""
+    nowhere = {"type": "http", "method": "GET", "path": "/api/v1/-/-", "root_path": "", "headers": []}
+    for route in app.router.routes:
+        route.matches(nowhere)

@@ -52,6 +52,12 @@ async def _mirror(state: AppState) -> str:
     return "ok"
 
 
+async def _description(request: Request) -> dict[str, Any]:
+    """Return the API's description, made on a thread when it is first asked for: that takes a second."""
+    described: dict[str, Any] = await asyncio.to_thread(request.app.openapi)
+    return described
+
+
 def root_router() -> APIRouter:
     """Return the routes at the root."""
     router = APIRouter(include_in_schema=False)
@@ -79,11 +85,11 @@ def root_router() -> APIRouter:
     @router.get("/openapi.json")
     async def openapi(request: Request) -> Response:
         """Return the API description."""
-        return JSONResponse(request.app.openapi())
+        return JSONResponse(await _description(request))
 
     @router.get("/docs")
     async def documentation(request: Request) -> Response:
         """Return the API description as a page."""
-        return HTMLResponse(docs.render(request.app.openapi()), headers={"Content-Security-Policy": docs.POLICY})
+        return HTMLResponse(docs.render(await _description(request)), headers={"Content-Security-Policy": docs.POLICY})
 
     return router
