@@ -71,7 +71,7 @@ x402: dev-packages ## the official x402 packages of Python and TypeScript agains
 	@$(call timed,$(VENV)/python -m scripts.suites x402)
 
 integration: dev-packages ## tests on a real PostgreSQL, Redis and chain
-	@$(call timed,$(VENV)/python -m scripts.suites money services journeys)
+	@$(call timed,$(VENV)/python -m scripts.suites money worker services journeys)
 
 e2e: dev-packages ## the journeys in a real browser (needs Chromium)
 	@$(call timed,$(VENV)/python -m scripts.suites e2e)

@@ -51,7 +51,7 @@ def main(names: Sequence[str]) -> int:
         return report(ask_again(run_lane(queue_of([known[name] for name in names]))))
     waiting = queue_of(SUITES)
     with ThreadPoolExecutor(LANES) as pool:
-        lanes = [pool.submit(run_lane, waiting, live=number == 0) for number in range(LANES)]
+        lanes = [pool.submit(run_lane, waiting, live=number == 0, alone=False) for number in range(LANES)]
     order = {suite.name: place for place, suite in enumerate(SUITES)}
     outcomes = [outcome for lane in lanes for outcome in lane.result()]
     return report(ask_again(sorted(outcomes, key=lambda outcome: order[outcome.suite.name])))

@@ -23,12 +23,15 @@ _WITHOUT_APE = ("-p", "no:ape_test")
 """Ape's plugin starts a chain for every process and restores it around every test, whoever needs it."""
 
 
-def _pytest(name: str, folder: str, *arguments: str, pattern: str = "**/test_*.py") -> Runner:
+def _pytest(
+    name: str, folder: str, *arguments: str, alone: tuple[str, ...] = (), pattern: str = "**/test_*.py"
+) -> Runner:
     return Runner(
         name=name,
         command=(PYTHON, "-m", "pytest", "-q", *_WITHOUT_APE, *_records(name), folder, *arguments),
         needs=(f"{folder}/{pattern}",),
         counts=junit_counts,
+        alone=alone,
         remembers=True,
     )
 
@@ -38,6 +41,7 @@ def _records(name: str) -> tuple[str, ...]:
     return f"--junitxml={RESULTS / name}.xml", "-o", f"cache_dir={RESULTS / name}.cache"
 
 
+_TWO_AT_ONCE = ("-n", "2")
 _WITH_GUARDS = ("-m", "not removal and not long")
 """Guards are taken away, and the longest stories told, by `make guards` alone."""
 CHECK = Suite(
@@ -72,7 +76,7 @@ UNIT = Suite(
     "unit",
     600,
     (
-        _pytest("unit", "tests/unit", "-n", "2", *_WITH_GUARDS),
+        _pytest("unit", "tests/unit", *_WITH_GUARDS, alone=_TWO_AT_ONCE),
         Runner(
             name="vitest",
             command=(
@@ -121,6 +125,7 @@ FORGE = Suite(
 
 X402 = Suite("x402", 480, (_pytest("x402", "tests/x402"),))
 MONEY = Suite("money", 900, (_pytest("money", "tests/integration/money", *_WITH_GUARDS),))
+WORKER = Suite("worker", 360, (_pytest("worker", "tests/integration/worker"),))
 SERVICES = Suite(
     "services",
     840,
@@ -139,8 +144,8 @@ SIM = Suite(
     "sim",
     360,
     (
-        _pytest("sim", "tests/sim", "-n", "2", "--ignore=tests/sim/money", *_WITH_GUARDS),
-        _pytest("money-sim", "tests/sim/money", "-n", "2", *_WITH_GUARDS),
+        _pytest("sim", "tests/sim", "--ignore=tests/sim/money", *_WITH_GUARDS, alone=_TWO_AT_ONCE),
+        _pytest("money-sim", "tests/sim/money", *_WITH_GUARDS, alone=_TWO_AT_ONCE),
     ),
 )
 E2E = Suite("e2e", 360, (_pytest("e2e", "tests/e2e"),))
@@ -148,5 +153,5 @@ E2E = Suite("e2e", 360, (_pytest("e2e", "tests/e2e"),))
 LANES = 4
 """How many suites run side by side: twice as many as there are cores, since those of the services often wait."""
 
-SUITES = (MONEY, SERVICES, CONTRACTS, CHECK, UNIT, X402, JOURNEYS, E2E, SIM, FORGE)
+SUITES = (MONEY, SERVICES, CONTRACTS, CHECK, UNIT, WORKER, X402, JOURNEYS, E2E, SIM, FORGE)
 """In the order in which the lanes take them: the longest first, so that they end together, beside what fails fast."""

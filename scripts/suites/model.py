@@ -41,6 +41,8 @@ class Runner:
     """Show the output only when it fails: a linter that is content has nothing to say."""
     counts: Callable[[Path, str], Counts] | None = None
     """Reads the tests' outcomes from the report file and the output; None when the command runs no tests."""
+    alone: tuple[str, ...] = ()
+    """More of the command where no other suite runs beside it, and both cores are its own."""
     remembers: bool = False
     """It is pytest, told to keep in `cache` which tests failed."""
 

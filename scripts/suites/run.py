@@ -37,6 +37,8 @@ class Outcome:
     ran: int = 0
     live: bool = True
     """Show the output as it comes."""
+    alone: bool = True
+    """No other suite runs beside it."""
     broken: dict[str, Counts] = field(default_factory=dict)
     """The runners that failed, and what they counted."""
     mended: list[str] = field(default_factory=list)
@@ -73,7 +75,7 @@ def say(text: str) -> None:
         sys.stdout.flush()
 
 
-def run_lane(suites: queue.SimpleQueue[Suite], *, live: bool = True) -> list[Outcome]:
+def run_lane(suites: queue.SimpleQueue[Suite], *, live: bool = True, alone: bool = True) -> list[Outcome]:
     """Run suites one after the other until none waits; lanes that share a queue share the work."""
     outcomes: list[Outcome] = []
     while True:
@@ -82,7 +84,7 @@ def run_lane(suites: queue.SimpleQueue[Suite], *, live: bool = True) -> list[Out
         except queue.Empty:
             return outcomes
         say(f"== {suite.name}")
-        outcomes.append(run_suite(suite, live=live))
+        outcomes.append(run_suite(suite, live=live, alone=alone))
 
 
 def queue_of(suites: Sequence[Suite]) -> queue.SimpleQueue[Suite]:
@@ -93,9 +95,9 @@ def queue_of(suites: Sequence[Suite]) -> queue.SimpleQueue[Suite]:
     return waiting
 
 
-def run_suite(suite: Suite, *, live: bool) -> Outcome:
+def run_suite(suite: Suite, *, live: bool, alone: bool = True) -> Outcome:
     """Run every runner of a suite, whatever fails."""
-    outcome = Outcome(suite, live=live)
+    outcome = Outcome(suite, live=live, alone=alone)
     started = time.monotonic()
     for runner in suite.runners:
         missing = runner.missing()
@@ -112,7 +114,8 @@ def _run(runner: Runner, outcome: Outcome) -> None:
     runner.report.unlink(missing_ok=True)
     shutil.rmtree(runner.cache, ignore_errors=True)
     started = time.monotonic()
-    code, output, processor = execute(runner, runner.command, live=outcome.live)
+    command = (*runner.command, *runner.alone) if outcome.alone else runner.command
+    code, output, processor = execute(runner, command, live=outcome.live)
     seconds = time.monotonic() - started
     outcome.processor += processor
     if code == NOTHING_COLLECTED and runner.counts is not None:
