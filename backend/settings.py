@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     """Base units of USDC one session key may order in 24 hours, so that a stolen one costs no more than that."""
     newcomer_share_bps: int = Field(default=1_000, ge=0, le=10_000)
     """The least share of assignments, of those a newcomer would do for, that newcomers get, in basis points."""
+    buyer_places: int = Field(default=5, ge=1)
+    """So many offers and unpaid deals one buyer who leaves the choice to the scheduler has at once; one fewer for each
+    deal he left unpaid in the last 24 hours, and one at least."""
     gateway_timeout_seconds: float = 30.0
     """How long an agent may take for a paid request at the x402 gateway."""
     gateway_wait_seconds: float = 25.0

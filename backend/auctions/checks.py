@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import Bid
 from backend.agents import suspensions
-from backend.auctions.errors import BidderSuspended
+from backend.auctions.errors import AuctionFull, BidderSuspended, TooManyBids
 from backend.auctions.models import Bid as BidRow
 from backend.context import Context
 from backend.db.times import unix
@@ -19,6 +19,11 @@ from backend.tasks.models import Task
 MAX_BID_LIFE_SECONDS: Final = 30 * 86400
 LEAST_TO_ORDER_SECONDS: Final = 300
 """So long a bid that wins at once must still be valid: a buyer who is not there has to come and order."""
+
+
+MOST_BIDS_OF_AGENT: Final = 20
+MOST_BIDS: Final = 2_000
+"""Bids on a task, or sealed ones, of whatever fate: each is in the record of the award for good."""
 
 
 def require_running(ctx: Context, task: Task) -> None:
@@ -33,6 +38,17 @@ def require_bidder(task: Task, agent: bytes) -> None:
         raise Forbidden("A buyer cannot bid on his own task.")
     if agent == task.verifier:
         raise Forbidden("The verifier of a task cannot bid on it.")
+
+
+def require_room(seq: int, of_agent: int) -> None:
+    """Raise AuctionFull or TooManyBids unless a task takes its bid number `seq` of an agent that has `of_agent`.
+
+    The caller holds the task's lock.
+    """
+    if of_agent >= MOST_BIDS_OF_AGENT:
+        raise TooManyBids(what_to_do="Your newest bid counts, unless you have withdrawn it.", most=MOST_BIDS_OF_AGENT)
+    if seq > MOST_BIDS:
+        raise AuctionFull(what_to_do="Bid on another task.", most=MOST_BIDS)
 
 
 def require_lifetime(ctx: Context, valid_until: int) -> None:

@@ -26,6 +26,11 @@ def newest_seq(task_id: uuid.UUID) -> Select[int]:
     return select(func.coalesce(func.max(Bid.seq), 0)).where(Bid.task_id == task_id)
 
 
+def bids_of(task_id: uuid.UUID, agent: bytes) -> Select[int]:
+    """How many bids of an agent a task has had, of whatever fate."""
+    return select(func.count()).select_from(Bid).where(Bid.task_id == task_id, Bid.agent == agent)
+
+
 def book(task_id: uuid.UUID, now: int) -> Select[Bid, bool, str | None]:
     """Every bid of a task with whether it counts now and its agent's name: counting ones first, cheapest first."""
     counts = live_bid(now).label("counts")
@@ -71,6 +76,11 @@ def commit_by_hash(bid_hash: bytes) -> Select[BidCommit]:
 def newest_commit_seq(task_id: uuid.UUID) -> Select[int]:
     """The last receipt number of a task with sealed bids, 0 before the first; exact only under the task's row lock."""
     return select(func.coalesce(func.max(BidCommit.seq), 0)).where(BidCommit.task_id == task_id)
+
+
+def commits_of(task_id: uuid.UUID, agent: bytes) -> Select[int]:
+    """How many sealed bids of an agent a task has had, of whatever fate."""
+    return select(func.count()).select_from(BidCommit).where(BidCommit.task_id == task_id, BidCommit.agent == agent)
 
 
 def newest_commit_of(task_id: uuid.UUID, agent: bytes) -> Select[int]:

@@ -16,7 +16,7 @@ from aicp.abi.typed_data import BidReceipt
 from aicp.rules.primitives import hex0x
 from backend.agents.suspensions import require_free
 from backend.auctions import repo, view
-from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_running
+from backend.auctions.checks import require_bidder, require_lifetime, require_offer, require_room, require_running
 from backend.auctions.models import Bid, BidCommit
 from backend.auctions.schemas import BidIn, BidOut, CommitIn, CommitOut
 from backend.context import Context
@@ -53,6 +53,7 @@ def commit(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, pos
             "The bid would expire before all bids are shown.", reveal_ends_at=unix(task.reveal_ends_at)
         )  # fmt: skip
     seq = session.execute(repo.newest_commit_seq(task.id)).scalar_one() + 1
+    require_room(seq, session.execute(repo.commits_of(task.id, agent)).scalar_one())
     operator = ctx.operator
     row = BidCommit(
         bid_hash=bid_hash,

@@ -22,6 +22,7 @@ from backend.auctions.checks import (
     require_bidder,
     require_lifetime,
     require_offer,
+    require_room,
     require_running,
     require_time_to_order,
     require_unsuspended,
@@ -50,7 +51,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
 
     A task that the scheduler offers takes the bid of the agent that is asked, and no other; it wins at once. Raises
     NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, NotOffered, Forbidden, SignatureExpired,
-    BidRefused.
+    BidRefused, TooManyBids, AuctionFull.
     """
     task = tasks.get_for_update(session, task_id)
     message = posted.message(task.task_hash, agent)
@@ -71,6 +72,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         require_time_to_order(ctx, message.valid_until)
     require_offer(ctx, task, message, None if offer is None else offer.max_units)
     seq = session.execute(repo.newest_seq(task.id)).scalar_one() + 1
+    require_room(seq, session.execute(repo.bids_of(task.id, agent)).scalar_one())
     receipt = BidReceipt(bid_hash=bid_hash, seq=seq).digest(ctx.domains.marketplace)
     operator = ctx.operator
     bid = Bid(

@@ -32,7 +32,7 @@ from backend.deals.models import Deal, EscrowTerms
 from backend.domain.task_states import TaskState
 from backend.payments.models import Channel, MicroOrder, Pool, Receipt
 from backend.tasks.models import Task, TaskTransition
-from backend.tasks.repo import is_instant, live_bid, live_commit
+from backend.tasks.repo import live_bid, live_commit
 from indexer import views
 from indexer.core.states import EscrowStatus
 from indexer.projections.arbiter import arbiter_dispute as courts
@@ -160,7 +160,7 @@ def waiting_for_buyer(
         else_=literal("award"),
     )  # fmt: skip
     due = case(
-        (unpaid & is_instant(), _seconds(Deal.created_at) + PAYMENT_SECONDS),
+        (unpaid & Task.instant, _seconds(Deal.created_at) + PAYMENT_SECONDS),
         (unpaid, _seconds(Task.state_since) + payment_seconds),
         (delivered, func.coalesce(MicroOrder.evaluate_by, escrows.c.challenge_ends_at)),
         (disputed, _decides_at()),

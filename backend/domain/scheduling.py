@@ -8,7 +8,8 @@ heard, do not rest after failures, have room, ask no more than the buyer has sig
 
 with weights in basis points, and every factor 0 to 10,000. Equal points: the lowest address. Of the tasks that a
 newcomer could be given, newcomers get at least `newcomer_share_bps`; `credit` carries what they are owed from one round
-to the next. A failover asks for the best of all and leaves the share alone.
+to the next. A failover asks for the best of all and leaves the share alone. A task whose buyer holds as much of the
+agents' room as he may, or has no money for it, waits (`places`).
 """
 
 from __future__ import annotations
@@ -16,9 +17,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from backend.domain.lanes import BPS, NOBODY, Lane, Pool, Seat
+from backend.domain.places import Buyer, Hold
 
 RULE_VERSION: Final = 1
 MAX_SCORE: Final = 10_000
@@ -28,6 +31,7 @@ NEWCOMER_DEALS: Final = 10
 """Below so many decided deals an agent is a newcomer, as its price multiplier is not its own yet."""
 HALF_SPEED_MS: Final = 1_000
 _NOTHING_TRIED: Final[frozenset[bytes]] = frozenset()
+_NO_BUYERS: Final[Mapping[bytes, Buyer]] = MappingProxyType({})
 
 
 class Why(StrEnum):
@@ -53,6 +57,10 @@ class Why(StrEnum):
     """The task waits: nobody has what it asks for."""
     EXPIRED = "expired"
     """The task waits no more: its deadline is over."""
+    POOL_SHORT = Hold.POOL_SHORT.value
+    BUYER_FULL = Hold.BUYER_FULL.value
+    LEFT_UNPAID = Hold.LEFT_UNPAID.value
+    """The task waits for its buyer: see `Hold`."""
 
 
 _PATIENCE: Final = (Why.FULL, Why.RESTING, Why.SILENT, Why.TOO_DEAR, Why.TRIED)
@@ -70,6 +78,8 @@ class Rule:
     newcomer_share_bps: int = 1_000
     aging_seconds: int = 600
     heard_within_seconds: int = 60
+    buyer_places: int = 5
+    """So many offers and unpaid deals a buyer may have at once."""
 
     def __post_init__(self) -> None:
         weights = (self.reputation, self.specialty, self.room, self.speed)
@@ -79,6 +89,8 @@ class Rule:
             raise ValueError("a share is 0 to 10,000 basis points")
         if min(self.aging_seconds, self.heard_within_seconds) < 1:
             raise ValueError("times are at least a second")
+        if self.buyer_places < 1:
+            raise ValueError("a buyer has a place")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,6 +109,10 @@ class Waiting:
     """Agents that have failed it; none of them gets it again."""
     parties: frozenset[bytes] = _NOTHING_TRIED
     """Its buyer and verifier, who may not do it and are not spoken of."""
+    buyer: bytes | None = None
+    """Whose place it takes; None where it takes none, because he chooses himself."""
+    pooled: bool = False
+    """Whether a pool pays it at its highest price."""
 
     def __post_init__(self) -> None:
         if not self.capabilities or self.max_units < 0:
@@ -172,13 +188,19 @@ class Plan:
 
 
 def assign(
-    waiting: Iterable[Waiting], candidates: Iterable[Candidate], *, rule: Rule, now: int, credit: int = 0
+    waiting: Iterable[Waiting],
+    candidates: Iterable[Candidate],
+    *,
+    rule: Rule,
+    now: int,
+    credit: int = 0,
+    buyers: Mapping[bytes, Buyer] = _NO_BUYERS,
 ) -> Plan:
     """Decide on every waiting task. `credit` is that of the round before, 0 at first.
 
-    Raises ValueError when a task or an agent is given twice.
+    Raises ValueError when a task or an agent is given twice, KeyError when a buyer is not given.
     """
-    market = _Market(candidates, rule, now)
+    market = _Market(candidates, rule, now, buyers)
     tasks = sorted(waiting, key=lambda task: _turn(task, rule, now))
     if len({task.id for task in tasks}) != len(tasks):
         raise ValueError("a task is given twice")
@@ -187,6 +209,16 @@ def assign(
         decision, credit = market.decide(task, credit)
         decisions.append(decision)
     return Plan(tuple(decisions), credit)
+
+
+def floors_of(candidates: Iterable[Candidate], rule: Rule, now: int) -> dict[str, int]:
+    """Return the least price floor, by capability, among agents that may be given something now and have room."""
+    floors: dict[str, int] = {}
+    for one in candidates:
+        if one.load < one.capacity and one.health(rule, now) is None:
+            for name in one.capabilities:
+                floors[name] = min(one.floor_units, floors.get(name, one.floor_units))
+    return floors
 
 
 def failover(task: Waiting, dead: bytes, candidates: Iterable[Candidate], *, rule: Rule, now: int) -> Decision:
@@ -202,11 +234,12 @@ def _turn(task: Waiting, rule: Rule, now: int) -> tuple[int, int, int, str]:
 
 
 class _Market:
-    """The agents of a round, by what they can do."""
+    """The agents of a round, by what they can do, and the buyers with what they hold of their room."""
 
-    def __init__(self, candidates: Iterable[Candidate], rule: Rule, now: int) -> None:
+    def __init__(self, candidates: Iterable[Candidate], rule: Rule, now: int, buyers: Mapping[bytes, Buyer]) -> None:
         self._rule = rule
         self._now = now
+        self._buyers = dict(buyers)
         self._agents = sorted(candidates, key=lambda candidate: candidate.agent)
         if len({candidate.agent for candidate in self._agents}) != len(self._agents):
             raise ValueError("an agent is given twice")
@@ -222,6 +255,9 @@ class _Market:
         """Return what becomes of a task, and what newcomers are owed after it."""
         if task.deadline <= self._now:
             return Decision(task.id, None, Why.EXPIRED, 0, ()), credit
+        hold = self._hold(task)
+        if hold is not None:
+            return Decision(task.id, None, Why(hold.value), 0, ()), credit
         group = self._group(task)
         lane = group.lane(task.specialty)
         best = lane.best(task.max_units)
@@ -245,8 +281,15 @@ class _Market:
         if other != NOBODY:
             refused.append(self._refused(Why.FEWER_POINTS if other < chosen else Why.NEWCOMERS_TURN, other))
         seat.take()
+        if task.buyer is not None:
+            self._buyers[task.buyer] = self._buyers[task.buyer].asked(task.max_units, pooled=task.pooled)
         agent = self._agents[seat.rank].agent
         return Decision(task.id, agent, why, chosen // seat.total, _ordered(refused)), credit
+
+    def _hold(self, task: Waiting) -> Hold | None:
+        if task.buyer is None:
+            return None
+        return self._buyers[task.buyer].hold(self._rule.buyer_places, task.max_units, pooled=task.pooled)
 
     def _seat(self, rank: int, candidate: Candidate) -> Seat:
         rule = self._rule

@@ -152,14 +152,14 @@ def bid_withdrawn(session: Session, task: Task, bid: Bid | BidCommit) -> None:
     )  # fmt: skip
 
 
-def offered(session: Session, task: Task, offer: TaskOffer) -> None:
-    """Tell an agent that the scheduler asks it."""
+def offered(session: Session, title: str, offer: TaskOffer) -> None:
+    """Tell an agent that the scheduler asks it about a task of this title."""
     seconds = unix(offer.answer_until) - unix(offer.offered_at)
-    facts = {"title": task.title, "amount_units": str(offer.max_units), "seconds": str(seconds)}
+    facts = {"title": title, "amount_units": str(offer.max_units), "seconds": str(seconds)}
     event = f"offered:{offer.id}"
     tell(
         session,
-        [Notice(account=offer.agent, event=event, kind=NoticeKind.OFFERED, facts=facts, task_id=task.id)],
+        [Notice(account=offer.agent, event=event, kind=NoticeKind.OFFERED, facts=facts, task_id=offer.task_id)],
     )
 
 

@@ -11,24 +11,17 @@ from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_a
 
 from backend.agents.models import Agent
 from backend.agents.repo import suspended
-from backend.auctions.models import TaskOrder
 from backend.breakers.models import BreakerRow
 from backend.deals.models import Deal
 from backend.domain.breaker import State
 from backend.domain.task_states import TERMINAL, TaskState
 from backend.scheduler.models import NewcomerCredit, TaskOffer
 from backend.tasks.models import Task, TaskTransition
-from backend.tasks.repo import is_instant
 
 
 def waiting_by_capability() -> Select[str, int]:
     """How many open tasks there are of each capability."""
     return select(Task.capability, func.count()).where(Task.state == TaskState.OPEN.value).group_by(Task.capability)
-
-
-def waiting(limit: int) -> Select[Task]:
-    """Open tasks, those that were posted first."""
-    return select(Task).where(Task.state == TaskState.OPEN.value).order_by(Task.created_at, Task.id).limit(limit)
 
 
 def agents(limit: int) -> Select[Agent]:
@@ -84,27 +77,6 @@ def credit_locked() -> Select[NewcomerCredit]:
     return select(NewcomerCredit).with_for_update().execution_options(populate_existing=True)
 
 
-def _valid_order(now: int) -> ColumnElement[bool]:
-    return (TaskOrder.task_id == Task.id) & (TaskOrder.valid_until > now)
-
-
-def _asked() -> ColumnElement[bool]:
-    return exists().where(TaskOffer.task_id == Task.id, TaskOffer.answer.is_(None))
-
-
-def to_offer(now: int, limit: int) -> Select[Task, TaskOrder]:
-    """Open tasks of the scheduler's that nobody is asked about, locked, with their orders; rows others hold wait."""
-    return (
-        select(Task, TaskOrder)
-        .join(TaskOrder, _valid_order(now))
-        .where(Task.state == TaskState.OPEN.value, is_instant(), ~_asked())
-        .order_by(Task.created_at, Task.id)
-        .limit(limit)
-        .with_for_update(of=Task, skip_locked=True)
-        .execution_options(populate_existing=True)
-    )
-
-
 def ending_offers(at: dt.datetime) -> Select[TaskOffer, bool, bool]:
     """Offers without an answer that end now, whether that is because there is nothing to answer any more, and whether
     the agent was heard of since.
@@ -125,8 +97,12 @@ def ending_offers(at: dt.datetime) -> Select[TaskOffer, bool, bool]:
 
 def tried(task_ids: Sequence[uuid.UUID]) -> Select[uuid.UUID, bytes]:
     """Which agents were asked about which tasks; an offer that became void is none."""
-    told = TaskOffer.answer.is_distinct_from("void")
-    return select(TaskOffer.task_id, TaskOffer.agent).where(TaskOffer.task_id.in_(task_ids), told)
+    return select(TaskOffer.task_id, TaskOffer.agent).where(TaskOffer.task_id.in_(task_ids), told())
+
+
+def told() -> ColumnElement[bool]:
+    """Whether an offer was one: not void."""
+    return TaskOffer.answer.is_distinct_from("void")
 
 
 def by_task(rows: Iterable[tuple[uuid.UUID, bytes]]) -> dict[uuid.UUID, frozenset[bytes]]:
@@ -135,11 +111,6 @@ def by_task(rows: Iterable[tuple[uuid.UUID, bytes]]) -> dict[uuid.UUID, frozense
     for task_id, agent in rows:
         found[task_id].add(agent)
     return {task_id: frozenset(agents) for task_id, agents in found.items()}
-
-
-def orders_of(task_ids: Sequence[uuid.UUID], now: int) -> Select[TaskOrder]:
-    """The orders of tasks that are valid."""
-    return select(TaskOrder).where(TaskOrder.task_id.in_(task_ids), TaskOrder.valid_until > now)
 
 
 def live_offer(task_id: uuid.UUID) -> Select[TaskOffer]:

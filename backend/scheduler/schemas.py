@@ -112,6 +112,8 @@ class SchedulerStatusOut(Model):
 
     rule_version: int
     newcomer_share_bps: int
+    buyer_places: int
+    """So many offers and unpaid deals a buyer has at once, one fewer for each deal he left unpaid in a day."""
     weights: WeightsOut
     waiting_tasks: int
     capabilities: list[CapabilityOut]

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from sqlalchemy.orm import Session
 
-from aicp.rules.auctions import options_of
 from aicp.rules.primitives import hex0x
-from aicp.rules.specialties import task_tags
 from backend.agents.figures import measured_of
 from backend.agents.models import Agent
-from backend.auctions.models import TaskOrder
 from backend.context import Context
 from backend.db.times import moment, unix
 from backend.domain import breaker
 from backend.domain.scheduling import FLOOR, RULE_VERSION, SCALE, Candidate, Refused, Rule, Waiting, Why, assign
-from backend.scheduler import repo
+from backend.scheduler import buyers, queue_repo, repo
 from backend.scheduler.models import TaskOffer
+from backend.scheduler.queue_repo import Posted
 from backend.scheduler.schemas import (
     CapabilityOut,
     DecisionOut,
@@ -32,19 +31,17 @@ from backend.scheduler.schemas import (
     WaitingOut,
     WeightsOut,
 )
-from backend.tasks.models import Task
 
 MOST_AGENTS: Final = 1_000
 MOST_LISTED: Final = 200
 MOST_WAITING: Final = 50
 MOST_DECISIONS: Final = 20
-_PRIORITY: Final = {"1.0": 0, "1.25": 1, "1.5": 2}
 _BPS: Final = 10_000
 
 
 def rule_of(ctx: Context) -> Rule:
     """Return the rule as it is configured here."""
-    return Rule(newcomer_share_bps=ctx.settings.newcomer_share_bps)
+    return Rule(newcomer_share_bps=ctx.settings.newcomer_share_bps, buyer_places=ctx.settings.buyer_places)
 
 
 def status(session: Session, ctx: Context) -> SchedulerStatusOut:
@@ -56,11 +53,12 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
     return SchedulerStatusOut(
         rule_version=RULE_VERSION,
         newcomer_share_bps=rule.newcomer_share_bps,
+        buyer_places=rule.buyer_places,
         weights=WeightsOut(reputation=rule.reputation, specialty=rule.specialty, room=rule.room, speed=rule.speed),
         waiting_tasks=sum(demand.values()),
         capabilities=_capabilities(demand, known, rule, now),
         agents=[_load(one, rule, now) for one in known[:MOST_LISTED]],
-        waiting=_waiting(session, known, frozenset(row.address for row in rows if row.takes_offers), rule, now),
+        waiting=_waiting(session, ctx, known, frozenset(row.address for row in rows if row.takes_offers)),
         decisions=_decisions(session),
     )
 
@@ -141,76 +139,81 @@ def _capabilities(demand: dict[str, int], known: list[Candidate], rule: Rule, no
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """A task that waits, with what the list says besides."""
+
+    task: Posted
+    budget_units: int
+    since: dt.datetime
+    instant: bool
+
+
 def _waiting(
-    session: Session, known: list[Candidate], takes_offers: frozenset[bytes], rule: Rule, now: int
+    session: Session, ctx: Context, known: list[Candidate], takes_offers: frozenset[bytes]
 ) -> list[WaitingOut]:
-    rows = {str(row.id): row for row in session.execute(repo.waiting(MOST_WAITING)).scalars()}
-    ids = [row.id for row in rows.values()]
-    orders = {order.task_id: order for order in session.execute(repo.orders_of(ids, now)).scalars()}
+    rule, now = rule_of(ctx), ctx.now()
+    rows = session.execute(queue_repo.waiting(now, MOST_WAITING, ctx.constants))
+    listed = {str(row[0]): _Listed(Posted.of(row), *row[10:]) for row in rows}
+    ids = [one.task.id for one in listed.values()]
     tried = repo.by_task(session.execute(repo.tried(ids)).tuples())
-    asked = {offer.task_id: offer for offer in session.execute(repo.live_offers(ids)).scalars()}
-    free = [row for row in rows.values() if row.id not in asked]
-    by_bids = [_task(row) for row in free if not options_of(row.document).instant]
-    offered = [_waits(row, orders.get(row.id), tried) for row in free if options_of(row.document).instant]
+    asked = {str(offer.task_id): offer for offer in session.execute(repo.live_offers(ids)).scalars()}
+    free = [one for task_id, one in listed.items() if task_id not in asked]
+    offered = [instant(one.task, tried) for one in free if one.instant]
+    standing = buyers.as_they_stand(session, ctx, {one.task.buyer for one in free if one.instant})
     askable = [one for one in known if one.agent in takes_offers]
-    plans = (assign(by_bids, known, rule=rule, now=now), assign(offered, askable, rule=rule, now=now))
-    return [_asked(rows[str(task_id)], offer) for task_id, offer in asked.items()] + [
+    plans = (
+        assign([_task(one.task) for one in free if not one.instant], known, rule=rule, now=now),
+        assign(offered, askable, rule=rule, now=now, buyers=standing),
+    )
+    return [_asked(listed[task_id], offer) for task_id, offer in asked.items()] + [
         WaitingOut(
-            task_id=rows[one.task].id,
-            capability=rows[one.task].capability,
-            budget_units=rows[one.task].budget_units,
-            since=rows[one.task].created_at,
+            task_id=listed[one.task].task.id,
+            capability=listed[one.task].task.capability,
+            budget_units=listed[one.task].budget_units,
+            since=listed[one.task].since,
             agent=one.agent,
             why=one.why,
             points_bps=points_bps(one.points),
             refused=[refused_out(refused) for refused in one.refused],
-            instant=options_of(rows[one.task].document).instant,
+            instant=listed[one.task].instant,
         )
         for plan in plans
         for one in plan.decisions
     ]
 
 
-def _asked(row: Task, offer: TaskOffer) -> WaitingOut:
+def _asked(one: _Listed, offer: TaskOffer) -> WaitingOut:
     return WaitingOut(
-        task_id=row.id,
-        capability=row.capability,
-        budget_units=row.budget_units,
-        since=row.created_at,
+        task_id=one.task.id,
+        capability=one.task.capability,
+        budget_units=one.budget_units,
+        since=one.since,
         agent=offer.agent,
         why=Why(offer.why),
         points_bps=offer.points_bps,
-        refused=[RefusedOut.model_validate(one) for one in offer.refused],
+        refused=[RefusedOut.model_validate(refused) for refused in offer.refused],
         instant=True,
         offered=True,
     )
 
 
-def _waits(row: Task, order: TaskOrder | None, tried: dict[uuid.UUID, frozenset[bytes]]) -> Waiting:
-    return _task(row) if order is None else instant(row, order, tried.get(row.id, frozenset()))
+def instant(task: Posted, tried: Mapping[uuid.UUID, frozenset[bytes]]) -> Waiting:
+    """Return a task that its buyer leaves to the scheduler: it takes a place of his."""
+    return replace(_task(task), tried=tried.get(task.id, frozenset()), buyer=task.buyer, pooled=task.pooled)
 
 
-def instant(row: Task, order: TaskOrder, tried: frozenset[bytes]) -> Waiting:
-    """Return a task that its buyer leaves to the scheduler: within his order, as long as it is valid."""
-    return replace(_task(row), max_units=order.max_units, deadline=order.valid_until, tried=tried)
-
-
-def _task(row: Task) -> Waiting:
+def _task(task: Posted) -> Waiting:
     return Waiting(
-        id=str(row.id),
-        capabilities=frozenset({row.capability}),
-        max_units=row.budget_units,
-        deadline=unix(row.auction_ends_at) + row.deliver_within_seconds,
-        since=unix(row.created_at),
-        priority=_PRIORITY.get(row.document["urgency"], 0),
-        specialty=_specialty(row),
-        parties=frozenset({row.buyer} if row.verifier is None else {row.buyer, row.verifier}),
+        id=str(task.id),
+        capabilities=frozenset({task.capability}),
+        max_units=task.units,
+        deadline=task.deadline,
+        since=task.since,
+        priority=task.priority,
+        specialty=task.specialty,
+        parties=frozenset({task.buyer} if task.verifier is None else {task.buyer, task.verifier}),
     )
-
-
-def _specialty(row: Task) -> str | None:
-    """Return the first specialty of a task; the rule knows one."""
-    return next((f"{dimension}:{value}" for dimension, value in task_tags(row.document).items()), None)
 
 
 def refused_out(one: Refused) -> RefusedOut:

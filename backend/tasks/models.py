@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.db.base import AddressColumn, Base, CreatedAt, HashColumn, Moment, UnitsColumn
@@ -31,6 +31,11 @@ class Task(Base):
     """The end now: an extension may have moved it from the one in the document."""
     reveal_ends_at: Mapped[Moment | None]
     """Until when sealed bids are shown; absent where bids are open."""
+    instant: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """The scheduler offers it to one agent at a time. This and the two below are the document's, which is long."""
+    urgency: Mapped[str] = mapped_column(Text)
+    specialty: Mapped[str | None] = mapped_column(Text)
+    """What it is about first, as `task_type:compute`."""
     state: Mapped[str] = mapped_column(Text, index=True)
     state_since: Mapped[CreatedAt]
     deal_id: Mapped[uuid.UUID | None]
@@ -41,8 +46,13 @@ class Task(Base):
         CheckConstraint("budget_units > 0", name="budget"),
         Index("ix_task_listing", "state", "created_at", "id"),
         Index("ix_task_newest", "created_at", "id"),
+        Index("ix_task_to_offer", "buyer", "capability", postgresql_where=text("instant AND state = 'open'")),
+        Index(
+            "ix_task_left", "buyer", "state_since",
+            postgresql_where=text("instant AND state IN ('cancelled', 'expired')"),
+        ),
         {"schema": "app"},
-    )
+    )  # fmt: skip
 
 
 class TaskTransition(Base):

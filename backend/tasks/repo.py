@@ -111,12 +111,6 @@ def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, li
     return statement.order_by(*((column.desc(), Task.id.desc()) if down else (column, Task.id)))
 
 
-def is_instant() -> ColumnElement[bool]:
-    """Whether the scheduler offers a task to one agent at a time."""
-    named: ColumnElement[bool] = Task.document.has_key("instant")
-    return named
-
-
 def live_bid(now: int) -> ColumnElement[bool]:
     """Whether a bid counts now: not withdrawn, not expired, not replaced by a later bid of its agent."""
     later = aliased(Bid)
@@ -202,7 +196,7 @@ def due_without_bids(moment: dt.datetime, now: int, limit: int) -> Select[Task]:
     to_be_shown = and_(Task.reveal_ends_at > moment, hidden)
     awardable = Task.state.in_([state.value for state in AWARDABLE])
     ordered = exists().where(TaskOrder.task_id == Task.id, TaskOrder.valid_until > now)
-    waiting = case((is_instant(), ordered), else_=or_(counting, func.coalesce(to_be_shown, False)))
+    waiting = case((Task.instant, ordered), else_=or_(counting, func.coalesce(to_be_shown, False)))
     return (
         select(Task)
         .where(awardable, Task.auction_ends_at <= moment, ~waiting)

@@ -15,6 +15,7 @@ from aicp.rules.auctions import (
     MIN_REVEAL_SECONDS,
 )
 from backend.api.types import AddressText, HashText, Model, UnitsText, UtcTime
+from backend.domain.places import Hold
 from backend.domain.task_states import TaskState
 from backend.files.schemas import FileOut
 
@@ -132,6 +133,10 @@ class TaskOut(Model):
     extension: ExtensionText | None = None
     instant: bool = False
     """The scheduler offers it to one agent at a time; see its offers."""
+    waits_for: Hold | None = None
+    """Why the scheduler asks nobody yet, though agents may be there: `pool_short`, the buyer's pools do not cover the
+    price beside what waits for payment; `buyer_full`, he has as many offers and unpaid deals as one may have;
+    `left_unpaid`, the same at fewer, because he left deals unpaid in the last 24 hours. Absent in lists."""
     buyer_record: BuyerRecord | None = None
     """Absent in lists."""
     input_summary: list[FileOut]

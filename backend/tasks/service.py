@@ -18,6 +18,7 @@ from aicp.rules.auctions import AuctionOptions, Extension, options_of
 from aicp.rules.awarding import Weights
 from aicp.rules.documents import FileEntry, task_document, task_hash
 from aicp.rules.primitives import ZERO_ADDRESS
+from aicp.rules.specialties import first_specialty
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment, unix
@@ -229,6 +230,9 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
         deliver_within_seconds=posted.deliver_within_seconds,
         auction_ends_at=moment(now + posted.auction_seconds),
         reveal_ends_at=_reveal_end(posted, now),
+        instant=posted.instant,
+        urgency=posted.urgency,
+        specialty=first_specialty(document),
         state=TaskState.OPEN.value,
         state_since=moment(now),
         deal_id=None,
@@ -278,6 +282,6 @@ def expire_due(session: Session, ctx: Context) -> int:
     due = session.execute(repo.due_without_bids(moment(now), now, EXPIRED_AT_ONCE)).scalars().all()
     for task in due:
         evidence = {"now": now, "auction_ends_at": int(task.auction_ends_at.timestamp())}
-        reason = "nobody has taken it in time" if options(task).instant else "the auction ended without a live bid"
+        reason = "nobody has taken it in time" if task.instant else "the auction ended without a live bid"
         move(session, ctx, task, TaskState.EXPIRED, reason=reason, evidence=evidence)
     return len(due)

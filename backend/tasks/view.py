@@ -20,6 +20,7 @@ from backend.db.times import moment
 from backend.domain.task_states import TaskState
 from backend.files import service as files
 from backend.files.schemas import FileOut
+from backend.scheduler.buyers import hold_of
 from backend.tasks import repo
 from backend.tasks.models import Task
 from backend.tasks.repo import Sort, TaskFilter
@@ -83,7 +84,6 @@ def _public(  # noqa: PLR0917  # what one task shows
 ) -> TaskOut:
     state = TaskState(task.state)
     document = task.document
-    instant = document.get("instant", False)
     return TaskOut(
         id=task.id,
         buyer=task.buyer,
@@ -91,7 +91,7 @@ def _public(  # noqa: PLR0917  # what one task shows
         title=task.title,
         capability=task.capability,
         complexity=task.document["complexity"],
-        urgency=task.document["urgency"],
+        urgency=task.urgency,
         budget_units=task.budget_units,
         escrow_only=task.escrow_only,
         path_at_budget=path_of(
@@ -103,7 +103,7 @@ def _public(  # noqa: PLR0917  # what one task shows
         deliver_within_seconds=task.deliver_within_seconds,
         auction_ends_at=task.auction_ends_at,
         state=state,
-        public_state=public_state(state, auction_over=not instant and task.auction_ends_at <= moment(ctx.now())),
+        public_state=public_state(state, auction_over=not task.instant and task.auction_ends_at <= moment(ctx.now())),
         state_since=task.state_since,
         bid_count=about.sealed.get(task.id, bid_count),
         best_bid_units=best,
@@ -116,7 +116,7 @@ def _public(  # noqa: PLR0917  # what one task shows
         buy_now_signed=task.id in about.ordered,
         reveal_ends_at=task.reveal_ends_at,
         extension=document.get("extension"),
-        instant=instant,
+        instant=task.instant,
         input_summary=inputs,
     )
 
@@ -125,7 +125,8 @@ def task_out(session: Session, ctx: Context, task: Task, reader: bytes | None) -
     """Return a task with its buyer's record; its parties also get the description and the whole document."""
     decided, rejected = session.execute(repo.verdicts(task.buyer)).one()
     judged = BuyerRecord(decided=decided, rejected=rejected, rejected_bps=rejected * BPS // max(decided, 1))
-    out = tasks_out(session, ctx, [task])[0].model_copy(update={"buyer_record": judged})
+    about = {"buyer_record": judged, "waits_for": hold_of(session, ctx, task)}
+    out = tasks_out(session, ctx, [task])[0].model_copy(update=about)
     if not is_party(session, task, reader):
         return out
     return out.model_copy(update={"description": task.document["description"], "document": task.document})

@@ -52,11 +52,11 @@ def _statements() -> list[str]:
     return [
         """
         INSERT INTO app.task (id, buyer, task_hash, document, title, capability, budget_units, escrow_only,
-                              deliver_within_seconds, auction_ends_at, state, state_since, deal_id, created_at)
+                              deliver_within_seconds, auction_ends_at, urgency, state, state_since, deal_id, created_at)
         SELECT task, buyer, hash,
                jsonb_build_object('complexity', 1, 'urgency', '1.0', 'description', repeat('All columns. ', 40),
                                   'auction_ends_at', to_char(at, 'YYYY-MM-DD"T"HH24:MI:SS"Z"')),
-               'Describe table ' || n, 'data_analysis', 900000, false, 3600, at, 'completed', at, deal, at
+               'Describe table ' || n, 'data_analysis', 900000, false, 3600, at, '1.0', 'completed', at, deal, at
         FROM past""",
         bid,
         f"""

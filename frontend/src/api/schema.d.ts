@@ -4103,6 +4103,12 @@ export interface components {
             tier: components["schemas"]["Tier"];
         };
         /**
+         * Hold
+         * @description Why a task is offered to nobody yet, whoever could do it.
+         * @enum {string}
+         */
+        Hold: "pool_short" | "buyer_full" | "left_unpaid";
+        /**
          * IntentChanged
          * @description A relayed transaction moved. Sent to whom it is for.
          */
@@ -5538,6 +5544,8 @@ export interface components {
         SchedulerStatusOut: {
             /** Agents */
             agents: components["schemas"]["LoadOut"][];
+            /** Buyer Places */
+            buyer_places: number;
             /** Capabilities */
             capabilities: components["schemas"]["CapabilityOut"][];
             /** Decisions */
@@ -6081,6 +6089,7 @@ export interface components {
             urgency: "1.0" | "1.25" | "1.5";
             /** Verifier */
             verifier: string | null;
+            waits_for?: components["schemas"]["Hold"] | null;
         };
         /**
          * TaskState
@@ -6538,7 +6547,7 @@ export interface components {
          * @description Why an agent was chosen or refused, or why a task waits.
          * @enum {string}
          */
-        Why: "best" | "newcomer" | "fewer_points" | "newcomers_turn" | "full" | "resting" | "silent" | "too_dear" | "tried" | "no_capability" | "expired";
+        Why: "best" | "newcomer" | "fewer_points" | "newcomers_turn" | "full" | "resting" | "silent" | "too_dear" | "tried" | "no_capability" | "expired" | "pool_short" | "buyer_full" | "left_unpaid";
         /**
          * WithdrawalIn
          * @description `Withdrawal(account,to,amount,nonce,validUntil)` of the Escrow ledger; account is the session.

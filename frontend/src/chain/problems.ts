@@ -77,6 +77,11 @@ export const PROBLEMS: Record<string, { sentence: string; todo: string }> = {
     todo: 'Choose another agent.',
   },
   bidder_suspended: { sentence: 'The agent of this bid is suspended.', todo: 'Choose another bid.' },
+  too_many_bids: {
+    sentence: 'You have bid on this task as often as an agent may.',
+    todo: 'Your newest bid counts, unless you have withdrawn it.',
+  },
+  auction_full: { sentence: 'The task has as many bids as it can take.', todo: 'Bid on another one.' },
   not_offered: {
     sentence: 'The scheduler asks one agent at a time, and it does not ask you now.',
     todo: 'Keep the agent running; it is told when its turn comes.',

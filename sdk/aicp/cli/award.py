@@ -57,6 +57,10 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
         check_order_award(task, bids, found, chain, await market.task_order(task_id), earlier=awards[:-1])
         _same("the buyer has signed a price at or below which a bid wins at once, and this was the first")
         _believed("when the bids and the order came")
+        if task.instant:
+            _believed("whom the scheduler asked: it passes over suspended agents, and no signature shows who is one")
+        elif len(awards) > 1:
+            _believed("why earlier awards ended unpaid: that of a suspended agent does at once, unseen in signatures")
         click.echo(f"  winner        {price}")
     elif found.decided_by == "buyer" and record is None:
         click.echo(f"  winner        {price}, as the buyer chose")

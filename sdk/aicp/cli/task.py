@@ -14,7 +14,7 @@ from aicp.cli.options import ADDRESS, USDC, console, own_rpc_option, reading, se
 from aicp.client import BuyerActions, Market, PoolActions
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, Task
-from aicp.client.purchase import Purchase, Wishes
+from aicp.client.purchase import WAITS, Purchase, Wishes
 from aicp.rules.auctions import AuctionOptions, Extension
 from aicp.rules.awarding import DEFAULT_WEIGHTS, Weights
 from aicp.rules.primitives import checksum, format_usdc, hex0x
@@ -295,6 +295,8 @@ def _auction_rows(found: Task) -> list[tuple[str, str]]:
         rows.append(("reserve", f"{format_usdc(found.reserve_units)} USDC"))
     if found.instant and found.buy_now_units is not None:
         rows.append(("assigned", f"by the scheduler, for at most {format_usdc(found.buy_now_units)} USDC"))
+        if found.waits_for is not None:
+            rows.append(("waits", WAITS.get(found.waits_for, found.waits_for)))
     elif found.buy_now_units is not None:
         rows.append(("buy now", f"{format_usdc(found.buy_now_units)} USDC"))
     record = found.buyer_record

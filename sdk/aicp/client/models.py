@@ -66,6 +66,8 @@ class Task(Model):
     buy_now_units: Units | None = None
     instant: bool = False
     """The scheduler offers it to one agent at a time; nobody else may bid."""
+    waits_for: str | None = None
+    """Why the scheduler asks nobody yet: pool_short, buyer_full or left_unpaid; None where it is not the buyer."""
     reveal_ends_at: dt.datetime | None = None
     """Until when sealed bids are shown; None where bids are open."""
     buyer_record: BuyerRecord | None = None

@@ -135,11 +135,25 @@ class Purchase:
         return False
 
     async def _scheduled(self, task: Task) -> bool:
-        """The scheduler asks one agent after the other; all we do is to say whom."""
+        """The scheduler asks one agent after the other, where a pool pays once it covers the price; say whom."""
+        units = task.buy_now_units or task.budget_units
+        if task.waits_for is not None:
+            await self._make_way(task.waits_for, units)
+            return False
         asked = [offer for offer in await self.market.offers(task.id) if offer.answer is None]
         who = f"The scheduler asks {checksum(asked[0].agent)}" if asked else "The scheduler looks for an agent"
-        self.say(f"{who}, for at most {format_usdc(task.buy_now_units or task.budget_units)} USDC")
+        self.say(f"{who}, for at most {format_usdc(units)} USDC")
         return False
+
+    async def _make_way(self, waits_for: str, units: int) -> None:
+        """Deposit where the scheduler waits for money; where other deals of ours need what is there, say so."""
+        if waits_for == "pool_short":
+            operator = (await self.market.chain()).current_operator
+            pool = await self.pools.pool(operator)
+            if pool is None or pool.available_units < units:
+                await self._fund(operator, units)
+                return
+        self.say(f"The scheduler waits {WAITS.get(waits_for, 'for the buyer')}")
 
     async def _award(self, task: Task, best: Bid) -> None:
         await self.buyer.award(task, best)
@@ -185,19 +199,25 @@ class Purchase:
         operator = deal.award.operator
         pool = await self.pools.pool(operator)
         if pool is None or pool.available_units < deal.price_units:
-            # a deposit of ours may be sent, mined or mirrored and not final: another one would be a second one
-            if await self.pools.deposit_underway(operator):
-                self.say("Waiting until the deposit is final")
-                return
-            units = max(self.wishes.pool_units, deal.price_units) if self.wishes.pool_units else 0
-            if units == 0:
-                raise NotEnough("The pool does not cover this task; deposit with `aicp wallet pool deposit`.")
-            intent = await self.pools.deposit(units, operator)
-            self.say(f"Depositing {format_usdc(int(intent.reference['amount_units']))} USDC into the pool")
-            await self.market.wait_landed(intent.id)
+            await self._fund(operator, deal.price_units)
             return
         await self.pools.order(deal)
         self.say(f"Ordered for {format_usdc(deal.price_units)} USDC from the pool, without gas")
+
+    async def _fund(self, operator: bytes, units: int) -> None:
+        """Deposit into the pool that does not cover a price, unless a deposit of ours is on its way.
+
+        Raises NotEnough where that is not wished.
+        """
+        # a deposit of ours may be sent, mined or mirrored and not final: another one would be a second one
+        if await self.pools.deposit_underway(operator):
+            self.say("Waiting until the deposit is final")
+            return
+        if self.wishes.pool_units == 0:
+            raise NotEnough("The pool does not cover this task; deposit with `aicp wallet pool deposit`.")
+        intent = await self.pools.deposit(max(self.wishes.pool_units, units), operator)
+        self.say(f"Depositing {format_usdc(int(intent.reference['amount_units']))} USDC into the pool")
+        await self.market.wait_landed(intent.id)
 
     async def _judge(self, deal: Deal) -> bool:
         await self.fetch(deal)
@@ -247,6 +267,12 @@ class Purchase:
         self.say(_SENTENCES.get(task.state, f"The task is {task.state}."))
 
 
+WAITS: Final = {
+    "pool_short": "until the buyer's pool covers the price beside what waits for payment",
+    "buyer_full": "until the buyer has paid or cancelled one of his unpaid deals",
+    "left_unpaid": "until the buyer has paid or cancelled an unpaid deal: he left some unpaid in the last 24 hours",
+}
+"""What the scheduler waits for before it asks anybody."""
 _SENTENCES: Final = {
     "awarded": "Terms are being composed",
     "awaiting_acceptance": "Waiting for the agent's acceptance",

@@ -55,6 +55,11 @@ def task_specialty(document: Mapping[str, Any]) -> str | None:
     return None if task_type is None else f"task_type:{task_type}"
 
 
+def first_specialty(document: Mapping[str, Any]) -> str | None:
+    """Return what a task document is about first, as `task_type:compute` or `region:us-east`; None if nothing."""
+    return next((f"{dimension}:{value}" for dimension, value in task_tags(document).items()), None)
+
+
 def specialties(evidence: Evidence, tags: Mapping[bytes, Tags]) -> dict[tuple[str, str], int]:
     """Return every specialty's score, by (dimension, value); `tags` are by escrow id. Raises ValueError for others."""
     for tagged in tags.values():

@@ -83,7 +83,13 @@ def known(host: Host, wallet: Wallet, completed: int) -> None:
     )
 
 
-def instant(buyer: Wallet, capability: str, units: int = MAX, **changes: Any) -> Task:
+def instant(host: Host, buyer: Wallet, capability: str, units: int = MAX, **changes: Any) -> Task:
+    """Post a task for the scheduler with the money for it in a pool, and sign the order."""
+    host.fund(buyer.address, units)
+    return unfunded(buyer, capability, units, **changes)
+
+
+def unfunded(buyer: Wallet, capability: str, units: int = MAX, **changes: Any) -> Task:
     """Post a task for the scheduler and sign the order."""
     task = buyer.post_task(capability=capability, instant=True, buy_now_units=str(units), **changes)
     assert task["instant"]
@@ -140,7 +146,7 @@ def two(host: Host, capability: str) -> tuple[Wallet, Wallet]:
 
 def test_only_the_agent_that_is_asked_may_take_it_and_its_bid_wins_at_once(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "poetry")
-    task = instant(buyer, "poetry")
+    task = instant(host, buyer, "poetry")
     assert code_of(bid(first, task)) == (409, "not_offered")
     assert assign(host, run) == 1
     assert assign(host, run) == 0, "nobody else is asked meanwhile"
@@ -170,7 +176,7 @@ def test_only_the_agent_that_is_asked_may_take_it_and_its_bid_wins_at_once(host:
 
 def test_who_declines_or_is_silent_makes_room_for_the_next(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "painting")
-    task = instant(buyer, "painting")
+    task = instant(host, buyer, "painting")
     assign(host, run)
     said = decline(first, task)
     assert (said.status_code, said.json()["answer"]) == (200, "declined")
@@ -205,7 +211,7 @@ def test_who_declines_or_is_silent_makes_room_for_the_next(host: Host, run: Run)
 
 def test_the_silence_of_who_was_not_heard_of_at_all_is_not_held_against_it(host: Host, run: Run) -> None:
     only = agent(host, "listening", "one")
-    task = instant(host.wallet(), "listening")
+    task = instant(host, host.wallet(), "listening")
     assign(host, run)
     host.clock.added = ANSWER_SECONDS
     assign(host, run)
@@ -236,7 +242,7 @@ def test_an_order_does_not_last_for_ever(host: Host) -> None:
 
 def test_a_task_taken_back_frees_the_agent_that_was_asked(host: Host, run: Run) -> None:
     buyer, only = host.wallet(), agent(host, "dancing", "only", capacity=1)
-    task, other = instant(buyer, "dancing"), instant(buyer, "dancing")
+    task, other = instant(host, buyer, "dancing"), instant(host, buyer, "dancing")
     assert assign(host, run) == 1, "it has room for one"
     assert buyer.http.post(f"/tasks/{task['id']}/cancel").status_code == 200
     assert code_of(bid(only, task)) == (409, "auction_closed")
@@ -250,7 +256,7 @@ def test_a_task_taken_back_frees_the_agent_that_was_asked(host: Host, run: Run) 
 
 def test_an_agent_that_does_not_accept_is_followed_by_the_next(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "carving")
-    task = instant(buyer, "carving", 20_000_000)
+    task = instant(host, buyer, "carving", 20_000_000)
     assign(host, run)
     assert bid(first, task, 20_000_000, valid_until=host.clock() + 3_000).status_code == 200
     assert state(host, task) == "awaiting_acceptance"
@@ -272,7 +278,7 @@ def test_an_agent_that_does_not_accept_is_followed_by_the_next(host: Host, run: 
 
 def test_a_buyer_who_does_not_pay_is_not_asked_by_agent_after_agent(host: Host, run: Run) -> None:
     buyer, (first, _) = host.wallet(), two(host, "weaving")
-    task = instant(buyer, "weaving")
+    task = instant(host, buyer, "weaving")
     assign(host, run)
     bid(first, task, valid_until=host.clock() + 310)
     host.clock.added = 312
@@ -284,7 +290,7 @@ def test_a_buyer_who_does_not_pay_is_not_asked_by_agent_after_agent(host: Host, 
 def test_a_buyer_keeps_no_agent_waiting_for_longer_than_a_quarter_of_an_hour(host: Host, run: Run) -> None:
     """Else tasks nobody pays take all agents' room, for nothing."""
     buyer, (first, second) = host.wallet(), two(host, "crocheting")
-    task = instant(buyer, "crocheting")
+    task = instant(host, buyer, "crocheting")
     assign(host, run)
     bid(first, task, valid_until=host.clock() + 3_600)
     for seconds, ends in ((PAYMENT_SECONDS - 5, False), (PAYMENT_SECONDS + 5, True)):
@@ -296,7 +302,7 @@ def test_a_buyer_keeps_no_agent_waiting_for_longer_than_a_quarter_of_an_hour(hos
 
 def test_an_agent_that_falls_silent_before_it_is_paid_is_not_waited_for(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "milling")
-    task = instant(buyer, "milling")
+    task = instant(host, buyer, "milling")
     assign(host, run)
     bid(first, task)
     host.clock.added = SILENT_SECONDS - 5
@@ -313,7 +319,7 @@ def test_an_agent_that_falls_silent_before_it_is_paid_is_not_waited_for(host: Ho
 def test_a_bid_that_runs_out_before_the_buyer_can_order_is_not_taken(host: Host, run: Run) -> None:
     """Else whoever is asked ends a stranger's task: two seconds later "the buyer did not order in time"."""
     buyer, (first, second) = host.wallet(), two(host, "plumbing")
-    task = instant(buyer, "plumbing")
+    task = instant(host, buyer, "plumbing")
     assign(host, run)
     assert code_of(bid(first, task, valid_until=host.clock() + 1)) == (400, "bid_refused")
     host.clock.added = ANSWER_SECONDS
@@ -324,7 +330,7 @@ def test_a_bid_that_runs_out_before_the_buyer_can_order_is_not_taken(host: Host,
 def test_an_agent_that_bids_and_never_accepts_comes_to_rest(host: Host, run: Run) -> None:
     buyer, only = host.wallet(), agent(host, "roofing", "only")
     for number in range(5):
-        task = instant(buyer, "roofing", 20_000_000)
+        task = instant(host, buyer, "roofing", 20_000_000)
         assign(host, run)
         assert bid(only, task, 20_000_000, valid_until=host.clock() + 3_000).status_code == 200
         host.clock.added += 62
@@ -337,7 +343,7 @@ def test_an_agent_that_bids_and_never_accepts_comes_to_rest(host: Host, run: Run
 
 def test_neither_the_buyer_nor_the_verifier_is_asked(host: Host, run: Run) -> None:
     mine, other, third = (agent(host, "masonry", name) for name in ("mine", "other", "third"))
-    task = instant(mine, "masonry", escrow_only=True, verifier=checksum(other.address))
+    task = instant(host, mine, "masonry", escrow_only=True, verifier=checksum(other.address))
     assign(host, run)
     assert answers(host, task) == [(checksum(third.address), None)]
     assert [one["agent"] for one in log(host, task)[0]["refused"]] == []
@@ -351,7 +357,7 @@ def test_agents_that_only_beat_faster_do_not_crowd_others_out(
     agent(host, "idling", "crowd")
     agent(host, "idling", "crowd-too")
     host.sql("UPDATE app.agent SET registered_at = '2020-01-01' WHERE address = :a", a=there.address)
-    task = instant(buyer, "tiling")
+    task = instant(host, buyer, "tiling")
     monkeypatch.setattr(view, "MOST_AGENTS", 1)
     assign(host, run)
     assert answers(host, task) == [(checksum(there.address), None)]
@@ -359,7 +365,7 @@ def test_agents_that_only_beat_faster_do_not_crowd_others_out(
 
 def test_a_silent_agent_is_waited_for_while_there_is_no_other(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "paving")
-    task = instant(buyer, "paving")
+    task = instant(host, buyer, "paving")
     assign(host, run)
     bid(first, task)
     host.clock.added = SILENT_SECONDS + 5
@@ -375,7 +381,7 @@ def test_a_silent_agent_is_waited_for_while_there_is_no_other(host: Host, run: R
 def test_two_rounds_at_once_make_one_offer_a_task_and_fill_nobody_beyond_its_room(host: Host, run: Run) -> None:
     buyer = host.wallet()
     small, large = agent(host, "baking", "small", capacity=1), agent(host, "baking", "large", capacity=2)
-    waiting = [instant(buyer, "baking") for _ in range(5)]
+    waiting = [instant(host, buyer, "baking") for _ in range(5)]
     begun, go = threading.Event(), threading.Event()
 
     def slow(session: Session) -> int:
@@ -399,7 +405,7 @@ def test_two_rounds_at_once_make_one_offer_a_task_and_fill_nobody_beyond_its_roo
 
 def test_a_bid_that_comes_while_a_round_is_made_counts_once(host: Host, run: Run) -> None:
     buyer, only = host.wallet(), agent(host, "brewing", "only", capacity=1)
-    first, _ = instant(buyer, "brewing"), instant(buyer, "brewing")
+    first, _ = instant(host, buyer, "brewing"), instant(host, buyer, "brewing")
     assign(host, run)
     with ThreadPoolExecutor(2) as pool:
         taken = pool.submit(bid, only, first)
@@ -429,7 +435,7 @@ def test_what_newcomers_are_owed_is_kept_from_round_to_round(host: Host, run: Ru
     known(host, old, 10)
     chosen = []
     for _ in range(10):
-        task = instant(buyer, "smithing")
+        task = instant(host, buyer, "smithing")
         assign(host, run)
         [offer] = log(host, task)
         chosen.append((offer["agent"], offer["why"]))
@@ -449,7 +455,7 @@ def suspend(host: Host, wallet: Wallet) -> None:
 
 def test_a_suspended_agent_is_never_asked_and_its_offer_ends(host: Host, run: Run) -> None:
     buyer, (first, second) = host.wallet(), two(host, "tanning")
-    task = instant(buyer, "tanning")
+    task = instant(host, buyer, "tanning")
     assign(host, run)
     suspend(host, first)
     assert code_of(bid(first, task)) == (403, "agent_suspended")
@@ -498,6 +504,7 @@ def command(host: Host, wallet: Wallet, *words: str) -> str:
 
 def test_a_buyer_signs_for_it_and_agents_answer_by_themselves(host: Host, run: Run, tmp_path: Path) -> None:
     buyer, (first, second) = host.wallet(), two(host, "etching")
+    host.fund(buyer.address, MAX)
     words = ("task", "post", "Etch a plate", "--instant", "--max", "2.50", "--capability", "etching", "--award", "none")
     said = command(host, buyer, *words)
     task = {"id": re.findall(r"[0-9a-f-]{36}", said)[0]}

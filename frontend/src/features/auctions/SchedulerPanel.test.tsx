@@ -86,6 +86,27 @@ describe('SchedulerPanel', () => {
     expect(await screen.findByText(/begins when the buyer has signed/)).toBeVisible()
   })
 
+  it.each([
+    ['pool_short', /Your pool does not cover/, 'Top up the pool', '/pool'],
+    ['buyer_full', /as many offers and unpaid deals/, 'See what waits', '/me'],
+    ['left_unpaid', /left deals unpaid in the last 24 hours/, 'See what waits', '/me'],
+  ] as const)('tells its buyer of %s and what to do', async (waits_for, said, label, to) => {
+    setUp(session, [], { ...instant, waits_for })
+    await show(<AuctionPage />, { ...at, connected: true })
+    expect(await screen.findByText(said)).toBeVisible()
+    expect(screen.getByRole('link', { name: label })).toHaveAttribute('href', to)
+    expect(screen.queryByText('Nobody is asked yet.')).toBeNull()
+  })
+
+  it('tells everybody else what it waits for, and after an offer as well', async () => {
+    const declined = offer({ answer: 'declined', answered_at: iso(NOW - 5) })
+    setUp(null, [declined], { ...instant, waits_for: 'buyer_full' })
+    await show(<AuctionPage />, at)
+    expect(await screen.findByText('It waits until the buyer has paid for an earlier task.')).toBeVisible()
+    expect(screen.queryByRole('link', { name: 'See what waits' })).toBeNull()
+    expect(screen.getByRole('list', { name: 'Offers, oldest first' })).toBeVisible()
+  })
+
   it('is not there where there is an auction', async () => {
     setUp(null, [], task)
     await show(<AuctionPage />, at)

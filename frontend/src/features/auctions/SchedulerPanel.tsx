@@ -9,6 +9,7 @@ import { useOutcome } from '@/api/outcome'
 import type { OfferOut, TaskOut } from '@/api/types'
 import { formatRate } from '@/chain/amount'
 import { Badge, type Tone } from '@/components/ui/Badge'
+import { buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
@@ -31,6 +32,30 @@ const WHY: Record<OfferOut['why'], string> = {
   tried: 'asked before',
   no_capability: 'cannot do it',
   expired: 'too late',
+  pool_short: 'pool too small',
+  buyer_full: 'buyer has no place free',
+  left_unpaid: 'buyer left deals unpaid',
+}
+type Hold = NonNullable<TaskOut['waits_for']>
+/** What the scheduler waits for before it asks anybody: to the buyer, and to everybody else. */
+const WAITS: Record<Hold, { own: string; other: string }> = {
+  pool_short: {
+    own: 'Your pool does not cover the highest price beside your other unpaid deals. The best agent is asked as soon as it does.',
+    other: "It waits until the buyer's pool covers the price.",
+  },
+  buyer_full: {
+    own: 'You have as many offers and unpaid deals as a buyer may have at once. Pay one, and its place is free.',
+    other: 'It waits until the buyer has paid for an earlier task.',
+  },
+  left_unpaid: {
+    own: 'You left deals unpaid in the last 24 hours, so you may have fewer at once. Pay the open ones, and it goes on.',
+    other: 'It waits until the buyer has paid for an earlier task.',
+  },
+}
+const REMEDY: Record<Hold, { to: string; label: string }> = {
+  pool_short: { to: '/pool', label: 'Top up the pool' },
+  buyer_full: { to: '/me', label: 'See what waits' },
+  left_unpaid: { to: '/me', label: 'See what waits' },
 }
 const ANSWERS: Record<NonNullable<OfferOut['answer']>, [string, Tone]> = {
   bid: ['took it', 'ok'],
@@ -103,6 +128,25 @@ function Asked({ task, offer, actions }: { task: TaskOut; offer: OfferOut; actio
   )
 }
 
+/** Why nobody is asked now, where that is the buyer's to change. */
+function Held({ hold, own }: { hold: Hold; own: boolean }) {
+  const { to, label } = REMEDY[hold]
+  return (
+    <div className="p-4">
+      <Notice tone={own ? 'warn' : 'info'}>
+        <div className="grid gap-2 sm:flex sm:flex-wrap sm:items-start sm:justify-between">
+          <span className="min-w-0 sm:flex-1">{own ? WAITS[hold].own : WAITS[hold].other}</span>
+          {own && (
+            <Link to={to} className={buttonClass('secondary')}>
+              {label}
+            </Link>
+          )}
+        </div>
+      </Notice>
+    </div>
+  )
+}
+
 /** Whom the scheduler has asked, why, and what they said; nothing for a task with an auction. */
 export function SchedulerPanel({
   task,
@@ -123,6 +167,7 @@ export function SchedulerPanel({
   const { loading, failure } = useOutcome(offers)
   if (!task.instant) return null
   const live = offers.data?.find((offer) => offer.answer === null)
+  const hold = live || task.state !== 'open' ? undefined : task.waits_for
   const mine = live && reader && isAddressEqual(reader, live.agent as Account) && task.state === 'open'
   return (
     <>
@@ -133,7 +178,10 @@ export function SchedulerPanel({
         </p>
         {loading && <SkeletonRows label="Loading the offers" rows={2} />}
         {failure !== null && <ErrorState error={failure} onRetry={() => void offers.refetch()} />}
-        {offers.data?.length === 0 && (
+        {offers.data && hold && (
+          <Held hold={hold} own={reader !== undefined && isAddressEqual(reader, task.buyer as Account)} />
+        )}
+        {offers.data?.length === 0 && !hold && (
           <Empty icon={Hourglass} title="Nobody is asked yet.">
             {task.buy_now_signed
               ? 'The best agent that is there and has room is asked within seconds.'

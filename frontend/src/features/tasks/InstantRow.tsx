@@ -8,7 +8,7 @@ export function InstantRow({ form, set }: { form: TaskForm; set: SetField }) {
     <div className="sm:col-span-2">
       <Checkbox
         label="Assign at once"
-        hint="No auction: you sign for the budget, and the scheduler asks one agent after the other, the best first. If one fails, the next is asked, and you confirm its payment anew."
+        hint="No auction: you sign for the budget, and the scheduler asks one agent after the other, the best first. Where your pool pays, it has to cover the budget before. If one fails, the next is asked, and you confirm its payment anew."
         checked={form.instant}
         onChange={(event) => set('instant', event.target.checked)}
       />
