@@ -6,8 +6,10 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from typing import Final
 
 from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_all
+from sqlalchemy.orm import defer
 
 from backend.agents.models import Agent
 from backend.agents.repo import suspended
@@ -18,6 +20,9 @@ from backend.domain.task_states import TERMINAL, TaskState
 from backend.scheduler.models import NewcomerCredit, TaskOffer
 from backend.tasks.models import Task, TaskTransition
 
+_NEEDED: Final = tuple(defer(column, raiseload=True) for column in (Agent.document, Agent.description))
+"""What the choice needs of an agent is not what it says of itself."""
+
 
 def waiting_by_capability() -> Select[str, int]:
     """How many open tasks there are of each capability."""
@@ -27,7 +32,7 @@ def waiting_by_capability() -> Select[str, int]:
 def agents(limit: int) -> Select[Agent]:
     """Agents that are not suspended, those heard last first."""
     order = (Agent.last_heartbeat.desc().nulls_last(), Agent.address)
-    return select(Agent).where(~suspended(Agent.address)).order_by(*order).limit(limit)
+    return select(Agent).options(*_NEEDED).where(~suspended(Agent.address)).order_by(*order).limit(limit)
 
 
 def askable(since: dt.datetime, limit: int) -> Select[Agent]:
@@ -37,7 +42,8 @@ def askable(since: dt.datetime, limit: int) -> Select[Agent]:
     """
     heard = func.coalesce(Agent.last_heartbeat > since, False)
     order = (heard.desc(), Agent.registered_at, Agent.address)
-    return select(Agent).where(Agent.takes_offers, ~suspended(Agent.address)).order_by(*order).limit(limit)
+    there = (Agent.takes_offers, ~suspended(Agent.address))
+    return select(Agent).options(*_NEEDED).where(*there).order_by(*order).limit(limit)
 
 
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:
