@@ -7,7 +7,21 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, select, type_coerce, union_all
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    LargeBinary,
+    Select,
+    and_,
+    case,
+    cast,
+    exists,
+    func,
+    literal,
+    select,
+    type_coerce,
+    union_all,
+)
 
 from aicp.rules.constants import Constants
 from backend.auctions.models import TaskOrder
@@ -33,6 +47,11 @@ def pooled(units: Any, constants: Constants) -> ColumnElement[bool]:
     )
 
 
+def _listed(buyers: Sequence[bytes]) -> Select[bytes]:
+    """Some buyers as one parameter: there may be thousands."""
+    return select(func.unnest(cast(list(buyers), ARRAY(LargeBinary)), type_=LargeBinary))
+
+
 def asked(buyers: Sequence[bytes], constants: Constants) -> Select[bytes, int, int]:
     """Buyers with how many offers and unpaid deals they have, and what these and deals of auctions take from pools.
 
@@ -46,13 +65,13 @@ def asked(buyers: Sequence[bytes], constants: Constants) -> Select[bytes, int, i
             case((Deal.path == "channel", Deal.price_units), else_=nothing).label("units"),
         )
         .join(Task, Task.id == Deal.task_id)
-        .where(Deal.live, Task.state.in_(_UNPAID), Deal.buyer.in_(buyers))
+        .where(Deal.live, Task.state.in_(_UNPAID), Deal.buyer.in_(_listed(buyers)))
     )
     units = case((pooled(TaskOffer.max_units, constants), TaskOffer.max_units), else_=nothing)
     offers = (
         select(Task.buyer, literal(True), units)
         .join(Task, Task.id == TaskOffer.task_id)
-        .where(TaskOffer.answer.is_(None), Task.buyer.in_(buyers))
+        .where(TaskOffer.answer.is_(None), Task.buyer.in_(_listed(buyers)))
     )  # fmt: skip
     both = union_all(deals, offers).subquery()
     counted = func.count().filter(both.c.counts)
@@ -67,7 +86,9 @@ def left_unpaid(buyers: Sequence[bytes], since: dt.datetime) -> Select[bytes, in
     )
     return (
         select(Task.buyer, func.count())
-        .where(Task.buyer.in_(buyers), Task.instant, Task.state.in_(_GIVEN_UP), Task.state_since > since, given_up)
+        .where(
+            Task.buyer.in_(_listed(buyers)), Task.instant, Task.state.in_(_GIVEN_UP), Task.state_since > since, given_up
+        )
         .group_by(Task.buyer)
     )
 
@@ -78,12 +99,17 @@ def purses(buyers: Sequence[bytes] | Select[bytes], operators: Sequence[bytes]) 
     A pool of the chain's that we have no row of has promised nothing.
     """
     held = mirrored_pools.alias("held")
+    payers = buyers if isinstance(buyers, Select) else _listed(buyers)
     ours = Pool.own_paid_units - Pool.earned_units - Pool.reserved_units
     room = func.greatest(pool_headroom_expr(held.c.pool_id) + func.coalesce(ours, 0), 0)
     rooms = (
         select(held.c.payer, room.label("room"))
         .outerjoin(Pool, Pool.pool_id == held.c.pool_id)
-        .where(held.c.payer.in_(buyers), held.c.operator.in_(operators), pool_pending_expr(held.c.pool_id) == 0)
+        .where(
+            held.c.payer.in_(payers),
+            held.c.operator.in_(operators),
+            pool_pending_expr(held.c.pool_id) == 0,
+        )
         .subquery()
     )
     largest, total = func.max(rooms.c.room).label("largest"), func.sum(rooms.c.room).label("total")

@@ -129,9 +129,10 @@ def lapse(host: Host, run: Run, task: Task) -> bool:
     return bool(run(partial(lapses.expire_waiting, ctx=host.ctx, deal_id=deal)))
 
 
-def assert_verified(host: Host, task: Task) -> None:
+def assert_verified(host: Host, task: Task) -> str:
     told = CliRunner().invoke(cli, ["award", "verify", task["id"], "--url", host.url])
     assert told.exit_code == 0, told.output
+    return told.output
 
 
 def two(host: Host, capability: str) -> tuple[Wallet, Wallet]:
@@ -269,7 +270,7 @@ def test_an_agent_that_does_not_accept_is_followed_by_the_next(host: Host, run: 
     assign(host, run)
     assert answers(host, task) == [(checksum(first.address), "bid"), (checksum(second.address), None)]
     assert bid(second, task, 19_000_000).status_code == 200
-    assert_verified(host, task)
+    assert "believed      whom the scheduler asked: it passes over suspended agents" in assert_verified(host, task)
     after = host.client().get(f"/tasks/{task['id']}").json()["deal_id"]
     assert after != before
     mine = first.http.get(f"/deals/{before}").json()

@@ -11,6 +11,7 @@ import pytest
 
 from aicp.cli.task import take_result
 from aicp.client import AgentActions, BuyerActions, Mismatch, models
+from aicp.client.errors import NotEnough
 from aicp.client.purchase import Purchase, Wishes
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
@@ -26,6 +27,7 @@ from tests.unit.sdk.builders import (
     delivered_json,
 )
 from tests.unit.sdk.test_actions import STEP, Recorder, market, not_yet_ordered, still_clock
+from tests.unit.sdk.test_verify_award import task_json
 
 __all__ = ["still_clock"]
 
@@ -126,6 +128,47 @@ async def test_an_award_shown_under_ever_new_deals_is_ordered_once(tmp_path: Pat
             refused += 1
     [(_, body)] = recorder.posts
     assert (body["voucher"]["max_claimable_units"], refused) == ("400000", 2)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("waits_for", "held", "wished", "said"),
+    [
+        ("pool_short", 0, 5_000_000, "Depositing 5.00 USDC into the pool"),
+        ("pool_short", 2_500_000, 5_000_000, "The scheduler waits until the buyer's pool covers the price beside what"),
+        ("buyer_full", 0, 5_000_000, "The scheduler waits until the buyer has paid or cancelled"),
+        ("left_unpaid", 0, 0, "The scheduler waits until the buyer has paid or cancelled an unpaid deal: he left"),
+        ("pool_short", 0, 0, None),
+        (None, 0, 5_000_000, "The scheduler looks for an agent, for at most 2.50 USDC"),
+    ],
+)
+async def test_what_the_scheduler_waits_for_is_done_or_said(  # one parameter for each fact
+    tmp_path: Path, waits_for: str | None, held: int, wished: int, said: str | None
+) -> None:
+    recorder = Recorder()
+    own = market(BUYER, recorder, tmp_path)
+    session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    pool = pool_json(session.address, held, held, block=7)
+    intent = intent_json(pool, "mined", 7)
+    found = models.Task.read(
+        task_json() | {"instant": True, "buy_now_units": "2500000", "waits_for": waits_for, "state": "open"}
+    )
+    recorder.answers |= {
+        "/pools": [pool],
+        "/transactions": {"items": [], "next_cursor": None},
+        "/pools/deposit": intent,
+        f"/transactions/{intent['id']}": intent,
+        f"/tasks/{found.id}/offers": [],
+    }
+    told: list[str] = []
+    purchase = Purchase(own, Wishes(pool_units=wished), told.append)
+    if said is None:
+        with pytest.raises(NotEnough, match="pool deposit"):
+            await purchase._step(found)
+        return
+    assert await purchase._step(found) is False
+    assert told[0].startswith(said)
+    assert [path for path, _ in recorder.posts] == (["/pools/deposit"] if said.startswith("Depositing") else [])
 
 
 class WithFiles(Recorder):
