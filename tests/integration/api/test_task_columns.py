@@ -33,8 +33,8 @@ def test_older_tasks_have_what_their_documents_say(fresh_pg_url: str) -> None:
             connection.execute(
                 text(
                     "INSERT INTO app.task (id, buyer, task_hash, document, title, capability, budget_units,"
-                    " escrow_only, deliver_within_seconds, auction_ends_at, state) VALUES (gen_random_uuid(), :b, :h, :d, :t,"
-                    " :c, 1, false, 60, now(), 'open')"
+                    " escrow_only, deliver_within_seconds, auction_ends_at, state)"
+                    " VALUES (gen_random_uuid(), :b, :h, :d, :t, :c, 1, false, 60, now(), 'open')"
                 ),
                 {
                     "b": bytes(20), "h": number.to_bytes(32, "big"), "d": json.dumps(document), "t": str(number),
