@@ -35,6 +35,8 @@ from indexer.projections.payment_channel import pool as mirrored_pools
 from indexer.views import pool_headroom_expr, pool_pending_expr
 
 _UNPAID = [TaskState.AWAITING_ACCEPTANCE.value, TaskState.AWAITING_PAYMENT.value]
+_NOT_PAID_YET = [*_UNPAID, TaskState.FUNDING.value]
+"""A payment on its way may still fail, and somebody without money can send one."""
 _GIVEN_UP = [TaskState.CANCELLED.value, TaskState.EXPIRED.value]
 
 
@@ -65,7 +67,7 @@ def asked(buyers: Sequence[bytes], constants: Constants) -> Select[bytes, int, i
             case((Deal.path == "channel", Deal.price_units), else_=nothing).label("units"),
         )
         .join(Task, Task.id == Deal.task_id)
-        .where(Deal.live, Task.state.in_(_UNPAID), Deal.buyer.in_(_listed(buyers)))
+        .where(Deal.live, Task.state.in_(_NOT_PAID_YET), Deal.buyer.in_(_listed(buyers)))
     )
     units = case((pooled(TaskOffer.max_units, constants), TaskOffer.max_units), else_=nothing)
     offers = (

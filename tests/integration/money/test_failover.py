@@ -171,6 +171,49 @@ def test_an_agent_gives_back_and_the_next_one_is_asked_without_blame(world: Worl
     assert asked(world, task) is other(world, first)
 
 
+def is_offered(world: World, task: Task) -> bool:
+    sweeps.assign(world.machine)
+    return bool(world.sql("SELECT 1 FROM app.task_offer WHERE task_id = :t AND answer IS NULL", t=task.id))
+
+
+def test_an_order_frees_its_buyers_place_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(world.ctx.settings, "buyer_places", 1)
+    for person in (world.agent, world.rival):
+        register(world, person, "tallying")
+    task, following = (instant(world, "tallying", 300_000) for _ in range(2))
+    first = asked(world, task)
+    assert not is_offered(world, following)
+    deal = taken(world, task, first, 300_000)
+    assert not is_offered(world, following)
+    world.place(deal, world.order(deal, ceiling(world, first, 300_000)))
+    assert is_offered(world, following)
+    world.deliver(deal)
+    world.judge(deal, accepted=True)
+
+
+def test_an_escrow_frees_its_buyers_place_when_the_chain_has_the_money(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not when a payment is sent: who has no money can send one."""
+    monkeypatch.setattr(world.ctx.settings, "buyer_places", 1)
+    for person in (world.agent, world.rival):
+        register(world, person, "gauging")
+    task, following = (instant(world, "gauging", 12 * USDC) for _ in range(2))
+    first = asked(world, task)
+    deal = taken(world, task, first, 12 * USDC)
+    world.accept(deal, first)
+    world.pay(deal)
+    assert state(world, task) == "funding"
+    assert not is_offered(world, following)
+    world.until(lambda: state(world, task) == "assigned", "assigned")
+    beat(world, world.agent, world.rival)
+    assert is_offered(world, following)
+    world.submit(deal, first)
+    world.until(lambda: state(world, task) == "delivered", "delivered")
+    world.release(deal)
+    world.until(lambda: state(world, task) == "completed", "completed")
+
+
 def test_a_delivered_result_is_judged_and_never_fails_over(world: World) -> None:
     for person in (world.agent, world.rival):
         register(world, person, "counting")
