@@ -32,7 +32,7 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
     case 'bid.committed':
       return invalidate(['commits', event.task_id], ['task', event.task_id], ['tasks'])
     case 'offer.changed':
-      return invalidate(['offers', event.task_id])
+      return invalidate(['offers', event.task_id], ['task', event.task_id])
     case 'deal.changed':
       return invalidate(
         ['deal', event.deal_id],
@@ -45,7 +45,8 @@ function effectsOf(event: ServerEvent, late: boolean): LiveEffect[] {
         ['dashboard'],
       )
     case 'pool.changed':
-      return invalidate(['pools'], ['balances'], ['receipts'], ['dashboard'])
+      // a task of the payer's may have waited for it
+      return invalidate(['pools'], ['balances'], ['receipts'], ['dashboard'], ['task'])
     case 'receipt.issued':
       return invalidate(['receipts'], ['pools'], ['deal', event.deal_id], ['timeline', event.deal_id], ['dashboard'])
     case 'intent.changed':

@@ -87,7 +87,7 @@ describe('SchedulerPanel', () => {
   })
 
   it.each([
-    ['pool_short', /Your pool does not cover/, 'Top up the pool', '/pool'],
+    ['pool_short', /Your pool has to cover/, 'Top up the pool', '/pool'],
     ['buyer_full', /as many offers and unpaid deals/, 'See what waits', '/me'],
     ['left_unpaid', /left deals unpaid in the last 24 hours/, 'See what waits', '/me'],
   ] as const)('tells its buyer of %s and what to do', async (waits_for, said, label, to) => {

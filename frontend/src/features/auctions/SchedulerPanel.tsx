@@ -40,7 +40,7 @@ type Hold = NonNullable<TaskOut['waits_for']>
 /** What the scheduler waits for before it asks anybody: to the buyer, and to everybody else. */
 const WAITS: Record<Hold, { own: string; other: string }> = {
   pool_short: {
-    own: 'Your pool does not cover the highest price beside your other unpaid deals. The best agent is asked as soon as it does.',
+    own: 'Your pool has to cover the highest price, beside your unpaid deals, before an agent is asked.',
     other: "It waits until the buyer's pool covers the price.",
   },
   buyer_full: {
