@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { INITIAL_LIVE, mergeBid, reduceLive } from './liveReducer'
-import type { BidOut, ServerEvent } from './types'
+import type { BidOut, OfferOut, ServerEvent } from './types'
 
 const at = '2026-11-21T00:00:00Z'
 const bid = (hash: string, amount: string, seq: number, extra: Partial<BidOut> = {}) =>
@@ -49,6 +49,16 @@ describe('reduceLive', () => {
   it('keeps its place when the greeting of a resumed stream has no gap', () => {
     const { state } = run(hello(10), bidEvent(11), hello(20))
     expect(state.last).toBe(11)
+  })
+
+  it("reads tasks again where their payer's pool or their offers changed", () => {
+    const { effects } = run(
+      hello(1),
+      { type: 'pool.changed', seq: 2, at, pool_id: 'p' },
+      { type: 'offer.changed', seq: 3, at, task_id: 't', offer: {} as OfferOut },
+    )
+    expect(effects[1]).toContainEqual({ do: 'invalidate', key: ['task'] })
+    expect(effects[2]).toContainEqual({ do: 'invalidate', key: ['task', 't'] })
   })
 
   it('invalidates what a deal touches', () => {
