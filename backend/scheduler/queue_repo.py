@@ -115,8 +115,8 @@ def to_offer(demand: Demand, rule: Rule, constants: Constants) -> Select[*tuple[
     """Open tasks of the scheduler's that nobody is asked about, that somebody with room does for the price, and that
     their buyers have the money for.
 
-    Every buyer's first task, then every one's second, and so on: who posts thousands hides nobody's. First is what the
-    rule takes first, but tasks somebody was asked about before come last: nobody may be left for them.
+    Every buyer's first task, then every one's second, and so on: who posts thousands hides nobody's. Of one capability
+    first is what the rule takes first. Tasks somebody was asked about before come last: nobody may be left for them.
     """
     nobody_asked = ~exists().where(TaskOffer.task_id == Task.id, TaskOffer.answer.is_(None))
     free = and_(Task.state == TaskState.OPEN.value, Task.instant, nobody_asked)
@@ -140,10 +140,13 @@ def to_offer(demand: Demand, rule: Rule, constants: Constants) -> Select[*tuple[
         .where(free, TaskOrder.max_units >= able.c.floor_units, covered)
         .subquery()
     )
+    of_buyer = func.row_number().over(
+        partition_by=(found.c.asked, found.c.buyer), order_by=(found.c.place, found.c.since, found.c.id)
+    )
     return (
         select(*(found.c[name] for name in facts))
         .where(found.c.place <= demand.most_of_one)
-        .order_by(found.c.asked, found.c.place, found.c.since, found.c.id)
+        .order_by(found.c.asked, of_buyer, found.c.since, found.c.id)
         .limit(demand.most)
     )
 

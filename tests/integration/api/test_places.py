@@ -57,7 +57,7 @@ _NUMBERS = itertools.count()
 
 def agent(host: Host, capability: str, **changes: Any) -> Wallet:
     wallet = host.wallet()
-    slug = f"{capability}-{next(_NUMBERS)}"
+    slug = f"{capability.replace('_', '-')}-{next(_NUMBERS)}"
     wallet.register(slug=slug, name=slug, capabilities=[capability], **changes)
     beat(wallet)
     return wallet
@@ -198,12 +198,14 @@ def test_who_posts_many_hides_nobodys(
     crowd, poor, buyer = host.wallet(), host.wallet(), host.wallet()
     host.fund(crowd.address, 10 * MAX)
     host.fund(buyer.address, 10 * MAX)
-    for _ in range(4):
+    for number in range(4):
+        agent(host, f"coopering_{number}", capacity=1)
+        instant(crowd, f"coopering_{number}")
         instant(poor, "coopering", urgency="1.5")
         instant(crowd, "unheard_of", urgency="1.5")
         instant(crowd, "coopering", 999_999, urgency="1.5")
     mine = instant(buyer, "coopering", urgency="1.5")
-    assert (make_round(), asked(host, mine)) == (1, [True]), "of those that could be given"
+    assert (make_round(), asked(host, mine)) == (4, [True]), "three of the crowd's, and what could be given to nobody"
 
 
 def test_tasks_nobody_is_left_for_do_not_hide_their_buyers_others(
