@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import ColumnElement, Numeric, RowMapping, Select, func, literal, select, type_coerce
+from sqlalchemy import ColumnElement, FromClause, Numeric, RowMapping, Select, func, literal, select, type_coerce
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -18,34 +18,37 @@ from indexer.views.sync import bound, marks, origin_of
 from indexer.views.types import ChannelRow, PoolEventRow, PoolRow, ReceiverRow
 
 _EXACT = Numeric(78, 0)
+_asked = pools.alias("asked_pool")
+"""The pool an expression is about; never the `pools` of the statement it is put in, which would be compared with itself
+and so be every pool."""
 
 
-def _final_value(name: str) -> ColumnElement[Decimal]:
-    """Return a pool's running value as of the finalised block (0 before its first event), correlated to `pools`."""
+def _final_value(of: FromClause, name: str) -> ColumnElement[Decimal]:
+    """Return the running value of a pool `of` as of the finalised block, 0 before its first event."""
     event = pool_events_table.alias(f"final_{name}")
     value = (
         select(event.c[name])
-        .where(event.c.pool_id == pools.c.pool_id, event.c.block_number <= bound(Finality.FINAL))
+        .where(event.c.pool_id == of.c.pool_id, event.c.block_number <= bound(Finality.FINAL))
         .order_by(event.c.block_number.desc(), event.c.log_index.desc())
         .limit(1)
-        .correlate(pools)
+        .correlate(of)
         .scalar_subquery()
     )
     return type_coerce(func.coalesce(value, literal(0)), _EXACT)
 
 
-def _pending() -> ColumnElement[Decimal]:
-    """Return the largest withdrawal pending at the newest or finalised block, or announced in any block since."""
+def _pending(of: FromClause) -> ColumnElement[Decimal]:
+    """Return the largest withdrawal pending from a pool `of`: at the newest or final block, or announced since."""
     seen = (
         select(func.max(pool_withdraw_seen.c.amount_units))
         .where(
-            pool_withdraw_seen.c.pool_id == pools.c.pool_id,
+            pool_withdraw_seen.c.pool_id == of.c.pool_id,
             pool_withdraw_seen.c.block_number > bound(Finality.FINAL),
         )
-        .correlate(pools)
+        .correlate(of)
         .scalar_subquery()
     )
-    highest = func.greatest(pools.c.withdraw_units, _final_value("withdraw_units"), func.coalesce(seen, literal(0)))
+    highest = func.greatest(of.c.withdraw_units, _final_value(of, "withdraw_units"), func.coalesce(seen, literal(0)))
     return type_coerce(highest, _EXACT)
 
 
@@ -63,11 +66,11 @@ def pool_headroom_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[De
     paid from a channel's own balance takes nothing from the pool, so counting it would let a buyer who pays himself
     promise the same cent twice. A draw never exceeds the receipts behind it.
     """
-    headroom = func.least(pools.c.balance_units, _final_value("balance_units")) - _pending()
+    headroom = func.least(_asked.c.balance_units, _final_value(_asked, "balance_units")) - _pending(_asked)
     statement = (
-        select(type_coerce(headroom + _final_value("drawn_units"), _EXACT))
-        .where(pools.c.pool_id == pool_id_column)
-        .correlate_except(pools)
+        select(type_coerce(headroom + _final_value(_asked, "drawn_units"), _EXACT))
+        .where(_asked.c.pool_id == pool_id_column)
+        .correlate_except(_asked)
         .scalar_subquery()
     )
     return type_coerce(func.coalesce(statement, literal(0)), _EXACT)
@@ -78,7 +81,9 @@ def pool_pending_expr(pool_id_column: ColumnElement[bytes]) -> ColumnElement[Dec
 
     The same reading as in `pool_headroom_expr`: above 0 as soon as any block has announced one.
     """
-    statement = select(_pending()).where(pools.c.pool_id == pool_id_column).correlate_except(pools).scalar_subquery()
+    statement = (
+        select(_pending(_asked)).where(_asked.c.pool_id == pool_id_column).correlate_except(_asked).scalar_subquery()
+    )
     return type_coerce(statement, _EXACT)
 
 
@@ -87,7 +92,9 @@ def threatened_pools() -> Select[bytes]:
     seen = select(pool_withdraw_seen.c.pool_id).where(pool_withdraw_seen.c.block_number > bound(Finality.FINAL))
     recent = pools.c.block_number > bound(Finality.FINAL)
     return select(pools.c.pool_id).where(
-        (pools.c.withdraw_units > 0) | pools.c.pool_id.in_(seen) | (recent & (_final_value("withdraw_units") > 0))
+        (pools.c.withdraw_units > 0)
+        | pools.c.pool_id.in_(seen)
+        | (recent & (_final_value(pools, "withdraw_units") > 0))
     )
 
 
@@ -96,9 +103,9 @@ def _select_pool() -> Select[Any]:
         select(
             pools,
             pool_events_table.c.block_time,
-            _final_value("balance_units").label("final_balance"),
-            _final_value("drawn_units").label("final_drawn"),
-            _pending().label("pending"),
+            _final_value(pools, "balance_units").label("final_balance"),
+            _final_value(pools, "drawn_units").label("final_drawn"),
+            _pending(pools).label("pending"),
             *marks(),
         )
         .join(

@@ -26,6 +26,18 @@ def test_a_dashboard_is_its_owners_alone(host: Host) -> None:
     assert code_of(other.http.get(f"/agent/{checksum(other.address)}/dashboard")) == (404, "not_found")
 
 
+def test_pools_of_others_are_not_counted(host: Host) -> None:
+    owner, other = host.wallet(), host.wallet()
+    path = f"/buyer/{checksum(owner.address)}/dashboard"
+    for units in (3_000_000, 4_000_000):
+        host.fund(owner.address, units)
+    host.fund(other.address, 50_000_000)
+    answer = owner.http.get(path)
+    assert answer.status_code == 200, answer.text
+    money = answer.json()
+    assert (money["pool_units"], money["pool_free_units"]) == ("7000000", "7000000")
+
+
 def test_sealed_bids_wait_to_be_shown_and_then_for_the_buyers_choice(host: Host) -> None:
     buyer, first, second = host.wallet(), host.wallet(), host.wallet()
     second.register(slug="shows-late")
