@@ -33,16 +33,21 @@ from backend.domain.task_states import TaskState
 from backend.payments.models import Channel, MicroOrder, Pool, Receipt
 from backend.tasks.models import Task, TaskTransition
 from backend.tasks.repo import live_bid, live_commit
+from backend.x402.models import PaidEndpoint, X402Payment
 from indexer import views
-from indexer.core.states import EscrowStatus
+from indexer.core.reputation import OUTCOME_KIND
+from indexer.core.states import EscrowStatus, Outcome
+from indexer.projections.activity import activity
 from indexer.projections.arbiter import arbiter_dispute as courts
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.escrow import escrow_event
 from indexer.projections.payment_channel import channel as mirrored_channels
 from indexer.projections.payment_channel import pool as mirrored_pools
+from indexer.projections.reputation import agent_record
 
 SHOWN: Final = 50
 S = TaskState
+_FAILURES: Final = [f"{OUTCOME_KIND}{one}" for one in (Outcome.RETURNED, Outcome.MISSED, Outcome.LOST)]
 _DONE: Final = (S.COMPLETED.value, S.SPLIT.value)
 
 
@@ -99,6 +104,29 @@ def days(account: bytes, since: dt.datetime, *, agent: bool) -> Select[dt.date, 
     )  # fmt: skip
     both = union_all(deals, released).subquery()
     return select(both.c.day, func.sum(both.c.deals), func.sum(both.c.units)).group_by(both.c.day)
+
+
+def sales(agent: bytes, since: dt.datetime) -> Select[dt.date, int, int]:
+    """Per UTC day: requests answered for pay through the x402 gateway, and what they paid; there is no fee on them."""
+    day = cast(func.timezone("UTC", X402Payment.created_at), Date)
+    return (
+        select(day, func.count(), func.sum(X402Payment.price_units))
+        .join(PaidEndpoint, PaidEndpoint.id == X402Payment.endpoint_id)
+        .where(PaidEndpoint.agent == agent, X402Payment.state == "answered", X402Payment.created_at >= since)
+        .group_by(day)
+    )
+
+
+def last_failure(agent: bytes) -> Select[bytes, str, int, int]:
+    """An agent's newest failure as it was recorded: escrow, outcome, unix second, price; none is looked up at once."""
+    failed = select(agent_record.c.failed + agent_record.c.lost).where(agent_record.c.agent == agent).scalar_subquery()
+    return (
+        select(escrows.c.escrow_id, escrows.c.outcome, activity.c.block_time, escrows.c.amount_units)
+        .join(escrows, escrows.c.escrow_id == activity.c.subject)
+        .where(failed > 0, activity.c.account == agent, activity.c.kind.in_(_FAILURES))
+        .order_by(activity.c.block_number.desc(), activity.c.log_index.desc())
+        .limit(1)
+    )
 
 
 def task_states(buyer: bytes) -> Select[str, int]:

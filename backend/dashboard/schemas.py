@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Literal
 
-from backend.api.types import AddressText, Model, UnitsText, UtcTime
+from backend.api.types import AddressText, HashText, Model, UnitsText, UtcTime
 from backend.breakers.schemas import BreakerOut
 from backend.domain.task_states import TaskState
 from backend.reputation.schemas import ForecastOut
@@ -21,6 +21,15 @@ class DayOut(Model):
     day: dt.date
     deals: int
     units: UnitsText
+
+
+class EarnedDayOut(DayOut):
+    """One UTC day of an agent: `units` is all it earned, for deals and by x402."""
+
+    sales: int
+    """Paid requests answered through the x402 gateway."""
+    sales_units: UnitsText
+    """What they paid, a part of `units`."""
 
 
 class StateCountOut(Model):
@@ -81,6 +90,17 @@ class AgentWaitingOut(Model):
     due: UtcTime | None
 
 
+class LastFailureOut(Model):
+    """The newest failure of an agent. Later deals of `amount_units` or more, by escrow, that go well redeem it."""
+
+    escrow_id: HashText
+    outcome: Literal["returned", "missed", "lost"]
+    closed_at: UtcTime
+    amount_units: UnitsText
+    redemption_bps: int | None
+    """How much less it weighs by such deals, of 3,000 at most; null while no anchored epoch knows the failure."""
+
+
 class StandingOut(Model):
     """The score of the newest anchored epoch and how it decays if nothing more happens; a newcomer's before that."""
 
@@ -88,13 +108,15 @@ class StandingOut(Model):
     epoch: int | None
     ended_at: UtcTime | None
     forecast: list[ForecastOut]
+    last_failure: LastFailureOut | None
+    """By the newest block; null for an agent that has never failed."""
 
 
 class AgentDashboardOut(Model):
     """What an agent earns and is owed, how busy it is, how it stands, and what waits.
 
-    `days` are the last 30, today last. Earned is what was released to it, fees taken off, by escrow or from pools;
-    calls through the x402 gateway are no deals and are not in it.
+    `days` are the last 30, today last. Earned is what was released to it, fees taken off, by escrow or from pools, and
+    what requests through the x402 gateway paid it; these are no deals, and `sales` tells them apart.
     """
 
     account: AddressText
@@ -102,14 +124,17 @@ class AgentDashboardOut(Model):
     name: str
     earned_7_units: UnitsText
     earned_30_units: UnitsText
-    days: list[DayOut]
+    sales_7_units: UnitsText
+    """What was earned by x402, a part of `earned_7_units`."""
+    sales_30_units: UnitsText
+    days: list[EarnedDayOut]
     collectable_units: UnitsText
     """What escrows have released and waits to be collected."""
     owed_units: UnitsText
-    """Earned from pools and not claimed on chain yet; receipts prove it."""
+    """Earned from pools and channels and not claimed on chain yet; receipts prove it, or will when they are signed."""
     owed_channels: int
     settles_at: UtcTime | None
-    """When the oldest receipt is old enough to be claimed, if it is worth its gas by then; null where nothing is."""
+    """When the oldest receipt is old enough to be claimed, if it is worth its gas by then; null where none waits."""
     running: int
     capacity: int
     deals: list[StateCountOut]

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.decay import DAY
 from aicp.rules.fees import BPS
-from aicp.rules.primitives import Finality, checksum
+from aicp.rules.primitives import Finality, checksum, hex0x
 from aicp.rules.reputation import FLOOR
 from backend.agents import service as agents
 from backend.agents.repo import RUNNING
@@ -23,6 +23,8 @@ from backend.dashboard.schemas import (
     BuyerDashboardOut,
     BuyerWaitingOut,
     DayOut,
+    EarnedDayOut,
+    LastFailureOut,
     StandingOut,
     StateCountOut,
 )
@@ -32,6 +34,7 @@ from backend.domain.task_states import TaskState
 from backend.errors import NotFound
 from backend.reputation import repo as scores
 from backend.reputation.anchored import newest_anchored
+from backend.reputation.models import Score
 from backend.reputation.schemas import ForecastOut
 from indexer import views
 
@@ -78,7 +81,7 @@ def of_agent(session: Session, ctx: Context, name: str, account: bytes) -> Agent
     if agent.address != account:
         raise NotFound("There is no such agent of yours.")
     now = ctx.now()
-    days = _days(session, account, now, agent=True)
+    days = _earned_days(session, account, now)
     owed, channels, oldest = session.execute(repo.owed(account)).one()
     decided, won = session.execute(repo.auctions(account, moment(now - BIDS_DAYS * DAY))).one()
     breaker = session.execute(repo.breaker(account)).scalar_one_or_none()
@@ -92,6 +95,8 @@ def of_agent(session: Session, ctx: Context, name: str, account: bytes) -> Agent
         name=agent.name,
         earned_7_units=_sum_of(days, WEEK),
         earned_30_units=_sum_of(days, DAYS),
+        sales_7_units=sum(day.sales_units for day in days[-WEEK:]),
+        sales_30_units=sum(day.sales_units for day in days),
         days=days,
         collectable_units=views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN),
         owed_units=int(owed),
@@ -115,15 +120,33 @@ def of_agent(session: Session, ctx: Context, name: str, account: bytes) -> Agent
     )  # fmt: skip
 
 
+def _since(now: int) -> dt.datetime:
+    """Return where the first of the days that are shown begins."""
+    first = moment(now).date() - dt.timedelta(days=DAYS - 1)
+    return dt.datetime.combine(first, dt.time(), dt.UTC)
+
+
 def _days(session: Session, account: bytes, now: int, *, agent: bool) -> list[DayOut]:
-    today = moment(now).date()
-    first = today - dt.timedelta(days=DAYS - 1)
-    since = dt.datetime.combine(first, dt.time(), dt.UTC)
+    since = _since(now)
     found = {day: (int(deals), int(units)) for day, deals, units in session.execute(
         repo.days(account, since, agent=agent)
     ).tuples()}  # fmt: skip
-    wanted = [first + dt.timedelta(days=number) for number in range(DAYS)]
+    wanted = [since.date() + dt.timedelta(days=number) for number in range(DAYS)]
     return [DayOut(day=day, deals=found.get(day, (0, 0))[0], units=found.get(day, (0, 0))[1]) for day in wanted]
+
+
+def _earned_days(session: Session, agent: bytes, now: int) -> list[EarnedDayOut]:
+    """Return what an agent earned each day, for deals and by x402."""
+    sold = {day: (count, int(units)) for day, count, units in session.execute(
+        repo.sales(agent, _since(now))
+    ).tuples()}  # fmt: skip
+    found = []
+    for one in _days(session, agent, now, agent=True):
+        count, units = sold.get(one.day, (0, 0))
+        found.append(
+            EarnedDayOut(day=one.day, deals=one.deals, units=one.units + units, sales=count, sales_units=units)
+        )
+    return found
 
 
 def _sum_of(days: Sequence[DayOut], last: int) -> int:
@@ -146,9 +169,24 @@ def _standing(session: Session, agent: bytes) -> StandingOut:
     score = None
     if anchored is not None:
         score = session.execute(scores.score(anchored.computed.id, agent)).scalar_one_or_none()
+    failure = _last_failure(session, agent, score)
     if anchored is None or score is None:
-        return StandingOut(score=FLOOR, epoch=None, ended_at=None, forecast=[])
+        return StandingOut(score=FLOOR, epoch=None, ended_at=None, forecast=[], last_failure=failure)
     return StandingOut(
         score=score.score, epoch=anchored.row.epoch, ended_at=anchored.computed.ended_at,
         forecast=[ForecastOut(days=days, score=then) for days, then in score.detail["forecast"]],
+        last_failure=failure,
+    )  # fmt: skip
+
+
+def _last_failure(session: Session, agent: bytes, score: Score | None) -> LastFailureOut | None:
+    row = session.execute(repo.last_failure(agent)).tuples().one_or_none()
+    if row is None:
+        return None
+    escrow_id, outcome, closed_at, amount = row
+    told = None if score is None else score.detail.get("recovery")
+    redeemed = told["redemption_bps"] if told is not None and told["escrow_id"] == hex0x(escrow_id) else None
+    return LastFailureOut(
+        escrow_id=escrow_id, outcome=outcome, closed_at=moment(closed_at), amount_units=int(amount),
+        redemption_bps=redeemed,
     )  # fmt: skip

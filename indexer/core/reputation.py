@@ -15,6 +15,8 @@ from indexer.core.states import LockState, Outcome
 from indexer.core.workspace import ReducerError, Workspace
 
 CONTRACT: Final = "reputation"
+OUTCOME_KIND: Final = "outcome_"
+"""What the kind of an outcome's line begins with; the outcome follows."""
 
 _STAKE = (
     abi.Staked | abi.UnstakeRequested | abi.Unstaked | abi.StakeLocked | abi.StakeUnlocked | abi.StakeSlashed
@@ -196,7 +198,7 @@ def _outcome(event: abi.OutcomeRecorded, place: Place, workspace: Workspace) -> 
     row.settled_units += event.settled_value
     row.last_outcome_at = place.block_time
     workspace.put(row, place)
-    workspace.note(place, (event.agent,), CONTRACT, f"outcome_{outcome}", event.escrow_id, event.settled_value)
+    workspace.note(place, (event.agent,), CONTRACT, f"{OUTCOME_KIND}{outcome}", event.escrow_id, event.settled_value)
     escrow.reported(event.escrow_id, outcome, place, workspace)
 
 

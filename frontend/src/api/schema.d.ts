@@ -2338,8 +2338,8 @@ export interface components {
          * AgentDashboardOut
          * @description What an agent earns and is owed, how busy it is, how it stands, and what waits.
          *
-         *     `days` are the last 30, today last. Earned is what was released to it, fees taken off, by escrow or from pools;
-         *     calls through the x402 gateway are no deals and are not in it.
+         *     `days` are the last 30, today last. Earned is what was released to it, fees taken off, by escrow or from pools, and
+         *     what requests through the x402 gateway paid it; these are no deals, and `sales` tells them apart.
          */
         AgentDashboardOut: {
             /** EIP-55 address */
@@ -2354,7 +2354,7 @@ export interface components {
             /** base units of USDC */
             collectable_units: string;
             /** Days */
-            days: components["schemas"]["DayOut"][];
+            days: components["schemas"]["EarnedDayOut"][];
             /** Deals */
             deals: components["schemas"]["StateCountOut"][];
             /** base units of USDC */
@@ -2369,6 +2369,10 @@ export interface components {
             owed_units: string;
             /** Running */
             running: number;
+            /** base units of USDC */
+            sales_30_units: string;
+            /** base units of USDC */
+            sales_7_units: string;
             /** Settles At */
             settles_at: string | null;
             /** Slug */
@@ -3666,6 +3670,25 @@ export interface components {
             verdict: ("neither" | "buyer" | "agent") | null;
         };
         /**
+         * EarnedDayOut
+         * @description One UTC day of an agent: `units` is all it earned, for deals and by x402.
+         */
+        EarnedDayOut: {
+            /**
+             * Day
+             * Format: date
+             */
+            day: string;
+            /** Deals */
+            deals: number;
+            /** Sales */
+            sales: number;
+            /** base units of USDC */
+            sales_units: string;
+            /** base units of USDC */
+            units: string;
+        };
+        /**
          * EndpointIn
          * @description A URL of the agent that others may call for a price; posting the same slug again changes it.
          */
@@ -4272,6 +4295,28 @@ export interface components {
             nodes: components["schemas"]["OperatorNodeOut"][];
             /** Queued */
             queued: number;
+        };
+        /**
+         * LastFailureOut
+         * @description The newest failure of an agent. Later deals of `amount_units` or more, by escrow, that go well redeem it.
+         */
+        LastFailureOut: {
+            /** base units of USDC */
+            amount_units: string;
+            /**
+             * Closed At
+             * Format: date-time
+             */
+            closed_at: string;
+            /** 32 bytes as hex */
+            escrow_id: string;
+            /**
+             * Outcome
+             * @enum {string}
+             */
+            outcome: "returned" | "missed" | "lost";
+            /** Redemption Bps */
+            redemption_bps: number | null;
         };
         /**
          * LeaderOut
@@ -5754,6 +5799,7 @@ export interface components {
             epoch: number | null;
             /** Forecast */
             forecast: components["schemas"]["ForecastOut"][];
+            last_failure: components["schemas"]["LastFailureOut"] | null;
             /** Score */
             score: number;
         };

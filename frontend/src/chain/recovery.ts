@@ -5,6 +5,9 @@ import { type Deal, type Market, PPM } from './witnesses'
 /* How an agent gets over a failure: by time, by work that went well, by agents who vouch. See docs/Rules.md. */
 
 const RECOVERY_DAYS = 30
+export const MOST_BY_TIME_BPS = 5_000
+export const MOST_BY_REDEMPTION_BPS = 3_000
+export const MOST_BY_VOUCH_BPS = 2_000
 const VOUCHER_CREDIT = 5n * PPM
 
 export interface Vouch {
@@ -53,7 +56,7 @@ export function validVouches(
 /** How much less failures weigh by time alone, in basis points: half after 30 days without another one. */
 export function timeForgivenBps(lastFailureAt: number, at: number): number {
   const clean = Math.min(Math.floor(Math.max(at - lastFailureAt, 0) / DAY), RECOVERY_DAYS)
-  return Math.floor((5_000 * clean) / RECOVERY_DAYS)
+  return Math.floor((MOST_BY_TIME_BPS * clean) / RECOVERY_DAYS)
 }
 
 /** How much less a failure weighs at a second, in basis points. */

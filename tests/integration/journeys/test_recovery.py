@@ -18,6 +18,8 @@ from aicp.rules.canonical import canonical_json
 from aicp.rules.decay import DAY
 from aicp.rules.epochs import inputs_of, score_file
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum
+from aicp.rules.profiles import Profile
+from backend.dashboard import service as dashboard
 from backend.reputation import service
 from backend.worker import sweeps
 from indexer import views
@@ -36,6 +38,7 @@ def world(postgres: object, tmp_path: Path) -> Iterator[World]:
     made = World(chain, create_database(postgres), tmp_path / "deployment")
     name_anchorer(chain.url, made.ctx.deployment, dev_accounts(CHAIN_ID))
     made.stake(made.agent)
+    made.register(made.agent, Profile(slug="tabula", name="Tabula", description="", capabilities=["data_analysis"]))
     yield made
     made.close()
     chain.close()
@@ -97,15 +100,26 @@ def scored(world: World, epoch: int) -> int:
     return shown.score
 
 
+def redeemed_bps(world: World) -> int | None:
+    """Return how much less the last failure weighs by later deals, as the agent's dashboard tells it."""
+    told = world.read(lambda s: dashboard.of_agent(s, world.ctx, "tabula", world.agent.address)).standing.last_failure
+    assert told is not None
+    assert (told.outcome, told.amount_units) == ("missed", PRICE)
+    return told.redemption_bps
+
+
 def test_a_score_falls_with_a_failure_and_comes_back_by_redemption_and_time(world: World) -> None:
     completed(world)
     good = scored(world, 1)
     missed(world)
+    assert redeemed_bps(world) is None, "no epoch knows the failure yet"
     fallen = scored(world, 2)
     assert fallen < good - 100
+    assert redeemed_bps(world) == 0
     completed(world)
     redeemed = scored(world, 3)
     assert fallen < redeemed < good
+    assert 0 < (redeemed_bps(world) or 0) <= 3_000
     world.later(30 * DAY)
     completed(world)
     recovered = scored(world, 4)

@@ -15,6 +15,7 @@ from backend.dashboard import service
 from backend.dashboard.schemas import AgentDashboardOut, BuyerDashboardOut
 from backend.db.times import unix
 from backend.errors import NotFound
+from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
 pytestmark = pytest.mark.services
@@ -53,6 +54,7 @@ def test_an_account_that_has_done_nothing_has_an_empty_dashboard(world: World) -
     assert len(buyer.days) == len(agent.days) == 30
     assert (agent.owed_units, agent.settles_at, agent.win_rate_bps, agent.breaker) == (0, None, None, None)
     assert (agent.standing.score, agent.standing.epoch, agent.capacity) == (2_000, None, 10)
+    assert agent.standing.last_failure is None
     for account, name in ((world.buyer.address, "tabula"), (world.agent.address, "nobody-here")):
         with pytest.raises(NotFound):
             world.read(lambda s, a=account, n=name: service.of_agent(s, world.ctx, n, a))
@@ -144,3 +146,22 @@ def test_both_sides_see_where_the_money_is_and_what_waits_until_when(world: Worl
     assert of_agent(world)[1] == several <= 16
     world.turn()
     assert of_agent(world)[0].earned_30_units == agent.earned_30_units
+    assert of_agent(world)[0].standing.last_failure is None
+
+
+def test_an_agent_that_missed_a_delivery_sees_at_once_what_would_redeem_it(world: World) -> None:
+    _, asked = of_agent(world)
+    deal = world.deal(11 * USDC, deliver_within_seconds=120)
+    world.accept(deal)
+    world.pay(deal)
+    world.until(lambda: world.state(deal) == "assigned", "assigned")
+    world.later(1_200)
+    sweeps.keep(world.machine)
+    world.until(lambda: world.state(deal) == "expired", "expired")
+    agent, same = of_agent(world)
+    failure = agent.standing.last_failure
+    assert failure is not None
+    assert (failure.outcome, failure.amount_units, failure.redemption_bps) == ("missed", 11 * USDC, None)
+    assert failure.escrow_id == world.one("SELECT escrow_id FROM app.escrow_terms WHERE deal_id = :d", d=deal.id)
+    assert abs(unix(failure.closed_at) - world.clock()) < 60
+    assert same == asked

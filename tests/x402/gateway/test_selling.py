@@ -8,8 +8,11 @@ import httpx
 import pytest
 
 from aicp.client import PaidEndpoint, PaidEndpoints, ProblemError, Wallet
+from backend.dashboard import service
+from backend.dashboard.schemas import AgentDashboardOut
 from tests.fixtures.sdkhost import open_market
-from tests.x402.gateway.hand import read
+from tests.x402.gateway.hand import Hand, read
+from tests.x402.gateway.lab import PRICE
 
 URL = "https://agent.example/answers?token=secret"
 
@@ -65,6 +68,36 @@ def test_what_is_no_endpoint_is_refused(lab, tmp_path, changes, code):
     with pytest.raises(ProblemError) as refused:
         selling(lab, tmp_path, lambda ours: ours.offer(slug, upstream_url, **given))
     assert refused.value.code == code
+
+
+def test_what_is_sold_shows_on_the_agents_dashboard_apart_from_its_deals(lab):
+    def dashboard() -> AgentDashboardOut:
+        return lab.world.read(lambda s: service.of_agent(s, lab.ctx, "oracle", lab.agent.address))
+
+    before, url = dashboard(), lab.endpoint("sold")
+    with lab.keep_up():
+        by_transfer = Hand(lab, lab.buyer())
+        assert by_transfer.pay(url, by_transfer.transfer(PRICE), "exact").status_code == 200
+        by_channel = Hand(lab, lab.buyer())
+        assert by_channel.pay(url, by_channel.deposit(PRICE, 3 * PRICE)).status_code == 200
+        lab.upstream.status = 404
+        try:
+            assert by_channel.pay(url, by_channel.voucher(2 * PRICE)).status_code == 404
+        finally:
+            lab.upstream.status = 200
+        assert httpx.get(url).status_code == 402
+    after = dashboard()
+    for old, new in (
+        (before.earned_7_units, after.earned_7_units),
+        (before.earned_30_units, after.earned_30_units),
+        (before.sales_7_units, after.sales_7_units),
+        (before.sales_30_units, after.sales_30_units),
+    ):
+        assert new - old == 2 * PRICE, "by transfer and by voucher; what failed and what was not paid is nothing"
+    first, last = before.days[-1], after.days[-1]
+    assert (last.sales - first.sales, last.sales_units - first.sales_units) == (2, 2 * PRICE)
+    assert (last.deals, last.units - first.units) == (first.deals, 2 * PRICE)
+    assert after.owed_units - before.owed_units == PRICE, "the transfer is in the wallet already"
 
 
 def test_only_registered_agents_sell(lab, tmp_path):

@@ -10,6 +10,7 @@ import { agentOf, cards, epoch, historyOf, nodeOf, reputationOf, root, scoreFile
 import { answers, refuses, server, takes } from '@/test/server'
 import { signs } from '@/test/wallet'
 import { AgentPage } from './AgentPage'
+import { RecoveryCard } from './RecoveryCard'
 
 const [card] = cards
 if (!card) throw new Error('the vectors have no agent')
@@ -117,6 +118,7 @@ describe('AgentPage', () => {
     }
     const first = await visit({ ...scored, recovery })
     const card = await region('Recovery')
+    expect(within(card).queryByRole('link')).toBeNull()
     expect(card).toHaveTextContent('Redemption tasks15 % of 30 %')
     expect(card).toHaveTextContent('Vouches10 % of 20 %')
     expect(card).toHaveTextContent(
@@ -125,6 +127,37 @@ describe('AgentPage', () => {
     first.unmount()
     await visit({ ...scored, recovery: { ...recovery, closed_at: 1 } })
     expect(await region('Recovery')).toHaveTextContent('count from the next epoch on')
+  })
+
+  it('leads the agent itself to the tasks that redeem its failure', async () => {
+    const own = { ...scored, agent: buyer.address, recovery: null }
+    const recovery = {
+      escrow_id: zeroHash,
+      outcome: 'missed' as const,
+      closed_at: NOW - 15 * 86_400 - 60,
+      amount_units: '5000000',
+      time_bps: 2_500,
+      redemption_ppm: 0,
+      redemption_bps: 0,
+      vouchers: 0,
+      vouch_bps: 0,
+      forgiven_bps: 2_500,
+    }
+    const look = (reputation: ReputationOut) => {
+      server.use(answers('/auth/session', session))
+      const rpc = nodeOf(buyer.address, root)
+      return show(<RecoveryCard agent={buyer.address} reputation={reputation} />, { rpc, connected: true })
+    }
+    const first = await look(own)
+    expect(await screen.findByRole('link', { name: 'Your dashboard' })).toHaveAttribute('href', '/me/agent')
+    first.unmount()
+    const second = await look({ ...own, recovery })
+    const tasks = await screen.findByRole('link', { name: 'Open tasks of 5.00 USDC or more' })
+    expect(tasks).toHaveAttribute('href', '/auctions?from=5.00')
+    second.unmount()
+    await look({ ...own, recovery: { ...recovery, redemption_bps: 3_000 } })
+    expect(await region('Recovery')).toHaveTextContent('30 % of 30 %')
+    expect(screen.queryByRole('link')).toBeNull()
   })
 
   it('checks who has signed a vouch, and signs one for the reader', async () => {

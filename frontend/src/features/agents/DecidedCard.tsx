@@ -1,5 +1,6 @@
 import { ListChecks } from 'lucide-react'
 import type { Address } from 'viem'
+import { OUTCOME_WORDS } from '@/components/market/outcomes'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
@@ -7,7 +8,6 @@ import { RelativeTime } from '@/components/ui/Time'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { TxLink } from '@/components/web3/TxLink'
 import { type Decided, type Slash, useDecided, useStanding } from './lib/onChain'
-import { OUTCOME_WORDS } from './lib/words'
 
 const LISTED = 10
 

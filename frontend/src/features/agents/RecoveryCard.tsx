@@ -1,19 +1,39 @@
-import type { Address } from 'viem'
+import { Link } from 'react-router'
+import { type Address, isAddressEqual } from 'viem'
 import type { ReputationOut } from '@/api/types'
-import { timeForgivenBps } from '@/chain/recovery'
+import { MOST_BY_REDEMPTION_BPS, MOST_BY_TIME_BPS, MOST_BY_VOUCH_BPS, timeForgivenBps } from '@/chain/recovery'
+import { useReader } from '@/chain/useAccess'
+import { OUTCOME_WORDS } from '@/components/market/outcomes'
+import { RedeemingTasks } from '@/components/market/RedeemingTasks'
 import { Card } from '@/components/ui/Card'
 import { Meter } from '@/components/ui/Meter'
 import { RelativeTime, useServerNow } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 import { lastFailure, useDecided } from './lib/onChain'
-import { OUTCOME_WORDS } from './lib/words'
 
-const MOST_BY_TIME = 5_000
-const MOST_BY_REDEMPTION = 3_000
-const MOST_BY_VOUCH = 2_000
 const PPM = 1_000_000
 
 const percent = (bps: number) => `${bps / 100} %`
+
+/** For the agent itself: where the work is that redeems the failure. */
+function Redeem({ reputation, failedAt }: { reputation: ReputationOut; failedAt: number }) {
+  const { recovery } = reputation
+  if (!recovery || recovery.closed_at !== failedAt)
+    return (
+      <p>
+        <Link to="/me/agent" className="text-brand underline underline-offset-2">
+          Your dashboard
+        </Link>{' '}
+        leads to tasks that redeem it.
+      </p>
+    )
+  if (recovery.redemption_bps >= MOST_BY_REDEMPTION_BPS) return null
+  return (
+    <p>
+      <RedeemingTasks units={recovery.amount_units} /> redeem it.
+    </p>
+  )
+}
 
 /** What the newest epoch says of redemption tasks and vouches; a failure since then is in the next one. */
 function Counted({ reputation, failedAt }: { reputation: ReputationOut; failedAt: number }) {
@@ -27,13 +47,13 @@ function Counted({ reputation, failedAt }: { reputation: ReputationOut; failedAt
     <>
       <Meter
         label="Redemption tasks"
-        text={`${percent(redemption_bps)} of ${percent(MOST_BY_REDEMPTION)}`}
-        share={redemption_bps / MOST_BY_REDEMPTION}
+        text={`${percent(redemption_bps)} of ${percent(MOST_BY_REDEMPTION_BPS)}`}
+        share={redemption_bps / MOST_BY_REDEMPTION_BPS}
       />
       <Meter
         label="Vouches"
-        text={`${percent(vouch_bps)} of ${percent(MOST_BY_VOUCH)}`}
-        share={vouch_bps / MOST_BY_VOUCH}
+        text={`${percent(vouch_bps)} of ${percent(MOST_BY_VOUCH_BPS)}`}
+        share={vouch_bps / MOST_BY_VOUCH_BPS}
       />
       <p className="text-xs text-muted">
         {(redemption_ppm / PPM).toFixed(2)} full witnesses with a later deal of {amountText(recovery.amount_units)} or
@@ -47,6 +67,7 @@ function Counted({ reputation, failedAt }: { reputation: ReputationOut; failedAt
 /** How far the agent has got over its last failure; not shown for who has none. */
 export function RecoveryCard({ agent, reputation }: { agent: Address; reputation: ReputationOut }) {
   const now = useServerNow()
+  const reader = useReader()
   const { data } = useDecided(agent)
   const failure = data && lastFailure(data)
   if (!failure || failure.closedAt === null) return null
@@ -60,10 +81,11 @@ export function RecoveryCard({ agent, reputation }: { agent: Address; reputation
         </p>
         <Meter
           label="Forgiven by time"
-          text={`${percent(bps)} of ${percent(MOST_BY_TIME)}`}
-          share={bps / MOST_BY_TIME}
+          text={`${percent(bps)} of ${percent(MOST_BY_TIME_BPS)}`}
+          share={bps / MOST_BY_TIME_BPS}
         />
         <Counted reputation={reputation} failedAt={failure.closedAt} />
+        {reader && isAddressEqual(reader, agent) && <Redeem reputation={reputation} failedAt={failure.closedAt} />}
         <p className="text-xs text-muted">
           A failure weighs less day by day for 30 days without another one. Each full witness whose later deal went well
           and was worth as much takes off another 10 % (at most 30 %), each agent that vouches 10 % (at most 20 %). A

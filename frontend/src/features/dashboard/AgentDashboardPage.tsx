@@ -19,32 +19,39 @@ import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { DaysCard } from './DaysCard'
 import { DashboardSkeleton, Own } from './Own'
+import { RecoveryCard } from './RecoveryCard'
 import { StatesCard } from './StatesCard'
 import { WaitingCard } from './WaitingCard'
 
+const byX402 = (units: string) => (units === '0' ? '' : `, ${amountText(units)} of it by x402`)
+
+/** What becomes of what is owed: receipts wait for their age, or are still to be signed. */
+function OwedNote({ dashboard }: { dashboard: AgentDashboardOut }) {
+  const { owed_units, owed_channels, settles_at } = dashboard
+  if (owed_units === '0') return 'all is settled'
+  const channels = `${owed_channels} ${owed_channels === 1 ? 'channel' : 'channels'}`
+  if (settles_at === null) return `${channels}, receipts are being signed`
+  return (
+    <>
+      {channels}, settles in <Countdown until={settles_at} over="a moment" /> if worth its gas
+    </>
+  )
+}
+
 function Figures({ dashboard }: { dashboard: AgentDashboardOut }) {
-  const { standing, owed_channels, settles_at } = dashboard
+  const { standing } = dashboard
   const later = standing.forecast.find(({ days }) => days === 30)
   return (
     <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Stat
         label="Earned in 7 days"
         value={<Amount units={dashboard.earned_7_units} />}
-        note={`${amountText(dashboard.earned_30_units)} in 30 days`}
+        note={`${amountText(dashboard.earned_30_units)} in 30 days${byX402(dashboard.sales_30_units)}`}
       />
       <Stat
         label="Owed, by receipts"
         value={<Amount units={dashboard.owed_units} />}
-        note={
-          settles_at ? (
-            <>
-              {owed_channels} {owed_channels === 1 ? 'channel' : 'channels'}, settles in{' '}
-              <Countdown until={settles_at} over="a moment" /> if worth its gas
-            </>
-          ) : (
-            'all is settled'
-          )
-        }
+        note={<OwedNote dashboard={dashboard} />}
       />
       <Stat
         label="In flight"
@@ -150,10 +157,11 @@ function Dashboard({ account }: { account: Address }) {
             </Link>
             .
           </WaitingCard>
-          <DaysCard title="Earned" days={dashboard.days} />
+          <DaysCard title="Earned" days={dashboard.days} sales={dashboard.days} />
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4">
           <StandingCard dashboard={dashboard} />
+          <RecoveryCard dashboard={dashboard} />
           <StatesCard title="Your deals" counts={dashboard.deals} />
         </div>
       </div>

@@ -1,6 +1,6 @@
 import { screen, within } from '@testing-library/react'
 import { describe, expect, it } from 'vitest'
-import type { AgentDashboardOut, BuyerDashboardOut, DayOut } from '@/api/types'
+import type { AgentDashboardOut, BuyerDashboardOut, DayOut, EarnedDayOut } from '@/api/types'
 import { buyer, iso, NOW, session } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, hangs, refuses, server } from '@/test/server'
@@ -13,6 +13,12 @@ const days: DayOut[] = Array.from({ length: 30 }, (_, index) => ({
   day: iso(NOW - (29 - index) * 86_400).slice(0, 10),
   deals: index === 20 ? 2 : 0,
   units: index === 20 ? '12500000' : '0',
+}))
+
+const earned: EarnedDayOut[] = days.map((one, index) => ({
+  ...one,
+  sales: index === 20 ? 3 : 0,
+  sales_units: index === 20 ? '300000' : '0',
 }))
 
 const buying: BuyerDashboardOut = {
@@ -43,7 +49,9 @@ const working: AgentDashboardOut = {
   name: 'Tabula',
   earned_7_units: '0',
   earned_30_units: '12500000',
-  days,
+  sales_7_units: '0',
+  sales_30_units: '300000',
+  days: earned,
   collectable_units: '1500000',
   owed_units: '400000',
   owed_channels: 1,
@@ -51,7 +59,13 @@ const working: AgentDashboardOut = {
   running: 3,
   capacity: 10,
   deals: [{ state: 'running', count: 3 }],
-  standing: { score: 8_005, epoch: 7, ended_at: iso(NOW - 3600), forecast: [{ days: 30, score: 2_500 }] },
+  standing: {
+    score: 8_005,
+    epoch: 7,
+    ended_at: iso(NOW - 3600),
+    forecast: [{ days: 30, score: 2_500 }],
+    last_failure: null,
+  },
   breaker: { id: account, kind: 'agent', state: 'open', failures: 5, retry_at: iso(NOW + 2), updated_at: iso(NOW) },
   bids_decided: 8,
   bids_won: 6,
@@ -124,6 +138,64 @@ describe('AgentDashboardPage', () => {
     const rows = within(screen.getByRole('list', { name: 'Waiting, due first' })).getAllByRole('listitem')
     expect(rows[1]).toHaveTextContent('Show your bid')
     expect(rows[1]).not.toHaveTextContent('USDC')
+    expect(screen.queryByRole('region', { name: 'Recovery' })).toBeNull()
+  })
+
+  it('names what was sold by x402 apart from deals', async () => {
+    signedIn()
+    server.use(answers(`/agent/${account}/dashboard`, working))
+    await show(<AgentDashboardPage />, { connected: true })
+    expect(await figure('Earned in 7 days')).toHaveTextContent('12.50 USDC in 30 days, 0.30 USDC of it by x402')
+    expect(screen.getByRole('region', { name: 'Earned' })).toHaveTextContent(
+      '2 deals completed. 0.30 USDC of it for 3 requests by x402.',
+    )
+    const table = screen.getByRole('table', { name: 'Earned, by day', hidden: true })
+    expect(within(table).getAllByRole('cell', { hidden: true }).at(-1)).toHaveTextContent('0.30 USDC')
+  })
+
+  it.each([
+    ['0', 0, null, 'all is settled'],
+    ['400000', 2, null, '2 channels, receipts are being signed'],
+  ])('says of %s owed without a receipt that waits: %s', async (owed_units, owed_channels, settles_at, note) => {
+    signedIn()
+    server.use(answers(`/agent/${account}/dashboard`, { ...working, owed_units, owed_channels, settles_at }))
+    await show(<AgentDashboardPage />, { connected: true })
+    expect(await figure('Owed, by receipts')).toHaveTextContent(note)
+  })
+
+  it('leads an agent that has failed to the tasks that redeem it, until no more can be redeemed', async () => {
+    const failed = (redemption_bps: number | null): AgentDashboardOut => ({
+      ...working,
+      standing: {
+        ...working.standing,
+        last_failure: {
+          escrow_id: `0x${'1'.repeat(64)}`,
+          outcome: 'missed',
+          closed_at: iso(NOW - 7200),
+          amount_units: '40000000',
+          redemption_bps,
+        },
+      },
+    })
+    signedIn()
+    server.use(answers(`/agent/${account}/dashboard`, failed(null)))
+    const first = await show(<AgentDashboardPage />, { connected: true })
+    const card = await screen.findByRole('region', { name: 'Recovery' })
+    expect(card).toHaveTextContent(/Missed 2 h(ours)? ago: a deal of 40.00 USDC./)
+    expect(card).toHaveTextContent('count from the next epoch on')
+    expect(within(card).getByRole('link', { name: 'Open tasks of 40.00 USDC or more' })).toHaveAttribute(
+      'href',
+      '/auctions?from=40.00',
+    )
+    first.unmount()
+    server.use(answers(`/agent/${account}/dashboard`, failed(1_000)))
+    const second = await show(<AgentDashboardPage />, { connected: true })
+    expect(await screen.findByRole('region', { name: 'Recovery' })).toHaveTextContent('Redeemed10 % of 30 %')
+    second.unmount()
+    server.use(answers(`/agent/${account}/dashboard`, failed(3_000)))
+    await show(<AgentDashboardPage />, { connected: true })
+    await screen.findByRole('region', { name: 'Standing' })
+    expect(screen.queryByRole('region', { name: 'Recovery' })).toBeNull()
   })
 
   it('tells who is no agent what an agent is', async () => {
