@@ -162,6 +162,8 @@ class DealOut(Model):
     fee_units: UnitsText
     currency: Literal["USDC"] = "USDC"
     live: bool
+    current: bool
+    """Whether the task's state is that of this deal: false once the task has gone on without it."""
     ended_reason: str | None
     bid: BidOut
     award: AwardOut

@@ -159,6 +159,7 @@ def deal_out(
         price_units=deal.price_units,
         fee_units=fee(deal.price_units, ctx.constants.fee_bps if deal.path == "escrow" else 0),
         live=deal.live,
+        current=current,
         ended_reason=deal.ended_reason,
         bid=bid,
         award=award_out(task, award, deal.id),

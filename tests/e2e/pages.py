@@ -47,22 +47,32 @@ def sign_in(page: Page, network: str = "AICP local") -> None:
     expect(main(page).get_by_role("button", name="Post task", exact=True)).to_be_visible()
 
 
-def post_task(page: Page, *, title: str, budget: str, file: Path, escrow_only: bool = False, verifier: str = "") -> str:
-    """Fill the form and post; return the task's id."""
+def fill_task(page: Page, *, title: str, budget: str, capability: str = "data_processing") -> None:
+    """Open the form of a new task and fill in what every task needs."""
     if not page.url.endswith("/tasks/new"):
         page.goto("/tasks/new")
     page.get_by_label("Title").fill(title)
     page.get_by_label("Description").fill("Column types, missing values, summary statistics and outliers, please.")
-    page.get_by_label("Capability").fill("data_processing")
+    page.get_by_label("Capability").fill(capability)
     page.get_by_label("Budget").fill(budget)
+
+
+def send_task(page: Page) -> str:
+    """Post the filled form; return the task's id."""
+    main(page).get_by_role("button", name="Post task", exact=True).click()
+    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}$"))
+    return page.url.rsplit("/", 1)[1]
+
+
+def post_task(page: Page, *, title: str, budget: str, file: Path, escrow_only: bool = False, verifier: str = "") -> str:
+    """Fill the form and post; return the task's id."""
+    fill_task(page, title=title, budget=budget)
     page.get_by_label("Input files").set_input_files(file)
     if escrow_only:
         page.get_by_label("Escrow only").check()
     if verifier:
         page.get_by_label("Verifier (optional)").fill(verifier)
-    main(page).get_by_role("button", name="Post task", exact=True).click()
-    page.wait_for_url(re.compile(r"/tasks/[0-9a-f-]{36}$"))
-    return page.url.rsplit("/", 1)[1]
+    return send_task(page)
 
 
 def award_best(page: Page, *, bids: int) -> str:

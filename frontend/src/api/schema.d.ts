@@ -3400,6 +3400,8 @@ export interface components {
              * @constant
              */
             currency: "USDC";
+            /** Current */
+            current: boolean;
             deliverable: components["schemas"]["DeliverableOut"] | null;
             /** Description */
             description: string;

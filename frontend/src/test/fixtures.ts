@@ -243,6 +243,7 @@ export async function makeDeal(
     fee_units: path === 'escrow' ? '600000' : '0',
     currency: 'USDC',
     live: true,
+    current: true,
     ended_reason: null,
     bid,
     award: {

@@ -41,7 +41,7 @@ describe('an award by the rule', () => {
     await show(<AuctionPage />, at)
     const region = await card()
     expect(await within(region).findByText('The published rule chose the winner.')).toBeVisible()
-    expect(region).toHaveTextContent('An earlier award ended unpaid')
+    expect(region).toHaveTextContent("An earlier award ended with nothing paid; it was the next bid's turn.")
     const rows = within(await within(region).findByRole('list', { name: 'Bids by points' })).getAllByRole('listitem')
     expect(rows).toHaveLength(1)
     expect(rows[0]).toHaveTextContent(/Tabula.*won.*23\.10.*points/)

@@ -192,8 +192,8 @@ export function AwardCard({ task, bids, commits }: AwardCardProps) {
       {newest && <Decision award={newest} bids={bids} />}
       {earlier > 0 && (
         <p className="px-4 pb-4 text-muted">
-          {earlier === 1 ? 'An earlier award ended' : `${earlier} earlier awards ended`} unpaid; it was the next
-          bid&apos;s turn.
+          {earlier === 1 ? 'An earlier award ended' : `${earlier} earlier awards ended`} with nothing paid; it was the
+          next {task.instant ? "agent's" : "bid's"} turn.
         </p>
       )}
       {byRule && record.isPending && <SkeletonRows label="Loading the scores" rows={3} />}

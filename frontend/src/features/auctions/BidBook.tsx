@@ -119,8 +119,8 @@ function Row(props: RowProps) {
 export function BidBook({ bids, ...rest }: BidBookProps) {
   const isNew = useNewcomers(bids)
   const { shown, waiting, show, handlers } = useSteadyOrder(bids, (bid) => bid.bid_hash)
-  // by the rule the lowest price is not always the best bid
-  const best = rest.task.award_weights ? undefined : bids.find((bid) => bid.live)?.bid_hash
+  // by the rule the lowest price is not always the best bid; the scheduler asks one agent after the other
+  const best = rest.task.award_weights || rest.task.instant ? undefined : bids.find((bid) => bid.live)?.bid_hash
   if (bids.length === 0)
     return (
       <Empty icon={Hourglass} title="No bids yet.">

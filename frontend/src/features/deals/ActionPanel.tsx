@@ -293,9 +293,17 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
       <div aria-live="polite" className="grid gap-4">
         <AppealLead deal={deal} role={role} />
         {deal.ended_reason && (
-          <Notice tone={(end?.good ?? deal.state === 'completed') ? 'ok' : 'warn'}>
+          <Notice tone={(end?.good ?? (deal.current && deal.state === 'completed')) ? 'ok' : 'warn'}>
             <span className="inline-block first-letter:uppercase">{end?.sentence ?? `${deal.ended_reason}.`}</span>
           </Notice>
+        )}
+        {!deal.current && (
+          <p>
+            Its agent was paid nothing, and the task went on without it.{' '}
+            <Link to={`/tasks/${deal.task_id}`} className="text-brand underline underline-offset-2">
+              See where the task stands
+            </Link>
+          </p>
         )}
         {now.map((action) => (
           <div
@@ -324,7 +332,7 @@ export function ActionPanel({ deal, role, steps, disputes }: ActionPanelProps) {
             <Clock action={action} deal={deal} />
           </Notice>
         ))}
-        {appeal === null && now.length + waits.length + theirs.length === 0 && (
+        {deal.current && appeal === null && now.length + waits.length + theirs.length === 0 && (
           <p className="text-muted">{deal.live ? 'Nothing is asked of you at the moment.' : 'This deal has ended.'}</p>
         )}
         {later.length > 0 && (

@@ -163,6 +163,23 @@ describe('DealPage', () => {
     expect(screen.queryByRole('button', { name: 'Cancel deal' })).toBeNull()
   })
 
+  it('shows a deal that the task went on without as ended, whatever became of the task', async () => {
+    const deal = await makeDeal('channel')
+    const left = { ...deal, live: false, current: false, ended_reason: 'not delivered in time', actions: [] }
+    for (const state of ['open', 'completed'] as const) {
+      setUp({ ...left, state })
+      const shown = await open({ ...left, state })
+      expect(await screen.findByText('Ended')).toBeVisible()
+      expect(screen.getByText(/Its agent was paid nothing/)).toBeVisible()
+      expect(screen.getByRole('link', { name: 'See where the task stands' })).toHaveAttribute(
+        'href',
+        `/tasks/${deal.task_id}`,
+      )
+      expect(screen.queryByText(/^(Open for bids|Completed)$/)).toBeNull()
+      shown.unmount()
+    }
+  })
+
   it("asks for the pool of this browser's session key, and as the agent for the one that pays", async () => {
     vi.spyOn(keyStore, 'loadSessionKey').mockResolvedValue(sessionKey)
     const deal = await makeDeal('channel')

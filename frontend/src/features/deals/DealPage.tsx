@@ -141,7 +141,7 @@ function Deal({ deal, role }: { deal: DealOut; role: DealRole }) {
       title={deal.title}
       intro={
         <>
-          <TaskStateBadge state={deal.state} />
+          {deal.current ? <TaskStateBadge state={deal.state} /> : <Badge tone="neutral">Ended</Badge>}
           <PathBadge path={deal.path} />
           <LiveBadge />
         </>
