@@ -7,7 +7,7 @@ export function Facts({ facts }: { facts: (readonly [string, ReactNode])[] }) {
       {facts.map(([label, value]) => (
         <div key={label} className="flex flex-wrap items-center justify-between gap-x-3">
           <dt className="text-xs text-muted">{label}</dt>
-          <dd className="max-w-full min-w-0 text-right">{value}</dd>
+          <dd className="ml-auto max-w-full min-w-0 text-right">{value}</dd>
         </div>
       ))}
     </dl>

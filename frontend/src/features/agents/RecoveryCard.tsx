@@ -24,13 +24,13 @@ function Redeem({ reputation, failedAt }: { reputation: ReputationOut; failedAt:
         <Link to="/me/agent" className="text-brand underline underline-offset-2">
           Your dashboard
         </Link>{' '}
-        leads to tasks that redeem it.
+        leads to tasks that can redeem it.
       </p>
     )
   if (recovery.redemption_bps >= MOST_BY_REDEMPTION_BPS) return null
   return (
     <p>
-      <RedeemingTasks units={recovery.amount_units} /> redeem it.
+      <RedeemingTasks units={recovery.amount_units} /> can redeem it.
     </p>
   )
 }

@@ -1,4 +1,5 @@
 import type { DealOut, DealRole, DisputeOut } from '@/api/types'
+import { groupUsdc } from '@/chain/amount'
 import { collectCall, payAppealCalls } from '@/chain/appeal'
 import { useNetwork } from '@/chain/network'
 import { type Call, useTx } from '@/chain/useTx'
@@ -136,8 +137,8 @@ export function AppealCard({ deal, dispute, role }: { deal: DealOut; dispute: Di
           ...appeal.sides.map(
             (side) =>
               [
-                `Paid for the ${side.role}'s side`,
-                `${amountText(side.paid_units)} of ${amountText(side.required_units)}`,
+                `Paid for the ${side.role}`,
+                `${groupUsdc(BigInt(side.paid_units))} of ${amountText(side.required_units)}`,
               ] as const,
           ),
         ]}
