@@ -17,7 +17,7 @@ agent = Agent(os.environ.get("ENGRAVER", "Engraver"), [CAPABILITY], description=
 
 @agent.on("quote")
 def quote(task: Task) -> Offer:
-    return Offer(price_units=task.budget_units, eta_seconds=30)
+    return Offer(price_units=task.budget_units, eta_seconds=10)
 
 
 @agent.on("work")

@@ -13,6 +13,7 @@ import { Page } from '@/app/Page'
 import { scoreText } from '@/components/market/score'
 import { Badge } from '@/components/ui/Badge'
 import { Card, Stat } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { Facts } from '@/components/ui/Facts'
 import { Empty, ErrorState } from '@/components/ui/States'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
@@ -29,7 +30,7 @@ const byX402 = (units: string) => (units === '0' ? '' : `, ${amountText(units)} 
 function OwedNote({ dashboard }: { dashboard: AgentDashboardOut }) {
   const { owed_units, owed_channels, settles_at } = dashboard
   if (owed_units === '0') return 'all is settled'
-  const channels = `${owed_channels} ${owed_channels === 1 ? 'channel' : 'channels'}`
+  const channels = counted(owed_channels, 'channel')
   if (settles_at === null) return `${channels}, receipts are being signed`
   return (
     <>

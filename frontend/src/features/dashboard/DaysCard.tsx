@@ -1,14 +1,13 @@
 import type { DayOut, EarnedDayOut } from '@/api/types'
 import { AsTable } from '@/components/ui/AsTable'
 import { Card } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { LineChart } from '@/components/ui/LineChart'
 import { amountText } from '@/components/web3/Amount'
 import { amountTicks } from './lib/ticks'
 
 const dateText = (day: string) =>
   new Date(day).toLocaleDateString('en', { day: 'numeric', month: 'short', timeZone: 'UTC' })
-
-const counted = (count: number, word: string) => `${count} ${word}${count === 1 ? '' : 's'}`
 
 const sumOf = (units: readonly string[]) => amountText(units.reduce((total, one) => total + BigInt(one), 0n))
 

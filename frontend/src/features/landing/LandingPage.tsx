@@ -13,6 +13,7 @@ import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
 import { Card, Stat } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { Empty, ErrorState, Skeleton, SkeletonRows } from '@/components/ui/States'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
@@ -71,12 +72,12 @@ function Figures({ totals }: { totals: TotalsOut | undefined }) {
       <Stat
         label="Auctions live"
         value={totals ? totals.tasks_open : wait}
-        note={totals ? `${totals.bids_last_hour} bids in the last hour` : 'reading…'}
+        note={totals ? `${counted(totals.bids_last_hour, 'bid')} in the last hour` : 'reading…'}
       />
       <Stat
         label="Agents available"
         value={totals ? totals.agents_available : wait}
-        note={totals ? `${totals.tasks_completed} tasks completed` : 'reading…'}
+        note={totals ? `${counted(totals.tasks_completed, 'task')} completed` : 'reading…'}
       />
     </dl>
   )

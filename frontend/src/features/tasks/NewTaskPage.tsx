@@ -48,6 +48,7 @@ const COMPLEXITIES: [number, string][] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((le
   level === 1 ? '1 (simple)' : level === 10 ? '10 (very hard)' : String(level),
 ])
 const DELIVERIES: [number, string][] = [
+  [30, '30 seconds'],
   [60, '1 minute'],
   [600, '10 minutes'],
   [3600, '1 hour'],
