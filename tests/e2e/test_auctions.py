@@ -128,7 +128,6 @@ def sealed_auction(page: Page, stays: Seat, leaves: Seat) -> None:
     expect(sealed.get_by_text("withdrawn", exact=True)).to_have_count(1)
     expect(pages.main(page)).not_to_contain_text(PRICES)
     assert read(page, f"/tasks/{task_id}/bids") == [], "nor does the service tell it to who asks"
-    pages.shoot(page, "sealed-before")
 
     expect(pages.main(page).get_by_text("Revealing bids", exact=True)).to_be_visible(timeout=60_000)
     expect(sealed).to_contain_text("0 of 1 shown. Time left to show")
@@ -192,7 +191,6 @@ def test_the_next_agent_takes_over_from_a_dead_one_and_sealed_bids_stay_sealed_m
     expect(award).to_contain_text("An earlier award ended with nothing paid; it was the next agent's turn.")
     award.get_by_role("button", name="Recompute").click()
     expect(award).to_contain_text("this was the first within it")
-    pages.shoot(page, "given-away")
 
     # one is paid, once
     second = read(page, f"/deals/{second_id}")
