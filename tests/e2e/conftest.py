@@ -90,7 +90,7 @@ def open_page(
             accept_downloads=True,
         )
         context.set_default_timeout(PATIENCE_MS)
-        context.tracing.start(screenshots=True, snapshots=True)
+        context.tracing.start(snapshots=True)
         if wallet is not None:
             wallet.install(context)
         contexts.append(context)
