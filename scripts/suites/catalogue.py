@@ -148,7 +148,7 @@ SIM = Suite(
         _pytest("money-sim", "tests/sim/money", *_WITH_GUARDS, alone=_TWO_AT_ONCE),
     ),
 )
-E2E = Suite("e2e", 360, (_pytest("e2e", "tests/e2e"),))
+E2E = Suite("e2e", 360, (_pytest("e2e", "tests/e2e", *_WITH_GUARDS, alone=("-m", "")),))
 
 LANES = 4
 """How many suites run side by side: twice as many as there are cores, since those of the services often wait."""

@@ -38,8 +38,19 @@ def check(page: Page, name: str) -> None:
     assert not violations, [(rule["id"], [node["html"] for node in rule["nodes"]]) for rule in violations]
 
 
-@pytest.mark.parametrize("width", [1280, 360])
-@pytest.mark.parametrize("theme", ["light", "dark"])
+BESIDE = pytest.mark.long
+"""The other two of four: `make e2e` looks at all, `make test` at each theme and each width once."""
+
+
+@pytest.mark.parametrize(
+    ("theme", "width"),
+    [
+        ("light", 1280),
+        ("dark", 360),
+        pytest.param("light", 360, marks=BESIDE),
+        pytest.param("dark", 1280, marks=BESIDE),
+    ],
+)
 def test_pages(devnet: Devnet, wallet: Wallet, open_page: Callable[..., Page], theme: str, width: int) -> None:
     page = open_page(wallet, width=width, dark=theme == "dark")
     errors: list[str] = []

@@ -89,9 +89,7 @@ def _answer_before_commit(patch: pytest.MonkeyPatch) -> None:
 def _newest_block_only(patch: pytest.MonkeyPatch) -> None:
     place = "indexer.views.channel:pool_headroom_expr"
     lesser = 'func.least(_asked.c.balance_units, _final_value(_asked, "balance_units"))'
-    rewritten(place, (lesser, "_asked.c.balance_units"))(
-        patch
-    )
+    rewritten(place, (lesser, "_asked.c.balance_units"))(patch)
     view = importlib.import_module("indexer.views.channel").pool_headroom_expr
     patch.setattr("backend.payments.repo.pool_headroom_expr", view)
 
