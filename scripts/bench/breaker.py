@@ -22,8 +22,9 @@ from backend.breakers.service import Known
 from backend.db.engine import Database, make_async_engine
 from backend.domain.breaker import Breaker, State
 from scripts.bench.results import Figure
-from scripts.bench.servers import BenchError, free_port, stop
+from scripts.bench.servers import BenchError, stop
 from scripts.bench.voucherground import Ground, address_named
+from scripts.devnet.ports import free_port
 from scripts.suites.model import ROOT
 
 IN_PROCESS: Final = 200_000

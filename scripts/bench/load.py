@@ -39,8 +39,9 @@ from scripts.bench.loadplan import Load, User, arrivals
 from scripts.bench.loadsockets import Seen
 from scripts.bench.loadusers import Taken
 from scripts.bench.results import Figure
-from scripts.bench.servers import BenchError, free_port
+from scripts.bench.servers import BenchError
 from scripts.devnet.config import DevnetConfig
+from scripts.devnet.ports import free_port
 from scripts.devnet.session import Devnet
 from scripts.devnet.stack import EVERYTHING, Part
 from scripts.suites.model import ROOT

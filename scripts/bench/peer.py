@@ -14,7 +14,8 @@ from sqlalchemy import URL, create_engine, text
 from aicp.rules.primitives import hex0x
 from scripts.bench.chaindata import ChainData
 from scripts.bench.mirror import Run, peak_memory
-from scripts.bench.servers import CHAIN_ID, BenchError, free_port, stop
+from scripts.bench.servers import CHAIN_ID, BenchError, stop
+from scripts.devnet.ports import free_port
 from scripts.suites.model import ROOT
 
 PROJECT: Final = ROOT / "scripts" / "bench" / "ponder"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -19,6 +18,7 @@ from typing import Any, Final
 import httpx
 from sqlalchemy import URL, create_engine, make_url, text
 
+from scripts.devnet.ports import free_port
 from scripts.suites.model import ROOT
 
 CHAIN_ID: Final = 31_337
@@ -27,13 +27,6 @@ _ANVIL: Final = ROOT / "node_modules" / ".bin" / "anvil"
 
 class BenchError(Exception):
     """A service did not start, or a competitor did not finish; the message is one sentence."""
-
-
-def free_port() -> int:
-    """Return a TCP port nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass(slots=True)

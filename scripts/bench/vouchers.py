@@ -27,9 +27,10 @@ import msgspec
 
 from scripts.bench import x402_python
 from scripts.bench.results import Figure, record
-from scripts.bench.servers import BenchError, database, free_port, postgres
+from scripts.bench.servers import BenchError, database, postgres
 from scripts.bench.voucherground import Ground, Lane, deployment
 from scripts.bench.voucherload import Job
+from scripts.devnet.ports import free_port
 
 SHARDS: Final = 2
 ROUNDS: Final = 3

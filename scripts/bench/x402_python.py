@@ -28,9 +28,10 @@ from aicp.abi.signing import address_of
 from aicp.abi.typed_data import ChannelConfig, Voucher, channel_domain
 from aicp.rules.ids import channel_id
 from aicp.rules.primitives import checksum, hex0x, parse_address
-from scripts.bench.servers import CHAIN_ID, BenchError, anvil, free_port, stop
+from scripts.bench.servers import CHAIN_ID, BenchError, anvil, stop
 from scripts.bench.voucherground import PRICE, address_named, key_of
 from scripts.bench.voucherload import Job
+from scripts.devnet.ports import free_port
 from scripts.suites.model import ROOT
 
 NETWORK: Final = f"eip155:{CHAIN_ID}"

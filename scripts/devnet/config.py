@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,31 +88,6 @@ def port_of(text: str, name: str) -> int:
     if text.isascii() and text.isdigit() and 1 <= int(text) <= MAX_PORT:
         return int(text)
     raise DevnetError(f"{name} must be a whole number from 1 to {MAX_PORT} and is {text!r}.")
-
-
-def free_port() -> int:
-    """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def free_ports(count: int) -> int:
-    """Return the first of several TCP ports in a row that nobody listens on at this moment."""
-    while True:
-        first = free_port()
-        if first + count <= MAX_PORT and all(_is_free(port) for port in range(first + 1, first + count)):
-            return first
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError:
-            return False
-    return True
 
 
 def place_of(url: str) -> str:

@@ -20,9 +20,10 @@ from types import TracebackType
 from typing import Any, Self
 
 from aicp.rules.deployment import Deployment
-from scripts.devnet.config import DevnetConfig, free_port
+from scripts.devnet.config import DevnetConfig
 from scripts.devnet.errors import AlreadyRunningError, DevnetError
 from scripts.devnet.keys import DevAccounts
+from scripts.devnet.ports import free_port
 from scripts.devnet.preflight import check, check_state_dir
 from scripts.devnet.runfile import RunFile, end_orphans
 from scripts.devnet.stack import BACKEND, EVERYTHING, Part, Stack

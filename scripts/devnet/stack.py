@@ -21,10 +21,11 @@ from scripts.deployment.api import ensure_deployment
 from scripts.deployment.errors import DeploymentError
 from scripts.devnet import frontend
 from scripts.devnet.anchor import name_anchorer
-from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig, free_port, free_ports
+from scripts.devnet.config import LOCAL_CHAIN_ID, ROOT, DevnetConfig
 from scripts.devnet.embedded import chain_service, redis_service
 from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import DevAccount, DevAccounts, dev_accounts
+from scripts.devnet.ports import free_port
 from scripts.devnet.postgres import ensure_cluster, ensure_database, postgres_service
 from scripts.devnet.probes import http_ok, log_says
 from scripts.devnet.process import Service
@@ -239,7 +240,7 @@ class Stack:
     @cached_property
     def voucher_port(self) -> int:
         """The port of the first shard, with free ones after it for the others."""
-        return free_ports(VOUCHER_SHARDS)
+        return free_port(VOUCHER_SHARDS)
 
     @property
     def voucher_urls(self) -> list[str]:

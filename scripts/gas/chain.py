@@ -13,8 +13,8 @@ import httpx
 
 from aicp.abi.bytecode import artifact
 from aicp.rules.primitives import hex0x
-from scripts.devnet.config import free_port
 from scripts.devnet.embedded import anvil_binary
+from scripts.devnet.ports import free_port
 from scripts.gas import pricing, trace
 
 CHAIN_ID = 31337

@@ -28,7 +28,8 @@ from x402.mechanisms.evm.batch_settlement.server.scheme import (
 from x402.mechanisms.evm.signers import FacilitatorWeb3Signer
 from x402.schemas import AssetAmount
 
-from tests.fixtures.services import CHAIN_ID, ROOT, free_port, wait_for
+from scripts.devnet.ports import free_port
+from tests.fixtures.services import CHAIN_ID, ROOT, wait_for
 from tests.x402.ground import NETWORK, PAYMENTS, PRICE, Ground
 
 WITHDRAW_DELAY = 900

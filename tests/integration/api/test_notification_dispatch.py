@@ -19,9 +19,9 @@ from backend.domain.notices import MAX_TRIES, NoticeKind, pause_seconds
 from backend.notifications import sending
 from backend.notifications.repo import SENT_AT_ONCE_TO_ONE
 from backend.notifications.service import Notice, tell
+from scripts.devnet.ports import free_port
 from tests.fixtures.apihost import Host, Wallet, code_of, start
 from tests.fixtures.receivers import Hooks, Mailboxes, mail_server, web_server
-from tests.fixtures.services import free_port
 
 pytestmark = pytest.mark.services
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.devnet.config import free_port
+from scripts.devnet.ports import free_port
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile
 

@@ -24,8 +24,8 @@ from backend.txm.machine import Machine
 from backend.txm.models import Intent
 from backend.txm.rpc import NodeUnreachable
 from backend.worker.runtime import close_machine
+from scripts.devnet.ports import free_port
 from tests.fixtures.moneylab import World, stranger
-from tests.fixtures.services import free_port
 
 pytestmark = pytest.mark.services
 OPERATOR = b"\x0f" * 20

@@ -16,8 +16,9 @@ import redis
 from aicp.abi import usdc
 from backend.txm import service as txm
 from backend.worker.app import QUEUES, make_app
+from scripts.devnet.ports import free_port
 from tests.fixtures.moneylab import World
-from tests.fixtures.services import ROOT, free_port, wait_for
+from tests.fixtures.services import ROOT, wait_for
 
 pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
 POOLS = 2

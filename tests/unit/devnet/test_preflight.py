@@ -16,9 +16,10 @@ from pathlib import Path
 
 import pytest
 
-from scripts.devnet.config import DevnetConfig, config_from_environment, free_port
+from scripts.devnet.config import DevnetConfig, config_from_environment
 from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import dev_accounts
+from scripts.devnet.ports import free_port
 from scripts.devnet.preflight import check, check_database, check_keys, check_port, check_redis, check_rpc
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -16,8 +16,9 @@ import psycopg
 import pytest
 import redis
 
-from scripts.devnet.config import DevnetConfig, free_port
+from scripts.devnet.config import DevnetConfig
 from scripts.devnet.errors import AlreadyRunningError, DevnetError
+from scripts.devnet.ports import free_port
 from scripts.devnet.probes import rpc_call
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile, ServiceState

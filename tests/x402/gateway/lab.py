@@ -41,9 +41,10 @@ from backend.context import Context
 from backend.db.engine import Database, make_async_engine
 from backend.outbox.frames import SERVED
 from backend.worker import sweeps
+from scripts.devnet.ports import free_port
 from tests.fixtures import moneylab
 from tests.fixtures.moneylab import Person, World
-from tests.fixtures.services import Anvil, free_port, wait_for
+from tests.fixtures.services import Anvil, wait_for
 from tests.x402.ground import inject, multicall3
 
 PRICE = 1_000

@@ -12,7 +12,7 @@ import pytest
 from backend.agents.calls import WRITE_SECONDS
 from backend.breakers import service
 from backend.breakers.gate import wall_ms
-from tests.fixtures.services import free_port
+from scripts.devnet.ports import free_port
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab, until
 from tests.x402.gateway.test_money import charged, with_pool

@@ -18,7 +18,8 @@ import pytest
 from backend.db.engine import plain_dsn
 from backend.worker import sweeps
 from backend.x402.reasons import Reason
-from tests.fixtures.services import ROOT, free_port, wait_for
+from scripts.devnet.ports import free_port
+from tests.fixtures.services import ROOT, wait_for
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import ENOUGH, PRICE, Lab, until
 from tests.x402.gateway.test_money import charged, with_pool
