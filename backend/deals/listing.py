@@ -30,6 +30,7 @@ def deals_of(
             verifier=deal.verifier,
             price_units=deal.price_units,
             live=deal.live,
+            current=task.deal_id == deal.id,
             created_at=deal.created_at,
         )
         for deal, task in rows[:limit]

@@ -193,6 +193,8 @@ class DealSummary(Model):
     verifier: AddressText | None
     price_units: UnitsText
     live: bool
+    current: bool
+    """Whether the task's state is that of this deal: false once the task has gone on without it."""
     created_at: UtcTime
 
 

@@ -3460,6 +3460,8 @@ export interface components {
              * Format: date-time
              */
             created_at: string;
+            /** Current */
+            current: boolean;
             /**
              * Id
              * Format: uuid

@@ -28,7 +28,12 @@ async def find(market: Market, named: uuid.UUID) -> Deal:
 
 
 def state_words(found: Deal | DealSummary | Task) -> str:
-    """Return the state of a deal or task: its public name, or that its result waits for the buyer's word."""
+    """Return the state of a deal or task: its public name, or that its result waits for the buyer's word.
+
+    A deal that its task went on without has ended, whatever becomes of the task.
+    """
+    if not isinstance(found, Task) and not found.current:
+        return "ended"
     return "delivered, in review" if found.state == "delivered" else found.public_state
 
 

@@ -294,6 +294,8 @@ class Deal(Model):
     price_units: Units
     fee_units: Units
     live: bool
+    current: bool
+    """Whether the task's state is that of this deal: false once the task has gone on without it."""
     ended_reason: str | None
     bid: Bid
     award: Award
@@ -350,6 +352,7 @@ class DealSummary(Model):
     verifier: Address | None
     price_units: Units
     live: bool
+    current: bool
     created_at: dt.datetime
 
 

@@ -60,6 +60,17 @@ describe('ActivityPage', () => {
     expect(asked).toEqual([null, 'agent', 'verifier'])
   })
 
+  it('calls a deal ended that its task went on without', async () => {
+    signedIn()
+    const deal = { ...(await makeDeal('escrow')), live: false, current: false, state: 'open' as const }
+    server.use(
+      http.get('http://localhost:8000/api/v1/deals', () => HttpResponse.json({ items: [deal], next_cursor: null })),
+    )
+    await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=deals' })
+    expect(await screen.findByText('Ended')).toBeVisible()
+    expect(screen.queryByText('Open for bids')).toBeNull()
+  })
+
   it('asks to sign in', async () => {
     server.use(refuses('/auth/session', 401, 'Sign in first.'))
     await show(<ActivityPage />)

@@ -70,7 +70,7 @@ function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
         </span>
       </div>
       <PathBadge path={deal.path} />
-      <TaskStateBadge state={deal.state} />
+      {deal.current ? <TaskStateBadge state={deal.state} /> : <Badge tone="neutral">Ended</Badge>}
       <Amount units={deal.price_units} className="ml-auto" />
     </li>
   )
