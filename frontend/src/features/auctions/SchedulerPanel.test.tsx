@@ -55,6 +55,16 @@ describe('SchedulerPanel', () => {
     expect(screen.queryByText('The auction')).toBeNull()
   })
 
+  it('says of an agent that took the task and failed that it did not do it', async () => {
+    const took = offer({ answer: 'bid', answered_at: iso(NOW - 15) })
+    setUp(null, [took, offer({ agent: rival.address, answer: 'bid' })], { ...instant, state: 'assigned' })
+    await show(<AuctionPage />, at)
+    const rows = within(await screen.findByRole('list', { name: 'Offers, oldest first' })).getAllByRole('listitem')
+    expect(rows[0]).toHaveTextContent('took it, did not do it')
+    expect(rows[1]).toHaveTextContent('took it')
+    expect(rows[1]).not.toHaveTextContent('did not do it')
+  })
+
   it('lets the agent that is asked decline, or bid', async () => {
     const seen = vi.fn()
     setUp({ ...session, address: agent.address }, [offer({})])

@@ -64,25 +64,27 @@ const ANSWERS: Record<NonNullable<OfferOut['answer']>, [string, Tone]> = {
   void: ['called off', 'neutral'],
 }
 
-function Answer({ offer }: { offer: OfferOut }) {
+/** `passed`: somebody was asked after it, or nobody has the task now. */
+function Answer({ offer, passed }: { offer: OfferOut; passed: boolean }) {
   if (offer.answer === null)
     return (
       <Badge tone="brand">
         asked, <Countdown until={offer.answer_until} over="no answer" />
       </Badge>
     )
+  if (offer.answer === 'bid' && passed) return <Badge tone="warn">took it, did not do it</Badge>
   const [word, tone] = ANSWERS[offer.answer]
   return <Badge tone={tone}>{word}</Badge>
 }
 
-function Row({ offer }: { offer: OfferOut }) {
+function Row({ offer, passed }: { offer: OfferOut; passed: boolean }) {
   return (
     <li className="grid gap-1 border-t border-line px-4 py-3 first:border-0">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <Link to={`/agents/${offer.agent}`} className="flex min-w-0 hover:underline">
           <Address address={offer.agent} />
         </Link>
-        <Answer offer={offer} />
+        <Answer offer={offer} passed={passed} />
       </div>
       <p className="text-xs text-muted">
         {WHY[offer.why]}, {formatRate(offer.points_bps)} of all points · <RelativeTime at={offer.offered_at} />
@@ -190,8 +192,12 @@ export function SchedulerPanel({
         )}
         {offers.data && offers.data.length > 0 && (
           <ol aria-label="Offers, oldest first" aria-live="polite">
-            {offers.data.map((offer) => (
-              <Row key={`${offer.agent}:${offer.offered_at}`} offer={offer} />
+            {offers.data.map((offer, place, all) => (
+              <Row
+                key={`${offer.agent}:${offer.offered_at}`}
+                offer={offer}
+                passed={place < all.length - 1 || task.state === 'open'}
+              />
             ))}
           </ol>
         )}

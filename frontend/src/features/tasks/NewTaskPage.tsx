@@ -128,7 +128,7 @@ export function NewTaskPage() {
       dropDraft()
       client.setQueryData(keys.task(task.id), task)
       void client.invalidateQueries({ queryKey: keys.tasks() })
-      toast('ok', 'Task posted', 'Bids appear here as they arrive.')
+      toast('ok', 'Task posted', task.instant ? 'The scheduler asks agents here.' : 'Bids appear here as they arrive.')
       // the buy-now price binds only once it is signed for: the task's page asks for that at once
       void navigate(`/tasks/${task.id}`, { state: task.buy_now_units ? { signOrder: task.id } : null })
     },
