@@ -276,7 +276,9 @@ def test_an_agent_that_does_not_accept_is_followed_by_the_next(host: Host, run: 
     mine = first.http.get(f"/deals/{before}").json()
     assert (mine["live"], mine["ended_reason"], mine["actions"]) == (False, "the agent did not accept in time", [])
     [listed] = [row for row in first.http.get("/deals").json()["items"] if row["id"] == before]
-    assert (listed["live"], listed["current"], mine["current"]) == (False, False, False), "the task's state is another's"
+    assert (listed["live"], listed["current"], mine["current"]) == (False, False, False), (
+        "the task's state is another's"
+    )
     shown = CliRunner().invoke(cli, ["deal", "show", before, "--url", host.url, "--key", "0x" + first.key.hex()])
     assert "ended" in shown.output, shown.output
 
