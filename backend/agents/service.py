@@ -197,13 +197,16 @@ def outs(session: Session, ctx: Context, agents: Sequence[Agent]) -> list[AgentO
     addresses = [agent.address for agent in agents]
     figures = figures_of(session, ctx, addresses)
     suspended = suspensions.open_of(session, addresses)
-    return [_out(session, ctx, agent, figures[agent.address], suspended.get(agent.address)) for agent in agents]
+    stakes = views.stakes(session, addresses, Finality.SEEN)
+    return [
+        _out(ctx, agent, figures[agent.address], stakes[agent.address], suspended.get(agent.address))
+        for agent in agents
+    ]
 
 
-def _out(session: Session, ctx: Context, agent: Agent, known: Figures, suspension: Suspension | None) -> AgentOut:
+def _out(ctx: Context, agent: Agent, known: Figures, stake: views.StakeRow, suspension: Suspension | None) -> AgentOut:
     since = moment(ctx.now() - HEARD_WITHIN_SECONDS)
     heard = agent.last_heartbeat is not None and agent.last_heartbeat > since
-    stake = views.stake(session, agent.address, Finality.SEEN)
     return AgentOut(
         address=agent.address,
         did=did(ctx.deployment.chain_id, agent.address),

@@ -111,20 +111,30 @@ def page(chosen: TaskFilter, sort: Sort, after: tuple[Any, uuid.UUID] | None, li
     return statement.order_by(*((column.desc(), Task.id.desc()) if down else (column, Task.id)))
 
 
+# made once: nearly every answer of the API asks for them, and to put them together takes longer than to send them
+_later_bid, _later_commit = aliased(Bid), aliased(BidCommit)
+_standing_bid = and_(
+    Bid.withdrawn_at.is_(None),
+    ~exists().where(_later_bid.task_id == Bid.task_id, _later_bid.agent == Bid.agent, _later_bid.seq > Bid.seq),
+)
+_standing_commit = and_(
+    BidCommit.withdrawn_at.is_(None),
+    ~exists().where(
+        _later_commit.task_id == BidCommit.task_id,
+        _later_commit.agent == BidCommit.agent,
+        _later_commit.seq > BidCommit.seq,
+    ),
+)
+
+
 def live_bid(now: int) -> ColumnElement[bool]:
     """Whether a bid counts now: not withdrawn, not expired, not replaced by a later bid of its agent."""
-    later = aliased(Bid)
-    replaced = exists().where(later.task_id == Bid.task_id, later.agent == Bid.agent, later.seq > Bid.seq)
-    return and_(Bid.withdrawn_at.is_(None), Bid.valid_until > now, ~replaced)
+    return and_(_standing_bid, Bid.valid_until > now)
 
 
 def live_commit(now: int) -> ColumnElement[bool]:
     """Whether a sealed bid may still count: not withdrawn, not expired, not replaced by a later one of its agent."""
-    later = aliased(BidCommit)
-    replaced = exists().where(
-        later.task_id == BidCommit.task_id, later.agent == BidCommit.agent, later.seq > BidCommit.seq
-    )
-    return and_(BidCommit.withdrawn_at.is_(None), BidCommit.valid_until > now, ~replaced)
+    return and_(_standing_commit, BidCommit.valid_until > now)
 
 
 def commit_counts(task_ids: list[uuid.UUID], now: int) -> Select[uuid.UUID, int]:

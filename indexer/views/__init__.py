@@ -38,7 +38,7 @@ from indexer.views.overview import totals, withdrawals
 from indexer.views.records import outcomes
 from indexer.views.series import Bucket, Metric, Point, series
 from indexer.views.settled import MirrorGapError, anchorings, any_settled, settled_deals
-from indexer.views.stake import free_stakes, stake
+from indexer.views.stake import free_stakes, stake, stakes
 from indexer.views.status import MirrorStatus, MissingRange, mirror_status
 from indexer.views.sync import MirrorEmptyError, sync_status
 from indexer.views.types import (
@@ -134,6 +134,7 @@ __all__ = [
     "series",
     "settled_deals",
     "stake",
+    "stakes",
     "sync_status",
     "threatened_pools",
     "totals",

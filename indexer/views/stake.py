@@ -15,23 +15,32 @@ from indexer.views.types import StakeRow
 
 def stake(s: Session, agent: bytes, min_finality: Finality) -> StakeRow:
     """Return the agent's stake as of the newest block of this finality; zeros if it never staked."""
+    return stakes(s, [agent], min_finality)[agent]
+
+
+def stakes(s: Session, agents: Sequence[bytes], min_finality: Finality) -> dict[bytes, StakeRow]:
+    """Return the stake of each of these agents, as `stake` does of one."""
     statement = (
         select(stake_event)
-        .where(stake_event.c.agent == agent, stake_event.c.block_number <= bound(min_finality))
-        .order_by(stake_event.c.block_number.desc(), stake_event.c.log_index.desc())
-        .limit(1)
+        .distinct(stake_event.c.agent)
+        .where(stake_event.c.agent.in_(agents), stake_event.c.block_number <= bound(min_finality))
+        .order_by(stake_event.c.agent, stake_event.c.block_number.desc(), stake_event.c.log_index.desc())
     )
-    row = s.execute(statement).mappings().one_or_none()
-    if row is None:
-        return StakeRow(agent=agent, staked_units=0, locked_units=0, unbonding_units=0, unbond_at=None, slashed_units=0)
-    return StakeRow(
-        agent=agent,
-        staked_units=row["staked_units"],
-        locked_units=row["locked_units"],
-        unbonding_units=row["unbonding_units"],
-        unbond_at=row["unbond_at"],
-        slashed_units=row["slashed_units"],
-    )
+    found = {
+        agent: StakeRow(agent=agent, staked_units=0, locked_units=0, unbonding_units=0, unbond_at=None, slashed_units=0)
+        for agent in agents
+    }
+    for row in s.execute(statement).mappings():
+        agent = bytes(row["agent"])
+        found[agent] = StakeRow(
+            agent=agent,
+            staked_units=row["staked_units"],
+            locked_units=row["locked_units"],
+            unbonding_units=row["unbonding_units"],
+            unbond_at=row["unbond_at"],
+            slashed_units=row["slashed_units"],
+        )
+    return found
 
 
 def free_stakes(s: Session, agents: Sequence[bytes], last_block: int) -> dict[bytes, int]:
