@@ -77,7 +77,7 @@ def test_concurrent_workers_leave_no_gap(world: World) -> None:
             world.chain.mine(3)
     for machine in machines:
         close_machine(machine)
-    world.until(lambda: all(world.intent_state(i.id) == "final" for i in intents), "all are final")
+    world.until(lambda: all(world.intent_state(i.id) == "final" for i in intents), "all are final", rounds=40)
     assert got(world) - before == 60 * ONE
     assert_nonces_contiguous(world)
 
@@ -95,7 +95,7 @@ def test_at_most_sixteen_of_a_key_are_in_flight(world: World) -> None:
     finally:
         world.chain.rpc("evm_setAutomine", True)
     world.chain.mine(3)
-    world.until(lambda: all(world.intent_state(i.id) == "final" for i in intents), "all are final")
+    world.until(lambda: all(world.intent_state(i.id) == "final" for i in intents), "all are final", rounds=40)
     assert_nonces_contiguous(world)
 
 

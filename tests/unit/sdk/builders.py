@@ -178,6 +178,7 @@ def deal_json(
         "fee_units": "0",
         "currency": "USDC",
         "live": True,
+        "current": True,
         "ended_reason": None,
         "bid": bid,
         "award": award,
