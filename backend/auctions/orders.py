@@ -71,7 +71,7 @@ def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, poste
     )
     session.add(order)
     session.flush()
-    if tasks.options(task).instant:
+    if task.instant:
         session.execute(bell.ring())
         return order_out(order)
     within = [bid for bid in live_bids(session, ctx, task.id) if bid.amount_units <= order.max_units]

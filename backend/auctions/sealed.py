@@ -34,7 +34,7 @@ def commit(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, pos
     """Take a sealed bid of the signed-in agent and return it with the operator's receipt.
 
     Raises NotFound, InvalidSignature, AgentSuspended, BidReplayed, AuctionClosed, Forbidden, SignatureExpired,
-    BidRefused.
+    BidRefused, TooManyBids, AuctionFull.
     """
     task = tasks.get_for_update(session, task_id)
     message = CommitMessage(task_hash=task.task_hash, commitment=posted.commitment, valid_until=posted.valid_until)

@@ -188,7 +188,7 @@ def award(
         raise NotFound("There is no such task of yours.")
     if TaskState(task.state) not in AWARDABLE:
         raise WrongState("Only an open task can be awarded.", state=task.state)
-    if tasks.options(task).instant:
+    if task.instant:
         raise GivenByScheduler(what_to_do="Wait for its offers, or cancel the task and post one with an auction.")
     if bid_hash is None:
         return task, *_by_rule(session, ctx, task)

@@ -46,10 +46,20 @@ def money_is_back(session: Session, deal: Deal) -> bool:
         return False
     if authorizations.settle(session, deal.task_id) is not None:
         return False
-    return all(_is_over(session, row) for row in session.execute(repo.all_terms(deal.id)).scalars())
+    # read before the escrows: the mirror may catch up meanwhile, and a time must not vouch for a look that was earlier
+    final_until = _final_until(session)
+    return all(_is_over(session, row, final_until) for row in session.execute(repo.all_terms(deal.id)).scalars())
 
 
-def _is_over(session: Session, row: EscrowTerms) -> bool:
+def _final_until(session: Session) -> int:
+    """Return the time of the newest final block in the mirror, in Unix seconds; 0 while it holds none."""
+    try:
+        return views.sync_status(session).finalized_time
+    except views.MirrorEmptyError:
+        return 0
+
+
+def _is_over(session: Session, row: EscrowTerms, final_until: int) -> bool:
     """Return whether an escrow is closed for good and paid nobody, or can never be one that its agent is paid from.
 
     Whoever funds terms the agent has not accepted takes his money back when he likes. Accepted ones may have been
@@ -61,12 +71,7 @@ def _is_over(session: Session, row: EscrowTerms) -> bool:
         return final.status is views.EscrowStatus.CLOSED and final.released_units == 0
     if views.escrow(session, row.escrow_id, Finality.SEEN) is not None:
         return False
-    if row.acceptance_signature is None:
-        return True
-    try:
-        return views.sync_status(session).finalized_time >= row.accept_by
-    except views.MirrorEmptyError:
-        return False
+    return row.acceptance_signature is None or final_until >= row.accept_by
 
 
 def fail_over(  # as all moves of a deal
@@ -102,7 +107,7 @@ def fail_over_now(
 
 def handed_in(session: Session, ctx: Context, deal: Deal, task: Task) -> None:
     """Count a result for the agent's breaker, where the scheduler has given it the work."""
-    if tasks.options(task).instant:
+    if task.instant:
         breakers.succeeded(session, deal.agent, ctx.now() * 1_000)
 
 
@@ -111,7 +116,7 @@ def without_agent(session: Session, ctx: Context, deal: Deal, task: Task, reason
 
     The task is open for its other bids or, where the scheduler offers it, for the next agent.
     """
-    if tasks.options(task).instant:
+    if task.instant:
         return fail_over(session, ctx, deal, task, reason=reason, evidence={"now": ctx.now()}, blamed=blamed)
     back_to_bids(session, ctx, deal, task, reason)
     return True
@@ -122,7 +127,7 @@ def has_fallen_silent(session: Session, ctx: Context, deal: Deal, task: Task) ->
 
     While no other is heard either it may be us who do not hear, and there is nobody to go on with.
     """
-    if not tasks.options(task).instant:
+    if not task.instant:
         return False
     heard = session.execute(repo.last_heard(deal.agent)).scalar_one_or_none()
     if heard is not None and unix(heard) > ctx.now() - SILENT_SECONDS:
@@ -133,6 +138,6 @@ def has_fallen_silent(session: Session, ctx: Context, deal: Deal, task: Task) ->
 
 def is_not_paid_for(session: Session, ctx: Context, deal: Deal, task: Task) -> bool:
     """Return whether the buyer of a task of the scheduler's has let the time to pay pass, and can pay no more."""
-    if not tasks.options(task).instant or ctx.now() < unix(deal.created_at) + PAYMENT_SECONDS:
+    if not task.instant or ctx.now() < unix(deal.created_at) + PAYMENT_SECONDS:
         return False
     return money_is_back(session, deal)

@@ -161,7 +161,7 @@ def _facts(session: Session, ctx: Context, task: Task, chain: Chain) -> DealFact
         acceptance_usable=usable,
         acceptance_failed=bool(sent) and IntentState(sent[0].state) in NOT_CARRIED_OUT,
         payment_failed=_payment_failed(session, row),
-        instant=tasks.options(task).instant,
+        instant=task.instant,
     )
 
 
@@ -236,7 +236,7 @@ def _fail_over(  # noqa: PLR0917
 
 def _go_back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, chain: Chain) -> bool:
     authorizations.settle(session, task.id)
-    if tasks.options(task).instant and not failover.money_is_back(session, deal):
+    if task.instant and not failover.money_is_back(session, deal):
         return False
     if task.state == TaskState.FUNDING.value:
         tasks.move(

@@ -170,7 +170,7 @@ def back_to_bids(session: Session, ctx: Context, deal: Deal, task: Task, reason:
     now = ctx.now()
     others = session.execute(repo.other_live_bid(task.id, deal.agent, now)).scalar_one()
     running = task.auction_ends_at > moment(now)
-    goes_on = (others or running) and not tasks.options(task).instant
+    goes_on = (others or running) and not task.instant
     target = TaskState.OPEN if goes_on else TaskState.EXPIRED
     tasks.move(session, ctx, task, target, reason=reason, evidence={"now": now}, deal_id=deal.id)
 

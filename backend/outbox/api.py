@@ -107,9 +107,11 @@ async def _send(
         subscriber.go_live()
         while not await subscriber.dropped_within(_pause(state, caller)):
             now = time.monotonic()
-            if caller is not None and (_is_over(state, caller) or now - checked >= SESSION_CHECK_SECONDS):
-                checked = now
-                if not await _still_live(state, caller):
+            if caller is not None:
+                over = _is_over(state, caller)
+                if not over and now - checked >= SESSION_CHECK_SECONDS:
+                    over, checked = not await _still_live(state, caller), now
+                if over:
                     state.hub.unsubscribe(subscriber)  # to close may take as long as the other side likes
                     await socket.close(POLICY_VIOLATION, "session_over")
                     return

@@ -56,7 +56,7 @@ def run_out(session: Session, ctx: Context, due_order: Due) -> bool:
     if order.state == "reserved" and order.deliver_by <= late:
         void(session, order)
         reason, missed = "not delivered in time", {"deliver_by": order.deliver_by}
-        if tasks.options(task).instant:
+        if task.instant:
             failover.fail_over_now(session, ctx, deal, task, reason=reason, evidence=missed, blamed=True)
             return True
         tasks.move(session, ctx, task, TaskState.EXPIRED, reason=reason, evidence=missed, deal_id=deal.id)

@@ -314,7 +314,7 @@ def give_back(session: Session, ctx: Context, deal_id: uuid.UUID, agent: bytes, 
     order.return_signature = given.signature
     void(session, order)
     reason, evidence = "given back by the agent", {"signature": hex0x(given.signature)}
-    if tasks.options(task).instant and state is not S.DELIVERED:
+    if task.instant and state is not S.DELIVERED:
         failover.fail_over_now(session, ctx, deal, task, reason=reason, evidence=evidence, blamed=False)
         return deal
     tasks.move(session, ctx, task, S.FAILED, reason=reason, evidence=evidence, deal_id=deal.id)

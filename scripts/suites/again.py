@@ -49,7 +49,7 @@ def _ask(runner: Runner, outcome: Outcome) -> None:
     report = runner.report.with_name(f"{runner.name}-again.xml")
     repeat = ("--last-failed", "--last-failed-no-failures=none", f"--junitxml={report}")
     started = time.monotonic()
-    code, _, processor = execute(runner, (*runner.command, *repeat), live=True)
+    code, _, processor = execute(runner, (*runner.words(alone=outcome.alone), *repeat), live=True)
     outcome.seconds += time.monotonic() - started
     outcome.processor += processor
     if code not in {PASSED, FAILED}:

@@ -56,6 +56,10 @@ class Runner:
         """The folder of pytest's cache."""
         return RESULTS / f"{self.name}.cache"
 
+    def words(self, *, alone: bool) -> tuple[str, ...]:
+        """Return the command as it runs beside other suites, or with both cores to itself."""
+        return (*self.command, *self.alone) if alone else self.command
+
     def missing(self) -> str | None:
         """Return the first thing this runner needs that does not exist yet."""
         return next((need for need in self.needs if next(ROOT.glob(need), None) is None), None)

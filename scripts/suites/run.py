@@ -114,8 +114,7 @@ def _run(runner: Runner, outcome: Outcome) -> None:
     runner.report.unlink(missing_ok=True)
     shutil.rmtree(runner.cache, ignore_errors=True)
     started = time.monotonic()
-    command = (*runner.command, *runner.alone) if outcome.alone else runner.command
-    code, output, processor = execute(runner, command, live=outcome.live)
+    code, output, processor = execute(runner, runner.words(alone=outcome.alone), live=outcome.live)
     seconds = time.monotonic() - started
     outcome.processor += processor
     if code == NOTHING_COLLECTED and runner.counts is not None:

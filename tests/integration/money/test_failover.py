@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy.orm import Session
 
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import usdc as usdc_abi
@@ -22,7 +23,7 @@ from aicp.rules.profiles import Profile
 from backend.agents import service as agents
 from backend.auctions import orders as task_orders
 from backend.auctions.schemas import TaskOrderIn
-from backend.deals import escrow_steps, terms
+from backend.deals import escrow_steps, failover, terms
 from backend.deals import repo as deals_repo
 from backend.deals.failover import SILENT_SECONDS
 from backend.deals.models import Deal
@@ -295,6 +296,33 @@ def test_a_payment_the_mirror_has_not_read_is_never_overtaken(world: World) -> N
     assert sweeps.keep(world.machine) == 0
     assert state(world, task) == "awaiting_payment", "his own wallet may have paid this agent a moment ago"
     world.until(lambda: state(world, task) == "assigned", "the mirror reads it")
+
+
+def test_a_mirror_that_catches_up_while_a_deal_is_looked_at_hides_no_payment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, deal = accepted_and_silent(world, "fathoming")
+    row = world.terms_row(deal)
+    escrow = world.ctx.deployment.escrow
+    world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_approve(escrow, 12 * USDC))
+    world.send(world.buyer.address, escrow, escrow_abi.encode_fund(terms.from_json(row.terms)))
+    world.chain.rpc("evm_setNextBlockTimestamp", row.accept_by + 1)
+    world.chain.mine(4)
+    look, looked = views.escrow, []
+
+    def looks_then_it_catches_up(session: Session, escrow_id: bytes, finality: Finality) -> views.EscrowRow | None:
+        found = look(session, escrow_id, finality)
+        if escrow_id == row.escrow_id and finality is Finality.SEEN and not looked:
+            looked.append(found)
+            world.mirror()
+        return found
+
+    with monkeypatch.context() as patch:
+        patch.setattr(views, "escrow", looks_then_it_catches_up)
+        ended = world.write(lambda s: failover.money_is_back(s, s.execute(deals_repo.by_id(deal.id)).scalar_one()))
+    assert looked == [None], "the payment was read between two looks"
+    assert not ended
+    world.clock.added = max(world.clock.added, row.accept_by + 1 - (world.clock() - world.clock.added))
 
 
 def test_an_accepted_deal_fails_over_once_no_block_can_pay_it(world: World) -> None:

@@ -36,7 +36,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def told(results: Path, folder: Path, text: str) -> run.Outcome:
+def told(results: Path, folder: Path, text: str, *, alone: tuple[str, ...] = ()) -> run.Outcome:
     """Run one file of tests as a suite, with the second question."""
     (folder / "test_file.py").write_text(text)
     name = "told"
@@ -47,6 +47,7 @@ def told(results: Path, folder: Path, text: str) -> run.Outcome:
         needs=("pyproject.toml",),
         env={"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         counts=junit_counts,
+        alone=alone,
         remembers=True,
     )
     outcome = run.run_suite(Suite("suite", 60, (runner,)), live=False)
@@ -74,6 +75,14 @@ def test_what_fails_again_has_failed(results: Path, tmp_path: Path, capsys: pyte
     assert report([outcome]) == 1
     assert capsys.readouterr().out.endswith("2 passed, 1 failed\n")
     assert failed_tests(outcome.suite.runners[0]) == ["test_file.py::test_wrong"]
+
+
+def test_a_test_that_runs_only_alone_is_asked_again_too(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "pytest.ini").write_text('[pytest]\naddopts = -m "not long"\nmarkers = long: only where it is alone\n')
+    shaky = SHAKY.replace("def test_shaky", "@pytest.mark.long\ndef test_shaky")
+    outcome = told(results, tmp_path, shaky, alone=("-m", ""))
+    assert outcome.counts == Counts(passed=2)
+    assert outcome.mended == ["test_file.py::test_shaky"]
 
 
 def test_many_failures_are_not_asked_again(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
