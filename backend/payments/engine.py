@@ -140,7 +140,7 @@ class Engine:
         self._take(known, given, told)
 
     def _take(self, known: KnownChannel, given: VoucherIn, done: Done) -> None:
-        if (item := self._checked(known, given, done)) is not None:
+        if (item := self._checked(known, given, self._moment(), done)) is not None:
             self._writer.put(item)
 
     async def accept(self, vouchers: list[VoucherIn]) -> list[Outcome]:
@@ -157,9 +157,7 @@ class Engine:
             return await batch.whole()
         self._batched += len(vouchers)
         try:
-            await self._read_unknown(vouchers)
-            # one after the other, so that vouchers of a new channel keep their order
-            met = [self._known.channels.get(given.channel_id) or await self._meet(given) for given in vouchers]
+            met = await self._meet_all(vouchers)
             async with self._turns:
                 items = await self._check_all(vouchers, met, batch)
             # together, so that one group writes each of their channels once
@@ -176,12 +174,13 @@ class Engine:
         for first in range(0, len(vouchers), SLICE):
             if first:
                 await asyncio.sleep(0)
+            moment = self._moment()
             for index in range(first, min(first + SLICE, len(vouchers))):
                 known = met[index]
                 if isinstance(known, Refused):
                     batch.told(index, known)
                     continue
-                item = self._checked(known, vouchers[index], partial(batch.told, index))
+                item = self._checked(known, vouchers[index], moment, partial(batch.told, index))
                 if item is not None:
                     items.append(item)
         return items
@@ -215,7 +214,7 @@ class Engine:
 
     # -- checks ------------------------------------------------------------------------------------------------------
 
-    def _checked(self, known: KnownChannel, given: VoucherIn, done: Done) -> Item | None:
+    def _checked(self, known: KnownChannel, given: VoucherIn, moment: _Moment, done: Done) -> Item | None:
         """Refuse what can be refused cheaply, then look at the signature; return what is to be written."""
         amount, text = given.max_claimable_units, given.signature
         if len(text) != _SIGNATURE_TEXT or not text.startswith("0x") or not _is_ceiling(amount):
@@ -234,7 +233,7 @@ class Engine:
         if ceiling <= known.ceiling_units:
             self._known_ceiling(known, ceiling, signature, done)
             return None
-        refused = self._refusal(known, ceiling)
+        refused = self._refusal(known, ceiling, moment)
         if refused is None and (problem := self._recoverer.problem(known.signer, ceiling, signature)) is not None:
             refused = Refused(problem)
         if refused is not None:
@@ -261,8 +260,9 @@ class Engine:
             return
         item.done(lower_outcome(item, stored.get(key)))
 
-    def _refusal(self, known: KnownChannel, ceiling: int) -> Refused | None:
-        pool, moment = known.pool, self._moment()
+    @staticmethod
+    def _refusal(known: KnownChannel, ceiling: int, moment: _Moment) -> Refused | None:
+        pool = known.pool
         if known.kind != "market":
             return Refused(Code.NOT_BARE)
         if pool.operator not in moment.serving:
@@ -303,6 +303,15 @@ class Engine:
             done(met)
         else:
             self._take(met, given, done)
+
+    async def _meet_all(self, vouchers: list[VoucherIn]) -> list[KnownChannel | Refused]:
+        channels = self._known.channels
+        known = [channels.get(given.channel_id) for given in vouchers]
+        if None not in known:
+            return known  # type: ignore[return-value]  # the line above says so
+        await self._read_unknown(vouchers)
+        # one after the other, so that vouchers of a new channel keep their order
+        return [channels.get(given.channel_id) or await self._meet(given) for given in vouchers]
 
     async def _read_unknown(self, vouchers: list[VoucherIn]) -> None:
         """Read the rows of all channels a batch is the first to name, in one go; failing is found out later again."""

@@ -1,6 +1,7 @@
-"""`python -m scripts.bench.voucherload FILE`: sends prepared requests over kept connections and says how long it took.
+"""`python -m scripts.bench.voucherload`: sends prepared requests over kept connections and says how long it took.
 
-The file holds ports and, for each of them, whole requests as bytes; nothing is made or signed while time is taken.
+Its standard input holds ports and, for each of them, whole requests as bytes; nothing is made or signed while time is
+taken.
 Without `--rate` every connection sends its next request when it has its answer. With it, requests leave at that pace
 whatever comes back, and a delay counts from the moment a request was due.
 """
@@ -15,7 +16,6 @@ import sys
 import time
 from collections import Counter, deque
 from functools import partial
-from pathlib import Path
 from typing import Final, cast
 
 import msgspec
@@ -161,11 +161,10 @@ async def _run(job: Job, connections: int, rate: float) -> dict[str, object]:
 def main() -> None:
     """Print one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path)
     parser.add_argument("--connections", type=int, default=64)
     parser.add_argument("--rate", type=float, default=0.0)
     arguments = parser.parse_args()
-    job = msgspec.msgpack.decode(arguments.file.read_bytes(), type=Job)
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
     json.dump(uvloop.run(_run(job, arguments.connections, arguments.rate)), sys.stdout)
 
 

@@ -87,12 +87,13 @@ def request(path: bytes, body: object) -> bytes:
 
 def load(job: Job, connections: int, rate: float = 0.0) -> dict[str, Any]:
     """Send a job from a process of its own. Raises BenchError when anything was refused."""
-    with tempfile.NamedTemporaryFile() as file:
-        Path(file.name).write_bytes(msgspec.msgpack.encode(job))
-        command = [sys.executable, "-m", "scripts.bench.voucherload", file.name, "--connections", str(connections)]
-        done = subprocess.run([*command, "--rate", str(rate)], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "scripts.bench.voucherload", "--connections", str(connections)]
+    # not by a file: its pages would be on their way to the disk that the vouchers are made durable on
+    done = subprocess.run(
+        [*command, "--rate", str(rate)], input=msgspec.msgpack.encode(job), capture_output=True, check=False
+    )
     if done.returncode != 0:
-        raise BenchError(f"the load generator failed: {done.stderr.strip()[-500:]}")
+        raise BenchError(f"the load generator failed: {done.stderr.decode(errors='replace').strip()[-500:]}")
     told: dict[str, Any] = json.loads(done.stdout)
     if set(told["statuses"]) != {"200"} or told["refused"]:
         raise BenchError(f"not everything was taken: {told['statuses']} {told['refused']}")
