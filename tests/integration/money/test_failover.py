@@ -301,7 +301,7 @@ def test_a_payment_the_mirror_has_not_read_is_never_overtaken(world: World) -> N
 def test_a_mirror_that_catches_up_while_a_deal_is_looked_at_hides_no_payment(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    task, deal = accepted_and_silent(world, "fathoming")
+    _task, deal = accepted_and_silent(world, "fathoming")
     row = world.terms_row(deal)
     escrow = world.ctx.deployment.escrow
     world.send(world.buyer.address, world.ctx.deployment.usdc, usdc_abi.encode_approve(escrow, 12 * USDC))
