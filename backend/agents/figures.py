@@ -102,13 +102,14 @@ def figures_of(session: Session, ctx: Context, addresses: Sequence[bytes]) -> di
     """Return the figures of each agent."""
     if not addresses:
         return {}
-    counted = {row[0]: row[1:] for row in session.execute(repo.figures(addresses)).tuples()}
+    in_work = dict(session.execute(repo.in_work(addresses)).tuples().all())
+    counted = {row[0]: row[1:] for row in session.execute(repo.counted(addresses)).tuples()}
     timed = _timed(session, ctx, addresses)
     outcomes = views.outcomes(session, addresses)
     epoch, scores = _scores(session, addresses)
     return {
         address: _figures(
-            counted.get(address, (0, 0, 0)),
+            (in_work.get(address, 0), *counted.get(address, (0, 0))),
             timed.get(address),
             outcomes.get(address, (0, 0)),
             scores.get(address),

@@ -28,11 +28,9 @@ from backend.agents.models import Agent, CallDay, Suspension
 from backend.deals.models import Deal
 from backend.domain.task_states import TaskState
 from backend.reputation.models import Score
-from backend.tasks.models import Task, TaskTransition
+from backend.tasks.models import Task
 
 RUNNING = (TaskState.ASSIGNED, TaskState.RUNNING, TaskState.DELIVERED, TaskState.DISPUTED)
-COMPLETED = (TaskState.COMPLETED, TaskState.SPLIT)
-FAILED = (TaskState.FAILED, TaskState.EXPIRED, TaskState.REFUNDED, TaskState.REJECTED)
 LOCK: Final = 4_703_811_961
 
 
@@ -125,33 +123,17 @@ def heard_last(wanted: AgentFilter, limit: int) -> Select[Agent]:
     return select(Agent).where(*_chosen(wanted)).order_by(*order).limit(limit)
 
 
-def _reached(states: tuple[TaskState, ...]) -> ColumnElement[bool]:
-    """Whether the deal itself brought its task into one of the states (the task may since have moved on).
-
-    It is looked up among the moves of its task, which have an index.
-    """
-    its = (TaskTransition.task_id == Deal.task_id, TaskTransition.deal_id == Deal.id)
-    reached = TaskTransition.target.in_([state.value for state in states])
-    return select(TaskTransition.id).where(*its, reached).exists()
+def in_work(addresses: Sequence[bytes]) -> Select[bytes, int]:
+    """Per agent: deals in work."""
+    working = (Deal.live, Deal.agent.in_(addresses), Task.state.in_([state.value for state in RUNNING]))
+    return select(Deal.agent, func.count()).join(Task, Task.id == Deal.task_id).where(*working).group_by(Deal.agent)
 
 
-def figures(addresses: Sequence[bytes]) -> Select[bytes, int, int, int]:
-    """Per agent: deals in work, completed, and failed after the agent had taken the work on.
-
-    A deal also fails where its task goes on, open again, without the agent.
-    """
-    working = and_(Deal.live, Task.state.in_([state.value for state in RUNNING]))
-    return (
-        select(
-            Deal.agent,
-            func.count().filter(working),
-            func.count().filter(_reached(COMPLETED)),
-            func.count().filter(_reached((*FAILED, TaskState.OPEN)), _reached((TaskState.ASSIGNED,))),
-        )
-        .join(Task, Task.id == Deal.task_id)
-        .where(Deal.agent.in_(addresses))
-        .group_by(Deal.agent)
-    )
+def counted(addresses: Sequence[bytes]) -> Select[bytes, int, int]:
+    """Per agent: deals that count as completed, and as failed."""
+    completed, failed = (func.count().filter(Deal.counts_as == said) for said in ("completed", "failed"))
+    known = (Deal.agent.in_(addresses), Deal.counts_as.is_not(None))
+    return select(Deal.agent, completed, failed).where(*known).group_by(Deal.agent)
 
 
 def response_times(addresses: Sequence[bytes], since: dt.date) -> Select[bytes, int, int]:

@@ -24,7 +24,8 @@ from backend.context import Context
 from backend.db.times import moment, unix
 from backend.deals import authorizations, repo, terms
 from backend.deals.models import Deal, EscrowTerms
-from backend.deals.service import UNPAID, back_to_bids, leave
+from backend.deals.service import back_to_bids, leave
+from backend.domain.escrow_deal import UNPAID
 from backend.domain.task_states import TaskState
 from backend.scheduler import bell
 from backend.tasks import service as tasks

@@ -10,17 +10,15 @@ from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.db.times import unix
 from backend.deals import failover, repo, terms
-from backend.deals.service import UNPAID, back_to_bids, holds_money
+from backend.deals.service import back_to_bids, holds_money
+from backend.domain.escrow_deal import UNPAID
 from backend.domain.task_states import TaskState
 from backend.tasks import service as tasks
 
 
-def waiting_deals(session: Session) -> list[uuid.UUID]:
-    """Return the deals that wait for a signature."""
-    found: list[uuid.UUID] = []
-    for path in ("escrow", "channel"):
-        found += session.execute(repo.live_ids(path, UNPAID)).scalars()
-    return found
+def waiting_deals(session: Session, ctx: Context) -> list[uuid.UUID]:
+    """Return the deals that wait for a signature and may lapse."""
+    return list(session.execute(repo.unanswered_ids(ctx.now())).scalars())
 
 
 def expire_waiting(session: Session, ctx: Context, deal_id: uuid.UUID) -> bool:

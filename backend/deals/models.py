@@ -38,12 +38,17 @@ class Deal(Base):
     """The operator key of the deal's epoch: channel configs and receipts stay with it."""
     live: Mapped[bool] = mapped_column(default=True)
     ended_reason: Mapped[str | None] = mapped_column(Text)
+    counts_as: Mapped[str | None] = mapped_column(Text)
+    """`completed` or `failed` in its agent's figures, None for neither; written with the move that decides it."""
     created_at: Mapped[CreatedAt]
 
     __table_args__ = (
         Index("uq_deal_live_task", "task_id", unique=True, postgresql_where="live"),
+        Index("ix_deal_live_agent", "agent", "task_id", postgresql_where="live"),
+        Index("ix_deal_counted", "agent", "counts_as", postgresql_where="counts_as IS NOT NULL"),
         CheckConstraint("price_units > 0", name="price"),
         CheckConstraint("path in ('escrow', 'channel')", name="path"),
+        CheckConstraint("counts_as in ('completed', 'failed')", name="counts_as"),
         {"schema": "app"},
     )
 

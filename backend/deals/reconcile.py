@@ -61,11 +61,11 @@ class Chain:
 
 def live_deals(session: Session) -> list[uuid.UUID]:
     """Return the escrow deals that may have to follow the chain."""
-    return list(session.execute(repo.live_ids("escrow", LIVE_STATES)).scalars())
+    return list(session.execute(repo.not_at_rest(LIVE_STATES)).scalars())
 
 
 def reconcile_deals(session: Session, ctx: Context) -> int:
-    """Reconcile every live escrow deal in one transaction; return how many moved. Workers take one deal each."""
+    """Reconcile every deal that may have to in one transaction; return how many moved. Workers take one each."""
     return sum(reconcile_deal(session, ctx, deal_id) for deal_id in live_deals(session))
 
 

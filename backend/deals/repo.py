@@ -21,11 +21,13 @@ from backend.deals.models import (
     ReleaseSignature,
     SplitOffer,
 )
+from backend.domain.escrow_deal import AT_WORK, UNPAID
 from backend.domain.task_states import TaskState
 from backend.payments.models import MicroOrder
 from backend.tasks.models import Task
 from backend.tasks.repo import live_bid
 from backend.txm.models import Intent
+from indexer import views
 
 Role = Literal["buyer", "agent", "verifier"]
 
@@ -35,14 +37,44 @@ def by_id(deal_id: uuid.UUID) -> Select[Deal]:
     return select(Deal).where(Deal.id == deal_id).execution_options(populate_existing=True)
 
 
-def live_ids(path: str, states: Sequence[TaskState]) -> Select[uuid.UUID]:
-    """All live deals of a path whose task is in one of the states: a limit would let idle ones starve the others."""
+def _live_ids(states: Sequence[TaskState]) -> Select[uuid.UUID]:
+    """All live deals whose task is in one of the states: a limit would let idle ones starve the others."""
     return (
         select(Deal.id)
         .join(Task, Task.id == Deal.task_id)
-        .where(Deal.live, Deal.path == path, Task.state.in_([state.value for state in states]))
+        .where(Deal.live, Task.state.in_([state.value for state in states]))
         .order_by(Task.state_since)
     )
+
+
+def not_at_rest(states: Sequence[TaskState]) -> Select[uuid.UUID]:
+    """Live escrow deals in these states, but those that follow the chain already.
+
+    Those are at rest: none of their escrows is on chain and nobody has paid yet, or a final block says of theirs what
+    its parties were told, and no more than their task knows. Nor has the task an authorization that may still be used.
+    """
+    payable = exists().where(Authorization.task_id == Task.id, Authorization.state == "live")
+    newest = views.escrow_states()
+    its = EscrowTerms.deal_id == Deal.id
+    on_chain = select(EscrowTerms.escrow_id).join(newest, newest.c.escrow_id == EscrowTerms.escrow_id).where(its)
+    marks = (newest.c.status, newest.c.released_units, newest.c.refunded_units)
+    told = EscrowTerms.announced == func.concat_ws(":", *marks)
+    unpaid = and_(Task.state.in_([state.value for state in UNPAID]), ~on_chain.exists())
+    known = or_(
+        and_(Task.state.in_([state.value for state in AT_WORK]), newest.c.status == views.EscrowStatus.ACCEPTED.value),
+        and_(Task.state == TaskState.DELIVERED.value, newest.c.status == views.EscrowStatus.SUBMITTED.value),
+    )
+    followed = on_chain.where(EscrowTerms.lapsed_at.is_(None), newest.c.final, told, known).exists()
+    return _live_ids(states).where(Deal.path == "escrow", or_(payable, ~or_(unpaid, followed)))
+
+
+def unanswered_ids(now: int) -> Select[uuid.UUID]:
+    """Live deals that wait for a signature, but those whose agent still has time to accept."""
+    has_time = exists().where(
+        EscrowTerms.deal_id == Deal.id, EscrowTerms.lapsed_at.is_(None), EscrowTerms.acceptance_due >= now - 1
+    )
+    waits = and_(Task.state == TaskState.AWAITING_ACCEPTANCE.value, has_time)
+    return _live_ids(UNPAID).where(~waits)
 
 
 def lock_stake_promises(agent: bytes) -> Select[Any]:

@@ -6,7 +6,7 @@ Lock order everywhere: the task row first, then rows of the deal, then pool, the
 from __future__ import annotations
 
 import uuid
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy.orm import Session
 
@@ -19,14 +19,12 @@ from backend.db.times import moment
 from backend.deals import authorizations, repo, terms
 from backend.deals.models import Deal
 from backend.deals.schemas import DealOut
+from backend.domain.escrow_deal import UNPAID
 from backend.domain.task_states import TaskState
 from backend.errors import NotFound, WrongState
 from backend.tasks import service as tasks
 from backend.tasks.models import Task
 from indexer import views
-
-UNPAID: Final = (TaskState.AWAITING_ACCEPTANCE, TaskState.AWAITING_PAYMENT)
-"""States in which a deal waits for a signature."""
 
 
 def open_deal(session: Session, ctx: Context, task: Task, award: Award, bid: Bid) -> Deal:

@@ -14,7 +14,9 @@ from indexer.core.states import EscrowStatus
 
 S = TaskState
 
-BEFORE_WORK: Final = (S.AWAITING_ACCEPTANCE, S.AWAITING_PAYMENT, S.FUNDING)
+UNPAID: Final = (S.AWAITING_ACCEPTANCE, S.AWAITING_PAYMENT)
+"""States in which a deal waits for a signature."""
+BEFORE_WORK: Final = (*UNPAID, S.FUNDING)
 AT_WORK: Final = (S.ASSIGNED, S.RUNNING)
 HANDED_IN: Final = (S.DELIVERED, S.DISPUTED)
 

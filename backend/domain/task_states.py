@@ -67,6 +67,12 @@ TERMINAL: Final[frozenset[TaskState]] = frozenset(state for state, onward in TRA
 BIDDABLE: Final[frozenset[TaskState]] = frozenset({S.OPEN})
 AWARDABLE: Final[frozenset[TaskState]] = frozenset({S.OPEN, S.REVEALING})
 
+COUNTS_COMPLETED: Final[frozenset[TaskState]] = frozenset({S.COMPLETED, S.SPLIT})
+"""A deal that brought its task here counts as completed in its agent's figures."""
+
+COUNTS_FAILED: Final[frozenset[TaskState]] = frozenset({S.FAILED, S.EXPIRED, S.REFUNDED, S.REJECTED, S.OPEN})
+"""A deal that brought its task here, and was in work before, counts as failed; open: it goes on without the agent."""
+
 
 def may_move(source: TaskState, target: TaskState) -> bool:
     """Return whether the table allows the move."""

@@ -66,7 +66,8 @@ def give_numbers(ids: list[int], first: int) -> Update:
         func.unnest(literal(ids, ARRAY(BigInteger))).label("id"),
         func.generate_series(first, first + len(ids) - 1).label("seq"),
     ).subquery()
-    return update(OutboxEvent).where(OutboxEvent.id == order.c.id).values(seq=order.c.seq)
+    numbered = update(OutboxEvent).where(OutboxEvent.id == order.c.id).values(seq=order.c.seq)
+    return numbered.execution_options(synchronize_session=False)
 
 
 def events_between(after: int, until: int, limit: int) -> Select[OutboxEvent]:

@@ -27,6 +27,7 @@ from aicp.rules.constants import Constants
 from backend.auctions.models import TaskOrder
 from backend.db.base import Units
 from backend.deals.models import Deal
+from backend.domain.escrow_deal import UNPAID
 from backend.domain.task_states import TaskState
 from backend.payments.models import Pool
 from backend.scheduler.models import TaskOffer
@@ -34,7 +35,7 @@ from backend.tasks.models import Task, TaskTransition
 from indexer.projections.payment_channel import pool as mirrored_pools
 from indexer.views import pool_headroom_expr, pool_pending_expr
 
-_UNPAID = [TaskState.AWAITING_ACCEPTANCE.value, TaskState.AWAITING_PAYMENT.value]
+_UNPAID = [state.value for state in UNPAID]
 _NOT_PAID_YET = [*_UNPAID, TaskState.FUNDING.value]
 """A payment on its way may still fail, and somebody without money can send one."""
 _GIVEN_UP = [TaskState.CANCELLED.value, TaskState.EXPIRED.value]

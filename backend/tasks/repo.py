@@ -7,7 +7,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from sqlalchemy import ColumnElement, Select, and_, case, exists, func, literal, or_, select, tuple_
+from sqlalchemy import ColumnElement, Select, Update, and_, case, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.orm import aliased
 
 from backend.auctions.models import Bid, BidCommit, TaskOrder
@@ -191,6 +191,24 @@ def is_awarded_agent(task_id: uuid.UUID, address: bytes) -> Select[bool]:
 def history(task_id: uuid.UUID) -> Select[TaskTransition]:
     """Every move of a task, oldest first."""
     return select(TaskTransition).where(TaskTransition.task_id == task_id).order_by(TaskTransition.id)
+
+
+def count_completed(deal_id: uuid.UUID) -> Update:
+    """Let a deal count as completed in its agent's figures."""
+    return (
+        update(Deal)
+        .where(Deal.id == deal_id)
+        .values(counts_as="completed")
+        .execution_options(synchronize_session=False)
+    )
+
+
+def count_failed(task_id: uuid.UUID, deal_id: uuid.UUID) -> Update:
+    """Let a deal count as failed if its agent had taken the work on, which is among the moves of its task."""
+    its = (TaskTransition.task_id == task_id, TaskTransition.deal_id == deal_id)
+    taken_on = exists().where(*its, TaskTransition.target == TaskState.ASSIGNED.value)
+    statement = update(Deal).where(Deal.id == deal_id, taken_on).values(counts_as="failed")
+    return statement.execution_options(synchronize_session=False)
 
 
 def deal_parties(deal_id: uuid.UUID) -> Select[bytes, bytes, bytes | None]:

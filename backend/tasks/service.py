@@ -22,7 +22,7 @@ from aicp.rules.specialties import first_specialty
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment, unix
-from backend.domain.task_states import AWARDABLE, TaskState, may_move
+from backend.domain.task_states import AWARDABLE, COUNTS_COMPLETED, COUNTS_FAILED, TaskState, may_move
 from backend.errors import Conflict, InvalidInput, NotFound, PriceOutOfRange, WrongState
 from backend.files import service as files
 from backend.files.models import Upload
@@ -99,8 +99,18 @@ def _enter(
     session.flush()
     announce(session, task)
     if deal_id is not None:
+        _count(session, task, deal_id)
         announce_deal(session, task, deal_id, reason)
     task_moved(session, task, transition)
+
+
+def _count(session: Session, task: Task, deal_id: uuid.UUID) -> None:
+    """Write what the deal now counts as, where this move decides it; a task that goes on without its agent does."""
+    state = TaskState(task.state)
+    if state in COUNTS_COMPLETED:
+        session.execute(repo.count_completed(deal_id))
+    elif state in COUNTS_FAILED:
+        session.execute(repo.count_failed(task.id, deal_id))
 
 
 def announce(session: Session, task: Task) -> None:

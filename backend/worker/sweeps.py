@@ -193,7 +193,9 @@ def keep(machine: Machine) -> int:
         {
             **escrows,
             "orders": partial(_page_by_page, machine, clocks.due, clocks.run_out, clocks.AT_ONCE),
-            "unpaid_deals": lambda: _each(machine, db.read(lapses.waiting_deals), lapses.expire_waiting),
+            "unpaid_deals": lambda: _each(
+                machine, db.read(partial(lapses.waiting_deals, ctx=ctx)), lapses.expire_waiting
+            ),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "reveals": lambda: _each(machine, db.read(partial(sealed.due_reveals, ctx=ctx)), sealed.begin_reveal),
             "awards": lambda: _each(machine, db.read(partial(ruled.due_by_rule, ctx=ctx)), ruled.award_due),

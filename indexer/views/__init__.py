@@ -33,7 +33,7 @@ from indexer.views.channel import (
     threatened_pools,
 )
 from indexer.views.dispute import dispute, ratings, ratings_of, score_epochs, score_epochs_of
-from indexer.views.escrow import due_escrows, escrow, escrow_events, ledger_balance
+from indexer.views.escrow import due_escrows, escrow, escrow_events, escrow_states, ledger_balance
 from indexer.views.overview import totals, withdrawals
 from indexer.views.records import outcomes
 from indexer.views.series import Bucket, Metric, Point, series
@@ -113,6 +113,7 @@ __all__ = [
     "due_escrows",
     "escrow",
     "escrow_events",
+    "escrow_states",
     "free_stakes",
     "judged",
     "juror",

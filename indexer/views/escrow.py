@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, LargeBinary, RowMapping, Select, and_, literal, select, true, tuple_
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    LargeBinary,
+    RowMapping,
+    Select,
+    Subquery,
+    and_,
+    literal,
+    select,
+    true,
+    tuple_,
+)
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
@@ -51,6 +63,15 @@ def escrow(s: Session, escrow_id: bytes, min_finality: Finality) -> EscrowRow | 
     )
     row = s.execute(statement).mappings().one_or_none()
     return None if row is None else _row(row)
+
+
+def escrow_states() -> Subquery:
+    """Return the state of every escrow in the newest block, to join with: its id, `status`, what it has paid out, and
+    `final`, whether a final block says so.
+    """
+    final = (escrows.c.block_number <= bound(Finality.FINAL)).label("final")
+    parts = (escrows.c.escrow_id, escrows.c.status, escrows.c.released_units, escrows.c.refunded_units, final)
+    return select(*parts).subquery("escrow_states")
 
 
 def escrow_events(s: Session, escrow_id: bytes) -> list[EscrowEventRow]:

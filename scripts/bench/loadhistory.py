@@ -64,8 +64,8 @@ def _statements() -> list[str]:
         SELECT award, task, won, hash, {_BIDS}, operator, {_SIGNATURE}, 'buyer', at FROM past""",
         """
         INSERT INTO app.deal (id, task_id, award_id, bid_hash, path, buyer, agent, price_units, operator, live,
-                              created_at)
-        SELECT deal, task, award, won, 'channel', buyer, agent, 410000, operator, false, at FROM past""",
+                              counts_as, created_at)
+        SELECT deal, task, award, won, 'channel', buyer, agent, 410000, operator, false, 'completed', at FROM past""",
         """
         INSERT INTO app.task_transition (task_id, deal_id, source, target, reason, evidence, at)
         SELECT task, CASE WHEN place > 1 THEN deal END, source, target, 'history', '{}', at

@@ -32,6 +32,7 @@ def test_a_row_that_raises_is_logged_by_its_id_and_the_others_go_on(world: World
         done.append(deal.id)
         return True
 
+    monkeypatch.setattr(reconcile, "live_deals", lambda _: [deal.id for deal in deals])
     monkeypatch.setattr(reconcile, "reconcile_deal", act)
     with structlog.testing.capture_logs() as lines:
         assert sweeps.reconcile(world.machine) == 2
@@ -101,6 +102,8 @@ def test_idle_deals_never_starve_a_newer_one(world: World) -> None:
     world.chain.mine(4)
     world.mirror()
     idle_deals(world, world.deal(11 * USDC))
+    assert world.read(reconcile.live_deals) == [late.id], "nobody has paid the others"
+    world.sql("UPDATE app.task SET state = 'funding' WHERE CAST(id AS text) LIKE 'aaaaaaaa-%'")
     live = world.read(reconcile.live_deals)
     assert live.index(late.id) >= IDLE, "all the idle ones come before it"
     sweeps.reconcile(world.machine)
