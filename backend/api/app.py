@@ -11,6 +11,7 @@ from fastapi import Depends, FastAPI
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
+from backend import nodes
 from backend.agents.api import router as agents
 from backend.agents.api import well_known
 from backend.agents.calls import Calls
@@ -52,7 +53,6 @@ from backend.scheduler.api import offers_router as offers
 from backend.scheduler.api import router as scheduler
 from backend.settings import Settings
 from backend.tasks.api import router as tasks
-from backend.wallet import chain as wallet_chain
 from backend.wallet.api import router as wallet
 from backend.x402.api import resources as x402_resources
 from backend.x402.api import router as x402
@@ -188,7 +188,7 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
             await state.gate.stop()
             await state.vouchers.stop()
             await state.hub.stop()
-            await wallet_chain.close()
+            await nodes.close()
             await events_db.close()
             await db.close()
 

@@ -6,13 +6,13 @@ contract that carries it out.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
-import httpx
-
+from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.domain.signatures import Claim, NotByKey
 from backend.errors import ContractWalletRefused
+from backend.nodes import Answers, first_answer, request, view_call
 
 IS_VALID_SIGNATURE: Final = bytes.fromhex("1626ba7e")
 """Selector of `isValidSignature(bytes32,bytes)`, and its answer when it is."""
@@ -24,25 +24,16 @@ def _call_data(claim: Claim) -> bytes:
     return IS_VALID_SIGNATURE + claim.digest + (64).to_bytes(32) + length.to_bytes(32) + padded
 
 
-def _request(number: int, method: str, *params: Any) -> dict[str, Any]:
-    return {"jsonrpc": "2.0", "id": number, "method": method, "params": [*params, "latest"]}
+def _read(answers: Answers) -> tuple[bool, bool]:
+    code = bytes.fromhex(answers[0]["result"][2:])
+    said = bytes.fromhex(str(answers[1].get("result", "0x"))[2:])  # a reverting wallet has not signed
+    return bool(code), len(said) >= 32 and said[:4] == IS_VALID_SIGNATURE
 
 
 async def _ask(ctx: Context, claim: Claim) -> tuple[bool, bool] | None:
     """Return whether the account is a contract and whether it vouches; None when no node answers."""
-    account = "0x" + claim.account.hex()
-    call = {"to": account, "data": "0x" + _call_data(claim).hex()}
-    body = [_request(0, "eth_getCode", account), _request(1, "eth_call", call)]
-    async with httpx.AsyncClient(timeout=ctx.settings.rpc_timeout_seconds) as client:
-        for url in ctx.settings.rpc_urls:
-            try:
-                answers = {answer["id"]: answer for answer in (await client.post(url, json=body)).json()}
-                code = bytes.fromhex(answers[0]["result"][2:])
-                said = bytes.fromhex(str(answers[1].get("result", "0x"))[2:])  # a reverting wallet has not signed
-            except (httpx.HTTPError, ValueError, KeyError, TypeError):
-                continue
-            return bool(code), len(said) >= 32 and said[:4] == IS_VALID_SIGNATURE
-    return None
+    body = [request(0, "eth_getCode", hex0x(claim.account), "latest"), view_call(1, claim.account, _call_data(claim))]
+    return await first_answer(ctx, body, _read)
 
 
 async def require_vouched(ctx: Context, refused: NotByKey) -> None:

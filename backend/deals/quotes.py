@@ -8,15 +8,14 @@ one reader in half a minute, the others get what was known.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-import httpx
 import structlog
 
 from aicp.abi import arbiter as abi
-from aicp.abi.runtime import DecodeError
-from aicp.rules.primitives import ZERO_ADDRESS, checksum
+from aicp.rules.primitives import ZERO_ADDRESS
 from backend.context import Context
+from backend.nodes import Answers, first_answer, view_call
 
 FRESH_SECONDS: Final = 30
 PATIENCE_SECONDS: Final = 3.0
@@ -45,15 +44,9 @@ def known(ctx: Context, arbiter: bytes) -> Quote | None:
     return _quotes.get(_key(ctx, arbiter))
 
 
-def _call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
-    request = {"to": checksum(to), "data": "0x" + data.hex()}
-    return {"jsonrpc": "2.0", "id": number, "method": "eth_call", "params": [request, "latest"]}
-
-
-def _read(answers: Any) -> Quote:
-    by_id = {answer["id"]: answer for answer in answers}
-    fee = abi.decode_arbitration_cost_fee_token_result(bytes.fromhex(by_id[0]["result"][2:]))
-    said = by_id[1].get("result")
+def _read(answers: Answers) -> Quote:
+    fee = abi.decode_arbitration_cost_fee_token_result(bytes.fromhex(answers[0]["result"][2:]))
+    said = answers[1].get("result")
     can_rule = None if said is None else abi.decode_can_rule_result(bytes.fromhex(said[2:]))
     return Quote(fee_units=fee, can_rule=can_rule)
 
@@ -66,16 +59,12 @@ async def refresh(ctx: Context, arbiter: bytes) -> Quote | None:
         return known(ctx, arbiter)
     _asked[key] = now
     body = [
-        _call(0, arbiter, abi.encode_arbitration_cost_fee_token(b"", ctx.deployment.usdc)),
-        _call(1, arbiter, abi.encode_can_rule()),
+        view_call(0, arbiter, abi.encode_arbitration_cost_fee_token(b"", ctx.deployment.usdc)),
+        view_call(1, arbiter, abi.encode_can_rule()),
     ]
-    async with httpx.AsyncClient(timeout=min(ctx.settings.rpc_timeout_seconds, PATIENCE_SECONDS)) as client:
-        for url in ctx.settings.rpc_urls:
-            try:
-                quote = _read((await client.post(url, json=body)).json())
-            except (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError) as error:
-                _log.warning("an arbiter's fee could not be read", error=type(error).__name__)
-                continue
-            _quotes[key] = quote
-            break
+    quote = await first_answer(ctx, body, _read, patience_seconds=PATIENCE_SECONDS)
+    if quote is None:
+        _log.warning("an arbiter's fee could not be read")
+    else:
+        _quotes[key] = quote
     return known(ctx, arbiter)

@@ -8,8 +8,10 @@ from typing import Any, Final
 
 import httpx
 
+from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.errors import Unavailable
+from backend.nodes import post, request
 
 TAGS: Final = ("finalized", "latest", "pending")
 
@@ -28,12 +30,9 @@ class Counts:
 
 async def counts(ctx: Context, key: bytes) -> Counts:
     """Ask all nodes at once. Raises Unavailable when none of our chain answers."""
-    body = [{"jsonrpc": "2.0", "id": len(TAGS), "method": "eth_chainId", "params": []}] + [
-        {"jsonrpc": "2.0", "id": number, "method": "eth_getTransactionCount", "params": ["0x" + key.hex(), tag]}
-        for number, tag in enumerate(TAGS)
-    ]
-    async with httpx.AsyncClient(timeout=ctx.settings.rpc_timeout_seconds) as client:
-        told = await asyncio.gather(*(_ask(client, url, body, ctx.settings.chain_id) for url in ctx.settings.rpc_urls))
+    body = [request(number, "eth_getTransactionCount", hex0x(key), tag) for number, tag in enumerate(TAGS)]
+    body.append(request(len(TAGS), "eth_chainId"))
+    told = await asyncio.gather(*(_ask(ctx, url, body) for url in ctx.settings.rpc_urls))
     known = [answer for answer in told if answer is not None]
     if not known:
         raise Unavailable("No chain node tells what this key has sent.")
@@ -41,10 +40,11 @@ async def counts(ctx: Context, key: bytes) -> Counts:
     return Counts(finalized=finalized, latest=max(latest, finalized), pending=max(pending, latest, finalized))
 
 
-async def _ask(client: httpx.AsyncClient, url: str, body: list[dict[str, Any]], chain_id: int) -> list[int] | None:
+async def _ask(ctx: Context, url: str, body: list[dict[str, Any]]) -> list[int] | None:
     """Return what a node counts under each tag; None where it does not answer or serves another chain."""
     try:
-        answers = {answer["id"]: int(answer["result"], 16) for answer in (await client.post(url, json=body)).json()}
-        return [answers[number] for number in range(len(TAGS))] if answers[len(TAGS)] == chain_id else None
+        answers = await post(url, body, ctx.settings.rpc_timeout_seconds)
+        *counted, chain_id = (int(answers[number]["result"], 16) for number in range(len(body)))
     except (httpx.HTTPError, ValueError, KeyError, TypeError):
         return None
+    return counted if chain_id == ctx.settings.chain_id else None

@@ -30,6 +30,8 @@ RETRY_SECONDS: Final = 2.0
 KEPT: Final = 256
 """How many messages may come while a connection is still sent what was before it."""
 BATCH: Final = 500
+AT_ONCE: Final = 100
+"""Connections written to before others have their turn: a couple of milliseconds."""
 PRUNE_SECONDS: Final = 3600.0
 
 
@@ -87,11 +89,14 @@ class EventHub:
         self._wake = asyncio.Event()
         self._subscribers: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._begun = 0
+        """The newest event anybody was offered."""
         self.last_seq = 0
+        """The newest event everybody was offered."""
 
     async def start(self) -> None:
         """Begin at the newest number and run until `stop`."""
-        self.last_seq = await self._db.read(service.newest_seq)
+        self.last_seq = self._begun = await self._db.read(service.newest_seq)
         self._tasks = [asyncio.create_task(self._publish()), asyncio.create_task(self._listen())]
 
     async def stop(self) -> None:
@@ -102,8 +107,8 @@ class EventHub:
         self._tasks = []
 
     def subscribe(self, address: bytes | None, write: Write) -> Subscriber:
-        """Register a connection; it gets every event after the current `last_seq`."""
-        subscriber = Subscriber(address, self.last_seq, write)
+        """Register a connection; it is offered every event after its `start`."""
+        subscriber = Subscriber(address, self._begun, write)
         self._subscribers.add(subscriber)
         return subscriber
 
@@ -137,19 +142,26 @@ class EventHub:
             pass
         while events := await self._db.read(self._newer):
             for event in events:
-                self._fan_out(event)
-                await asyncio.sleep(0)  # what is written leaves meanwhile, and requests have their turn
+                await self._fan_out(event)
 
     def _newer(self, session: Any) -> list[OutboxEvent]:
         return service.events_between(session, self.last_seq, 2**62, BATCH)
 
-    def _fan_out(self, event: OutboxEvent) -> None:
+    async def _fan_out(self, event: OutboxEvent) -> None:
+        """Offer an event to everybody it is for, some at a time: requests have their turn in between.
+
+        Whoever subscribes meanwhile starts behind it, and reads it with what was before.
+        """
         assert event.seq is not None
+        self._begun = event.seq
         frame = text_frame(json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False))
         now, audience = time.monotonic(), event.audience
-        for subscriber in self._subscribers:
-            if service.is_for(audience, subscriber.address):
-                subscriber.offer(frame, now)
+        told = tuple(self._subscribers)
+        for first in range(0, len(told), AT_ONCE):
+            for subscriber in told[first : first + AT_ONCE]:
+                if service.is_for(audience, subscriber.address) and subscriber in self._subscribers:
+                    subscriber.offer(frame, now)
+            await asyncio.sleep(0)
         self.last_seq = event.seq
 
     async def _listen(self) -> None:

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-import weakref
 from dataclasses import dataclass
-from typing import Any
-
-import httpx
 
 from aicp.abi import escrow, usdc
-from aicp.abi.runtime import DecodeError
 from backend.context import Context
 from backend.errors import Unavailable
-
-_clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = weakref.WeakKeyDictionary()
+from backend.nodes import Answers, first_answer, request, view_call
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,59 +18,32 @@ class WalletState:
     withdrawal_nonce: int
 
 
-def _client(timeout_seconds: float) -> httpx.AsyncClient:
-    loop = asyncio.get_running_loop()
-    client = _clients.get(loop)
-    if client is None:
-        client = _clients[loop] = httpx.AsyncClient(timeout=timeout_seconds)
-    return client
-
-
-async def close() -> None:
-    """Close the connections of the running loop."""
-    client = _clients.pop(asyncio.get_running_loop(), None)
-    if client is not None:
-        await client.aclose()
-
-
-def _call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
-    request = {"to": "0x" + to.hex(), "data": "0x" + data.hex()}
-    return {"jsonrpc": "2.0", "id": number, "method": "eth_call", "params": [request, "latest"]}
+def _state(answers: Answers) -> WalletState:
+    units, nonce = (bytes.fromhex(answers[number]["result"][2:]) for number in range(2))
+    return WalletState(
+        usdc_units=usdc.decode_balance_of_result(units),
+        withdrawal_nonce=escrow.decode_withdrawal_nonce_result(nonce),
+    )
 
 
 async def wallet_state(ctx: Context, account: bytes) -> WalletState:
     """Ask the nodes in turn. Raises Unavailable when none answers."""
     body = [
-        _call(0, ctx.deployment.usdc, usdc.encode_balance_of(account)),
-        _call(1, ctx.deployment.escrow, escrow.encode_withdrawal_nonce(account)),
+        view_call(0, ctx.deployment.usdc, usdc.encode_balance_of(account)),
+        view_call(1, ctx.deployment.escrow, escrow.encode_withdrawal_nonce(account)),
     ]
-    client = _client(ctx.settings.rpc_timeout_seconds)
-    for url in ctx.settings.rpc_urls:
-        try:
-            response = await client.post(url, json=body)
-            answers = {answer["id"]: bytes.fromhex(answer["result"][2:]) for answer in response.json()}
-            return WalletState(
-                usdc_units=usdc.decode_balance_of_result(answers[0]),
-                withdrawal_nonce=escrow.decode_withdrawal_nonce_result(answers[1]),
-            )
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError):
-            continue
-    raise Unavailable("The chain node does not answer.")
+    found = await first_answer(ctx, body, _state)
+    if found is None:
+        raise Unavailable("The chain node does not answer.")
+    return found
 
 
 async def gas_price_wei(ctx: Context) -> int | None:
     """Return what a unit of gas costs now, as settlement reckons; None where no node answers."""
-    body = [
-        {"jsonrpc": "2.0", "id": 0, "method": "eth_getBlockByNumber", "params": ["latest", False]},
-        {"jsonrpc": "2.0", "id": 1, "method": "eth_maxPriorityFeePerGas", "params": []},
-    ]
-    client = _client(ctx.settings.rpc_timeout_seconds)
-    for url in ctx.settings.rpc_urls:
-        try:
-            response = await client.post(url, json=body)
-            answers = {answer["id"]: answer["result"] for answer in response.json()}
-            tip = max(int(answers[1], 16), ctx.constants.min_gas_price_wei)
-            return int(answers[0]["baseFeePerGas"], 16) + tip
-        except (httpx.HTTPError, ValueError, KeyError, TypeError):
-            continue
-    return None
+    body = [request(0, "eth_getBlockByNumber", "latest", False), request(1, "eth_maxPriorityFeePerGas")]
+
+    def price(answers: Answers) -> int:
+        tip = max(int(answers[1]["result"], 16), ctx.constants.min_gas_price_wei)
+        return int(answers[0]["result"]["baseFeePerGas"], 16) + tip
+
+    return await first_answer(ctx, body, price)

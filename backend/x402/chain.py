@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
-
-import httpx
+from typing import Final
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc
 from aicp.abi.runtime import DecodeError
-from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.errors import Unavailable
-from backend.x402.upstream import trusted
+from backend.nodes import Answers, first_answer, view_call
 
 AT_ONCE: Final = 50
 """Calls in one request; nodes for hire refuse more than a hundred."""
@@ -42,28 +39,16 @@ class Authorization:
 
 async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
     """Return the answers of view calls, None for one that reverts. Raises Unavailable when no node answers."""
-    body = [
-        {
-            "jsonrpc": "2.0", "id": number, "method": "eth_call",
-            "params": [{"to": hex0x(to), "data": hex0x(data)}, "latest"],
-        }
-        for number, (to, data) in enumerate(calls)
-    ]  # fmt: skip
-    async with httpx.AsyncClient(verify=trusted(), timeout=ctx.settings.rpc_timeout_seconds) as client:
-        for url in ctx.settings.rpc_urls:
-            try:
-                answers = (await client.post(url, json=body)).json()
-                return _in_order(answers, len(calls))
-            except (httpx.HTTPError, ValueError, KeyError, TypeError):
-                continue
-    raise Unavailable("The chain node does not answer.")
 
+    def in_order(answers: Answers) -> list[bytes | None]:
+        found = [answers[number] for number in range(len(calls))]
+        return [bytes.fromhex(one["result"][2:]) if "result" in one else None for one in found]
 
-def _in_order(answers: Any, count: int) -> list[bytes | None]:
-    found = {answer["id"]: answer for answer in answers}
-    return [
-        bytes.fromhex(found[number]["result"][2:]) if "result" in found[number] else None for number in range(count)
-    ]
+    body = [view_call(number, to, data) for number, (to, data) in enumerate(calls)]
+    answered = await first_answer(ctx, body, in_order)
+    if answered is None:
+        raise Unavailable("The chain node does not answer.")
+    return answered
 
 
 async def channel(ctx: Context, channel_id: bytes) -> OnChain:

@@ -11,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Final
 from urllib.parse import urlsplit
 
 import httpx
 
+from backend.certificates import trusted
 from backend.x402.reasons import AnswerUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
 
 MAX_URL: Final = 2048
@@ -51,12 +50,6 @@ class UpstreamAnswer:
     status: int
     media_type: str
     body: bytes
-
-
-@cache
-def trusted() -> ssl.SSLContext:
-    """Return the certificates we trust, read once a process: reading them takes longer than most calls."""
-    return httpx.create_ssl_context(trust_env=False)
 
 
 def check_url(url: str, *, allow_local: bool) -> None:
