@@ -20,7 +20,7 @@ MOST_WAITING: Final = 1 << 20
 """Bytes that may wait for the other side before it counts as too slow."""
 
 Write = Callable[[bytes], bool]
-"""Writes a whole frame now; False where too much waits already. What is closing takes it and does nothing."""
+"""Writes whole frames now; False where too much waits already. What is closing takes them and does nothing."""
 
 
 class FrameProtocol(WebSocketsSansIOProtocol):
@@ -30,16 +30,16 @@ class FrameProtocol(WebSocketsSansIOProtocol):
         """Tell the application where frames are taken, and run it."""
         if self.conn.extensions:
             raise RuntimeError("frames written past the protocol must not be compressed")
-        self.scope["extensions"][EXTENSION] = {"write": self.write_frame}
+        self.scope["extensions"][EXTENSION] = {"write": self.write_frames}
         await super().run_asgi()
 
-    def write_frame(self, frame: bytes) -> bool:
+    def write_frames(self, frames: bytes) -> bool:
         """See `Write`."""
         if self.close_sent or self.disconnected or self.transport.is_closing():
             return True
         if self.transport.get_write_buffer_size() > MOST_WAITING:
             return False
-        self.transport.write(frame)
+        self.transport.write(frames)
         return True
 
 

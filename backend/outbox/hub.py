@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import datetime as dt
 import json
+import secrets
 import time
 from typing import Any, Final
 
@@ -27,8 +28,8 @@ from backend.outbox.models import OutboxEvent
 LOG = structlog.get_logger(__name__)
 POLL_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 2.0
-KEPT: Final = 256
-"""How many messages may come while a connection is still sent what was before it."""
+KEPT_BYTES: Final = 1 << 18
+"""How much may come while a connection is still sent what was before it."""
 BATCH: Final = 500
 AT_ONCE: Final = 100
 """Connections written to before others have their turn: a couple of milliseconds."""
@@ -50,27 +51,27 @@ class Subscriber:
         self.last = time.monotonic()
         """When it was last offered something."""
         self._write = write
-        self._kept: list[bytes] | None = []
+        self._kept: bytearray | None = bytearray()
         self._over = asyncio.Event()
 
-    def offer(self, frame: bytes, now: float) -> None:
-        """Write a frame, or keep it until the connection is live."""
+    def offer(self, frames: bytes, now: float) -> None:
+        """Write whole frames, or keep them until the connection is live."""
         if self._over.is_set():
             return
         self.last = now
         if self._kept is None:
-            if not self._write(frame):
+            if not self._write(frames):
                 self._over.set()
-        elif len(self._kept) < KEPT:
-            self._kept.append(frame)
+        elif len(self._kept) + len(frames) <= KEPT_BYTES:
+            self._kept += frames
         else:
             self._over.set()
 
     def go_live(self) -> None:
         """Write what was kept, and from now on everything at once."""
-        kept, self._kept = self._kept or [], None
-        for frame in kept:
-            self.offer(frame, self.last)
+        kept, self._kept = self._kept, None
+        if kept:
+            self.offer(bytes(kept), self.last)
 
     async def dropped_within(self, seconds: float) -> bool:
         """Wait so long for the connection to fall too far behind; return whether it did."""
@@ -80,12 +81,18 @@ class Subscriber:
         return self._over.is_set()
 
 
+def _frame_of(event: OutboxEvent) -> bytes:
+    return text_frame(json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False))
+
+
 class EventHub:
     """The fan-out of one process."""
 
     def __init__(self, ctx: Context, db: Database) -> None:
         self._ctx = ctx
         self._db = db
+        self._name = secrets.token_hex(4)
+        """Tells what this process has numbered from what others have."""
         self._wake = asyncio.Event()
         self._subscribers: set[Subscriber] = set()
         self._tasks: list[asyncio.Task[None]] = []
@@ -138,31 +145,43 @@ class EventHub:
             self._wake.clear()
 
     async def _round(self) -> None:
-        while await self._db.write(service.number_events) == service.NUMBERED_AT_ONCE:
-            pass
-        while events := await self._db.read(self._newer):
-            for event in events:
-                await self._fan_out(event)
+        more = True
+        while more:
+            numbered, events = await self._db.write(self._number)
+            if events:
+                await self._fan_out(events)
+            more = numbered == service.NUMBERED_AT_ONCE or len(events) == BATCH
 
-    def _newer(self, session: Any) -> list[OutboxEvent]:
-        return service.events_between(session, self.last_seq, 2**62, BATCH)
+    def _number(self, session: Any) -> tuple[int, list[OutboxEvent]]:
+        """Number what waits for it, and return how many that were and the next events to fan out."""
+        numbered = service.number_events(session, self._name)
+        return numbered, service.events_between(session, self.last_seq, 2**62, BATCH)
 
-    async def _fan_out(self, event: OutboxEvent) -> None:
-        """Offer an event to everybody it is for, some at a time: requests have their turn in between.
+    async def _fan_out(self, events: list[OutboxEvent]) -> None:
+        """Offer events to everybody they are for, some connections at a time: requests have their turn in between.
 
-        Whoever subscribes meanwhile starts behind it, and reads it with what was before.
+        Whoever subscribes meanwhile starts behind them, and reads them with what was before.
         """
-        assert event.seq is not None
-        self._begun = event.seq
-        frame = text_frame(json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False))
-        now, audience = time.monotonic(), event.audience
-        told = tuple(self._subscribers)
+        newest = events[-1].seq
+        assert newest is not None
+        self._begun = newest
+        framed = [(event.audience, _frame_of(event)) for event in events]
+        for_everybody = b"".join(frame for audience, frame in framed if audience is None)
+        some = {address for audience, _ in framed for address in audience or ()}
+        now, told = time.monotonic(), tuple(self._subscribers)
         for first in range(0, len(told), AT_ONCE):
             for subscriber in told[first : first + AT_ONCE]:
-                if service.is_for(audience, subscriber.address) and subscriber in self._subscribers:
-                    subscriber.offer(frame, now)
+                its = for_everybody
+                if subscriber.address in some:
+                    its = b"".join(frame for audience, frame in framed if service.is_for(audience, subscriber.address))
+                if its and subscriber in self._subscribers:
+                    subscriber.offer(its, now)
             await asyncio.sleep(0)
-        self.last_seq = event.seq
+        self.last_seq = newest
+
+    def _hear(self, *ring: Any) -> None:
+        if ring[-1] != self._name:  # what was numbered here is fanned out already
+            self._wake.set()
 
     async def _listen(self) -> None:
         dsn = plain_dsn(self._ctx.settings.database_url)
@@ -177,7 +196,7 @@ class EventHub:
             try:
                 connection.add_termination_listener(lambda _, lost=lost: lost.set())
                 for channel in (repo.NEW_EVENTS_CHANNEL, repo.NUMBERED_CHANNEL):
-                    await connection.add_listener(channel, lambda *_: self._wake.set())
+                    await connection.add_listener(channel, self._hear)
                 await lost.wait()
             finally:
                 await connection.close(timeout=2)

@@ -35,9 +35,9 @@ def insert_events() -> Insert:
     return insert(cast(Table, OutboxEvent.__table__))  # without the ORM's work for each row
 
 
-def notify(channel: str) -> TextClause:
+def notify(channel: str, said: str = "") -> TextClause:
     """Ring a channel when the transaction commits; the same ring twice in a transaction is one."""
-    return text("SELECT pg_notify(:channel, '')").bindparams(channel=channel)
+    return text("SELECT pg_notify(:channel, :said)").bindparams(channel=channel, said=said)
 
 
 def try_numbering_lock() -> TextClause:

@@ -49,15 +49,18 @@ def emit_many(
     session.execute(repo.notify(repo.NEW_EVENTS_CHANNEL))
 
 
-def number_events(session: Session) -> int:
-    """Give numbers to committed events and return how many; 0 also while another process does it."""
+def number_events(session: Session, publisher: str) -> int:
+    """Give numbers to committed events and return how many; 0 also while another process does it.
+
+    The other publishers are rung, in the name of this one.
+    """
     if not session.execute(repo.try_numbering_lock()).scalar_one():
         return 0
     ids = list(session.execute(repo.unnumbered(NUMBERED_AT_ONCE)).scalars())
     if ids:
         first = session.execute(repo.newest_seq()).scalar_one() + 1
         session.execute(repo.give_numbers(ids, first))
-        session.execute(repo.notify(repo.NUMBERED_CHANNEL))
+        session.execute(repo.notify(repo.NUMBERED_CHANNEL, publisher))
     return len(ids)
 
 

@@ -20,10 +20,15 @@ class Listener:
 
     def __init__(self, fan: EventHub, address: bytes | None = None) -> None:
         self.seqs: list[int] = []
+        self.writes = 0
         self.subscriber: Subscriber = fan.subscribe(address, self._take)
 
-    def _take(self, frame: bytes) -> bool:
-        self.seqs.append(json.loads(frame[frame.index(b"{") :])["seq"])
+    def _take(self, frames: bytes) -> bool:
+        self.writes += 1
+        while frames:
+            length, frames = frames[1], frames[2:]  # short texts of a server: opcode, length, no mask
+            self.seqs.append(json.loads(frames[:length])["seq"])
+            frames = frames[length:]
         return True
 
 
@@ -38,7 +43,7 @@ def event(seq: int, audience: list[bytes] | None = None) -> OutboxEvent:
 
 async def halfway(fan: EventHub, seq: int, act: Any) -> None:
     """Fan an event out, and act once a part of the connections has it."""
-    telling = asyncio.create_task(fan._fan_out(event(seq)))
+    telling = asyncio.create_task(fan._fan_out([event(seq)]))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert not telling.done()
@@ -53,12 +58,12 @@ def test_everybody_is_told_in_order() -> None:
         owner = Listener(fan, OWNER)
         for listener in (*everybody, owner):
             listener.subscriber.go_live()
-        await fan._fan_out(event(1))
-        await fan._fan_out(event(2, [OWNER]))
-        await fan._fan_out(event(3))
+        await fan._fan_out([event(1), event(2, [OWNER]), event(3)])
+        await fan._fan_out([event(4, [OWNER])])
         assert {tuple(listener.seqs) for listener in everybody} == {(1, 3)}
-        assert owner.seqs == [1, 2, 3]
-        assert fan.last_seq == 3
+        assert {listener.writes for listener in everybody} == {1}, "what comes together is written together"
+        assert owner.seqs == [1, 2, 3, 4]
+        assert fan.last_seq == 4
 
     asyncio.run(run())
 
@@ -73,7 +78,7 @@ def test_who_comes_while_an_event_is_told_starts_behind_it() -> None:
         late: list[Listener] = []
         await halfway(fan, 7, lambda: late.append(Listener(fan)))
         late[0].subscriber.go_live()
-        await fan._fan_out(event(8))
+        await fan._fan_out([event(8)])
         assert (late[0].subscriber.start, late[0].seqs) == (7, [8])
 
     asyncio.run(run())
@@ -112,3 +117,11 @@ def test_who_has_left_is_told_no_more() -> None:
         assert 0 < told < len(everybody)
 
     asyncio.run(run())
+
+
+def test_what_was_numbered_here_wakes_nobody_here() -> None:
+    fan, other = fan_of(), fan_of()
+    for publisher, wakes in ((fan._name, False), (other._name, True), ("", True)):
+        fan._wake.clear()
+        fan._hear(None, 1, "aicp_events", publisher)
+        assert fan._wake.is_set() is wakes
