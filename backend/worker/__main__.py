@@ -21,8 +21,8 @@ from backend.worker.pools import POOLS
 CLOCK: Final = "duties"
 """The pool whose parent also rings every round when its time has come."""
 PAUSE_SECONDS: Final = 1.0
-NICE: Final = 10
-"""Where the processor is short, rounds come after answers to people: at a tenth of the share of a process at 0."""
+NICE: Final = 5
+"""Where the processor is short, rounds come after answers to people: at a third of the share of a process at 0."""
 PATIENCE_SECONDS: Final = 95.0
 """Longer than the hardest limit of a round."""
 _COMMANDS: Final = {
