@@ -9,19 +9,29 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final, TypeVar
 
 import httpx
+import structlog
 
 from aicp.abi.runtime import DecodeError
 from aicp.rules.primitives import hex0x
-from backend.certificates import trusted
+from backend.certificates import for_nodes
 from backend.context import Context
 
 T = TypeVar("T")
 Answers = Mapping[int, Mapping[str, Any]]
 """A node's answers by the number of their request; each has a `result` or an `error`."""
 
+LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=2.0)
+"""As many connections as questions, or a silent node would take them all and the next one would not be asked."""
+NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=[])
+CUT_OFF: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
+NO_ANSWER: Final = (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError, RecursionError)
+"""What comes of a node that is away, or answers with what is no answer."""
+
+_log = structlog.get_logger("nodes")
 _clients: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient] = weakref.WeakKeyDictionary()
 
 
@@ -30,7 +40,7 @@ def client() -> httpx.AsyncClient:
     loop = asyncio.get_running_loop()
     found = _clients.get(loop)
     if found is None:
-        found = _clients[loop] = httpx.AsyncClient(verify=trusted())
+        found = _clients[loop] = httpx.AsyncClient(verify=for_nodes(), limits=LIMITS, cookies=CookieJar(NO_COOKIES))
     return found
 
 
@@ -52,8 +62,14 @@ def view_call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
 
 
 async def post(url: str, body: Sequence[dict[str, Any]], timeout_seconds: float) -> Answers:
-    """Send a batch to one node. Raises httpx.HTTPError, and ValueError, KeyError or TypeError for what is no answer."""
-    response = await client().post(url, json=body, timeout=timeout_seconds)
+    """Send a batch of questions to one node. Raises what `NO_ANSWER` names.
+
+    A kept connection may end just as it is used again; what only asks is asked once more.
+    """
+    try:
+        response = await client().post(url, json=body, timeout=timeout_seconds)
+    except CUT_OFF:
+        response = await client().post(url, json=body, timeout=timeout_seconds)
     return {answer["id"]: answer for answer in response.json()}
 
 
@@ -69,6 +85,6 @@ async def first_answer(
     for url in ctx.settings.rpc_urls:
         try:
             return read(await post(url, body, wait))
-        except (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError):
-            continue
+        except NO_ANSWER as error:
+            _log.warning("a node was asked in vain", error=type(error).__name__)
     return None

@@ -9,7 +9,7 @@ import uvicorn
 
 from backend.api.app import create_app, resolve_routes
 from backend.api.logs import configure
-from backend.certificates import trusted
+from backend.certificates import for_nodes, for_strangers
 from backend.context import load_context
 from backend.db.engine import Database, make_async_engine
 from backend.outbox.frames import SERVED
@@ -30,7 +30,8 @@ def main() -> None:
     chosen = settings()
     app = create_app(load_context(chosen), Database(make_async_engine(chosen.database_url)))
     resolve_routes(app)
-    trusted()
+    for_nodes()
+    for_strangers()
     gc.collect()
     gc.freeze()  # to look at all modules and routes in every full collection holds every request up meanwhile
     gc.set_threshold(YOUNG_OBJECTS, YOUNG_LOOKS, OLD_LOOKS)

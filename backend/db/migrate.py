@@ -1,4 +1,9 @@
-"""Brings the schemas `app` and `txm` to the newest migration, and tells whether models and migrations agree."""
+"""Brings the schemas `app` and `txm` to the newest migration, and tells whether models and migrations agree.
+
+Stop the API, workers and voucher shards first, and start the new version after it: a process of an older version does
+not write what a newer one keeps beside it, and some migrations lock tables while they fill them. What is on chain goes
+on meanwhile, and the service catches up.
+"""
 
 from __future__ import annotations
 

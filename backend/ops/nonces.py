@@ -6,12 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
-import httpx
-
 from aicp.rules.primitives import hex0x
 from backend.context import Context
 from backend.errors import Unavailable
-from backend.nodes import post, request
+from backend.nodes import NO_ANSWER, post, request
 
 TAGS: Final = ("finalized", "latest", "pending")
 
@@ -45,6 +43,6 @@ async def _ask(ctx: Context, url: str, body: list[dict[str, Any]]) -> list[int] 
     try:
         answers = await post(url, body, ctx.settings.rpc_timeout_seconds)
         *counted, chain_id = (int(answers[number]["result"], 16) for number in range(len(body)))
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+    except NO_ANSWER:
         return None
     return counted if chain_id == ctx.settings.chain_id else None

@@ -61,11 +61,15 @@ class Subscriber:
         self.last = now
         if self._kept is None:
             if not self._write(frames):
-                self._over.set()
+                self.drop()
         elif len(self._kept) + len(frames) <= KEPT_BYTES:
             self._kept += frames
         else:
-            self._over.set()
+            self.drop()
+
+    def drop(self) -> None:
+        """Write nothing more; whoever serves the connection closes it."""
+        self._over.set()
 
     def go_live(self) -> None:
         """Write what was kept, and from now on everything at once."""
@@ -83,6 +87,14 @@ class Subscriber:
 
 def _frame_of(event: OutboxEvent) -> bytes:
     return text_frame(json.dumps(service.message_of(event), separators=(",", ":"), ensure_ascii=False))
+
+
+def _offer(subscriber: Subscriber, frames: bytes, now: float) -> None:
+    try:
+        subscriber.offer(frames, now)
+    except Exception:  # one connection's trouble must not make the others hear a batch twice
+        LOG.exception("event_not_written")
+        subscriber.drop()
 
 
 class EventHub:
@@ -164,8 +176,8 @@ class EventHub:
         """
         newest = events[-1].seq
         assert newest is not None
-        self._begun = newest
         framed = [(event.audience, _frame_of(event)) for event in events]
+        self._begun = newest
         for_everybody = b"".join(frame for audience, frame in framed if audience is None)
         some = {address for audience, _ in framed for address in audience or ()}
         now, told = time.monotonic(), tuple(self._subscribers)
@@ -175,7 +187,7 @@ class EventHub:
                 if subscriber.address in some:
                     its = b"".join(frame for audience, frame in framed if service.is_for(audience, subscriber.address))
                 if its and subscriber in self._subscribers:
-                    subscriber.offer(its, now)
+                    _offer(subscriber, its, now)
             await asyncio.sleep(0)
         self.last_seq = newest
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from backend.certificates import trusted
+from backend.certificates import for_strangers
 from backend.x402.reasons import AnswerUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
 
 MAX_URL: Final = 2048
@@ -134,7 +134,7 @@ async def _call(  # as above
     wanted = "&".join(part for part in (parts.query, query) if part)
     target = f"{parts.scheme}://{spelled}:{port}{parts.path or '/'}" + (f"?{wanted}" if wanted else "")
     timeout = httpx.Timeout(bounds.timeout_seconds, connect=min(CONNECT_SECONDS, bounds.timeout_seconds))
-    async with httpx.AsyncClient(verify=trusted(), timeout=timeout, trust_env=False) as client:
+    async with httpx.AsyncClient(verify=for_strangers(), timeout=timeout, trust_env=False) as client:
         request = client.build_request(
             method, target, headers={**headers, "Host": parts.netloc, "Accept-Encoding": "identity"},
             content=body or None, extensions={"sni_hostname": host},

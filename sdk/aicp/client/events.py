@@ -40,6 +40,16 @@ async def _connection(transport: Transport, since: int | None) -> AsyncIterator[
             yield Event.read(json.loads(text))
 
 
+def _resumed(since: int | None, event: Event) -> int:
+    """Return the number to go on behind after an event.
+
+    A hello may be ahead of what is sent behind it, which a break in between must not skip.
+    """
+    if event.type != "hello":
+        return max(since or 0, event.seq)
+    return event.seq if since is None or event.gap else since
+
+
 async def listen(transport: Transport, since: int | None = None) -> AsyncIterator[Event]:
     """Yield events for ever. After a break it resumes after the last sequence number it has seen.
 
@@ -50,7 +60,7 @@ async def listen(transport: Transport, since: int | None = None) -> AsyncIterato
         try:
             async for event in _connection(transport, since):
                 delay = 0.5
-                since = max(since or 0, event.seq)
+                since = _resumed(since, event)
                 if event.type != "heartbeat":
                     yield event
         except ProblemError as error:
