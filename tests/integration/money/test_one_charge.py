@@ -256,3 +256,21 @@ def test_past_the_days_gas_the_answer_is_to_send_it_yourself(world: World, monke
     assert "Send it yourself" in refused.value.what_to_do
     assert stored(world) == before
     assert world.state(deal) == "awaiting_payment"
+
+
+def test_a_round_ends_the_authorization_of_a_deal_that_waits_again(world: World) -> None:
+    """Nothing of the escrow is on chain and the deal waits for a signature: only its authorization is left to end."""
+    deal = world.deal(12 * USDC)
+    world.accept(deal)
+    world.pay(deal, world.authorization(deal, lifetime=60))
+
+    def authorization() -> str:
+        return str(world.one("SELECT state FROM app.authorization WHERE deal_id = :d", d=deal.id))
+
+    world.clock.added += 90  # no block is past its expiry yet
+    sweeps.sweep_transactions(world.machine)
+    sweeps.reconcile(world.machine)
+    assert (world.state(deal), authorization()) == ("awaiting_payment", "live")
+    world.later(10)
+    sweeps.reconcile(world.machine)
+    assert (world.state(deal), authorization()) == ("awaiting_payment", "lapsed")
