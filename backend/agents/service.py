@@ -111,7 +111,7 @@ def named(session: Session, name: str) -> Agent:
     try:
         statement = repo.by_address(parse_address(name))
     except ValueError:
-        statement = repo.by_slug(name)
+        statement = repo.by_slug(name.lower())
     agent = session.execute(statement).scalar_one_or_none()
     if agent is None:
         raise NotFound("There is no such agent.")

@@ -42,13 +42,14 @@ class RateLimits:
     async def request(self, *, address: bytes | None, ip: str, write: bool) -> None:
         """Count one request. Raises LimitExceeded."""
         kind, who = ("ip", ip) if address is None else ("address", address.hex())
-        await self._hit(self._items[kind, write], f"{kind}-{'w' if write else 'r'}", who)
+        what = "requests without a session" if address is None else "requests"
+        await self._hit(self._items[kind, write], f"{kind}-{'w' if write else 'r'}", who, what)
 
     async def nonce(self, ip: str) -> None:
         """Count one sign-in nonce. Raises LimitExceeded."""
-        await self._hit(self._nonces, "nonce", ip)
+        await self._hit(self._nonces, "nonce", ip, "sign-ins")
 
-    async def _hit(self, item: RateLimitItemPerMinute, kind: str, who: str) -> None:
+    async def _hit(self, item: RateLimitItemPerMinute, kind: str, who: str, what: str) -> None:
         try:
             allowed = await self._limiter.hit(item, "aicp", kind, who)
         except Exception as error:  # noqa: BLE001  # whatever the storage raises, the request goes on
@@ -56,7 +57,7 @@ class RateLimits:
             return
         if not allowed:
             raise LimitExceeded(
-                f"More than {item.amount} requests a minute.",
+                f"More than {item.amount} {what} a minute.",
                 what_to_do=f"Wait up to {WINDOW_SECONDS} seconds.",
                 retry_after=WINDOW_SECONDS,
             )

@@ -93,7 +93,7 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
             reason = "The dispute is over; its end becomes final on chain."
             return [_wait("buyer", reason), _wait("agent", reason)]
         case S.COMPLETED | S.SPLIT if facts.collectable_units > 0:
-            return [action("collect", "agent", "The money waits in the escrow ledger."), *rate(escrow)]
+            return [action("collect", "agent", "The agent's money waits in the escrow ledger."), *rate(escrow)]
         case _:
             return rate(escrow)
 

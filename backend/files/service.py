@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from aicp.rules.primitives import parse_hash
+from aicp.rules.primitives import hex0x, parse_hash
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -75,6 +75,29 @@ def require_uploads(session: Session, owner: bytes, hashes: Sequence[bytes]) -> 
     if missing:
         raise UnknownFile(what_to_do="Upload the file first.", sha256="0x" + missing[0].hex())
     return [found[value] for value in hashes]
+
+
+def require_inputs(
+    session: Session, owner: bytes, hashes: Sequence[bytes], names: Sequence[str] | None
+) -> list[Upload]:
+    """Return the owner's upload of each hash under the name beside it, the newest where there are no names.
+
+    The same bytes may be there under two names. Raises UnknownFile, InvalidInput.
+    """
+    if names is None:
+        return require_uploads(session, owner, hashes)
+    if len(names) != len(hashes):
+        raise InvalidInput("There is one name for each input file.")
+    if len(set(names)) != len(names):
+        raise InvalidInput("Two input files have the same name.")
+    rows = session.execute(repo.of_owner(owner, hashes)).scalars()
+    found = {(upload.sha256, upload.name): upload for upload in rows}
+    wanted = list(zip(hashes, names, strict=True))
+    missing = [one for one in wanted if one not in found]
+    if missing:
+        sha256, name = missing[0]
+        raise UnknownFile(what_to_do="Upload the file first.", sha256=hex0x(sha256), name=name)
+    return [found[one] for one in wanted]
 
 
 def require_listed(session: Session, ctx: Context, owner: bytes, listed: Sequence[ManifestFile]) -> dict[bytes, Upload]:

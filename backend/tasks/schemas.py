@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -53,6 +53,8 @@ class TaskIn(Model):
     auction_seconds: int = Field(default=300, ge=5, le=7 * 86400)
     deliver_within_seconds: int = Field(default=3600, ge=30, le=30 * 86400)
     input_files: list[HashText] = Field(default_factory=list, max_length=20)
+    input_names: list[Annotated[str, Field(min_length=1, max_length=200)]] | None = Field(default=None, max_length=20)
+    """The name of each input file, one of those it was uploaded with; without, the newest of each."""
     verifier: AddressText | None = None
     """An account the buyer names to check results: with the agent it can release the money. Needs `escrow_only`."""
     award_weights: WeightsText | None = None

@@ -220,7 +220,7 @@ def submit(session: Session, ctx: Context, buyer: bytes, posted: TaskIn) -> Task
     if posted.id is not None and posted.id.version != 7:
         raise InvalidInput("A task id made by the client is a UUIDv7.")
     _require_verifier_fits(ctx, buyer, posted)
-    uploads = files.require_uploads(session, buyer, posted.input_files)
+    uploads = files.require_inputs(session, buyer, posted.input_files, posted.input_names)
     task_id = posted.id or new_id()
     now = ctx.now()
     document = _document(ctx, buyer, posted, uploads, task_id=task_id, now=now)

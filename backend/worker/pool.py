@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Final
 
 from backend.settings import settings
 from backend.worker.app import make_app
-from backend.worker.pools import POOLS
+from backend.worker.pools import POOLS, SENDS
 from backend.worker.runtime import die_with_parent
+
+LATER: Final = 5
+"""Where the processor is short, the other rounds come after those that send what is signed."""
 
 
 def main(name: str, *, clock: bool) -> None:
     """Run until a signal, or until the parent is gone. Raises KeyError for an unknown pool."""
     processes, queues = POOLS[name]
+    if name != SENDS:
+        os.nice(LATER)
     die_with_parent()
     app = make_app(settings())
     app.set_default()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
+SENDS: Final = "transactions"
 POOLS: Final[dict[str, tuple[int, tuple[str, ...]]]] = {
-    "transactions": (2, ("txm",)),
+    SENDS: (2, ("txm",)),
     "duties": (2, ("deals", "keeper", "scheduler", "settlement")),
 }
 """Processes and queues of each pool: however long other rounds take, transactions are looked after."""

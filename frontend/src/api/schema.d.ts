@@ -5989,6 +5989,8 @@ export interface components {
             id?: string | null;
             /** Input Files */
             input_files?: string[];
+            /** Input Names */
+            input_names?: string[] | null;
             /**
              * Instant
              * @default false

@@ -94,6 +94,7 @@ class BuyerActions:
         body = asked | {
             "auction_seconds": auction_seconds,
             "input_files": [hex0x(file.sha256) for file in stored],
+            "input_names": [file.name for file in stored],
             "id": str(task_id),
         }
         task = models.Task.read(await self.market.transport.post("/tasks/submit", body, idempotency_key=str(task_id)))
@@ -130,8 +131,8 @@ class BuyerActions:
         unasked = sorted(_CHOSEN & document.keys() - asked.keys())
         if unasked:
             raise Mismatch(f"The posted task names what nobody asked for: {', '.join(unasked)}.")
-        hashes = {entry["sha256"] for entry in document.get("input_files", [])}
-        if hashes != {hex0x(file.sha256) for file in stored}:
+        named = {(entry["sha256"], entry["name"]) for entry in document.get("input_files", [])}
+        if named != {(hex0x(file.sha256), file.name) for file in stored}:
             raise Mismatch("The posted task names other input files.")
 
     async def cancel_task(self, task_id: uuid.UUID) -> models.Task:

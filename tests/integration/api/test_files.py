@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -232,6 +233,29 @@ def test_a_task_names_only_files_of_its_buyer(host: Host) -> None:
     same = buyer.upload(b"mine", "mine.txt").json()["sha256"]
     answer = buyer.http.post("/tasks/submit", json=body | {"input_files": [same, same]})
     assert code_of(answer) == (422, "invalid_input")
+
+
+def test_an_input_has_the_name_its_buyer_gives_it(host: Host) -> None:
+    """The name is in the document the buyer signs; the bytes may be there under another one as well."""
+    buyer = host.wallet()
+    digest = buyer.upload(b"a,b", "sales.csv").json()["sha256"]
+    assert buyer.upload(b"a,b", "small.csv").json()["sha256"] == digest
+    body = {"title": "Three words", "description": "x", "capability": "text", "budget_units": "20000"}
+
+    def posted(names: list[str] | None, hashes: list[str]) -> Any:
+        return buyer.http.post("/tasks/submit", json=body | {"input_files": hashes, "input_names": names})
+
+    def named(names: list[str] | None, hashes: list[str]) -> list[str]:
+        return [file["name"] for file in posted(names, hashes).json()["document"]["input_files"]]
+
+    assert named(["sales.csv"], [digest]) == ["sales.csv"]
+    assert named(["small.csv"], [digest]) == ["small.csv"]
+    assert named(None, [digest]) == ["small.csv"]
+    assert named(["small.csv", "sales.csv"], [digest, digest]) == ["sales.csv", "small.csv"]
+    assert code_of(posted(["other.csv"], [digest])) == (400, "unknown_file")
+    for names in ([], ["sales.csv", "small.csv"]):
+        assert code_of(posted(names, [digest])) == (422, "invalid_input")
+    assert code_of(posted(["sales.csv", "sales.csv"], [digest, digest])) == (422, "invalid_input")
 
 
 def test_two_inputs_of_one_name_are_refused(host: Host) -> None:

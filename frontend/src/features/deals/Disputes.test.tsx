@@ -264,7 +264,7 @@ describe('what happens now', () => {
   })
 
   it.each([
-    ['buyer', buyer, 'You won the dispute: the money came back to you.', 'bg-ok-soft'],
+    ['buyer', buyer, 'You won the dispute: the money is yours again.', 'bg-ok-soft'],
     ['agent', agent, 'You lost the dispute: the money went back to the buyer.', 'bg-warn-soft'],
   ])('says how a dispute ended from the side of the %s', async (_, reader, sentence, tone) => {
     const deal = await makeRuled()

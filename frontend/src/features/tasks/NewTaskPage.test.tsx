@@ -199,6 +199,7 @@ describe('NewTaskPage', () => {
     expect(seen.mock.calls[0]?.[0]).toMatchObject({
       budget_units: '25000000',
       input_files: [sha256],
+      input_names: ['sales.csv'],
       escrow_only: true,
       verifier,
     })

@@ -75,6 +75,7 @@ async function post(form: TaskForm, id: string) {
     auction_seconds: form.auctionSeconds,
     deliver_within_seconds: form.deliverWithinSeconds,
     input_files: stored.map((file) => file.sha256),
+    input_names: stored.map((file) => file.name),
     ...auctionOf(form),
     ...instantOf(form),
   })

@@ -169,8 +169,8 @@ interface End {
 const END_OF_BUYER: Record<string, End> = {
   completed: { sentence: 'The money was released to the agent.', good: true },
   returned: { sentence: 'The agent gave the money back.', good: true },
-  missed: { sentence: 'The agent delivered nothing in time: the money came back to you.', good: true },
-  lost: { sentence: 'You won the dispute: the money came back to you.', good: true },
+  missed: { sentence: 'The agent delivered nothing in time: the money is yours again.', good: true },
+  lost: { sentence: 'You won the dispute: the money is yours again.', good: true },
   won: { sentence: 'You lost the dispute: the money went to the agent.', good: false },
 }
 
