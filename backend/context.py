@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -20,6 +20,7 @@ from aicp.abi.typed_data import (
 )
 from aicp.rules.constants import Constants, Network, network
 from aicp.rules.deployment import Deployment, OperatorEpoch
+from aicp.rules.ledgers import Ledger, LedgerName, ledgers_of
 from aicp.rules.operators import serving
 from backend.settings import Settings
 
@@ -66,6 +67,8 @@ class Context:
     network: Network
     deployment: Deployment
     domains: Domains
+    ledgers: Mapping[LedgerName, Ledger]
+    """Where money waits to be collected, in the order it is shown."""
     now: Callable[[], int]
     signers: tuple[OperatorSigner, ...]
     """The operator keys that are here, of whichever epoch. The deployment says when each of them serves."""
@@ -117,6 +120,14 @@ def domains_of(deployment: Deployment) -> Domains:
     )
 
 
+def deployment_ledgers(deployment: Deployment) -> dict[LedgerName, Ledger]:
+    """Return the ledgers of a deployment."""
+    return ledgers_of(
+        deployment.chain_id,
+        escrow=deployment.escrow, reputation=deployment.reputation, arbiter=deployment.arbiter,
+    )  # fmt: skip
+
+
 def _wall_clock() -> int:
     return int(time.time())
 
@@ -136,6 +147,7 @@ def load_context(settings: Settings, now: Callable[[], int] = _wall_clock) -> Co
         network=network(settings.chain_id),
         deployment=deployment,
         domains=domains_of(deployment),
+        ledgers=deployment_ledgers(deployment),
         now=now,
         signers=tuple(OperatorSigner.from_hex(key.get_secret_value()) for key in keys),
     )

@@ -69,7 +69,7 @@ class BuyerDashboardOut(Model):
     """In escrows that are not closed."""
     escrows: int
     collectable_units: UnitsText
-    """What came back from escrows and waits to be collected."""
+    """What waits in the contracts to be collected: given back by escrows, or out of a slashed stake."""
     spent_7_units: UnitsText
     spent_30_units: UnitsText
     days: list[DayOut]
@@ -129,7 +129,7 @@ class AgentDashboardOut(Model):
     sales_30_units: UnitsText
     days: list[EarnedDayOut]
     collectable_units: UnitsText
-    """What escrows have released and waits to be collected."""
+    """What waits in the contracts to be collected, most of it released by escrows."""
     owed_units: UnitsText
     """Earned from pools and channels and not claimed on chain yet; receipts prove it, or will when they are signed."""
     owed_channels: int

@@ -36,7 +36,7 @@ from backend.reputation import repo as scores
 from backend.reputation.anchored import newest_anchored
 from backend.reputation.models import Score
 from backend.reputation.schemas import ForecastOut
-from indexer import views
+from backend.wallet.service import collectable
 
 DAYS: Final = 30
 WEEK: Final = 7
@@ -63,7 +63,7 @@ def of_buyer(session: Session, ctx: Context, account: bytes) -> BuyerDashboardOu
         pool_reserved_units=int(reserved),
         escrow_units=int(held),
         escrows=escrows,
-        collectable_units=views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN),
+        collectable_units=collectable(session, ctx, account),
         spent_7_units=_sum_of(days, WEEK),
         spent_30_units=_sum_of(days, DAYS),
         days=days,
@@ -98,7 +98,7 @@ def of_agent(session: Session, ctx: Context, name: str, account: bytes) -> Agent
         sales_7_units=sum(day.sales_units for day in days[-WEEK:]),
         sales_30_units=sum(day.sales_units for day in days),
         days=days,
-        collectable_units=views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN),
+        collectable_units=collectable(session, ctx, account),
         owed_units=int(owed),
         owed_channels=channels,
         settles_at=None if oldest is None else moment(unix(oldest) + ctx.constants.settle_age_seconds),

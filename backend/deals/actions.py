@@ -17,7 +17,8 @@ IN_ESCROW: Final = frozenset({S.ASSIGNED, S.RUNNING, S.DELIVERED, S.DISPUTED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ActionFacts:
-    """What the list of actions follows from. `collectable_units` waits in the agent's escrow ledger."""
+    """What the list of actions follows from. `collectable_by` are those for whom money waits in the contracts,
+    once the escrow is closed."""
 
     state: TaskState
     live: bool
@@ -25,7 +26,7 @@ class ActionFacts:
     channel: ChannelSideOut | None
     payment_blocked: bool
     """An earlier authorization of the task may still be used."""
-    collectable_units: int
+    collectable_by: tuple[Who, ...]
     result_underway: bool
     dispute_margin_seconds: int
     """The last seconds of a clock in which the relayer promises nothing."""
@@ -92,8 +93,9 @@ def _escrow_actions(facts: ActionFacts, escrow: EscrowOut) -> list[Action]:
         case S.DISPUTED:
             reason = "The dispute is over; its end becomes final on chain."
             return [_wait("buyer", reason), _wait("agent", reason)]
-        case S.COMPLETED | S.SPLIT if facts.collectable_units > 0:
-            return [action("collect", "agent", "The agent's money waits in the escrow ledger."), *rate(escrow)]
+        case _ if escrow.chain_status == "closed":
+            waits = "'s money waits in the contracts until it is collected."
+            return [*(action("collect", who, f"The {who}{waits}") for who in facts.collectable_by), *rate(escrow)]
         case _:
             return rate(escrow)
 

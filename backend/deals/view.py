@@ -12,6 +12,7 @@ from backend.context import Context
 from backend.deals import quotes, repo, terms
 from backend.deals.actions import ActionFacts, actions_of
 from backend.deals.dispute_view import dispute_out, ratings_out, release_signatures_out, split_offers_out
+from backend.deals.making_actions import Who
 from backend.deals.models import Deal
 from backend.deals.schemas import DealOut, DeliverableOut, EscrowOut, IntentRef, TermsOut
 from backend.deals.timeline import chain_ref
@@ -21,6 +22,7 @@ from backend.payments.view import channel_side
 from backend.tasks import service as tasks
 from backend.tasks.states import public_state
 from backend.txm.states import NOT_CARRIED_OUT, IntentState
+from backend.wallet.service import collectable
 from indexer import views
 
 
@@ -112,6 +114,11 @@ def _last_intent(session: Session, deal: Deal) -> IntentRef | None:
     )
 
 
+def _collectable_by(session: Session, ctx: Context, deal: Deal) -> tuple[Who, ...]:
+    parties: tuple[tuple[Who, bytes], ...] = (("buyer", deal.buyer), ("agent", deal.agent))
+    return tuple(who for who, account in parties if collectable(session, ctx, account))
+
+
 def deal_out(
     session: Session,
     ctx: Context,
@@ -139,7 +146,7 @@ def deal_out(
         payment_blocked=live_authorization is not None
         and escrow is not None
         and live_authorization.escrow_id != escrow.escrow_id,
-        collectable_units=views.ledger_balance(session, ctx.deployment.escrow, deal.agent, Finality.SEEN),
+        collectable_by=_collectable_by(session, ctx, deal) if escrow and escrow.chain_status == "closed" else (),
         result_underway=last is not None and last.kind == "submit" and IntentState(last.state) not in NOT_CARRIED_OUT,
         dispute_margin_seconds=ctx.constants.dispute_margin_seconds,
     )

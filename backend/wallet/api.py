@@ -19,7 +19,7 @@ router = APIRouter(tags=["wallet"])
 
 @router.get("/accounts/{address}/balances")
 async def balances(address: str, read: Read, ctx: Ctx) -> BalancesOut:
-    """What an address owns in its wallet, in the escrow ledger, as stake and in channels."""
+    """What an address owns in its wallet, in the ledgers, as stake and in channels."""
     try:
         account = parse_address(address)
     except ValueError as error:
@@ -30,7 +30,7 @@ async def balances(address: str, read: Read, ctx: Ctx) -> BalancesOut:
 
 @router.post("/withdrawals")
 async def withdraw(body: WithdrawalIn, write: Write, ctx: Ctx, caller: CurrentSession) -> IntentOut:
-    """Relay a signed withdrawal from the escrow ledger."""
+    """Relay a signed withdrawal from a ledger: the money goes where the signature says."""
     return await write(lambda s: service.withdraw(s, ctx, caller.address, body))
 
 

@@ -1,10 +1,12 @@
-"""What only the node knows of a wallet: its USDC, and the nonce its next signed withdrawal must carry."""
+"""What only the node knows of a wallet: its USDC, and the nonces its next signed withdrawals must carry."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aicp.abi import escrow, usdc
+from aicp.rules.ledgers import LedgerName
 from backend.context import Context
 from backend.errors import Unavailable
 from backend.nodes import Answers, first_answer, request, view_call
@@ -12,27 +14,29 @@ from backend.nodes import Answers, first_answer, request, view_call
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WalletState:
-    """Base units in the wallet, and the withdrawal nonce, at the newest block."""
+    """Base units in the wallet, and the withdrawal nonce in each ledger, at the newest block."""
 
     usdc_units: int
-    withdrawal_nonce: int
-
-
-def _state(answers: Answers) -> WalletState:
-    units, nonce = (bytes.fromhex(answers[number]["result"][2:]) for number in range(2))
-    return WalletState(
-        usdc_units=usdc.decode_balance_of_result(units),
-        withdrawal_nonce=escrow.decode_withdrawal_nonce_result(nonce),
-    )
+    withdrawal_nonces: Mapping[LedgerName, int]
 
 
 async def wallet_state(ctx: Context, account: bytes) -> WalletState:
     """Ask the nodes in turn. Raises Unavailable when none answers."""
+    nonce_of = escrow.encode_withdrawal_nonce(account)  # of every ledger, by `ILedger`
     body = [
         view_call(0, ctx.deployment.usdc, usdc.encode_balance_of(account)),
-        view_call(1, ctx.deployment.escrow, escrow.encode_withdrawal_nonce(account)),
+        *(view_call(number, ledger.address, nonce_of) for number, ledger in enumerate(ctx.ledgers.values(), 1)),
     ]
-    found = await first_answer(ctx, body, _state)
+
+    def state(answers: Answers) -> WalletState:
+        units, *nonces = (bytes.fromhex(answers[number]["result"][2:]) for number in range(len(body)))
+        decoded = map(escrow.decode_withdrawal_nonce_result, nonces)
+        return WalletState(
+            usdc_units=usdc.decode_balance_of_result(units),
+            withdrawal_nonces=dict(zip(ctx.ledgers, decoded, strict=True)),
+        )
+
+    found = await first_answer(ctx, body, state)
     if found is None:
         raise Unavailable("The chain node does not answer.")
     return found

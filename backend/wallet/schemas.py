@@ -5,7 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import Any, Literal
 
+from aicp.rules.ledgers import LedgerName
 from backend.api.types import AddressText, HashText, Model, Nonce, SignatureText, UnitsText, UnixTime, UtcTime
+
+
+class LedgerOut(Model):
+    """What waits for an address in one contract until it is collected."""
+
+    ledger: LedgerName
+    """`escrow`: released, or given back, by escrows. `reputation`: its share of slashed stakes. `arbiter`: rewards of
+    jurors, and what comes back of appeals."""
+    units: UnitsText
+    final_units: UnitsText
+    withdrawal_nonce: int
+    """What the next signed withdrawal from this ledger must carry, at the newest block."""
 
 
 class BalancesOut(Model):
@@ -14,10 +27,9 @@ class BalancesOut(Model):
     address: AddressText
     usdc_units: UnitsText
     """In the wallet, by `balanceOf` at the newest block."""
-    escrow_ledger_units: UnitsText
-    """Released to the address and waiting to be collected."""
-    escrow_ledger_final_units: UnitsText
-    withdrawal_nonce: int
+    collectable_units: UnitsText
+    """What waits in all ledgers together."""
+    ledgers: list[LedgerOut]
     staked_units: UnitsText
     stake_locked_units: UnitsText
     stake_free_units: UnitsText
@@ -27,8 +39,9 @@ class BalancesOut(Model):
 
 
 class WithdrawalIn(Model):
-    """`Withdrawal(account,to,amount,nonce,validUntil)` of the Escrow ledger; account is the session."""
+    """`Withdrawal(account,to,amount,nonce,validUntil)` for the domain of the ledger; account is the session."""
 
+    ledger: LedgerName = LedgerName.ESCROW
     to: AddressText
     amount_units: UnitsText
     nonce: Nonce

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from aicp.abi import escrow, reputation
 from aicp.abi.typed_data import ReceiveWithAuthorization, Withdrawal
 from aicp.rules.ids import stake_nonce
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import Finality, checksum
 from backend.api.paging import decode_with_uuid, encode
 from backend.api.types import Page
@@ -23,7 +24,7 @@ from backend.txm import service as txm
 from backend.txm.states import IntentState
 from backend.wallet.budget import charge
 from backend.wallet.chain import WalletState
-from backend.wallet.schemas import BalancesOut, IntentOut, StakeIn, WithdrawalIn
+from backend.wallet.schemas import BalancesOut, IntentOut, LedgerOut, StakeIn, WithdrawalIn
 from backend.wallet.view import intent_out, intents_out
 from indexer import views
 
@@ -35,7 +36,7 @@ CANCELLABLE: Final = frozenset(
 
 def balances(session: Session, ctx: Context, account: bytes, wallet: WalletState) -> BalancesOut:
     """Return what an account owns here."""
-    escrow_address = ctx.deployment.escrow
+    ledgers = [_ledger(session, ctx, account, name, nonce) for name, nonce in wallet.withdrawal_nonces.items()]
     stake = views.stake(session, account, Finality.SEEN)
     channels = views.receiver(session, account)
     try:
@@ -45,9 +46,8 @@ def balances(session: Session, ctx: Context, account: bytes, wallet: WalletState
     return BalancesOut(
         address=account,
         usdc_units=wallet.usdc_units,
-        escrow_ledger_units=views.ledger_balance(session, escrow_address, account, Finality.SEEN),
-        escrow_ledger_final_units=views.ledger_balance(session, escrow_address, account, Finality.FINAL),
-        withdrawal_nonce=wallet.withdrawal_nonce,
+        collectable_units=sum(ledger.units for ledger in ledgers),
+        ledgers=ledgers,
         staked_units=stake.staked_units,
         stake_locked_units=stake.locked_units,
         stake_free_units=stake.free_units,
@@ -57,8 +57,29 @@ def balances(session: Session, ctx: Context, account: bytes, wallet: WalletState
     )
 
 
+def _ledger(session: Session, ctx: Context, account: bytes, name: LedgerName, nonce: int) -> LedgerOut:
+    contract = ctx.ledgers[name].address
+    return LedgerOut(
+        ledger=name,
+        units=views.ledger_balance(session, contract, account, Finality.SEEN),
+        final_units=views.ledger_balance(session, contract, account, Finality.FINAL),
+        withdrawal_nonce=nonce,
+    )
+
+
+def collectable(session: Session, ctx: Context, account: bytes) -> int:
+    """Return what waits for an account in all ledgers, in base units, at the newest block we know."""
+    return sum(views.ledger_balance(session, ledger.address, account, Finality.SEEN) for ledger in ctx.ledgers.values())
+
+
 def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn) -> IntentOut:
-    """Relay a withdrawal from the escrow ledger. Raises InvalidSignature, SignatureExpired, Conflict, LimitExceeded."""
+    """Relay a withdrawal from a ledger.
+
+    Raises InvalidInput, InvalidSignature, SignatureExpired, Conflict, LimitExceeded.
+    """
+    ledger = ctx.ledgers.get(given.ledger)
+    if ledger is None:
+        raise InvalidInput("This deployment has no such ledger.")
     if given.amount_units == 0:
         raise InvalidInput("A withdrawal is more than nothing.")
     if given.valid_until <= ctx.now():
@@ -66,8 +87,8 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
     message = Withdrawal(
         account=account, to=given.to, amount=given.amount_units, nonce=given.nonce, valid_until=given.valid_until
     )
-    require_signer(message, ctx.domains.escrow, given.signature, account)
-    held = views.ledger_balance(session, ctx.deployment.escrow, account, Finality.SEEN)
+    require_signer(message, ledger.domain, given.signature, account)
+    held = views.ledger_balance(session, ledger.address, account, Finality.SEEN)
     if held < given.amount_units:
         raise Conflict("The ledger holds less than that.", balance_units=str(held))
     data = escrow.encode_withdraw_with_signature(
@@ -76,13 +97,18 @@ def withdraw(session: Session, ctx: Context, account: bytes, given: WithdrawalIn
     intent = txm.enqueue(
         session,
         ctx,
-        idem_key=f"withdraw:{account.hex()}:{given.nonce}:{txm.key_of_signature(given.signature)}",
+        idem_key=f"withdraw:{ledger.name}:{account.hex()}:{given.nonce}:{txm.key_of_signature(given.signature)}",
         kind="withdraw",
         on_behalf_of=account,
-        to=ctx.deployment.escrow,
+        to=ledger.address,
         data=data,
         expires_at=moment(given.valid_until),
-        reference={"account": checksum(account), "to": checksum(given.to), "amount_units": str(given.amount_units)},
+        reference={
+            "account": checksum(account),
+            "to": checksum(given.to),
+            "amount_units": str(given.amount_units),
+            "ledger": ledger.name,
+        },
         when_new=partial(charge, session, ctx, account, "withdraw"),
     )
     return intent_out(session, intent)

@@ -13,7 +13,7 @@ export interface paths {
         };
         /**
          * Balances
-         * @description What an address owns in its wallet, in the escrow ledger, as stake and in channels.
+         * @description What an address owns in its wallet, in the ledgers, as stake and in channels.
          */
         get: operations["balances"];
         put?: never;
@@ -2189,7 +2189,7 @@ export interface paths {
         put?: never;
         /**
          * Withdraw
-         * @description Relay a signed withdrawal from the escrow ledger.
+         * @description Relay a signed withdrawal from a ledger: the money goes where the signature says.
          */
         post: operations["withdraw"];
         delete?: never;
@@ -2749,9 +2749,9 @@ export interface components {
             /** base units of USDC */
             channel_settled_units: string;
             /** base units of USDC */
-            escrow_ledger_final_units: string;
-            /** base units of USDC */
-            escrow_ledger_units: string;
+            collectable_units: string;
+            /** Ledgers */
+            ledgers: components["schemas"]["LedgerOut"][];
             /** base units of USDC */
             stake_free_units: string;
             /** base units of USDC */
@@ -2760,8 +2760,6 @@ export interface components {
             staked_units: string;
             /** base units of USDC */
             usdc_units: string;
-            /** Withdrawal Nonce */
-            withdrawal_nonce: number;
         };
         /**
          * BareVoucherIn
@@ -4368,6 +4366,25 @@ export interface components {
             score: number;
             /** base units of USDC */
             settled_value_units: string;
+        };
+        /**
+         * LedgerName
+         * @description Whose ledger it is.
+         * @enum {string}
+         */
+        LedgerName: "escrow" | "reputation" | "arbiter";
+        /**
+         * LedgerOut
+         * @description What waits for an address in one contract until it is collected.
+         */
+        LedgerOut: {
+            /** base units of USDC */
+            final_units: string;
+            ledger: components["schemas"]["LedgerName"];
+            /** base units of USDC */
+            units: string;
+            /** Withdrawal Nonce */
+            withdrawal_nonce: number;
         };
         /**
          * LiftIn
@@ -6602,11 +6619,13 @@ export interface components {
         Why: "best" | "newcomer" | "fewer_points" | "newcomers_turn" | "full" | "resting" | "silent" | "too_dear" | "tried" | "no_capability" | "expired" | "pool_short" | "buyer_full" | "left_unpaid";
         /**
          * WithdrawalIn
-         * @description `Withdrawal(account,to,amount,nonce,validUntil)` of the Escrow ledger; account is the session.
+         * @description `Withdrawal(account,to,amount,nonce,validUntil)` for the domain of the ledger; account is the session.
          */
         WithdrawalIn: {
             /** base units of USDC */
             amount_units: string;
+            /** @default escrow */
+            ledger: components["schemas"]["LedgerName"];
             /** nonce */
             nonce: number;
             /** signature as hex */

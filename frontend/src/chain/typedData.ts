@@ -12,7 +12,7 @@ import {
   zeroAddress,
 } from 'viem'
 import { domains, typedData } from '@/abi/generated'
-import type { NetworkOut, TermsOut } from '@/api/types'
+import type { LedgerName, NetworkOut, TermsOut } from '@/api/types'
 import { documentHash, type Json } from './canonical'
 
 const APPEAL_NONCE = parseAbiParameters('uint256, uint256, uint256, bytes32')
@@ -40,10 +40,15 @@ export type Deployment = Pick<NetworkOut, 'chain_id' | 'contracts' | 'token'>
 /** Permit2, at the same address on every chain; its domain has no version. */
 const PERMIT2: Address = '0x000000000022D473030F116dDEE9F6B43aC78BA3'
 
+type DomainName = (typeof typedData)[MessageName]['domain']
+
 /** EIP-712 domain of a message on a deployment. */
-export function domainOf(name: MessageName, deployment: Deployment): TypedDataDomain {
+export const domainOf = (name: MessageName, deployment: Deployment): TypedDataDomain =>
+  domainAt(typedData[name].domain, deployment)
+
+function domainAt(key: DomainName, deployment: Deployment): TypedDataDomain {
   const { contracts, token, chain_id: chainId } = deployment
-  switch (typedData[name].domain) {
+  switch (key) {
     case 'escrow':
       return { ...named('escrow'), chainId, verifyingContract: contracts.escrow as Address }
     case 'marketplace':
@@ -73,6 +78,12 @@ export function signingRequest(name: MessageName, deployment: Deployment, messag
   const { types, primaryType } = typedData[name]
   return { domain: domainOf(name, deployment), types, primaryType, message }
 }
+
+/** The signing request of a withdrawal from the ledger of one contract; the message is the same for all of them. */
+export const withdrawalRequest = (ledger: LedgerName, deployment: Deployment, message: Message): SigningRequest => ({
+  ...signingRequest('Withdrawal', deployment, message),
+  domain: domainAt(ledger, deployment),
+})
 
 /** EIP-712 digest of a message. */
 export const digest = (name: MessageName, deployment: Deployment, message: Message): Hex =>

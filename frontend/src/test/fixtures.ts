@@ -1,10 +1,12 @@
 import { type Hex, zeroAddress, zeroHash } from 'viem'
 import { privateKeyToAccount } from 'viem/accounts'
 import type {
+  BalancesOut,
   BidOut,
   DealOut,
   EstimateOut,
   IntentOut,
+  LedgerName,
   NetworkOut,
   PoolOut,
   SessionOut,
@@ -463,12 +465,14 @@ export const intent: IntentOut = {
   updated_at: iso(NOW - 200),
 }
 
-export const balances = {
+export const balances: BalancesOut = {
   address: buyer.address,
   usdc_units: '1000000000',
-  escrow_ledger_units: '1500000',
-  escrow_ledger_final_units: '1500000',
-  withdrawal_nonce: 0,
+  collectable_units: '1500000',
+  ledgers: [
+    { ledger: 'escrow', units: '1500000', final_units: '1500000', withdrawal_nonce: 0 },
+    { ledger: 'reputation', units: '0', final_units: '0', withdrawal_nonce: 0 },
+  ],
   staked_units: '0',
   stake_locked_units: '0',
   stake_free_units: '0',
@@ -476,3 +480,10 @@ export const balances = {
   channel_settled_units: '0',
   block_number: 1204,
 }
+
+/** The balances with so much in one ledger, and nothing in the others. */
+export const withHeld = (ledger: LedgerName, units: string): BalancesOut => ({
+  ...balances,
+  collectable_units: units,
+  ledgers: [{ ledger, units, final_units: units, withdrawal_nonce: 3 }],
+})

@@ -1,15 +1,16 @@
-"""Gets the money in: receipts onto our own disk, released escrows into the wallet, and both directly where need be."""
+"""Gets the money in: receipts onto our own disk, what waits in ledgers into the wallet, and claims where need be."""
 
 from __future__ import annotations
 
 import datetime as dt
 import logging
 import uuid
+from collections.abc import AsyncIterator
 from typing import Final
 
 from aicp.agent.agent import Options
 from aicp.client import AgentActions
-from aicp.client.models import Receipt
+from aicp.client.models import Intent, Receipt
 from aicp.rules.primitives import format_usdc, parse_usdc
 
 DIRECT_ABOVE_UNITS: Final = parse_usdc("5")
@@ -23,10 +24,11 @@ class Collector:
     def __init__(self, actions: AgentActions, options: Options) -> None:
         self._actions = actions
         self._options = options
-        self._withdrawal: uuid.UUID | None = None
+        self._withdrawals: list[uuid.UUID] | None = None
+        """Those that may still be mined; None until the service's list was asked."""
 
     async def collect(self) -> None:
-        """Store new receipts, withdraw released money, and claim directly what the operator leaves lying."""
+        """Store new receipts, collect what waits in ledgers, and claim directly what the operator leaves lying."""
         for receipt in await self._actions.collect_receipts():
             _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
         await self._withdraw()
@@ -35,32 +37,28 @@ class Collector:
 
     async def _withdraw(self) -> None:
         least = self._options.collect_from_units
-        if least is None or await self._pending():
+        if least is None:
             return
-        market = self._actions.market
-        held = await market.balances()
-        if held.escrow_ledger_units == 0 or held.escrow_ledger_units < least:
+        underway = self._withdrawals = await self._pending()
+        if underway:
             return
-        intent = await market.withdraw()
-        if intent is not None:
-            self._withdrawal = intent.id
-            _log.info("collecting %s USDC", format_usdc(held.escrow_ledger_units))
+        async for intent in self._actions.market.collect(least):
+            underway.append(intent.id)
+            _log.info("collecting %s USDC", format_usdc(int(intent.reference["amount_units"])))
 
-    async def _pending(self) -> bool:
-        """Return whether an earlier withdrawal may still be mined; after a restart the service's list tells."""
-        market = self._actions.market
-        if self._withdrawal is not None:
-            intent = await market.intent(self._withdrawal)
-            if intent.landed or intent.dead:
-                self._withdrawal = None
-            return self._withdrawal is not None
-        async for intent in market.transactions():
+    async def _pending(self) -> list[uuid.UUID]:
+        """Return the earlier withdrawals that may still be mined; after a restart the service's list tells."""
+        if self._withdrawals is None:
+            return [intent.id async for intent in self._open_withdrawals()]
+        intents = [await self._actions.market.intent(known) for known in self._withdrawals]
+        return [intent.id for intent in intents if not (intent.landed or intent.dead)]
+
+    async def _open_withdrawals(self) -> AsyncIterator[Intent]:
+        async for intent in self._actions.market.transactions():
             if intent.landed:
-                return False  # newest first: whatever is older was nonced before it
-            if "withdraw" in intent.kind.lower() and not intent.dead:
-                self._withdrawal = intent.id
-                return True
-        return False
+                return  # newest first: whatever is older was nonced before it
+            if intent.kind == "withdraw" and not intent.dead:
+                yield intent
 
     async def _claim_overdue(self, rpc_url: str) -> None:
         store, chain = await self._actions.market.store(), await self._actions.market.chain()

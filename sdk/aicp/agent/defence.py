@@ -26,6 +26,7 @@ from aicp.client import AgentActions, DisputeActions, Mismatch, NotDue, Unreacha
 from aicp.client.models import Deal, EscrowSide
 from aicp.client.verify import check_escrow
 from aicp.client.verify_dispute import check_evidence
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, format_usdc, hex0x
 
 _DEAD_INTENT: Final = frozenset({"failed", "expired", "cancelled"})
@@ -217,7 +218,7 @@ class Defence:
             return
         if seen is None:
             held = await self._actions.market.balances()
-            wallet, ledger = held.usdc_units, held.escrow_ledger_units
+            wallet, ledger = held.usdc_units, held.ledger(LedgerName.ESCROW).units
         else:
             wallet, ledger = seen.wallet_units, seen.ledger_units
         if fee > limit or max(wallet, ledger) < fee:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 from rich.table import Table
 
@@ -9,7 +11,14 @@ from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
 from aicp.client.errors import ClientError, NotEnough, ProblemError
 from aicp.client.models import Intent, Pool
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum, format_usdc, hex0x
+
+WAITS: Final = {
+    LedgerName.ESCROW: "from escrows",
+    LedgerName.REPUTATION: "from slashed stakes",
+    LedgerName.ARBITER: "from the arbiter",
+}
 
 
 @click.group()
@@ -30,16 +39,17 @@ async def show(market: Market) -> None:
     """Show what the wallet owns here."""
     held = await market.balances()
     click.echo(checksum(held.address))
+    waiting = [(f"to collect, {WAITS[found.ledger]}", found.units) for found in held.ledgers if found.units]
     for label, units in (
         ("in the wallet", held.usdc_units),
-        ("to collect", held.escrow_ledger_units),
+        *(waiting or [("to collect", 0)]),
         ("stake", held.staked_units),
         ("stake locked", held.stake_locked_units),
         ("stake free", held.stake_free_units),
         ("receipts claimed", held.channel_claimed_units),
         ("receipts paid out", held.channel_settled_units),
     ):
-        click.echo(f"  {label:19}{format_usdc(units):>16} USDC")
+        click.echo(f"  {label:31}{format_usdc(units):>16} USDC")
 
 
 @wallet.command()
@@ -135,18 +145,19 @@ async def move_pools(market: Market) -> None:
 @wallet_options
 @signing
 async def collect(market: Market, direct: bool, rpc: str | None) -> None:
-    """Pay out what escrows released, and fetch (with --direct: claim) receipts."""
+    """Pay out what waits in the contracts, and fetch (with --direct: claim) receipts."""
     if direct:
         await _collect_directly(market, rpc)
         return
     taken = await AgentActions(market).collect_receipts()
     if taken:
         click.echo(f"{len(taken)} new receipts are stored.")
-    intent = await market.withdraw()
-    if intent is None:
-        click.echo("No escrow has released anything to collect.")
-        return
-    await _landed(market, intent, "Collecting.")
+    intents = [intent async for intent in market.collect()]
+    for intent in intents:
+        amount, ledger = int(intent.reference["amount_units"]), LedgerName(intent.reference["ledger"])
+        await _landed(market, intent, f"Collecting {format_usdc(amount)} USDC {WAITS[ledger]}.")
+    if not intents:
+        click.echo("Nothing waits to be collected.")
 
 
 @wallet.command("claim")
@@ -179,8 +190,9 @@ async def _collect_directly(market: Market, rpc: str | None) -> None:
     from aicp.client.direct import DirectChain  # web3 is slow to load
 
     direct = DirectChain(rpc or chain.rpc_url, market.wallet, chain)
-    paid = await direct.withdraw()
-    click.echo(f"Withdrawn {format_usdc(paid)} USDC from escrows.")
+    for name in chain.ledgers:
+        paid = await direct.withdraw(name)
+        click.echo(f"Withdrawn {format_usdc(paid)} USDC {WAITS[name]}.")
     claimed = 0
     for receipt in store.best_receipts():
         open_units = receipt.total_claimed_units - await direct.claimed_units(receipt.channel_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from aicp.rules.constants import MARKETPLACE_SALT, Constants
 from aicp.rules.constants import Network as KnownNetwork
 from aicp.rules.constants import network as known_network
 from aicp.rules.deployment import Deployment, DeploymentFileError
+from aicp.rules.ledgers import Ledger, LedgerName, ledgers_of
 from aicp.rules.operators import serving
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
 
@@ -49,6 +51,8 @@ class Chain:
     reputation: Domain
     marketplace: Domain
     token: Domain
+    ledgers: Mapping[LedgerName, Ledger]
+    """Where money waits to be collected."""
     clock_offset: int
     """Seconds to add to our clock: 0 on public networks, the service's lead on the local one, whose clock may jump."""
 
@@ -56,6 +60,13 @@ class Chain:
     def arbiters(self) -> frozenset[bytes]:
         """Arbiters whose terms may be signed."""
         return frozenset({self.contracts.arbiter} - {ZERO_ADDRESS})
+
+    def ledger(self, name: LedgerName) -> Ledger:
+        """Return where a ledger is. Raises ClientError where the deployment has none of it."""
+        found = self.ledgers.get(name)
+        if found is None:
+            raise ClientError(f"This deployment has no {name}.")
+        return found
 
     def now(self) -> int:
         """Return the time in unix seconds as the chain will judge it."""
@@ -172,6 +183,7 @@ def _chain(
         channel=channel_domain(chain_id, contracts.payment_channel),
         reputation=reputation_domain(chain_id, contracts.reputation),
         marketplace=marketplace_domain(chain_id, escrow),
+        ledgers=ledgers_of(chain_id, escrow=escrow, reputation=contracts.reputation, arbiter=contracts.arbiter),
         token=token_domain(known.token_name, known.token_version, chain_id, contracts.usdc),
         clock_offset=clock_offset,
     )

@@ -30,6 +30,7 @@ from aicp.client.refusals import words_of
 from aicp.client.wallet import Wallet
 from aicp.rules.constants import network
 from aicp.rules.ids import bond_nonce, dispute_extra
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 _TIMEOUT: Final = 120.0
@@ -134,11 +135,11 @@ class DirectChain:
         signature = self._wallet.sign_digest(message.digest(self._chain.token))
         return escrow_abi.BondAuthorization(valid_before=valid_before, signature=signature)
 
-    async def withdraw(self) -> int:
-        """Pay our whole escrow ledger out. Returns the base units, 0 when there was nothing."""
-        held = await self.ledger_units(self._wallet.address)
+    async def withdraw(self, ledger: LedgerName = LedgerName.ESCROW) -> int:
+        """Pay our whole balance in a ledger out. Returns the base units, 0 when there was nothing."""
+        held = await self.ledger_units(self._wallet.address, ledger)
         if held:
-            await self.send(self._chain.contracts.escrow, escrow_abi.encode_withdraw(held))
+            await self.send(self._chain.ledger(ledger).address, escrow_abi.encode_withdraw(held))
         return held
 
     async def claim(self, receipt: Receipt) -> bytes:
@@ -195,9 +196,9 @@ class DirectChain:
         data = await self.call(self._chain.contracts.usdc, usdc_abi.encode_balance_of(account))
         return usdc_abi.decode_balance_of_result(data)
 
-    async def ledger_units(self, account: bytes) -> int:
-        """Return what an account can withdraw from the escrow contract."""
-        data = await self.call(self._chain.contracts.escrow, escrow_abi.encode_balance_of(account))
+    async def ledger_units(self, account: bytes, ledger: LedgerName = LedgerName.ESCROW) -> int:
+        """Return what an account can withdraw from a ledger."""
+        data = await self.call(self._chain.ledger(ledger).address, escrow_abi.encode_balance_of(account))
         return escrow_abi.decode_balance_of_result(data)
 
     async def claimed_units(self, channel_id: bytes) -> int:

@@ -26,6 +26,7 @@ from aicp.client.verify import check_vouch
 from aicp.client.wallet import Wallet
 from aicp.client.wire import Model
 from aicp.rules.deployment import Deployment
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 if TYPE_CHECKING:
@@ -350,12 +351,23 @@ class Market:
         if held < units:
             raise NotEnough(f"The wallet holds {format_usdc(held)} USDC; {format_usdc(units)} are needed.")
 
-    async def withdraw(self, units: int | None = None, to: bytes | None = None) -> models.Intent | None:
-        """Pay our escrow ledger out, without gas: all of it, or `units`. Returns None when there is nothing."""
-        chain, held = await self.chain(), await self.balances()
-        amount = held.escrow_ledger_units if units is None else units
-        if amount > held.escrow_ledger_units:
-            raise NotEnough(f"Only {format_usdc(held.escrow_ledger_units)} USDC can be collected.")
+    async def collect(self, least_units: int = 1) -> AsyncIterator[models.Intent]:
+        """Pay out, without gas, every ledger that holds at least so much of ours; each withdrawal as it is asked."""
+        for found in (await self.balances()).ledgers:
+            if found.units >= least_units and (intent := await self.withdraw(ledger=found.ledger)) is not None:
+                yield intent
+
+    async def withdraw(
+        self, units: int | None = None, to: bytes | None = None, *, ledger: LedgerName = LedgerName.ESCROW
+    ) -> models.Intent | None:
+        """Pay our balance in a ledger out, without gas: all of it, or `units`. Returns None when there is nothing.
+
+        Raises NotEnough, and Mismatch where the service knows no such ledger.
+        """
+        chain, held = await self.chain(), (await self.balances()).ledger(ledger)
+        amount = held.units if units is None else units
+        if amount > held.units:
+            raise NotEnough(f"Only {format_usdc(held.units)} USDC can be collected.")
         if amount == 0:
             return None
         message = Withdrawal(
@@ -366,11 +378,12 @@ class Market:
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
         )
         body = {
+            "ledger": ledger,
             "to": checksum(message.to),
             "amount_units": str(amount),
             "nonce": message.nonce,
             "valid_until": message.valid_until,
-            "signature": self.sign(message, chain.escrow),
+            "signature": self.sign(message, chain.ledger(ledger).domain),
         }
         return models.Intent.read(await self.transport.post("/withdrawals", body))
 

@@ -7,20 +7,37 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from aicp.client.errors import Mismatch
 from aicp.client.wire import Address, Hash, Model, Units
+from aicp.rules.ledgers import LedgerName
+
+
+class LedgerBalance(Model):
+    """What waits in one contract until it is collected."""
+
+    ledger: LedgerName
+    units: Units
+    final_units: Units
+    withdrawal_nonce: int
 
 
 class Balances(Model):
     address: Address
     usdc_units: Units
-    escrow_ledger_units: Units
-    escrow_ledger_final_units: Units
-    withdrawal_nonce: int
+    collectable_units: Units
+    ledgers: list[LedgerBalance]
     staked_units: Units
     stake_locked_units: Units
     stake_free_units: Units
     channel_claimed_units: Units
     channel_settled_units: Units
+
+    def ledger(self, name: LedgerName) -> LedgerBalance:
+        """Return what waits in a ledger. Raises Mismatch where the service shows none of it."""
+        for found in self.ledgers:
+            if found.ledger is name:
+                return found
+        raise Mismatch(f"The service shows no balance in the {name} ledger.")
 
 
 class Intent(Model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,6 @@ from aicp.abi.signing import recover
 from aicp.abi.typed_data import Award, BidReceipt
 from aicp.rules.bids import bids_root
 from aicp.rules.primitives import hex0x, parse_bytes, parse_hash
-from backend.context import Context
 from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.tasks import service as tasks
 from tests.fixtures.apihost import Host, Wallet, code_of
@@ -199,14 +199,7 @@ def test_auctions_without_a_live_bid_expire_and_others_wait(host: Host) -> None:
     buyer, agent = host.wallet(), host.wallet()
     empty, waiting = buyer.post_task(auction_seconds=5), buyer.post_task(auction_seconds=5)
     agent.bid(waiting, valid_until=host.clock() + 3000)
-    later: Context = Context(
-        settings=host.ctx.settings,
-        network=host.ctx.network,
-        deployment=host.ctx.deployment,
-        domains=host.ctx.domains,
-        signers=host.ctx.signers,
-        now=lambda: host.clock() + 60,
-    )
+    later = replace(host.ctx, now=lambda: host.clock() + 60)
     db = SyncDatabase(make_sync_engine(host.database_url))
     assert db.write(lambda session: tasks.expire_due(session, later)) >= 1
     db.close()

@@ -11,8 +11,10 @@ from collections.abc import Iterator
 import pytest
 
 from aicp.abi import arbiter as arbiter_abi
-from aicp.client import BondAboveLimit, NotDue
+from aicp.client import BondAboveLimit, Market, NotDue
 from aicp.client.juror import Choice
+from aicp.client.models import Intent
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import hex0x
 from tests.fixtures.disputelab import FEE, Court
 from tests.fixtures.journeys import Town
@@ -50,10 +52,18 @@ def staked(town: Town) -> tuple[int, int]:
     return held.staked_units, held.stake_locked_units
 
 
-def withdraw(town: Town, who: Person) -> None:
-    """Collect everything the escrow contract owes somebody."""
-    town.act(who, lambda market: market.withdraw())
-    town.world.until(lambda: town.world.ledger_of(who.address) == 0, "collected")
+def collect(town: Town, who: Person) -> None:
+    """Collect everything the contracts owe somebody: no balance is left in any of them."""
+
+    async def all_of_it(market: Market) -> list[Intent]:
+        return [intent async for intent in market.collect()]
+
+    assert town.act(who, all_of_it)
+    held = (town.world.ctx.deployment.reputation, town.world.ctx.deployment.arbiter)
+    town.world.until(
+        lambda: town.world.ledger_of(who.address) == 0 == sum(_balance(town, at, who.address) for at in held),
+        "collected",
+    )
 
 
 def test_a_dispute_the_agent_does_not_answer_refunds_the_buyer(town: Town) -> None:
@@ -81,8 +91,10 @@ def test_a_dispute_the_agent_does_not_answer_refunds_the_buyer(town: Town) -> No
     # the price and the bond here; half of the lost stake waits for the buyer where stakes are kept
     assert owned(world, buyer) == before + PRICE
     assert _balance(town, world.ctx.deployment.reputation, buyer.address) == STAKE // 2
-    withdraw(town, buyer)
-    assert world.usdc_of(buyer.address) == before + PRICE
+    shown = town.act(buyer, lambda market: market.balances())
+    assert shown.ledger(LedgerName.REPUTATION).units == STAKE // 2
+    collect(town, buyer)
+    assert world.usdc_of(buyer.address) == before + PRICE + STAKE // 2
 
 
 def test_three_jurors_judge_an_answered_dispute_and_everybody_is_paid(town: Town) -> None:
@@ -117,9 +129,13 @@ def test_three_jurors_judge_an_answered_dispute_and_everybody_is_paid(town: Town
     assert owned(world, buyer) == before[0] - FEE
     assert owned(world, agent) == before[1] + PRICE - fee
     assert staked(town) == (stake, 0), "who wins keeps its stake"
-    withdraw(town, agent)
+    collect(town, agent)
     rewards = [_balance(town, world.ctx.deployment.arbiter, juror) for juror in drawn]
     assert sum(rewards) == FEE, "the jurors share the arbiter's fee"
+    juror = next(one for one in town.court.jurors if one.address == drawn[0])
+    held = world.usdc_of(juror.address)
+    collect(town, juror)
+    assert world.usdc_of(juror.address) == held + rewards[0]
 
     town.dispute(buyer, deal, lambda own, seen: own.rate(seen, 20, "I still think half is missing."))
     town.dispute(agent, deal, lambda own, seen: own.rate(seen, 60))

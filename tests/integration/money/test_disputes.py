@@ -8,14 +8,25 @@ import pytest
 from pydantic import SecretStr
 
 from aicp.abi import escrow as escrow_abi
-from aicp.abi.typed_data import Dispute, Refund
+from aicp.abi.typed_data import Dispute, Domain, Refund, Withdrawal
+from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import keccak
 from backend.deals import disputes, escrow_steps, quotes, terms, timeline
 from backend.deals.errors import BondMismatch, BondShort, StepUnderway
 from backend.deals.models import Deal
 from backend.deals.schemas import RefundIn
-from backend.errors import InvalidSignature, NotFound, SignatureExpired, TermsMismatch, UnknownFile, WrongState
+from backend.errors import (
+    Conflict,
+    InvalidSignature,
+    NotFound,
+    SignatureExpired,
+    TermsMismatch,
+    UnknownFile,
+    WrongState,
+)
 from backend.files import service as files
+from backend.wallet import service as wallet
+from backend.wallet.schemas import IntentOut, WithdrawalIn
 from backend.worker import sweeps
 from backend.worker.runtime import close_machine
 from scripts.devnet.keys import dev_accounts
@@ -99,6 +110,32 @@ def test_a_silent_agent_loses_and_the_bond_comes_back(court: Court) -> None:
     assert ("rate", "buyer") in actions(court, deal)
     assert world.told(world.buyer.address, deal)[3:] == ["dispute_opened", "refunded"]
     assert world.told(world.agent.address, deal)[3:] == ["answer_wanted", "refunded", "slashed"]
+
+
+def test_the_share_of_the_lost_stake_is_paid_out_where_it_lies_by_a_signature_for_that_contract(court: Court) -> None:
+    world, who = court.world, court.world.buyer
+    share, before = STAKE // 2, world.usdc_of(who.address)
+
+    def withdraw(units: int, domain: Domain, ledger: LedgerName = LedgerName.REPUTATION) -> IntentOut:
+        message = Withdrawal(
+            account=who.address, to=who.address, amount=units, nonce=0, valid_until=world.clock() + 600
+        )
+        given = WithdrawalIn(
+            ledger=ledger, to=who.address, amount_units=units, nonce=0, valid_until=message.valid_until,
+            signature=who.sign(message, domain),
+        )  # fmt: skip
+        return world.write(lambda s: wallet.withdraw(s, world.ctx, who.address, given))
+
+    own = world.ctx.ledgers[LedgerName.REPUTATION].domain
+    with pytest.raises(InvalidSignature):
+        withdraw(share, world.ctx.domains.escrow)
+    with pytest.raises(Conflict, match="holds less"):
+        withdraw(share + 1, own)
+    intent = withdraw(share, own)
+    world.until(lambda: world.intent_state(intent.id) == "final", "paid out")
+    assert world.usdc_of(who.address) == before + share
+    with pytest.raises(Conflict, match="holds less"):
+        withdraw(1, own)
 
 
 def test_an_answered_dispute_is_ruled_by_jurors_and_carried_out_by_the_keeper(court: Court) -> None:

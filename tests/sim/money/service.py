@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from aicp.rules.constants import network
 from aicp.rules.deployment import OperatorEpoch
-from backend.context import Context, OperatorSigner, domains_of
+from backend.context import Context, OperatorSigner, deployment_ledgers, domains_of
 from backend.db import migrate
 from backend.db.engine import SyncDatabase
 from backend.db.redact import redact_errors
@@ -111,6 +111,7 @@ def context(
         network=replace(known, constants=replace(known.constants, **rules)),
         deployment=replace(deployment(), operators=operators or deployment().operators),
         domains=domains_of(deployment()),
+        ledgers=deployment_ledgers(deployment()),
         now=now,
         signers=tuple(OperatorSigner.from_hex("0x" + key(name).hex()) for name in OPERATORS),
     )

@@ -10,6 +10,7 @@ import pytest
 from backend.db.times import moment
 from backend.deals.actions import ActionFacts, actions_of
 from backend.deals.dispute_schemas import DisputeOut, RatingOut, SplitOfferOut
+from backend.deals.making_actions import Who
 from backend.deals.schemas import Action, EscrowOut, TermsOut
 from backend.domain.task_states import TaskState
 
@@ -47,9 +48,9 @@ def dispute(**changes: Any) -> DisputeOut:
     return DisputeOut(**(values | changes))
 
 
-def allowed(state: TaskState, shown: EscrowOut) -> dict[tuple[str, str], Action]:
+def allowed(state: TaskState, shown: EscrowOut, collectable_by: tuple[Who, ...] = ()) -> dict[tuple[str, str], Action]:
     facts = ActionFacts(
-        state=state, live=True, escrow=shown, channel=None, payment_blocked=False, collectable_units=0,
+        state=state, live=True, escrow=shown, channel=None, payment_blocked=False, collectable_by=collectable_by,
         result_underway=False, dispute_margin_seconds=MARGIN,
     )  # fmt: skip
     return {(one.name, one.who): one for one in actions_of(facts) if one.allowed}
@@ -93,6 +94,15 @@ def test_who_has_an_offer_to_answer_is_asked_first() -> None:
     assert order == ["agent", "buyer"]
     shown = escrow("challenged", dispute=dispute(), split_offers=[offer.model_copy(update={"state": "lapsed"})])
     assert [who for name, who in allowed(TaskState.DISPUTED, shown) if name == "split"] == ["buyer", "agent"]
+
+
+def test_who_has_money_in_the_contracts_is_told_once_the_deal_is_over() -> None:
+    both: tuple[Who, ...] = ("buyer", "agent")
+    over = escrow("closed", outcome="lost")
+    assert ("collect", "buyer") in allowed(TaskState.REFUNDED, over, ("buyer",))
+    assert {("collect", "buyer"), ("collect", "agent")} <= set(allowed(TaskState.SPLIT, over, both))
+    assert not [name for name, _ in allowed(TaskState.REFUNDED, over) if name == "collect"]
+    assert not [name for name, _ in allowed(TaskState.DELIVERED, escrow("submitted"), both) if name == "collect"]
 
 
 def test_each_side_of_a_deal_that_was_accepted_rates_once() -> None:

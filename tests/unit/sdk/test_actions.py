@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -60,18 +61,23 @@ class Recorder:
         return httpx.Response(404, json={"code": "not_found"}) if found is None else httpx.Response(200, json=found)
 
 
-def balances(**changes: str) -> dict[str, Any]:
+def balances(waiting: Mapping[str, int] | None = None, **changes: str) -> dict[str, Any]:
+    """What the service shows of an account, with so many base units in each ledger."""
+    held = {"escrow": 0, "reputation": 0} | dict(waiting or {})
+    ledgers = [
+        {"ledger": name, "units": str(units), "final_units": str(units), "withdrawal_nonce": 7}
+        for name, units in held.items()
+    ]
+    shown = {"address": checksum(BUYER.address), "ledgers": ledgers, "collectable_units": str(sum(held.values()))}
     names = (
         "usdc_units",
-        "escrow_ledger_units",
-        "escrow_ledger_final_units",
         "staked_units",
         "stake_locked_units",
         "stake_free_units",
         "channel_claimed_units",
         "channel_settled_units",
     )
-    return {"address": checksum(BUYER.address), "withdrawal_nonce": 0} | dict.fromkeys(names, "0") | changes
+    return shown | dict.fromkeys(names, "0") | changes
 
 
 @pytest.fixture(autouse=True)

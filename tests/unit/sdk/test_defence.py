@@ -103,7 +103,7 @@ async def test_the_handler_sees_the_checked_evidence(tmp_path: Path) -> None:
 @pytest.mark.asyncio
 async def test_the_fee_is_taken_from_the_balance_where_the_wallet_is_short(tmp_path: Path) -> None:
     service = Service()
-    await defence(service, tmp_path, usdc=0, escrow_ledger_units=str(FEE)).step(deal("challenged"))
+    await defence(service, tmp_path, usdc=0, waiting={"escrow": FEE}).step(deal("challenged"))
     assert service.posts[0][1]["bond"] is None
 
 

@@ -37,7 +37,7 @@ function AccountDialog({ address, onClose }: { address: string; onClose: () => v
           <div>
             <dt className="text-xs text-muted">To collect</dt>
             <dd>
-              {balances.data ? <Amount units={balances.data.escrow_ledger_units} /> : <Skeleton className="h-5 w-24" />}
+              {balances.data ? <Amount units={balances.data.collectable_units} /> : <Skeleton className="h-5 w-24" />}
             </dd>
           </div>
         </dl>

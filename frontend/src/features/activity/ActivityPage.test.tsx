@@ -1,9 +1,10 @@
 import { screen, waitFor } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import { balances, intent, makeDeal, rival, session, task } from '@/test/fixtures'
+import { balances, buyer, intent, makeDeal, network, rival, session, task, withHeld } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server, takes } from '@/test/server'
+import { signs, type TypedData } from '@/test/wallet'
 import { ActivityPage } from './ActivityPage'
 
 const signedIn = () =>
@@ -15,7 +16,31 @@ describe('ActivityPage', () => {
     server.use(answers('/tasks', { items: [task], next_cursor: null }))
     await show(<ActivityPage />, { connected: true })
     expect(await screen.findByRole('link', { name: task.title })).toBeVisible()
-    expect(await screen.findByRole('button', { name: 'Collect' })).toBeEnabled()
+    expect(await screen.findByRole('button', { name: 'Collect 1.50 USDC' })).toBeEnabled()
+  })
+
+  it('collects a share of a slashed stake where it lies, by a signature for that contract alone', async () => {
+    signedIn()
+    const seen = vi.fn()
+    const asked: TypedData[] = []
+    server.use(
+      answers(`/accounts/${session.address}/balances`, withHeld('reputation', '2200000')),
+      answers('/tasks', { items: [], next_cursor: null }),
+      takes('/withdrawals', { ...intent, kind: 'withdraw', state: 'queued' }, seen),
+      signs(buyer, asked),
+    )
+    const { user } = await show(<ActivityPage />, { connected: true })
+    expect(await screen.findByRole('list', { name: 'To collect' })).toHaveTextContent('2.20 USDC from the stakes of')
+    await user.click(screen.getByRole('button', { name: 'Collect 2.20 USDC' }))
+    await user.click(await screen.findByRole('button', { name: 'Sign in wallet' }))
+    await waitFor(() => expect(seen).toHaveBeenCalled())
+    expect(seen).toHaveBeenCalledWith(
+      expect.objectContaining({ ledger: 'reputation', amount_units: '2200000', nonce: 3 }),
+    )
+    expect(asked[0]?.domain).toMatchObject({
+      name: 'AICP Reputation',
+      verifyingContract: network.contracts.reputation,
+    })
   })
 
   it('shows the state of a transaction, and why one failed', async () => {

@@ -3,11 +3,11 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import type { BalancesOut, NetworkOut } from '@/api/types'
+import type { LedgerName, LedgerOut, NetworkOut } from '@/api/types'
 import { serverNow } from '@/chain/clock'
+import { collectRequest } from '@/chain/ledgers'
 import { useNetwork } from '@/chain/network'
 import { askSignature, SheetClosed } from '@/chain/signing'
-import { signingRequest } from '@/chain/typedData'
 import { Card } from '@/components/ui/Card'
 import { ErrorState, Skeleton } from '@/components/ui/States'
 import { toast } from '@/components/ui/toast'
@@ -17,43 +17,52 @@ import { FaucetButton } from './FaucetButton'
 
 const STEP_SECONDS = 600
 
-async function collect(network: NetworkOut, balances: BalancesOut) {
-  const amount = BigInt(balances.escrow_ledger_units)
+const WAITS: Record<LedgerName, { from: string; intro: string }> = {
+  escrow: {
+    from: 'from escrows',
+    intro: 'Moves what was released or refunded to you from the escrow contract into your wallet.',
+  },
+  reputation: {
+    from: 'from the stakes of agents that failed you',
+    intro: 'Moves your share of slashed stakes from the contract that keeps them into your wallet.',
+  },
+  arbiter: {
+    from: 'from the arbiter',
+    intro: 'Moves what the arbiter owes you, for votes or out of appeals, into your wallet.',
+  },
+}
+
+async function collect(network: NetworkOut, account: string, held: LedgerOut) {
   const validUntil = serverNow() + STEP_SECONDS
   const signature = await askSignature({
-    title: `Collect ${amountText(amount)}`,
-    intro: 'Moves what was released or refunded to you from the escrow contract into your wallet.',
+    title: `Collect ${amountText(held.units)}`,
+    intro: WAITS[held.ledger].intro,
     rows: [
-      { label: 'Amount', value: amount.toString(), kind: 'amount' },
-      { label: 'To', value: balances.address, kind: 'address' },
+      { label: 'Amount', value: held.units, kind: 'amount' },
+      { label: 'To', value: account, kind: 'address' },
       { label: 'Signature expires', value: String(validUntil), kind: 'time' },
     ],
     checks: [],
     problems: [],
     next: 'A relayer sends it and pays the gas.',
-    request: signingRequest('Withdrawal', network, {
-      account: balances.address,
-      to: balances.address,
-      amount,
-      nonce: BigInt(balances.withdrawal_nonce),
-      validUntil,
-    }),
+    request: collectRequest(network, account, held, validUntil),
   })
   return endpoints.withdraw({
-    to: balances.address,
-    amount_units: amount.toString(),
-    nonce: balances.withdrawal_nonce,
+    ledger: held.ledger,
+    to: account,
+    amount_units: held.units,
+    nonce: held.withdrawal_nonce,
     valid_until: validUntil,
     signature,
   })
 }
 
-function useCollect() {
+function useCollect(account: string) {
   const network = useNetwork()
   const client = useQueryClient()
   return useMutation({
-    mutationFn: (balances: BalancesOut) =>
-      collect(network, balances).catch((error: unknown) => {
+    mutationFn: (held: LedgerOut) =>
+      collect(network, account, held).catch((error: unknown) => {
         if (error instanceof SheetClosed) return null
         throw error
       }),
@@ -66,7 +75,26 @@ function useCollect() {
   })
 }
 
-/** What the account owns here, and the button that collects what waits in the contract. */
+/** One ledger that holds something, and the button that moves it into the wallet. */
+function WaitingRow({ account, held }: { account: string; held: LedgerOut }) {
+  const step = useCollect(account)
+  return (
+    <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
+      <span>
+        <Amount units={held.units} className="font-semibold" />{' '}
+        <span className="text-muted">{WAITS[held.ledger].from}</span>
+      </span>
+      <ConnectionButton
+        label={`Collect ${amountText(held.units)}`}
+        onAct={() => step.mutate(held)}
+        busy={step.isPending}
+        error={step.error}
+      />
+    </li>
+  )
+}
+
+/** What the account owns here, and the buttons that collect what waits in the contracts. */
 export function BalanceCard({ account }: { account: string }) {
   const network = useNetwork()
   const polling = usePolling()
@@ -76,7 +104,6 @@ export function BalanceCard({ account }: { account: string }) {
     refetchInterval: polling,
   })
   const { failure } = useOutcome(balances)
-  const step = useCollect()
   if (failure)
     return (
       <Card title="Balance">
@@ -84,30 +111,32 @@ export function BalanceCard({ account }: { account: string }) {
       </Card>
     )
   const data = balances.data
-  const waiting = data !== undefined && BigInt(data.escrow_ledger_units) > 0n
+  const waiting = data?.ledgers.filter(({ units }) => units !== '0') ?? []
   const figures: [string, string | undefined][] = [
     ['In the wallet', data?.usdc_units],
-    ['Waiting in escrow', data?.escrow_ledger_units],
+    ['To collect', data?.collectable_units],
     ['Staked', data?.staked_units],
     ['Earned by channel', data?.channel_claimed_units],
   ]
   return (
     <Card title="Balance" aside={network.public ? null : <FaucetButton />}>
-      <div className="flex flex-wrap items-end justify-between gap-4">
-        <dl className="grid flex-1 basis-full grid-cols-2 gap-3 sm:basis-0 sm:grid-cols-4">
-          {figures.map(([label, units]) => (
-            <div key={label}>
-              <dt className="text-xs text-muted">{label}</dt>
-              <dd className="text-base font-semibold">
-                {units === undefined ? <Skeleton className="h-6 w-24" /> : <Amount units={units} />}
-              </dd>
-            </div>
+      <dl className="grid grid-cols-2 gap-3 sm:grid-cols-4">
+        {figures.map(([label, units]) => (
+          <div key={label}>
+            <dt className="text-xs text-muted">{label}</dt>
+            <dd className="text-base font-semibold">
+              {units === undefined ? <Skeleton className="h-6 w-24" /> : <Amount units={units} />}
+            </dd>
+          </div>
+        ))}
+      </dl>
+      {waiting.length > 0 && (
+        <ul aria-label="To collect" className="mt-4 grid gap-3 border-t border-line pt-3">
+          {waiting.map((held) => (
+            <WaitingRow key={held.ledger} account={account} held={held} />
           ))}
-        </dl>
-        {waiting && (
-          <ConnectionButton label="Collect" onAct={() => step.mutate(data)} busy={step.isPending} error={step.error} />
-        )}
-      </div>
+        </ul>
+      )}
     </Card>
   )
 }

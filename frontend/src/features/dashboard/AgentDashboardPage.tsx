@@ -103,7 +103,7 @@ function StandingCard({ dashboard }: { dashboard: AgentDashboardOut }) {
               </Badge>
             ),
           ],
-          ['To collect from escrows', <Amount key="collect" units={collectable_units} />],
+          ['To collect', <Amount key="collect" units={collectable_units} />],
           ...(standing.ended_at
             ? [['Scored', <RelativeTime key="scored" at={standing.ended_at} />] as const]
             : [['Scored', 'not yet'] as const]),
@@ -152,7 +152,7 @@ function Dashboard({ account }: { account: Address }) {
       <Figures dashboard={dashboard} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
-          <WaitingCard waiting={dashboard.waiting}>
+          <WaitingCard waiting={dashboard.waiting} collectable={dashboard.collectable_units}>
             <Link to="/auctions" className="text-brand underline underline-offset-2">
               See the open auctions
             </Link>

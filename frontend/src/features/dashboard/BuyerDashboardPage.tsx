@@ -19,8 +19,7 @@ import { WaitingCard } from './WaitingCard'
 
 function Figures({ dashboard }: { dashboard: BuyerDashboardOut }) {
   const { pool_units, pool_free_units, pool_reserved_units, escrow_units, escrows, collectable_units } = dashboard
-  const yours = dashboard.waiting.filter(({ step }) => STEPS[step].yours).length
-  const back = collectable_units === '0' ? '' : `, ${amountText(collectable_units)} to collect`
+  const yours = dashboard.waiting.filter(({ step }) => STEPS[step].yours).length + Number(collectable_units !== '0')
   return (
     <dl className="grid grid-cols-2 gap-3 lg:grid-cols-4">
       <Stat
@@ -31,7 +30,7 @@ function Figures({ dashboard }: { dashboard: BuyerDashboardOut }) {
       <Stat
         label="In escrow"
         value={<Amount units={escrow_units} />}
-        note={`${escrows} open ${escrows === 1 ? 'escrow' : 'escrows'}${back}`}
+        note={`${escrows} open ${escrows === 1 ? 'escrow' : 'escrows'}`}
       />
       <Stat
         label="Spent in 7 days"
@@ -59,7 +58,7 @@ function Dashboard({ account }: { account: Address }) {
       <Figures dashboard={dashboard} />
       <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
-          <WaitingCard waiting={dashboard.waiting}>
+          <WaitingCard waiting={dashboard.waiting} collectable={dashboard.collectable_units}>
             <Link to="/tasks/new" className="text-brand underline underline-offset-2">
               Post a task
             </Link>{' '}

@@ -101,6 +101,16 @@ describe('BuyerDashboardPage', () => {
     expect(screen.getByRole('img', { name: '12.50 USDC in 30 days, on 1 of them.' })).toBeVisible()
   })
 
+  it('counts money to collect among what waits, and leads to it', async () => {
+    signedIn()
+    server.use(answers(`/buyer/${account}/dashboard`, { ...buying, waiting: [], collectable_units: '2200000' }))
+    await show(<BuyerDashboardPage />, { connected: true })
+    expect(await figure('Waiting for you')).toHaveTextContent('1step')
+    const [row] = within(screen.getByRole('list', { name: 'Waiting, due first' })).getAllByRole('listitem')
+    expect(row).toHaveTextContent('2.20')
+    expect(within(row as HTMLElement).getByRole('link')).toHaveAttribute('href', '/activity')
+  })
+
   it('says that nothing waits, that it loads, and why it cannot be shown', async () => {
     signedIn()
     server.use(answers(`/buyer/${account}/dashboard`, { ...buying, waiting: [], tasks: [] }))

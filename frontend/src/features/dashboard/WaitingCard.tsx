@@ -33,11 +33,33 @@ function Row({ one }: { one: Waiting }) {
   )
 }
 
-/** What waits for the reader, due first. */
-export function WaitingCard({ waiting, children }: { waiting: readonly Waiting[]; children: ReactNode }) {
+function CollectRow({ units }: { units: string }) {
+  return (
+    <li className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-3 first:border-0">
+      <div className="min-w-0 flex-1 basis-48">
+        <Link to="/activity" className="block font-medium hover:underline">
+          Money in the contracts
+        </Link>
+        <span className="text-xs text-muted">no clock runs</span>
+      </div>
+      <Badge tone="ok">Collect</Badge>
+      <Amount units={units} className="ml-auto" />
+    </li>
+  )
+}
+
+interface WaitingCardProps {
+  waiting: readonly Waiting[]
+  /** What the contracts owe the reader. */
+  collectable: string
+  children: ReactNode
+}
+
+/** What waits for the reader, due first; money to collect, which runs no clock, last. */
+export function WaitingCard({ waiting, collectable, children }: WaitingCardProps) {
   return (
     <Card title="Waiting" aside={<LiveBadge />} flush>
-      {waiting.length === 0 ? (
+      {waiting.length === 0 && collectable === '0' ? (
         <Empty icon={CircleCheck} title="Nothing waits for you.">
           {children}
         </Empty>
@@ -46,6 +68,7 @@ export function WaitingCard({ waiting, children }: { waiting: readonly Waiting[]
           {waiting.map((one) => (
             <Row key={`${one.step}-${one.task_id}`} one={one} />
           ))}
+          {collectable !== '0' && <CollectRow units={collectable} />}
         </ul>
       )}
     </Card>

@@ -267,7 +267,16 @@ const isUnderway = ({ name }: Action, { last_intent: last }: DealOut) =>
   ALONE.has(name) && last?.kind === name && (last.state === 'queued' || last.state === 'sent')
 
 /** What the other side could do at any time; no news. */
-const BY_THE_WAY = new Set<Action['name']>(['refund', 'return', 'start', 'dispute', 'split', 'sign_release', 'rate'])
+const BY_THE_WAY = new Set<Action['name']>([
+  'refund',
+  'return',
+  'start',
+  'dispute',
+  'split',
+  'sign_release',
+  'rate',
+  'collect',
+])
 
 interface ActionPanelProps {
   deal: DealOut

@@ -173,13 +173,12 @@ describe('an appeal', () => {
     expect(within(first).queryByRole('button')).toBeNull()
   })
 
-  it('pays out what lies at the arbiter for the reader', async () => {
+  it('says what lies at the arbiter for the reader, and where it is collected without gas', async () => {
     const deal = structuredClone(await makeRuled())
     if (deal.escrow?.dispute) deal.escrow.dispute.buyer_credit_units = '14000000'
-    const { user } = await open(deal)
-    await user.click(await screen.findByRole('button', { name: 'Collect 14.00 USDC from the arbiter' }))
-    await waitFor(() => expect(sent.calls).toHaveLength(1))
-    expect(meaning(sent.calls[0] as Call)).toEqual([court.contracts.arbiter, 'withdraw', [14_000_000n]])
+    await open(deal)
+    expect(await screen.findByText('14.00 USDC lie at the arbiter for you.')).toBeVisible()
+    expect(screen.getByRole('link', { name: 'Collect under Activity' })).toHaveAttribute('href', '/activity')
   })
 })
 

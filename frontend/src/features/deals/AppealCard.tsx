@@ -1,8 +1,10 @@
+import { Link } from 'react-router'
 import type { DealOut, DealRole, DisputeOut } from '@/api/types'
 import { groupUsdc } from '@/chain/amount'
-import { collectCall, payAppealCalls } from '@/chain/appeal'
+import { payAppealCalls } from '@/chain/appeal'
 import { useNetwork } from '@/chain/network'
 import { type Call, useTx } from '@/chain/useTx'
+import { buttonClass } from '@/components/ui/Button'
 import { cn } from '@/components/ui/cn'
 import { Facts } from '@/components/ui/Facts'
 import { Countdown, useServerNow } from '@/components/ui/Time'
@@ -151,20 +153,14 @@ export function AppealCard({ deal, dispute, role }: { deal: DealOut; dispute: Di
 
 /** What lies at the arbiter for the reader: contributions that came back, and excess. */
 export function ArbiterCredit({ dispute, role }: { dispute: DisputeOut; role: DealRole }) {
-  const network = useNetwork()
-  const { send, busy } = useCalls()
   const held = { buyer: dispute.buyer_credit_units, agent: dispute.agent_credit_units, verifier: '0' }[role]
   if (held === '0') return null
-  const collect = () => send(() => [collectCall(network, BigInt(held))], `${amountText(held)} are in your wallet`)
   return (
-    <div className="grid gap-2 border-t border-line pt-3">
+    <div className="grid justify-items-start gap-2 border-t border-line pt-3">
       <p>{amountText(held)} lie at the arbiter for you.</p>
-      <ConnectionButton
-        tone="secondary"
-        label={`Collect ${amountText(held)} from the arbiter`}
-        onAct={collect}
-        busy={busy}
-      />
+      <Link to="/activity" className={buttonClass('secondary')}>
+        Collect under Activity
+      </Link>
     </div>
   )
 }

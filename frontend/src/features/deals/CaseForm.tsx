@@ -3,6 +3,7 @@ import { type ReactNode, useState } from 'react'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import type { BalancesOut, DealOut } from '@/api/types'
+import { heldIn } from '@/chain/ledgers'
 import { TextArea } from '@/components/ui/Field'
 import { FilePicker } from '@/components/ui/FilePicker'
 import { filesError } from '@/components/ui/files'
@@ -18,7 +19,7 @@ const MAX_CLAIM = 4000
 
 function Source({ balances, fee, price, from, legend, onChange }: SourceProps) {
   const choices: [BondSource, string, string | undefined][] = [
-    ['balance', 'Your balance in the escrow contract', balances?.escrow_ledger_units],
+    ['balance', 'Your balance in the escrow contract', balances && heldIn(balances, 'escrow')],
     ['wallet', 'Your wallet, by a second signature', balances?.usdc_units],
   ]
   return (
@@ -125,7 +126,7 @@ export function CaseForm({
   })
   const price = BigInt(deal.price_units)
   const covered =
-    fee !== null && balances.data && BigInt(fee) <= price && BigInt(balances.data.escrow_ledger_units) >= BigInt(fee)
+    fee !== null && balances.data && BigInt(fee) <= price && BigInt(heldIn(balances.data, 'escrow')) >= BigInt(fee)
   const from = chosen ?? (covered ? 'balance' : 'wallet')
   const wrongFiles = filesError(files)
   const needsClaim = step === 'dispute' || files.length > 0

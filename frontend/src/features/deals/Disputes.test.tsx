@@ -20,7 +20,7 @@ import {
   sessionFor,
   verifier,
 } from '@/test/disputes'
-import { agent, balances, buyer, NOW, timeline } from '@/test/fixtures'
+import { agent, buyer, NOW, timeline, withHeld } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, server, takes } from '@/test/server'
 import { signs, type TypedData } from '@/test/wallet'
@@ -34,7 +34,7 @@ async function open(deal: DealOut, reader: PrivateKeyAccount = buyer, asked: Typ
     answers('/auth/session', sessionFor(reader.address)),
     answers(`/deals/${deal.id}`, deal),
     answers(`/deals/${deal.id}/timeline`, timeline),
-    answers(`/accounts/${reader.address}/balances`, { ...balances, escrow_ledger_units: '5000000' }),
+    answers(`/accounts/${reader.address}/balances`, withHeld('escrow', '5000000')),
     signs(reader, asked),
   )
   return show(<DealPage />, {

@@ -4,6 +4,7 @@ import type { DealOut, NetworkOut } from '@/api/types'
 import { checkedId } from '@/chain/appeal'
 import { serverNow } from '@/chain/clock'
 import { type EvidenceParts, evidenceHash } from '@/chain/evidence'
+import { heldIn } from '@/chain/ledgers'
 import { randomBytes32 } from '@/chain/random'
 import { askSignature } from '@/chain/signing'
 import { amountText } from '@/components/web3/Amount'
@@ -54,7 +55,7 @@ async function requireFee({ network, deal, account }: Party, shown: string): Pro
 
 async function requireMoney({ deal, account }: Party, from: BondSource, fee: bigint): Promise<void> {
   const balances = await endpoints.balances(account)
-  const held = BigInt(from === 'wallet' ? balances.usdc_units : balances.escrow_ledger_units)
+  const held = BigInt(from === 'wallet' ? balances.usdc_units : heldIn(balances, 'escrow'))
   const where = from === 'wallet' ? 'Your wallet holds' : 'In your escrow balance are'
   if (held < fee) throw new Error(`${where} ${amountText(held)}, ${amountText(fee)} are needed. Nothing was signed.`)
   if (from === 'balance' && fee > BigInt(deal.price_units))

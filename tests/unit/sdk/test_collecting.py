@@ -1,0 +1,126 @@
+"""Money that waits in several contracts is collected from each, by a signature for that contract alone, and once."""
+
+from __future__ import annotations
+
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from aicp.abi.signing import recover
+from aicp.abi.typed_data import Withdrawal
+from aicp.agent.agent import Options
+from aicp.agent.collector import Collector
+from aicp.client import AgentActions, Mismatch, NotEnough
+from aicp.rules.ledgers import LedgerName
+from aicp.rules.primitives import checksum
+from tests.unit.sdk.builders import AGENT, NOW, chain
+from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
+
+__all__ = ["still_clock"]
+CENT = 10_000
+USDC = 1_000_000
+
+
+class Relay(Recorder):
+    """Relays withdrawals, keeps them in the state the test says, and shows balances until one is mined."""
+
+    def __init__(self, **waiting: int) -> None:
+        super().__init__()
+        self.waiting = waiting
+        self.intents: dict[str, dict[str, Any]] = {}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.removeprefix("/api/v1")
+        answer = super().__call__(request)
+        if path.endswith("/balances"):
+            held = balances(self.waiting) | {"address": checksum(AGENT.address)}
+            return httpx.Response(200, json=held)
+        if path == "/withdrawals":
+            body = self.posts[-1][1]
+            made = intent(body["ledger"], body["amount_units"])
+            self.intents[made["id"]] = made
+            return httpx.Response(200, json=made)
+        if path == "/transactions":
+            newest = list(self.intents.values())[::-1]
+            return httpx.Response(200, json={"items": newest, "next_cursor": None})
+        if path.startswith("/transactions/"):
+            return httpx.Response(200, json=self.intents[path.rsplit("/", 1)[1]])
+        if path.startswith("/receipts"):
+            return httpx.Response(200, json={"items": [], "next_cursor": None})
+        return answer
+
+    def end(self, state: str) -> None:
+        """All that is on its way ends like this."""
+        for one in self.intents.values():
+            if one["state"] == "sent":
+                one["state"] = state
+
+    @property
+    def asked(self) -> list[tuple[str, str]]:
+        return [(body["ledger"], body["amount_units"]) for path, body in self.posts if path == "/withdrawals"]
+
+
+def intent(ledger: str, units: str) -> dict[str, Any]:
+    nothing = dict.fromkeys(("tx_hash", "block_number", "error_code", "error_detail"))
+    reference = {"ledger": ledger, "amount_units": units}
+    who = checksum(AGENT.address)
+    return {
+        "id": str(uuid.uuid4()),
+        "kind": "withdraw",
+        "state": "sent",
+        "on_behalf_of": who,
+        "reference": reference,
+    } | nothing
+
+
+@pytest.mark.asyncio
+async def test_each_ledger_is_paid_out_by_a_signature_for_its_own_contract(tmp_path: Path) -> None:
+    relay = Relay(escrow=3 * USDC, reputation=2 * USDC)
+    made = [one async for one in market(AGENT, relay, tmp_path).collect()]
+    assert relay.asked == [("escrow", "3000000"), ("reputation", "2000000")]
+    assert [str(one.id) for one in made] == list(relay.intents)
+    domains = (chain().escrow, chain().reputation)
+    for (_, body), domain in zip(relay.posts, domains, strict=True):
+        message = Withdrawal(
+            account=AGENT.address, to=AGENT.address, amount=int(body["amount_units"]), nonce=7, valid_until=NOW + 900
+        )
+        assert recover(message.digest(domain), bytes.fromhex(body["signature"][2:])) == AGENT.address
+
+
+@pytest.mark.asyncio
+async def test_more_than_a_ledger_holds_and_a_ledger_that_is_not_there_are_refused(tmp_path: Path) -> None:
+    relay = Relay(reputation=USDC)
+    own = market(AGENT, relay, tmp_path)
+    with pytest.raises(NotEnough, match=r"Only 1\.00 USDC"):
+        await own.withdraw(USDC + 1, ledger=LedgerName.REPUTATION)
+    with pytest.raises(Mismatch, match="arbiter"):
+        await own.withdraw(ledger=LedgerName.ARBITER)
+    assert await own.withdraw() is None, "the escrow ledger is empty"
+    assert relay.posts == []
+
+
+@pytest.mark.asyncio
+async def test_an_agent_collects_what_is_worth_it_once_also_after_a_restart(tmp_path: Path) -> None:
+    relay = Relay(escrow=3 * USDC, reputation=CENT)
+    own = market(AGENT, relay, tmp_path)
+
+    def agent() -> Collector:
+        return Collector(AgentActions(own), Options(collect_from_units=USDC))
+
+    first = agent()
+    await first.collect()
+    assert relay.asked == [("escrow", "3000000")], "a cent waits for more"
+    relay.waiting["reputation"] = 2 * USDC
+    await first.collect()
+    await agent().collect()
+    assert len(relay.asked) == 1, "the first may still be mined"
+    relay.end("failed")
+    await first.collect()
+    assert relay.asked[1:] == [("escrow", "3000000"), ("reputation", "2000000")]
+    relay.end("mined")
+    relay.waiting = {"escrow": 0, "reputation": 0}
+    await agent().collect()
+    assert len(relay.asked) == 3
