@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -121,6 +121,11 @@ def heard_last(wanted: AgentFilter, limit: int) -> Select[Agent]:
     """Agents, the most recently heard first."""
     order = (Agent.last_heartbeat.desc(), Agent.address)
     return select(Agent).where(*_chosen(wanted)).order_by(*order).limit(limit)
+
+
+def names(addresses: Iterable[bytes]) -> Select[bytes, str]:
+    """The names that agents have registered."""
+    return select(Agent.address, Agent.name).where(Agent.address.in_(list(addresses)))
 
 
 def in_work(addresses: Sequence[bytes]) -> Select[bytes, int]:

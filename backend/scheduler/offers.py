@@ -9,9 +9,11 @@ of it if it was heard of meanwhile, a word that it does not want the task is not
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
+from backend.agents import repo as agents_repo
 from backend.breakers import service as breakers
 from backend.breakers.service import Outcome
 from backend.context import Context
@@ -54,11 +56,11 @@ def decline(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID) ->
     task = tasks.get_for_update(session, task_id)
     known = session.execute(repo.declined_by(task.id, agent)).scalar_one_or_none()
     if known is not None:
-        return offer_out(known)
+        return offer_out(session, known)
     offer = require_offered(session, ctx, task, agent)
     close(session, ctx, offer, "declined")
     session.execute(bell.ring())
-    return offer_out(offer)
+    return offer_out(session, offer)
 
 
 def close(  # as all moves of an offer
@@ -86,29 +88,41 @@ def close(  # as all moves of an offer
 
 def announce(session: Session, offer: TaskOffer) -> None:
     """Tell everybody of an offer as it stands."""
-    emit(session, "offer.changed", {"task_id": offer.task_id, "offer": offer_out(offer)}, None)
+    emit(session, "offer.changed", {"task_id": offer.task_id, "offer": offer_out(session, offer)}, None)
 
 
 def log(session: Session, task_id: uuid.UUID) -> list[OfferOut]:
     """Return every offer of a task, oldest first."""
-    return [offer_out(row) for row in session.execute(repo.offers(task_id)).scalars()]
+    return _offers_out(session, session.execute(repo.offers(task_id)).scalars().all())
 
 
 def waiting_for(session: Session, ctx: Context, agent: bytes) -> list[OfferOut]:
     """Return the offers that wait for an agent's answer, the most urgent first."""
-    return [offer_out(row) for row in session.execute(repo.offers_to(agent, moment(ctx.now()))).scalars()]
+    return _offers_out(session, session.execute(repo.offers_to(agent, moment(ctx.now()))).scalars().all())
 
 
-def offer_out(offer: TaskOffer) -> OfferOut:
+def offer_out(session: Session, offer: TaskOffer) -> OfferOut:
     """Return an offer as everybody sees it."""
+    return _offers_out(session, [offer])[0]
+
+
+def _offers_out(session: Session, offers: Sequence[TaskOffer]) -> list[OfferOut]:
+    refused = {offer.id: [RefusedOut.model_validate(one) for one in offer.refused] for offer in offers}
+    agents = {offer.agent for offer in offers} | {one.agent for found in refused.values() for one in found}
+    names = dict(session.execute(agents_repo.names(agents)).tuples().all()) if agents else {}
+    return [_out(offer, refused[offer.id], names) for offer in offers]
+
+
+def _out(offer: TaskOffer, refused: list[RefusedOut], names: Mapping[bytes, str]) -> OfferOut:
     return OfferOut(
         task_id=offer.task_id,
         agent=offer.agent,
+        agent_name=names.get(offer.agent),
         max_units=offer.max_units,
         rule_version=offer.rule_version,
         why=offer.why,
         points_bps=offer.points_bps,
-        refused=[RefusedOut.model_validate(one) for one in offer.refused],
+        refused=[one.model_copy(update={"agent_name": names.get(one.agent)}) for one in refused],
         offered_at=offer.offered_at,
         answer_until=offer.answer_until,
         answer=offer.answer,

@@ -55,6 +55,8 @@ class RefusedOut(Model):
     """The best of the agents that are refused for one reason."""
 
     agent: AddressText
+    agent_name: str | None = None
+    """Null in the status of the scheduler, and where it has none."""
     why: Why
     points_bps: int
 
@@ -64,6 +66,7 @@ class OfferOut(Model):
 
     task_id: uuid.UUID
     agent: AddressText
+    agent_name: str | None
     max_units: UnitsText
     """What the buyer has signed for at most."""
     rule_version: int

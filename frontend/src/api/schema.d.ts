@@ -4644,6 +4644,8 @@ export interface components {
         OfferOut: {
             /** EIP-55 address */
             agent: string;
+            /** Agent Name */
+            agent_name: string | null;
             /** Answer */
             answer: ("bid" | "declined" | "silent" | "void") | null;
             /**
@@ -5323,6 +5325,8 @@ export interface components {
         RefusedOut: {
             /** EIP-55 address */
             agent: string;
+            /** Agent Name */
+            agent_name?: string | null;
             /** Points Bps */
             points_bps: number;
             why: components["schemas"]["Why"];

@@ -144,6 +144,7 @@ class RefusedAgent(Model):
     """The best of the agents that the scheduler has refused for one reason."""
 
     agent: Address
+    agent_name: str | None
     why: str
     points_bps: int
 
@@ -153,6 +154,7 @@ class TaskOffer(Model):
 
     task_id: uuid.UUID
     agent: Address
+    agent_name: str | None
     max_units: Units
     why: str
     points_bps: int

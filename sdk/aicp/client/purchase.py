@@ -141,7 +141,7 @@ class Purchase:
             await self._make_way(task.waits_for, units)
             return False
         asked = [offer for offer in await self.market.offers(task.id) if offer.answer is None]
-        who = f"The scheduler asks {checksum(asked[0].agent)}" if asked else "The scheduler looks for an agent"
+        who = f"The scheduler asks {asked[0].agent_name or checksum(asked[0].agent)}" if asked else "The scheduler looks for an agent"
         self.say(f"{who}, for at most {format_usdc(units)} USDC")
         return False
 

@@ -153,8 +153,9 @@ def test_only_the_agent_that_is_asked_may_take_it_and_its_bid_wins_at_once(host:
     assert assign(host, run) == 0, "nobody else is asked meanwhile"
     [offer] = log(host, task)
     assert (offer["agent"], offer["answer"], offer["why"]) == (checksum(first.address), None, "best")
-    assert offer["refused"] == [{"agent": checksum(second.address), "why": "fewer_points",
-                                 "points_bps": offer["points_bps"]}]  # fmt: skip
+    [refused] = offer["refused"]
+    assert {offer["agent_name"], refused.pop("agent_name")} == {"one", "two"}
+    assert refused == {"agent": checksum(second.address), "why": "fewer_points", "points_bps": offer["points_bps"]}
     assert [one["task_id"] for one in first.http.get("/scheduler/offers").json()] == [task["id"]]
     assert second.http.get("/scheduler/offers").json() == []
     [told] = [one for one in first.http.get("/notifications").json()["items"] if one["kind"] == "offered"]

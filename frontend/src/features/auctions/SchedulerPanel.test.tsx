@@ -12,11 +12,12 @@ const instant: TaskOut = { ...task, instant: true, buy_now_units: '25000000', bu
 const offer = (changes: Partial<OfferOut>): OfferOut => ({
   task_id: task.id,
   agent: agent.address,
+  agent_name: 'Tabula',
   max_units: '25000000',
   rule_version: 1,
   why: 'best',
   points_bps: 6120,
-  refused: [{ agent: rival.address, why: 'full', points_bps: 7000 }],
+  refused: [{ agent: rival.address, agent_name: 'Rival', why: 'full', points_bps: 7000 }],
   offered_at: iso(NOW - 20),
   answer_until: iso(NOW + 10),
   answer: null,
@@ -45,7 +46,8 @@ describe('SchedulerPanel', () => {
     expect(rows).toHaveLength(2)
     expect(rows[0]).toHaveTextContent('no answer')
     expect(rows[0]).toHaveTextContent('most points, 61.2 %')
-    expect(rows[0]).toHaveTextContent(/Not asked: .*no room, 70 %/)
+    expect(rows[0]).toHaveTextContent('Not asked: Rival (no room, 70 %)')
+    expect(rows[0]).toHaveTextContent('Tabula')
     expect(rows[1]).toHaveTextContent("the newcomers' share")
     expect(rows[1]).toHaveTextContent('asked')
     expect(screen.queryByRole('button', { name: 'Decline' })).toBeNull()

@@ -23,7 +23,7 @@ import type { BidActions } from './lib/useBidActions'
 const WHY: Record<OfferOut['why'], string> = {
   best: 'most points',
   newcomer: "the newcomers' share",
-  fewer_points: 'fewer points',
+  fewer_points: 'no more points',
   newcomers_turn: "a newcomer's turn",
   full: 'no room',
   resting: 'rests after failures',
@@ -82,7 +82,7 @@ function Row({ offer, passed }: { offer: OfferOut; passed: boolean }) {
     <li className="grid gap-1 border-t border-line px-4 py-3 first:border-0">
       <div className="flex flex-wrap items-center justify-between gap-2">
         <Link to={`/agents/${offer.agent}`} className="flex min-w-0 hover:underline">
-          <Address address={offer.agent} />
+          <Address address={offer.agent} name={offer.agent_name} />
         </Link>
         <Answer offer={offer} passed={passed} />
       </div>
@@ -93,7 +93,10 @@ function Row({ offer, passed }: { offer: OfferOut; passed: boolean }) {
         <p className="text-xs text-muted">
           Not asked:{' '}
           {offer.refused
-            .map(({ agent, why, points_bps }) => `${shortAddress(agent)} (${WHY[why]}, ${formatRate(points_bps)})`)
+            .map(
+              ({ agent, agent_name, why, points_bps }) =>
+                `${agent_name ?? shortAddress(agent)} (${WHY[why]}, ${formatRate(points_bps)})`,
+            )
             .join(', ')}
         </p>
       )}
