@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
+
 import structlog
 
 pytest_plugins = ["tests.fixtures.services"]
@@ -15,3 +18,6 @@ def _configure_for_tests(**options: object) -> None:
 
 
 structlog.configure = _configure_for_tests
+
+# What a client keeps belongs to the test run, never to whoever runs it.
+os.environ["AICP_HOME"] = tempfile.mkdtemp(prefix="aicp-home-")

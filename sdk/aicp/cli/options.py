@@ -16,6 +16,8 @@ from rich.console import Console
 
 from aicp.client import Market, Wallet
 from aicp.client.errors import ClientError
+from aicp.client.sessions import Sessions
+from aicp.client.store import home
 from aicp.rules.primitives import parse_address, parse_usdc
 
 console = Console() if sys.stdout.isatty() else Console(width=160)
@@ -135,7 +137,8 @@ def signing(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
         wallet, rpc_url = open_wallet(key, keystore), options.pop("own_rpc", None)
 
         async def inside() -> None:
-            async with Market(url, wallet, deployment=deployment, rpc_url=rpc_url) as market:
+            kept = Sessions(home() / "sessions")
+            async with Market(url, wallet, deployment=deployment, rpc_url=rpc_url, sessions=kept) as market:
                 await command(market, **options)
 
         run_until_done(inside())

@@ -1,4 +1,4 @@
-"""`aicp wallet show|faucet|pool|collect|stake`."""
+"""`aicp wallet show|faucet|sign-out|pool|collect|claim|stake`."""
 
 from __future__ import annotations
 
@@ -62,6 +62,15 @@ async def faucet(market: Market, amount: int) -> None:
     await _landed(market, intent, f"The faucet gives {format_usdc(amount)} USDC to {checksum(market.address)}.")
 
 
+@wallet.command("sign-out")
+@wallet_options
+@signing
+async def sign_out(market: Market) -> None:
+    """End the session that commands share for an hour, kept under ~/.aicp/sessions; the next command signs in again."""
+    ended = await market.transport.sign_out()
+    click.echo("Signed out." if ended else "No session is kept here.")
+
+
 @wallet.group()
 def pool() -> None:
     """The deposit for small payments."""
@@ -71,20 +80,20 @@ def pool() -> None:
 @wallet_options
 @signing
 async def show_pools(market: Market) -> None:
-    """Show your pools."""
+    """Show your pools, and where their money stands."""
     pools = await market.pools()
-    table = Table("pool", "balance", "available", "reserved", "earned by agents", "leaving", box=None)
+    table = Table("pool", "settled", "earned", "promised", "free", "for new orders", "leaving", box=None)
     for found in pools:
-        table.add_row(
-            hex0x(found.pool_id)[:18],
-            format_usdc(found.balance_latest_units),
-            format_usdc(found.available_units),
-            format_usdc(found.reserved_units),
-            format_usdc(found.earned_units),
-            format_usdc(found.pending_withdraw_units) if found.pending_withdraw_units else "",
-        )
+        earned = max(found.earned_units - found.claimed_units, 0)
+        free = max(found.balance_latest_units - earned - found.reserved_units, 0)
+        leaving = format_usdc(found.pending_withdraw_units) if found.pending_withdraw_units else ""
+        parts = (found.claimed_units, earned, found.reserved_units, free, found.available_units)
+        table.add_row(hex0x(found.pool_id)[:18], *map(format_usdc, parts), leaving)
     if pools:
         console.print(table)
+        click.echo(
+            "Settled on chain, earned off-chain, promised and free add up to what was paid in and not withdrawn."
+        )
     else:
         click.echo("You have no pool. Open one with `aicp wallet pool deposit 5`.")
 

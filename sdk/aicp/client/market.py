@@ -20,6 +20,7 @@ from aicp.client.chain import Chain, chain_of, chain_of_deployment, read_deploym
 from aicp.client.errors import ClientError, Mismatch, NotEnough, Unreachable
 from aicp.client.events import listen
 from aicp.client.service import Network
+from aicp.client.sessions import Sessions
 from aicp.client.store import Store, default_path
 from aicp.client.transport import Params, Transport
 from aicp.client.verify import check_vouch
@@ -45,7 +46,7 @@ class Market:
     Use as `async with Market(url, wallet) as market:`. `deployment` is the published `deployments/<chainId>.json`;
     with it the service's contract addresses are not taken on trust. `store` is where receipts, orders and session keys
     are kept, by default a file of the wallet under `~/.aicp`. `rpc_url` is an RPC of the caller's own: where money
-    hangs on what the chain says, it is asked instead of the service.
+    hangs on what the chain says, it is asked instead of the service. `sessions` keeps the session for the next process.
     """
 
     def __init__(
@@ -57,8 +58,9 @@ class Market:
         store: Path | None = None,
         rpc_url: str | None = None,
         http: httpx.AsyncClient | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
-        self.transport = Transport(url, wallet, http=http)
+        self.transport = Transport(url, wallet, http=http, sessions=sessions)
         self._published = read_deployment(deployment) if deployment else None
         self._store_path = store
         self._store: Store | None = None

@@ -7,6 +7,7 @@ at most once: an escrow's id is the payment's nonce, and an order is kept before
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import tempfile
 import time
 import uuid
@@ -119,7 +120,8 @@ class Purchase:
         chain = await self.market.chain()
         best, count = await self.best_bid(task)
         lowest = f", lowest {format_usdc(best.amount_units)} USDC" if best else ""
-        self.say(f"{count} {'bid' if count == 1 else 'bids'}{lowest}")
+        until = f"{task.auction_ends_at:%H:%M:%S} UTC"
+        self.say(f"{count} {'bid' if count == 1 else 'bids'}{lowest}; the auction ends at {until}")
         if task.award_weights is not None:
             return await self._ruled(task, best)
         left = (task.reveal_ends_at or task.auction_ends_at).timestamp() - chain.now()
@@ -141,7 +143,8 @@ class Purchase:
             await self._make_way(task.waits_for, units)
             return False
         asked = [offer for offer in await self.market.offers(task.id) if offer.answer is None]
-        who = f"The scheduler asks {asked[0].agent_name or checksum(asked[0].agent)}" if asked else "The scheduler looks for an agent"
+        name = asked[0].agent_name or checksum(asked[0].agent) if asked else None
+        who = "The scheduler looks for an agent" if name is None else f"The scheduler asks {name}"
         self.say(f"{who}, for at most {format_usdc(units)} USDC")
         return False
 
@@ -254,7 +257,10 @@ class Purchase:
             folder = self.wishes.results or Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
             for file in files:
-                await self.market.download(file, folder / Path(file.name).name)
+                place = folder / Path(file.name).name
+                if place.exists() and hashlib.sha256(place.read_bytes()).digest() != file.sha256:
+                    raise ClientError(f"{place} is there already and is another file; name another folder.")
+                await self.market.download(file, place)
         self._downloaded = True
         if self.wishes.results is not None:
             self.say(f"{len(files)} result files are in {self.wishes.results}")

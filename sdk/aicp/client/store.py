@@ -120,10 +120,14 @@ class SealedBid:
     salt: bytes
 
 
+def home() -> Path:
+    """Return where a client keeps its files: AICP_HOME, by default ~/.aicp."""
+    return Path(os.environ.get("AICP_HOME") or Path.home() / ".aicp")
+
+
 def default_path(address: bytes, chain_id: int) -> Path:
-    """Return where a wallet's store lives: under AICP_HOME, by default ~/.aicp."""
-    home = Path(os.environ.get("AICP_HOME") or Path.home() / ".aicp")
-    return home / f"{chain_id}-{address.hex()}.sqlite"
+    """Return where a wallet's store lives."""
+    return home() / f"{chain_id}-{address.hex()}.sqlite"
 
 
 class Store:

@@ -19,6 +19,7 @@ import httpx
 
 from aicp.client.errors import ClientError, ProblemError, Unreachable
 from aicp.client.service import Nonce, Session, Ticket
+from aicp.client.sessions import Sessions
 from aicp.client.siwe import check_domain, sign_in_text
 from aicp.client.wallet import Wallet
 
@@ -60,11 +61,13 @@ class Transport:
         *,
         scopes: Sequence[str] = ("bid", "deliver", "read"),
         http: httpx.AsyncClient | None = None,
+        sessions: Sessions | None = None,
     ) -> None:
         self.url = url.rstrip("/")
         self.wallet = wallet
         self._scopes = list(scopes)
         self._http = http or httpx.AsyncClient(timeout=httpx.Timeout(30.0, connect=5.0))
+        self._sessions = sessions
         self._session: Session | None = None
         self._signing_in = asyncio.Lock()
 
@@ -124,10 +127,32 @@ class Transport:
     async def session(self) -> Session:
         """Return a session that lasts a minute at least, signing in when there is none."""
         async with self._signing_in:
-            current = self._session
+            current = self._session or self._kept()
             if current is None or current.expires_at - dt.datetime.now(dt.UTC) < _RENEW_BEFORE:
-                self._session = current = await self._sign_in()
+                current = await self._sign_in()
+                if self._sessions is not None and self.wallet is not None:
+                    self._sessions.keep(self.url, self.wallet.address, self._scopes, current)
+            self._session = current
             return current
+
+    async def sign_out(self) -> bool:
+        """End our session at the service, and forget it. Returns whether there was one."""
+        if self._session is None and self._kept() is None:
+            return False
+        await self.post("/auth/logout")
+        self._drop_session()
+        return True
+
+    def _kept(self) -> Session | None:
+        if self._sessions is None or self.wallet is None:
+            return None
+        found = self._sessions.read(self.url, self.wallet.address, self._scopes)
+        return found if found is not None and found.address == self.wallet.address else None
+
+    def _drop_session(self) -> None:
+        self._session = None
+        if self._sessions is not None and self.wallet is not None:
+            self._sessions.forget(self.url, self.wallet.address, self._scopes)
 
     async def _sign_in(self) -> Session:
         if self.wallet is None:
@@ -162,7 +187,7 @@ class Transport:
             headers = own | (await self._auth_headers() if signed else {})
             response = await self._attempts(method, path, headers=headers, **request)
             if response.status_code == httpx.codes.UNAUTHORIZED and signed and not last:
-                self._session = None  # revoked or forgotten by the service: one fresh sign-in
+                self._drop_session()  # revoked or forgotten by the service: one fresh sign-in
                 continue
             break
         if response.is_error:

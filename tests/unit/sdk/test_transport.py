@@ -16,10 +16,12 @@ from siwe import SiweMessage
 from aicp.client import transport as transport_module
 from aicp.client.errors import ClientError, Mismatch, ProblemError, Unreachable
 from aicp.client.service import Nonce
+from aicp.client.sessions import Sessions
 from aicp.client.siwe import check_domain, sign_in_text
 from aicp.client.transport import Transport
+from aicp.client.wallet import Wallet
 from aicp.rules.primitives import checksum
-from tests.unit.sdk.builders import BUYER
+from tests.unit.sdk.builders import AGENT, BUYER
 
 URL = "http://localhost:8000"
 
@@ -83,15 +85,19 @@ class Service:
                 return JSONResponse({"code": "unauthenticated", "detail": "Sign in first."}, 401)
             return JSONResponse({"token": token})
 
+        @self.app.post("/api/v1/auth/logout", status_code=204)
+        def logout(request: Request) -> None:
+            self.tokens.discard(request.headers["authorization"].removeprefix("Bearer "))
+
         @self.app.post("/api/v1/files")
         async def files(request: Request) -> dict[str, Any]:
             form = await request.form()
             part = form["file"]
             return {"name": part.filename, "type": part.content_type, "content": (await part.read()).decode()}
 
-    def transport(self) -> Transport:
+    def transport(self, wallet: Wallet = BUYER, sessions: Sessions | None = None) -> Transport:
         http = httpx.AsyncClient(transport=httpx.ASGITransport(self.app))
-        return Transport(URL, BUYER, http=http)
+        return Transport(URL, wallet, http=http, sessions=sessions)
 
 
 @pytest.fixture(autouse=True)
@@ -137,6 +143,46 @@ async def test_a_service_that_refuses_every_session_is_not_asked_for_ever() -> N
     with pytest.raises(ProblemError) as caught:
         await client.get("/thing")
     assert (caught.value.status, service.calls["verify"]) == (401, 2)
+
+
+@pytest.mark.asyncio
+async def test_a_kept_session_serves_the_next_process_until_the_service_forgets_it(tmp_path: Path) -> None:
+    service, kept = Service(), Sessions(tmp_path / "sessions")
+
+    async def command(wallet: Wallet = BUYER) -> None:
+        await service.transport(wallet, kept).get("/thing")
+
+    await command()
+    await command()
+    assert service.calls["verify"] == 1
+    [file] = (tmp_path / "sessions").iterdir()
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    service.tokens.clear()
+    await command()
+    await command()
+    assert service.calls["verify"] == 2, "one sign-in replaces what was forgotten, for those after it too"
+    file.write_text("{")
+    await command()
+    assert service.calls["verify"] == 3
+    await command(wallet=AGENT)
+    assert service.calls["verify"] == 4, "another account never gets it"
+    assert await service.transport(BUYER, kept).sign_out()
+    assert not await service.transport(BUYER, kept).sign_out()
+    await command()
+    assert service.calls["verify"] == 5
+
+
+@pytest.mark.asyncio
+async def test_a_kept_session_that_ends_is_renewed_and_a_folder_that_is_none_costs_sign_ins(
+    tmp_path: Path,
+) -> None:
+    service = Service()
+    service.life = dt.timedelta(seconds=30)
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "sessions", tmp_path / "file" / "sessions"):
+        for _ in range(2):
+            await service.transport(sessions=Sessions(folder)).get("/thing")
+    assert service.calls["verify"] == 4
 
 
 @pytest.mark.asyncio

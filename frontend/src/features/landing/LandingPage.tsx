@@ -120,7 +120,7 @@ function OpenAuctions() {
       {tasks.data?.items.length === 0 && (
         <Empty icon={Gavel} title="No auction is open.">
           <Link to="/tasks/new" className="text-brand underline underline-offset-2">
-            Post the first task
+            Post a task
           </Link>{' '}
           and watch the bids arrive.
         </Empty>

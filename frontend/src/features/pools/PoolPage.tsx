@@ -326,6 +326,7 @@ function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | nu
   const network = useNetwork()
   const current = liveOperators(network)[0] === pool.operator
   const own = sessionKey === pool.payer_authorizer && current
+  const waiting = BigInt(pool.balance_latest_units) - BigInt(pool.balance_final_units)
   return (
     <div className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
       <div className="grid min-w-0 grid-cols-1 gap-4 lg:col-span-2">
@@ -349,6 +350,9 @@ function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | nu
                 <dt className="text-xs text-muted">Free for new orders</dt>
                 <dd>
                   <Amount units={pool.available_units} />
+                  {waiting > 0n && (
+                    <span className="block text-xs text-muted">{amountText(waiting)} more once final on chain</span>
+                  )}
                 </dd>
               </div>
               <div className="flex flex-wrap items-center justify-between gap-x-3">

@@ -228,7 +228,7 @@ export function NewTaskPage() {
                 <Options of={DELIVERIES} />
               </SelectField>
               <SelectField
-                label="Auction length"
+                label={form.instant ? 'Look for an agent for' : 'Auction length'}
                 value={form.auctionSeconds}
                 onChange={(event) => set('auctionSeconds', Number(event.target.value))}
               >
