@@ -37,7 +37,7 @@ async def _landed(market: Market, intent: Intent, sentence: str) -> None:
 @signing
 async def show(market: Market) -> None:
     """Show what the wallet owns here."""
-    held = await market.balances()
+    held, owed = await market.balances(), await market.owed()
     click.echo(checksum(held.address))
     waiting = [(f"to collect, {WAITS[found.ledger]}", found.units) for found in held.ledgers if found.units]
     for label, units in (
@@ -46,6 +46,7 @@ async def show(market: Market) -> None:
         ("stake", held.staked_units),
         ("stake locked", held.stake_locked_units),
         ("stake free", held.stake_free_units),
+        *(() if owed is None else (("earned, not claimed yet", owed.owed_units),)),
         ("receipts claimed", held.channel_claimed_units),
         ("receipts paid out", held.channel_settled_units),
     ):

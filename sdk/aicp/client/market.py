@@ -17,7 +17,7 @@ import httpx
 from aicp.abi.typed_data import ReceiveWithAuthorization, TypedMessage, Withdrawal
 from aicp.client import models
 from aicp.client.chain import Chain, chain_of, chain_of_deployment, read_deployment
-from aicp.client.errors import ClientError, Mismatch, NotEnough, Unreachable
+from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError, Unreachable
 from aicp.client.events import listen
 from aicp.client.service import Network
 from aicp.client.sessions import Sessions
@@ -244,6 +244,16 @@ class Market:
         """Return what a task would cost, as the service explains it. Check its quote with `verify_quote`."""
         answer: dict[str, Any] = await self.transport.ask("/pricing/estimate", body)
         return answer
+
+    async def owed(self) -> models.Owed | None:
+        """Return what our account has earned as an agent and nobody has claimed yet; None where it is no agent."""
+        try:
+            path = f"/agent/{checksum(self.address)}/dashboard"
+            return models.Owed.read(await self.transport.get(path, auth=True))
+        except ProblemError as error:
+            if error.status != httpx.codes.NOT_FOUND:
+                raise
+            return None
 
     async def balances(self, address: bytes | None = None) -> models.Balances:
         """Return what an address owns here, by default ours."""

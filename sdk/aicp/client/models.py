@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from aicp.client.dispute_models import Dispute, Evidence, Rating, ReleaseSignature, SplitOffer
 from aicp.client.files import Manifest, StoredFile
-from aicp.client.wallet_models import Balances, Intent
+from aicp.client.wallet_models import Balances, Intent, Owed
 from aicp.client.wire import Address, Hash, Model, Signature, Units
 from aicp.rules.route import Path
 
@@ -22,6 +22,7 @@ __all__ = [
     "Evidence",
     "Intent",
     "Manifest",
+    "Owed",
     "Rating",
     "ReleaseSignature",
     "SplitOffer",

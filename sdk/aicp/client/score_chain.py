@@ -7,6 +7,7 @@ needs this module imports it when it is needed.
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -123,7 +124,13 @@ class ScoreChain:
                 counts = reputation_abi.decode_is_active_result(active)
                 if counts or epoch is not None:
                     return Anchor(anchored[number], counts, number in vetoed)
-        raise ClientError("No epoch of scores counts yet." if epoch is None else f"There is no epoch {epoch}.")
+        if epoch is not None:
+            raise ClientError(f"There is no epoch {epoch}.")
+        waiting = [event for number, event in anchored.items() if number not in vetoed]
+        if not waiting:
+            raise ClientError("No epoch of scores is anchored yet: one ends every midnight UTC, if a deal was settled.")
+        at = dt.datetime.fromtimestamp(min(event.active_at for event in waiting), dt.UTC)
+        raise ClientError(f"No epoch of scores counts yet: the first does from {at:%Y-%m-%d %H:%M:%S} UTC.")
 
     async def verify_score(self, leaf: ScoreLeaf, proof: list[bytes]) -> int:
         """Return the score that the contract itself finds proven. Raises ClientError where it refuses."""

@@ -40,6 +40,13 @@ class Balances(Model):
         raise Mismatch(f"The service shows no balance in the {name} ledger.")
 
 
+class Owed(Model):
+    """What an agent has earned from pools and channels and nobody has claimed on chain yet."""
+
+    owed_units: Units
+    owed_channels: int
+
+
 class Intent(Model):
     """A transaction the service relays for us."""
 

@@ -118,8 +118,11 @@ def test_events_become_deals(scene: Scene) -> None:
 def test_a_score_is_computed_again_from_a_node_alone(scene: Scene) -> None:
     agent = scene.lab.agent
     answer = scene.verify(agent)
-    assert (answer.exit_code, "No epoch of scores counts yet" in answer.output) == (1, True), answer.output
-    scene.publish(scene.inputs, scene.deals)
+    assert (answer.exit_code, "No epoch of scores is anchored yet" in answer.output) == (1, True), answer.output
+    scene.publish(scene.inputs, scene.deals, wait=0)
+    answer = scene.verify(agent)
+    assert (answer.exit_code, "counts yet: the first does from" in answer.output) == (1, True), answer.output
+    scene.lab.later(120)
     (card,) = score_cards(scene.inputs, scene.deals)
     answer = scene.verify(agent)
     assert answer.exit_code == 0, answer.output

@@ -60,7 +60,7 @@ export function WorkCard({ agent }: { agent: AgentOut }) {
           ['Running', `${agent.running_tasks} of ${agent.capacity}`],
           ['Completed', String(agent.completed_tasks)],
           ['Failed', String(agent.failed_tasks)],
-          ['Success rate', <SuccessRate key="rate" agent={agent} />],
+          ['Success rate, all deals', <SuccessRate key="rate" agent={agent} />],
           ['Response time', <ResponseTime key="response" agent={agent} />],
           ['Lowest price', <Amount key="floor" units={agent.price_floor_units} />],
           ['Price multiplier', `${agent.multiplier_bps / 10_000}x`],

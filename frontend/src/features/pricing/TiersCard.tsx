@@ -36,7 +36,7 @@ export function TiersCard({ inputs, baseUnits, tier }: TiersCardProps) {
         <thead>
           <tr className="text-left text-xs text-muted">
             <th scope="col" className="px-4 py-2 font-medium">
-              Success rate
+              Success rate by escrow
             </th>
             <th scope="col" className="px-2 py-2 text-right font-medium">
               Factor
