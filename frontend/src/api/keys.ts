@@ -22,6 +22,7 @@ export const keys = {
   receipts: (filter?: object) => (filter ? (['receipts', filter] as const) : (['receipts'] as const)),
   balances: (address?: string) => (address ? (['balances', address] as const) : (['balances'] as const)),
   transactions: ['transactions'] as const,
+  withdrawals: (account: string) => ['transactions', 'withdrawals', account] as const,
   deposit: (payer: string) => ['transactions', 'deposit', payer] as const,
   agents: ['agents'] as const,
   agentList: (filter: object) => ['agents', filter] as const,

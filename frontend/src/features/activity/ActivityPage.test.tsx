@@ -8,7 +8,11 @@ import { signs, type TypedData } from '@/test/wallet'
 import { ActivityPage } from './ActivityPage'
 
 const signedIn = () =>
-  server.use(answers('/auth/session', session), answers(`/accounts/${session.address}/balances`, balances))
+  server.use(
+    answers('/auth/session', session),
+    answers(`/accounts/${session.address}/balances`, balances),
+    answers('/transactions', { items: [], next_cursor: null }),
+  )
 
 describe('ActivityPage', () => {
   it('lists my tasks and what can be collected', async () => {
@@ -50,6 +54,19 @@ describe('ActivityPage', () => {
     await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=transactions' })
     expect(await screen.findByText('Mined')).toBeVisible()
     expect(screen.getByText(/another state by now/)).toBeVisible()
+  })
+
+  it('asks for no second signature while a withdrawal of that ledger is on its way', async () => {
+    signedIn()
+    const sent = { ...intent, kind: 'withdraw', state: 'sent', reference: { ledger: 'escrow' } }
+    server.use(
+      answers('/tasks', { items: [], next_cursor: null }),
+      answers('/transactions', { items: [sent], next_cursor: null }),
+    )
+    await show(<ActivityPage />, { connected: true })
+    const row = await screen.findByText('on its way to your wallet')
+    expect(row.closest('li')).toHaveTextContent('1.50 USDC')
+    expect(screen.queryByRole('button', { name: /^Collect/ })).toBeNull()
   })
 
   it('gets test USDC through the relayer, without a transaction of the wallet', async () => {

@@ -75,8 +75,21 @@ function useCollect(account: string) {
   })
 }
 
+/** Ledgers a withdrawal of ours is on its way from: a second one would be signed for the same nonce, in vain. */
+function useUnderway(account: string, enabled: boolean) {
+  const transactions = useQuery({
+    queryKey: keys.withdrawals(account),
+    queryFn: () => endpoints.transactions({}),
+    enabled,
+  })
+  const open = transactions.data?.items.filter(
+    ({ kind, state }) => kind === 'withdraw' && (state === 'queued' || state === 'sent'),
+  )
+  return new Set(open?.map(({ reference }) => reference.ledger))
+}
+
 /** One ledger that holds something, and the button that moves it into the wallet. */
-function WaitingRow({ account, held }: { account: string; held: LedgerOut }) {
+function WaitingRow({ account, held, underway }: { account: string; held: LedgerOut; underway: boolean }) {
   const step = useCollect(account)
   return (
     <li className="flex flex-wrap items-center justify-between gap-x-4 gap-y-2">
@@ -84,12 +97,16 @@ function WaitingRow({ account, held }: { account: string; held: LedgerOut }) {
         <Amount units={held.units} className="font-semibold" />{' '}
         <span className="text-muted">{WAITS[held.ledger].from}</span>
       </span>
-      <ConnectionButton
-        label={`Collect ${amountText(held.units)}`}
-        onAct={() => step.mutate(held)}
-        busy={step.isPending}
-        error={step.error}
-      />
+      {underway ? (
+        <span className="text-xs text-muted">on its way to your wallet</span>
+      ) : (
+        <ConnectionButton
+          label={`Collect ${amountText(held.units)}`}
+          onAct={() => step.mutate(held)}
+          busy={step.isPending}
+          error={step.error}
+        />
+      )}
     </li>
   )
 }
@@ -104,6 +121,8 @@ export function BalanceCard({ account }: { account: string }) {
     refetchInterval: polling,
   })
   const { failure } = useOutcome(balances)
+  const waiting = balances.data?.ledgers.filter(({ units }) => units !== '0') ?? []
+  const underway = useUnderway(account, waiting.length > 0)
   if (failure)
     return (
       <Card title="Balance">
@@ -111,7 +130,6 @@ export function BalanceCard({ account }: { account: string }) {
       </Card>
     )
   const data = balances.data
-  const waiting = data?.ledgers.filter(({ units }) => units !== '0') ?? []
   const figures: [string, string | undefined][] = [
     ['In the wallet', data?.usdc_units],
     ['To collect', data?.collectable_units],
@@ -133,7 +151,7 @@ export function BalanceCard({ account }: { account: string }) {
       {waiting.length > 0 && (
         <ul aria-label="To collect" className="mt-4 grid gap-3 border-t border-line pt-3">
           {waiting.map((held) => (
-            <WaitingRow key={held.ledger} account={account} held={held} />
+            <WaitingRow key={held.ledger} account={account} held={held} underway={underway.has(held.ledger)} />
           ))}
         </ul>
       )}
