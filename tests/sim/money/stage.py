@@ -331,6 +331,7 @@ class Stage:
         self.shop.conclude()
         ends = [order.evaluate_by + 60 for order in self.market.open_orders()]
         self.ground.now = max([self.ground.now, *ends])
+        self.wait(max(0, self._put_off() - self.ground.now))
         for number in range(self.rounds):
             self.round()
             if number > 3 and self.still() is None:
@@ -341,6 +342,16 @@ class Stage:
         wrong = sweeps.check_ledger(self.worker())
         require(wrong == 0, f"the ledger differs from the chain in {wrong} figures")
         self.errors.none_of_ours()
+
+    def _put_off(self) -> int:
+        """Return until when claims wait: for a pause after failures, or since a clock that was ahead dated them."""
+        query = """
+            SELECT coalesce(ceil(extract(epoch FROM max(moment))), 0) FROM (
+                SELECT not_before AS moment FROM app.claim_try UNION ALL SELECT not_before FROM app.payout
+                UNION ALL SELECT created_at FROM app.receipt) AS waits
+        """
+        with self.sandbox.engine.connect() as connection:
+            return int(connection.exec_driver_sql(query).scalar_one())
 
     def still(self) -> str | None:
         """Return None when nothing is left to do."""
