@@ -60,6 +60,9 @@ def token_in(connection: HTTPConnection, cookie_name: str) -> str | None:
     return connection.cookies.get(cookie_name)
 
 
+OVER: Final = "The session is unknown, over or revoked."
+
+
 async def _optional_caller(request: Request, state: State) -> Caller | None:
     token = token_in(request, state.cookie_name)
     if not token:
@@ -71,18 +74,24 @@ OptionalSession = Annotated[Caller | None, Depends(_optional_caller)]
 
 
 async def limited(request: Request, state: State, caller: OptionalSession) -> None:
-    """Count the request against the caller's limits. Raises LimitExceeded."""
+    """Count the request against the caller's limits. Raises LimitExceeded; Unauthenticated for a dead bearer token.
+
+    A program that shows a token has to hear that it is over, or it would go on as a stranger and see less. A page's
+    old cookie claims nothing.
+    """
     await state.limits.request(
         address=None if caller is None else caller.address,
         ip=client_ip(request),
         write=request.method not in SAFE_METHODS,
     )
+    if caller is None and "authorization" in request.headers and token_in(request, state.cookie_name):
+        raise Unauthenticated(OVER)
 
 
 async def _any_caller(request: Request, state: State, caller: OptionalSession) -> Caller:
     if caller is None:
         known = token_in(request, state.cookie_name) is not None
-        raise Unauthenticated("The session is unknown, over or revoked." if known else "")
+        raise Unauthenticated(OVER if known else "")
     return caller
 
 

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, Final
 
 from aicp.abi import escrow, usdc
 from aicp.rules.ledgers import LedgerName
 from backend.context import Context
 from backend.errors import Unavailable
 from backend.nodes import Answers, first_answer, request, view_call
+
+REVERTED: Final = 3
+"""The error code nodes give to a call that the contract refuses."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,13 @@ class WalletState:
 
     usdc_units: int
     withdrawal_nonces: Mapping[LedgerName, int]
+
+
+def _nonce(answer: Mapping[str, Any]) -> int | None:
+    """Return the nonce, None where the contract at the address is no ledger: an arbiter need not be ours."""
+    if answer.get("result") == "0x" or answer.get("error", {}).get("code") == REVERTED:
+        return None
+    return escrow.decode_withdrawal_nonce_result(bytes.fromhex(answer["result"][2:]))
 
 
 async def wallet_state(ctx: Context, account: bytes) -> WalletState:
@@ -29,11 +40,10 @@ async def wallet_state(ctx: Context, account: bytes) -> WalletState:
     ]
 
     def state(answers: Answers) -> WalletState:
-        units, *nonces = (bytes.fromhex(answers[number]["result"][2:]) for number in range(len(body)))
-        decoded = map(escrow.decode_withdrawal_nonce_result, nonces)
+        nonces = {name: _nonce(answers[number]) for number, name in enumerate(ctx.ledgers, 1)}
         return WalletState(
-            usdc_units=usdc.decode_balance_of_result(units),
-            withdrawal_nonces=dict(zip(ctx.ledgers, decoded, strict=True)),
+            usdc_units=usdc.decode_balance_of_result(bytes.fromhex(answers[0]["result"][2:])),
+            withdrawal_nonces={name: nonce for name, nonce in nonces.items() if nonce is not None},
         )
 
     found = await first_answer(ctx, body, state)

@@ -13,7 +13,8 @@ class LedgerOut(Model):
     """What waits for an address in one contract until it is collected."""
 
     ledger: LedgerName
-    """`escrow`: released, or given back, by escrows. `reputation`: its share of slashed stakes. `arbiter`: rewards of
+    """`escrow`: released, or given back, by escrows. `reputation`: its share of lost
+    stakes, and bonuses. `arbiter`: rewards of
     jurors, and what comes back of appeals."""
     units: UnitsText
     final_units: UnitsText

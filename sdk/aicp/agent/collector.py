@@ -6,14 +6,17 @@ import datetime as dt
 import logging
 import uuid
 from collections.abc import AsyncIterator
+from http import HTTPStatus
 from typing import Final
 
 from aicp.agent.agent import Options
-from aicp.client import AgentActions
+from aicp.client import AgentActions, ProblemError
 from aicp.client.models import Intent, Receipt
 from aicp.rules.primitives import format_usdc, parse_usdc
 
 DIRECT_ABOVE_UNITS: Final = parse_usdc("5")
+NEWEST: Final = 50
+"""Transactions looked through after a restart; a withdrawal is signed for a quarter of an hour."""
 DIRECT_AFTER: Final = dt.timedelta(minutes=10)
 _log = logging.getLogger("aicp.agent")
 
@@ -29,11 +32,13 @@ class Collector:
 
     async def collect(self) -> None:
         """Store new receipts, collect what waits in ledgers, and claim directly what the operator leaves lying."""
-        for receipt in await self._actions.collect_receipts():
-            _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
-        await self._withdraw()
-        if self._options.rpc_url is not None:
-            await self._claim_overdue(self._options.rpc_url)
+        try:
+            for receipt in await self._actions.collect_receipts():
+                _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
+            await self._withdraw()
+        finally:  # receipts are claimed directly above all when the service does not do its part
+            if self._options.rpc_url is not None:
+                await self._claim_overdue(self._options.rpc_url)
 
     async def _withdraw(self) -> None:
         least = self._options.collect_from_units
@@ -50,15 +55,25 @@ class Collector:
         """Return the earlier withdrawals that may still be mined; after a restart the service's list tells."""
         if self._withdrawals is None:
             return [intent.id async for intent in self._open_withdrawals()]
-        intents = [await self._actions.market.intent(known) for known in self._withdrawals]
-        return [intent.id for intent in intents if not (intent.landed or intent.dead)]
+        return [known for known in self._withdrawals if await self._open(known)]
+
+    async def _open(self, known: uuid.UUID) -> bool:
+        try:
+            intent = await self._actions.market.intent(known)
+        except ProblemError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False  # another service, or one that began anew
+        return not (intent.landed or intent.dead)
 
     async def _open_withdrawals(self) -> AsyncIterator[Intent]:
+        seen = 0
         async for intent in self._actions.market.transactions():
-            if intent.landed:
-                return  # newest first: whatever is older was nonced before it
-            if intent.kind == "withdraw" and not intent.dead:
+            if intent.kind == "withdraw" and not (intent.landed or intent.dead):
                 yield intent
+            seen += 1
+            if seen == NEWEST:
+                return
 
     async def _claim_overdue(self, rpc_url: str) -> None:
         store, chain = await self._actions.market.store(), await self._actions.market.chain()

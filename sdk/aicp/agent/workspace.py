@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import mimetypes
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Mapping
@@ -18,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-_UNSAFE: Final = re.compile(r"[^\w.\- ]")
+from aicp.client import files
+
 _RESULT: Final = "result"
 _SALT: Final = "salt.json"
-_MAX_NAME: Final = 100
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Finished:
 
 def safe_name(name: str, index: int) -> str:
     """Return a file name without folders or surprises, unique by its index."""
-    return f"{index:02d}-{_UNSAFE.sub('_', Path(name).name)[-_MAX_NAME:]}"
+    return f"{index:02d}-{files.safe_name(name)}"
 
 
 def media_type(path: Path) -> str:

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from pathlib import Path
-from typing import Final
 
 import click
 
 from aicp.client import Market
+from aicp.client.files import safe_name
 from aicp.client.models import Case
 from aicp.rules.canonical import canonical_json
 from aicp.rules.primitives import checksum, format_usdc, hex0x
-
-_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
-_MAX_NAME: Final = 80
 
 
 def plain(text: str) -> str:
@@ -65,7 +61,7 @@ async def save_files(market: Market, case: Case, folder: Path) -> list[Path]:
     """
     saved = [await asyncio.to_thread(_save_document, case, folder)]
     for index, (owner, file) in enumerate(case.files()):
-        target = folder / f"{index:02d}-{owner}-{_UNSAFE.sub('_', Path(file.name).name)[-_MAX_NAME:]}"
+        target = folder / f"{index:02d}-{owner}-{safe_name(file.name)}"
         await market.download(file, target)
         saved.append(target)
     return saved

@@ -135,10 +135,10 @@ def signing(command: Callable[..., Coroutine[Any, Any, None]]) -> Callable[..., 
     @functools.wraps(command)
     def run(url: str, deployment: Path | None, key: str | None, keystore: Path | None, **options: Any) -> None:
         wallet, rpc_url = open_wallet(key, keystore), options.pop("own_rpc", None)
+        sessions = Sessions(home() / "sessions")
 
         async def inside() -> None:
-            kept = Sessions(home() / "sessions")
-            async with Market(url, wallet, deployment=deployment, rpc_url=rpc_url, sessions=kept) as market:
+            async with Market(url, wallet, deployment=deployment, rpc_url=rpc_url, sessions=sessions) as market:
                 await command(market, **options)
 
         run_until_done(inside())

@@ -16,7 +16,7 @@ from aicp.rules.primitives import checksum, format_usdc, hex0x
 
 WAITS: Final = {
     LedgerName.ESCROW: "from escrows",
-    LedgerName.REPUTATION: "from slashed stakes",
+    LedgerName.REPUTATION: "from stakes",
     LedgerName.ARBITER: "from the arbiter",
 }
 
@@ -162,11 +162,12 @@ async def collect(market: Market, direct: bool, rpc: str | None) -> None:
     taken = await AgentActions(market).collect_receipts()
     if taken:
         click.echo(f"{len(taken)} new receipts are stored.")
-    intents = [intent async for intent in market.collect()]
-    for intent in intents:
+    anything = False
+    async for intent in market.collect():
+        anything = True
         amount, ledger = int(intent.reference["amount_units"]), LedgerName(intent.reference["ledger"])
         await _landed(market, intent, f"Collecting {format_usdc(amount)} USDC {WAITS[ledger]}.")
-    if not intents:
+    if not anything:
         click.echo("Nothing waits to be collected.")
 
 
@@ -200,9 +201,13 @@ async def _collect_directly(market: Market, rpc: str | None) -> None:
     from aicp.client.direct import DirectChain  # web3 is slow to load
 
     direct = DirectChain(rpc or chain.rpc_url, market.wallet, chain)
+    refusals = []
     for name in chain.ledgers:
-        paid = await direct.withdraw(name)
-        click.echo(f"Withdrawn {format_usdc(paid)} USDC {WAITS[name]}.")
+        try:
+            paid = await direct.withdraw(name)
+            click.echo(f"Withdrawn {format_usdc(paid)} USDC {WAITS[name]}.")
+        except ClientError as error:
+            refusals.append(error)
     claimed = 0
     for receipt in store.best_receipts():
         open_units = receipt.total_claimed_units - await direct.claimed_units(receipt.channel_id)
@@ -210,6 +215,8 @@ async def _collect_directly(market: Market, rpc: str | None) -> None:
             await direct.claim(receipt)
             claimed += open_units
     click.echo(f"Claimed {format_usdc(claimed)} USDC of receipts.")
+    if refusals:
+        raise refusals[0]
 
 
 @wallet.command()

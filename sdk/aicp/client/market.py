@@ -323,10 +323,10 @@ class Market:
 
         The bytes go to a neighbour first, so that `target` is whole or absent.
         """
-        part = target.with_name(target.name + ".part")
+        part = target.with_name(f".{secrets.token_hex(8)}.part")
         digest, size = hashlib.sha256(), 0
         try:
-            with part.open("wb") as out:
+            with part.open("xb") as out:
                 async with self.transport.stream(f"/files/{hex0x(file.sha256)}") as chunks:
                     async for chunk in chunks:
                         digest.update(chunk)
@@ -364,10 +364,23 @@ class Market:
             raise NotEnough(f"The wallet holds {format_usdc(held)} USDC; {format_usdc(units)} are needed.")
 
     async def collect(self, least_units: int = 1) -> AsyncIterator[models.Intent]:
-        """Pay out, without gas, every ledger that holds at least so much of ours; each withdrawal as it is asked."""
+        """Pay out, without gas, every ledger that holds at least so much of ours; each withdrawal as it is asked.
+
+        A refusal keeps none of the other ledgers waiting: the first one is raised once all are asked.
+        """
+        refusals = []
         for found in (await self.balances()).ledgers:
-            if found.units >= least_units and (intent := await self.withdraw(ledger=found.ledger)) is not None:
+            if found.units < least_units:
+                continue
+            try:
+                intent = await self.withdraw(ledger=found.ledger)
+            except ProblemError as error:
+                refusals.append(error)
+                continue
+            if intent is not None:
                 yield intent
+        if refusals:
+            raise refusals[0]
 
     async def withdraw(
         self, units: int | None = None, to: bytes | None = None, *, ledger: LedgerName = LedgerName.ESCROW

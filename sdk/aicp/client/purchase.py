@@ -18,6 +18,7 @@ from typing import Final
 
 from aicp.client.buyer_actions import BuyerActions
 from aicp.client.errors import ClientError, Mismatch, NotEnough, ProblemError
+from aicp.client.files import StoredFile, names_on_disk
 from aicp.client.market import Market
 from aicp.client.models import Bid, Deal, Task
 from aicp.client.pool_actions import PoolActions
@@ -256,14 +257,19 @@ class Purchase:
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.wishes.results or Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
-            for file in files:
-                place = folder / Path(file.name).name
-                if place.exists() and hashlib.sha256(place.read_bytes()).digest() != file.sha256:
-                    raise ClientError(f"{place} is there already and is another file; name another folder.")
-                await self.market.download(file, place)
+            for file, name in zip(files, names_on_disk(files), strict=True):
+                await self._save(file, folder / name)
         self._downloaded = True
         if self.wishes.results is not None:
             self.say(f"{len(files)} result files are in {self.wishes.results}")
+
+    async def _save(self, file: StoredFile, place: Path) -> None:
+        try:
+            if await asyncio.to_thread(_is_other, place, file.sha256):
+                raise ClientError(f"{place} is there already and is another file; name another folder.")
+            await self.market.download(file, place)
+        except OSError as error:
+            raise ClientError(f"{place} cannot be written: {error.strerror or error}.") from error
 
     async def _finish(self, task: Task) -> None:
         if task.state == "completed" and task.deal_id is not None and self.wishes.results is not None:
@@ -271,6 +277,10 @@ class Purchase:
             if deal.deliverable is not None:  # who paid in advance may never get one
                 await self.fetch(deal)
         self.say(_SENTENCES.get(task.state, f"The task is {task.state}."))
+
+
+def _is_other(place: Path, sha256: bytes) -> bool:
+    return place.exists() and hashlib.sha256(place.read_bytes()).digest() != sha256
 
 
 WAITS: Final = {

@@ -128,6 +128,8 @@ class ScoreChain:
             raise ClientError(f"There is no epoch {epoch}.")
         waiting = [event for number, event in anchored.items() if number not in vetoed]
         if not waiting:
+            if anchored:
+                raise ClientError("No epoch of scores counts: every one that was anchored was vetoed.")
             raise ClientError("No epoch of scores is anchored yet: one ends every midnight UTC, if a deal was settled.")
         at = dt.datetime.fromtimestamp(min(event.active_at for event in waiting), dt.UTC)
         raise ClientError(f"No epoch of scores counts yet: the first does from {at:%Y-%m-%d %H:%M:%S} UTC.")

@@ -9,34 +9,42 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+
+import httpx
 
 from aicp.client.errors import Mismatch
 from aicp.client.service import Session
 
 
 class Sessions:
-    """The sessions kept in a folder."""
+    """The sessions kept in a folder. One that others may write in, or own, is neither read nor written."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def read(self, url: str, address: bytes, scopes: Sequence[str]) -> Session | None:
-        """Return the session kept for an account at a service, None where there is none that can be read."""
+        """Return the session kept for an account at a service, None where there is none that can be used."""
         try:
-            return Session.model_validate_json(self._place(url, address, scopes).read_bytes())
+            found = Session.model_validate_json(self._place(url, address, scopes).read_bytes())
         except (OSError, ValueError, Mismatch):
             return None
+        whole = found.token is not None and found.token.isascii() and found.expires_at.tzinfo is not None
+        return found if whole and found.address == address and self._private() else None
 
     def keep(self, url: str, address: bytes, scopes: Sequence[str], session: Session) -> None:
         """Keep a session; where the folder cannot be written the next command signs in again."""
         place = self._place(url, address, scopes)
-        part = place.with_suffix(f".{os.getpid()}")
+        part = place.with_suffix(f".{secrets.token_hex(8)}")
         with suppress(OSError):
-            place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            for folder in (self._folder.parent, self._folder):
+                folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if not self._private():
+                return
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
             with os.fdopen(handle, "w") as out:
                 out.write(session.model_dump_json())
             part.replace(place)
@@ -46,6 +54,13 @@ class Sessions:
         with suppress(OSError):
             self._place(url, address, scopes).unlink()
 
+    def _private(self) -> bool:
+        try:
+            found = self._folder.stat()
+        except OSError:
+            return False
+        return found.st_uid == os.getuid() and not found.st_mode & 0o022
+
     def _place(self, url: str, address: bytes, scopes: Sequence[str]) -> Path:
-        named = "\n".join((url, address.hex(), *sorted(scopes)))
+        named = "\n".join((str(httpx.URL(url)), address.hex(), *sorted(scopes)))
         return self._folder / f"{hashlib.sha256(named.encode()).hexdigest()[:32]}.json"

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from aicp.client.errors import ClientError
 from aicp.client.kept import create, transaction
 from aicp.client.models import Receipt
 from aicp.client.wallet import Wallet
@@ -121,8 +122,11 @@ class SealedBid:
 
 
 def home() -> Path:
-    """Return where a client keeps its files: AICP_HOME, by default ~/.aicp."""
-    return Path(os.environ.get("AICP_HOME") or Path.home() / ".aicp")
+    """Return where a client keeps its files: AICP_HOME, by default ~/.aicp. Raises ClientError where neither is."""
+    try:
+        return Path(os.environ.get("AICP_HOME") or Path.home() / ".aicp")
+    except RuntimeError as error:
+        raise ClientError("There is no home directory; name a folder by AICP_HOME.") from error
 
 
 def default_path(address: bytes, chain_id: int) -> Path:

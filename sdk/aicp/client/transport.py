@@ -11,7 +11,7 @@ import datetime as dt
 import random
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -109,16 +109,22 @@ class Transport:
 
     @asynccontextmanager
     async def stream(self, path: str) -> AsyncIterator[AsyncIterator[bytes]]:
-        """Yield the chunks of a GET by our session. Not repeated: the caller has seen part of it."""
-        headers = await self._auth_headers()
+        """Yield the chunks of a GET by our session. Not repeated once it has begun: the caller has seen part of it."""
         try:
-            async with self._http.stream("GET", self.url + API + path, headers=headers) as response:
+            async with AsyncExitStack() as open_streams:
+                response = await open_streams.enter_async_context(await self._streamed(path))
+                if response.status_code == httpx.codes.UNAUTHORIZED:
+                    self._drop_session()
+                    response = await open_streams.enter_async_context(await self._streamed(path))
                 if response.is_error:
                     await response.aread()
                     raise _problem(response)
                 yield response.aiter_bytes()
         except httpx.TransportError as error:
             raise Unreachable(f"{self.url} broke off ({type(error).__name__}).") from error
+
+    async def _streamed(self, path: str) -> AbstractAsyncContextManager[httpx.Response]:
+        return self._http.stream("GET", self.url + API + path, headers=await self._auth_headers())
 
     async def ticket(self) -> str:
         """Return a one-time ticket for the event stream."""
@@ -136,18 +142,24 @@ class Transport:
             return current
 
     async def sign_out(self) -> bool:
-        """End our session at the service, and forget it. Returns whether there was one."""
-        if self._session is None and self._kept() is None:
-            return False
-        await self.post("/auth/logout")
+        """Forget our session, then end it at the service. Returns whether there was one.
+
+        Raises Unreachable, or ProblemError, where the service has not ended it: it is forgotten here all the same.
+        """
+        current = self._session or self._kept()
         self._drop_session()
+        if current is None:
+            return False
+        headers = {"Authorization": f"Bearer {current.token}"}
+        response = await self._attempts("POST", "/auth/logout", headers=headers)
+        if response.is_error and response.status_code != httpx.codes.UNAUTHORIZED:
+            raise _problem(response)
         return True
 
     def _kept(self) -> Session | None:
         if self._sessions is None or self.wallet is None:
             return None
-        found = self._sessions.read(self.url, self.wallet.address, self._scopes)
-        return found if found is not None and found.address == self.wallet.address else None
+        return self._sessions.read(self.url, self.wallet.address, self._scopes)
 
     def _drop_session(self) -> None:
         self._session = None

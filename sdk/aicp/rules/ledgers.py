@@ -19,7 +19,7 @@ class LedgerName(StrEnum):
     ESCROW = "escrow"
     """What escrows released to agents and gave back to buyers."""
     REPUTATION = "reputation"
-    """What a slashed stake gives to whom the agent failed."""
+    """What lost stakes give to those their agents failed, and bonuses of agents that did well."""
     ARBITER = "arbiter"
     """Rewards of jurors, and what comes back of appeals."""
 

@@ -97,8 +97,12 @@ def test_a_session_ends_with_its_time_and_with_logout(host: Host) -> None:
     finally:
         host.clock.added = 0
     assert wallet.http.get("/auth/session").status_code == 200
+    task = wallet.post_task()
+    assert "document" in wallet.http.get(f"/tasks/{task['id']}").json()
     assert wallet.http.post("/auth/logout").status_code == 204
     assert code_of(wallet.http.get("/auth/session")) == (401, "unauthenticated")
+    assert code_of(wallet.http.get(f"/tasks/{task['id']}")) == (401, "unauthenticated"), "not as a stranger"
+    assert host.client().get(f"/tasks/{task['id']}").status_code == 200
 
 
 def test_a_cookie_is_locked_to_the_host_and_needs_our_origin(host: Host) -> None:

@@ -6,6 +6,7 @@ import dataclasses
 import datetime as dt
 import json
 import uuid
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
@@ -336,10 +337,15 @@ def deal(path: str, units: int = 25_000_000, **changes: Any) -> models.Deal:
 RESULT = b"column,mean\nunits,4\n"
 
 
-def delivered_json(on_chain: bytes | None = None, **roles: bytes) -> dict[str, Any]:
-    """Return an escrow deal with `RESULT` handed in; the chain names it, or `on_chain`."""
-    entry = FileEntry(name="result.csv", sha256=sha256(RESULT).digest(), size=len(RESULT), media_type="text/csv")
-    made = manifest([entry], keccak(b"result salt"))
+def delivered_json(
+    on_chain: bytes | None = None, files: Mapping[str, bytes] | None = None, **roles: bytes
+) -> dict[str, Any]:
+    """Return an escrow deal with `RESULT`, or other files, handed in; the chain names it, or `on_chain`."""
+    entries = [
+        FileEntry(name=name, sha256=sha256(content).digest(), size=len(content), media_type="text/csv")
+        for name, content in (files or {"result.csv": RESULT}).items()
+    ]
+    made = manifest(entries, keccak(b"result salt"))
     digest = deliverable_hash(made)
     delivered = deal_json("escrow", state="delivered", **roles)
     delivered["escrow"] |= {"chain_status": "submitted", "deliverable_hash": hex0x(on_chain or digest)}
@@ -347,6 +353,6 @@ def delivered_json(on_chain: bytes | None = None, **roles: bytes) -> dict[str, A
         "deliverable_hash": hex0x(digest),
         "manifest": made,
         "signature": "0x",
-        "files": [entry.to_json()],
+        "files": [entry.to_json() for entry in entries],
     }
     return delivered

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from aicp.abi.signing import recover
 from aicp.abi.typed_data import Withdrawal
 from aicp.agent.agent import Options
 from aicp.agent.collector import Collector
-from aicp.client import AgentActions, Mismatch, NotEnough
+from aicp.client import AgentActions, Mismatch, NotEnough, ProblemError
+from aicp.client import transport as transport_module
+from aicp.client.models import Intent
 from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum
 from tests.unit.sdk.builders import AGENT, NOW, chain
@@ -30,6 +33,8 @@ class Relay(Recorder):
     def __init__(self, **waiting: int) -> None:
         super().__init__()
         self.waiting = waiting
+        self.refused: set[str] = set()
+        """Ledgers whose withdrawals the service does not relay."""
         self.intents: dict[str, dict[str, Any]] = {}
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -40,6 +45,8 @@ class Relay(Recorder):
             return httpx.Response(200, json=held)
         if path == "/withdrawals":
             body = self.posts[-1][1]
+            if body["ledger"] in self.refused:
+                return httpx.Response(429, json={"code": "limit_exceeded", "detail": "The gas is used up."})
             made = intent(body["ledger"], body["amount_units"])
             self.intents[made["id"]] = made
             return httpx.Response(200, json=made)
@@ -47,7 +54,8 @@ class Relay(Recorder):
             newest = list(self.intents.values())[::-1]
             return httpx.Response(200, json={"items": newest, "next_cursor": None})
         if path.startswith("/transactions/"):
-            return httpx.Response(200, json=self.intents[path.rsplit("/", 1)[1]])
+            found = self.intents.get(path.rsplit("/", 1)[1])
+            return httpx.Response(404, json={"code": "not_found"}) if found is None else httpx.Response(200, json=found)
         if path.startswith("/receipts"):
             return httpx.Response(200, json={"items": [], "next_cursor": None})
         return answer
@@ -124,3 +132,47 @@ async def test_an_agent_collects_what_is_worth_it_once_also_after_a_restart(tmp_
     relay.waiting = {"escrow": 0, "reputation": 0}
     await agent().collect()
     assert len(relay.asked) == 3
+
+
+async def _exhaust(intents: AsyncIterator[Intent]) -> None:
+    async for _ in intents:
+        pass
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_holds_up_neither_other_ledgers_nor_direct_claims(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transport_module, "_DELAYS", ())
+    relay = Relay(escrow=3 * USDC, reputation=2 * USDC)
+    relay.refused = {"escrow"}
+    own = market(AGENT, relay, tmp_path)
+    with pytest.raises(ProblemError, match="gas is used up"):
+        await _exhaust(own.collect())
+    assert [made["reference"]["ledger"] for made in relay.intents.values()] == ["reputation"]
+    claims: list[str] = []
+
+    async def claim(self: Collector, rpc_url: str) -> None:
+        claims.append(rpc_url)
+
+    monkeypatch.setattr(Collector, "_claim_overdue", claim)
+    collector = Collector(AgentActions(own), Options(collect_from_units=USDC, rpc_url="http://node"))
+    relay.end("mined")
+    with pytest.raises(ProblemError):
+        await collector.collect()
+    assert claims == ["http://node"], "above all when the service does not do its part"
+
+
+@pytest.mark.asyncio
+async def test_a_withdrawal_the_service_has_forgotten_is_over_and_an_older_one_is_waited_for(tmp_path: Path) -> None:
+    relay = Relay(escrow=3 * USDC, reputation=2 * USDC)
+    own = market(AGENT, relay, tmp_path)
+    collector = Collector(AgentActions(own), Options(collect_from_units=USDC))
+    await collector.collect()
+    newest = list(relay.intents)[-1]
+    relay.intents[newest]["state"] = "mined"
+    await Collector(AgentActions(own), Options(collect_from_units=USDC)).collect()
+    assert len(relay.asked) == 2, "behind a mined one another is still on its way"
+    relay.intents.clear()
+    await collector.collect()
+    assert len(relay.asked) == 4

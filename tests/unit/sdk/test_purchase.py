@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import httpx
 import pytest
 
 from aicp.cli.task import take_result
-from aicp.client import AgentActions, BuyerActions, Mismatch, models
+from aicp.client import AgentActions, BuyerActions, ClientError, Mismatch, models
 from aicp.client.errors import NotEnough
 from aicp.client.purchase import Purchase, Wishes
 from aicp.client.verify import own_pool_id
@@ -244,3 +245,66 @@ async def test_the_agent_signs_a_lost_hand_in_anew(tmp_path: Path) -> None:
     first, second = (body for _, body in recorder.posts)
     assert first["manifest"] == second["manifest"]
     assert first["signature"] != second["signature"], "the same signature would not be relayed again"
+
+
+class Shelf(Recorder):
+    """Serves stored files by their hashes."""
+
+    def __init__(self, *contents: bytes) -> None:
+        super().__init__()
+        self.contents = {hex0x(hashlib.sha256(content).digest()): content for content in contents}
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        name = request.url.path.rsplit("/", 1)[1]
+        if "/files/" in request.url.path:
+            return httpx.Response(200, content=self.contents[name])
+        return super().__call__(request)
+
+
+def content_of(folder: Path) -> list[tuple[str, bytes]]:
+    return sorted((one.name, one.read_bytes()) for one in folder.iterdir() if one.is_file())
+
+
+async def fetched(tmp_path: Path, files: dict[str, bytes], results: Path | None) -> list[tuple[str, bytes]]:
+    shelf = Shelf(*files.values())
+    own = market(BUYER, shelf, tmp_path)
+    purchase = Purchase(own, Wishes(accept=True, results=results), lambda _: None)
+    await purchase.fetch(models.Deal.read(delivered_json(files=files)))
+    return [] if results is None else content_of(results)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    ("names", "kept"),
+    [
+        (("a/x.csv", "b/x.csv"), ["01-x.csv", "02-x.csv"]),
+        (("X.csv", "x.csv"), ["01-X.csv", "02-x.csv"]),
+        (("x.csv.part", "x.csv"), ["x.csv", "x.csv.part"]),
+        ((".", ".."), ["01-", "02-.."]),
+        (("/", ".bashrc"), ["01-.bashrc", "02-"]),
+        (("../../etc/passwd", "tab\tand\x1b[2J.csv"), ["passwd", "tab_and__2J.csv"]),
+        (("ä" * 200, "b"), ["b", "ä" * 50]),
+    ],
+)
+async def test_every_file_of_a_result_has_a_place_of_its_own(
+    tmp_path: Path, names: tuple[str, str], kept: list[str]
+) -> None:
+    files = dict(zip(names, (b"1", b"2"), strict=True))
+    assert await fetched(tmp_path, files, None) == [], "only looked at"
+    assert [name for name, _ in await fetched(tmp_path, files, tmp_path / "out")] == kept
+
+
+@pytest.mark.asyncio
+async def test_files_of_the_buyer_are_left_as_they_are(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "x.csv.part").write_bytes(b"mine")
+    files = {"x.csv": b"1"}
+    assert await fetched(tmp_path, files, out) == [("x.csv", b"1"), ("x.csv.part", b"mine")]
+    assert await fetched(tmp_path, files, out) == [("x.csv", b"1"), ("x.csv.part", b"mine")], "the same file again"
+    with pytest.raises(ClientError, match="is another file"):
+        await fetched(tmp_path, {"x.csv": b"other"}, out)
+    assert (out / "x.csv").read_bytes() == b"1"
+    (out / "folder").mkdir()
+    with pytest.raises(ClientError, match="cannot be written"):
+        await fetched(tmp_path, {"folder": b"1"}, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -183,6 +184,46 @@ async def test_a_kept_session_that_ends_is_renewed_and_a_folder_that_is_none_cos
         for _ in range(2):
             await service.transport(sessions=Sessions(folder)).get("/thing")
     assert service.calls["verify"] == 4
+
+
+@pytest.mark.asyncio
+async def test_what_cannot_be_a_session_of_ours_costs_one_sign_in(tmp_path: Path) -> None:
+    service, kept = Service(), Sessions(tmp_path / "home" / "sessions")
+    await service.transport(sessions=kept).get("/thing")
+    [file] = (tmp_path / "home" / "sessions").iterdir()
+    assert (tmp_path / "home").stat().st_mode & 0o777 == 0o700
+    good = json.loads(file.read_text())
+    bad = (good | {"expires_at": "2099-01-01T00:00:00"}, good | {"token": "é"}, good | {"token": None}, [])
+    for number, content in enumerate(bad, 2):
+        file.write_text(json.dumps(content))
+        await service.transport(sessions=kept).get("/thing")
+        assert service.calls["verify"] == number
+    file.parent.chmod(0o777)
+    await service.transport(sessions=kept).get("/thing")
+    assert service.calls["verify"] == 6, "a folder that others may write in is not trusted"
+
+
+@pytest.mark.asyncio
+async def test_signing_out_forgets_here_whatever_the_service_does(tmp_path: Path) -> None:
+    service, kept = Service(), Sessions(tmp_path / "sessions")
+    await service.transport(sessions=kept).get("/thing")
+    dead = httpx.AsyncClient(transport=httpx.MockTransport(_refuses))
+    with pytest.raises(Unreachable):
+        await Transport(URL.replace("localhost", "LOCALHOST"), BUYER, http=dead, sessions=kept).sign_out()
+    assert list((tmp_path / "sessions").iterdir()) == []
+
+
+@pytest.mark.asyncio
+async def test_a_download_may_be_the_first_to_find_a_session_forgotten(tmp_path: Path) -> None:
+    service, kept = Service(), Sessions(tmp_path / "sessions")
+    await service.transport(sessions=kept).get("/thing")
+    service.tokens.clear()
+    async with service.transport(sessions=kept).stream("/thing") as chunks:
+        assert b"".join([chunk async for chunk in chunks]) == b'{"token":"token-2"}'
+
+
+def _refuses(request: httpx.Request) -> httpx.Response:
+    raise httpx.ConnectError("refused")
 
 
 @pytest.mark.asyncio

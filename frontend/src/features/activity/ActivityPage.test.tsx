@@ -34,7 +34,7 @@ describe('ActivityPage', () => {
       signs(buyer, asked),
     )
     const { user } = await show(<ActivityPage />, { connected: true })
-    expect(await screen.findByRole('list', { name: 'To collect' })).toHaveTextContent('2.20 USDC from the stakes of')
+    expect(await screen.findByRole('list', { name: 'To collect' })).toHaveTextContent('2.20 USDC from stakes')
     await user.click(screen.getByRole('button', { name: 'Collect 2.20 USDC' }))
     await user.click(await screen.findByRole('button', { name: 'Sign in wallet' }))
     await waitFor(() => expect(seen).toHaveBeenCalled())

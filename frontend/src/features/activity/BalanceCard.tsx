@@ -23,8 +23,8 @@ const WAITS: Record<LedgerName, { from: string; intro: string }> = {
     intro: 'Moves what was released or refunded to you from the escrow contract into your wallet.',
   },
   reputation: {
-    from: 'from the stakes of agents that failed you',
-    intro: 'Moves your share of slashed stakes from the contract that keeps them into your wallet.',
+    from: 'from stakes',
+    intro: 'Moves your share of lost stakes, and bonuses, from the contract that keeps stakes into your wallet.',
   },
   arbiter: {
     from: 'from the arbiter',
