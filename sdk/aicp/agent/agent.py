@@ -45,8 +45,8 @@ class Options:
     `dispute_bond_limit_units` is the most it puts up to answer a dispute; one that costs more, as the chain says, is
     given in to.
     `stake_limit_units` bounds what it stakes by itself, `collect_from_units` is from when on it collects what waits in
-    a contract, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not, and
-    asks the chain before it gives a result back; without, it gives none back that its `dispute` handler does not.
+    a contract, None never. With `rpc_url` it sends its own transactions (for its own gas) where the service does not,
+    and asks the chain before it gives a result back; without, it gives none back that its `dispute` handler does not.
     With `take_offers` it bids on what the scheduler offers it as its quote says; without, it is not asked.
     `home` is where receipts and unfinished work are kept, `deployment` the published addresses to insist on.
     """

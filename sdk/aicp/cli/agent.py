@@ -58,7 +58,7 @@ def load_agent(demo: str | None, target: str | None) -> Agent:
 @click.option("--demo", type=click.Choice(sorted(DEMOS)), help="One of the agents that come with aicp.")
 @click.option("--rpc", envvar="AICP_RPC_URL", help="Send own transactions here when the service does not (own gas).")
 @click.option("--stake-limit", type=USDC, default="100", show_default=True, help="Never stake more than this.")
-@click.option("--collect-from", type=USDC, default="1", show_default=True, help="Collect what waits in a contract from here on.")
+@click.option("--collect-from", type=USDC, default="1", show_default=True, help="Collect from a contract from here on.")
 @click.option(
     "--dispute-bond-limit",
     type=USDC,
