@@ -122,6 +122,20 @@ def sign_release(page: Page) -> None:
     sign_sheet(page, "^Sign the release")
 
 
+def collect(page: Page, *, rows: int) -> None:
+    """Collect from so many contracts on the activity page, a signature each."""
+    page.goto("/activity")
+    waiting = page.get_by_role("list", name="To collect")
+    expect(waiting.get_by_role("listitem")).to_have_count(rows, timeout=60_000)
+    shoot(page, "to-collect")
+    for _ in range(rows):
+        left = waiting.get_by_role("button", name=re.compile("^Collect"))
+        before = left.count()
+        left.first.click()
+        sign_sheet(page, "^Collect")
+        expect(left).to_have_count(before - 1, timeout=60_000)
+
+
 def rate(page: Page, score: int, comment: str) -> None:
     """Rate the agent of the deal on the page."""
     main(page).get_by_role("button", name="Rate the agent").click()

@@ -105,6 +105,15 @@ def test_a_dispute_is_ruled_and_a_verifier_pays(
     assert int(ended["refunded_units"]) == (price if ruling == "buyer" else 0)
     assert int(ended["released_units"]) == (0 if ruling == "buyer" else price)
 
+    if ruling == "buyer":  # the price, the bond, and from another contract half of the stake the agent has lost
+        before = chain.usdc_of(wallet.address)
+        pages.collect(page, rows=2)
+        until(
+            lambda: chain.usdc_of(wallet.address) - before,
+            lambda paid: paid == price + BOND + price // 10,
+            "both contracts have paid",
+        )
+        page.goto(f"/deals/{disputed}")
     pages.rate(page, 40, "The outlier was not marked.")
     expect(page.get_by_role("list", name="Ratings")).to_contain_text("40", timeout=60_000)
     pages.shoot(page, "dispute-over")
