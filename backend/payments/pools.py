@@ -13,7 +13,7 @@ from aicp.rules.primitives import format_usdc, hex0x
 from backend.context import Context
 from backend.db.times import moment
 from backend.domain.signatures import require_signer
-from backend.errors import InvalidInput, NotFound, SignatureExpired, TermsMismatch
+from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired, TermsMismatch
 from backend.payments import repo
 from backend.payments.errors import DepositTooSmall, RetiredOperator
 from backend.payments.schemas import PoolDepositIn, PoolOut, PoolWithdrawIn
@@ -97,7 +97,10 @@ def relay(session: Session, ctx: Context, payer: bytes, given: PoolDepositIn) ->
 
 
 def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: PoolWithdrawIn) -> IntentOut:
-    """Relay the payer's request to withdraw, or to cancel one. Raises TermsMismatch for a stale nonce and others."""
+    """Relay the payer's request to withdraw, or to cancel one.
+
+    Raises TermsMismatch for a stale nonce, Conflict for more than the pool holds, and others.
+    """
     row = own(session, pool, payer)
     if given.valid_until <= ctx.now():
         raise SignatureExpired(valid_until=given.valid_until)
@@ -105,6 +108,8 @@ def withdraw(session: Session, ctx: Context, pool: bytes, payer: bytes, given: P
         raise TermsMismatch("The pool's nonce is another one.", nonce=row.nonce)
     if given.cancel != (given.amount_units == 0):
         raise InvalidInput("A withdrawal names an amount above 0; cancelling one carries 0.")
+    if given.amount_units > row.balance_latest_units:
+        raise Conflict("The pool holds less than that.", balance_units=str(row.balance_latest_units))
     message = PoolWithdraw(
         pool_id=pool, amount=given.amount_units, cancel=given.cancel, nonce=given.nonce, valid_until=given.valid_until
     )

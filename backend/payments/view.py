@@ -113,6 +113,7 @@ def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
     reserved = 0 if ours is None else ours.reserved_units
     watched = session.execute(watch_repo.watch(pool.pool_id)).scalar_one_or_none()
     headroom = pool.headroom_units + (0 if ours is None else ours.own_paid_units)
+    closing = bool(pool.withdraw_units or pool.pending_withdraw_units)  # orders are refused then, whatever is left
     origin = pool.origin
     return PoolOut(
         pool_id=pool.pool_id,
@@ -127,7 +128,9 @@ def pool_out(session: Session, ctx: Context, pool: views.PoolRow) -> PoolOut:
         reserved_units=reserved,
         earned_units=earned,
         claimed_units=pool.claimed_latest_units,
-        available_units=available(headroom_units=headroom, earned_units=earned, reserved_units=reserved),
+        available_units=0
+        if closing
+        else available(headroom_units=headroom, earned_units=earned, reserved_units=reserved),
         channels=[
             _channel_out(channel, name, int(claimed))
             for channel, name, claimed in reversed(

@@ -103,7 +103,8 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
     ]
     if found.verifier is not None:
         rows.append(("verifier", checksum(found.verifier)))
-    rows.append(("price", f"{format_usdc(found.price_units)} USDC, paid by {found.path}"))
+    paid = "by escrow" if found.path == "escrow" else "from a pool"
+    rows.append(("price", f"{format_usdc(found.price_units)} USDC, paid {paid}"))
     if found.escrow is not None:
         rows += _escrow_rows(found.escrow)
     print_rows(rows)
@@ -115,7 +116,8 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
     for action in found.actions:
         if action.who == ours and action.allowed:
             due = "" if action.due is None else f" Until {when(int(action.due.timestamp()))}."
-            click.echo(f"  you can       {action.name}: {action.reason}{due}")
+            how = " (`aicp wallet collect`)" if action.name == "collect" else ""
+            click.echo(f"  you can       {action.name}: {action.reason}{how}{due}")
 
 
 def _escrow_rows(escrow: EscrowSide) -> list[tuple[str, str]]:
@@ -133,18 +135,22 @@ def _escrow_rows(escrow: EscrowSide) -> list[tuple[str, str]]:
     return rows
 
 
+def _challenged(found: Deal) -> bool:
+    return _escrow(found).chain_status == "challenged"
+
+
 def _show_dispute(found: Deal, chain: Chain) -> None:
     dispute = _escrow(found).dispute
     if dispute is None:
         return
     rows = [
         ("disputed", f"{when(dispute.raised_at)}, bond {format_usdc(dispute.bond_units)} USDC"),
-        ("answered", f"no, the agent has until {when(dispute.respond_by)}")
+        ("answered", f"no, the agent {'has' if _challenged(found) else 'had'} until {when(dispute.respond_by)}")
         if dispute.responded_at is None
         else ("answered", f"{when(dispute.responded_at)}, fee {format_usdc(dispute.arbiter_fee_units)} USDC"),
     ]
     said_by_agent = any(said.role == "agent" for said in dispute.evidence)
-    if dispute.responded_at is None and said_by_agent:
+    if dispute.responded_at is None and said_by_agent and _challenged(found):
         rows[1] = ("answered", f"not on chain yet, the agent has until {when(dispute.respond_by)}")
     if dispute.dispute_id is not None:
         period = f", {dispute.arbiter_period} of round {dispute.arbiter_round}" if dispute.arbiter_period else ""

@@ -7,6 +7,7 @@ from typing import Final
 import click
 from rich.table import Table
 
+from aicp.cli.lookup import when
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
 from aicp.client.errors import ClientError, NotEnough, ProblemError
@@ -88,6 +89,8 @@ async def show_pools(market: Market) -> None:
         earned = max(found.earned_units - found.claimed_units, 0)
         free = max(found.balance_latest_units - earned - found.reserved_units, 0)
         leaving = format_usdc(found.pending_withdraw_units) if found.pending_withdraw_units else ""
+        if leaving and found.finalize_at is not None:
+            leaving += f", {when(found.finalize_at)} at the latest"
         parts = (found.claimed_units, earned, found.reserved_units, free, found.available_units)
         table.add_row(hex0x(found.pool_id)[:18], *map(format_usdc, parts), leaving)
     if pools:
@@ -112,19 +115,26 @@ async def deposit(market: Market, amount: int) -> None:
 
 
 @pool.command()
-@click.argument("amount", type=USDC)
-@click.option("--cancel", is_flag=True, help="Cancel a withdrawal that is under way.")
+@click.argument("amount", type=USDC, required=False)
+@click.option("--cancel", is_flag=True, help="Take back the whole withdrawal that is under way.")
 @click.option("--pool", "named", help="The id of another pool of yours, or how it begins.")
 @wallet_options
 @signing
-async def withdraw(market: Market, amount: int, cancel: bool, named: str | None) -> None:
-    """Ask AMOUNT USDC of the pool back; it is paid after the pool's delay, sooner when the operator agrees."""
+async def withdraw(market: Market, amount: int | None, cancel: bool, named: str | None) -> None:
+    """Ask AMOUNT USDC of the pool back; it is paid after the pool's delay, sooner when the operator agrees.
+
+    Until then the pool takes no orders.
+    """
+    if cancel == (amount is not None):
+        raise click.UsageError("Name an AMOUNT to withdraw, or --cancel.")
     actions = PoolActions(market)
     found = await actions.pool() if named is None else await _own_pool(market, named)
     if found is None:
         raise NotEnough("You have no pool with this session key.")
-    intent = await actions.withdraw(found, amount, cancel=cancel)
-    await _landed(market, intent, "Cancelling." if cancel else f"Asking {format_usdc(amount)} USDC back.")
+    intent = await actions.withdraw(found, amount or 0, cancel=cancel)
+    await _landed(market, intent, "Cancelling." if cancel else f"Asking {format_usdc(amount or 0)} USDC back.")
+    if not cancel:
+        click.echo("Until it is paid the pool takes no orders; `aicp wallet pool show` says when it is at the latest.")
 
 
 async def _own_pool(market: Market, named: str) -> Pool:

@@ -74,11 +74,22 @@ class PoolActions:
         if kept is None or kept.valid_before <= now:
             kept, known = SignedDeposit(pool_id=pool, salt=new_salt(), units=units, valid_before=0), None
         if kept.valid_before == 0 or known is not None:
+            await self._require_room(units, operator)
             lifetime = chain.constants.authorization_lifetime_seconds
             kept = replace(kept, units=units, valid_before=now + lifetime, intent_id=None)
         await self.market.require_usdc(kept.units)
         store.put_deposit(kept)
         return await self._send_deposit(kept, session, operator)
+
+    async def _require_room(self, units: int, operator: bytes) -> None:
+        """Raise NotEnough where a pool would hold more than what is meant to be at risk in one."""
+        cap, found = (await self.market.chain()).constants.pool_cap_units, await self.pool(operator)
+        room = cap - (0 if found is None else found.balance_latest_units)
+        if units > room:
+            raise NotEnough(
+                f"A pool is meant for small change, {format_usdc(cap)} USDC in all: {format_usdc(max(room, 0))} fit in "
+                "now."
+            )
 
     async def _send_deposit(self, kept: SignedDeposit, session: Wallet, operator: bytes) -> models.Intent:
         chain, store = await self.market.chain(), await self.market.store()
@@ -136,7 +147,12 @@ class PoolActions:
         return False
 
     async def withdraw(self, pool: models.Pool, units: int, *, cancel: bool = False) -> models.Intent:
-        """Ask money of a pool back, or cancel a pending withdrawal. It is paid after the pool's delay."""
+        """Ask money of a pool back, or cancel a pending withdrawal. It is paid after the pool's delay.
+
+        Until then the pool takes no orders. Raises NotEnough for more than the pool holds.
+        """
+        if not cancel and units > pool.balance_latest_units:
+            raise NotEnough(f"The pool holds {format_usdc(pool.balance_latest_units)} USDC.")
         body = await self._signed_withdrawal(pool, units, cancel=cancel)
         path = f"/pools/{hex0x(pool.pool_id)}/withdrawal"
         return models.Intent.read(await self.market.transport.post(path, body))

@@ -213,6 +213,12 @@ class Purchase:
 
         Raises NotEnough where that is not wished.
         """
+        pool = await self.pools.pool(operator)
+        if pool is not None and pool.pending_withdraw_units:
+            raise NotEnough(
+                "Money of the pool is being withdrawn, and until it is paid the pool takes no orders; wait, or take it "
+                "back with `aicp wallet pool withdraw --cancel`."
+            )
         # a deposit of ours may be sent, mined or mirrored and not final: another one would be a second one
         if await self.pools.deposit_underway(operator):
             self.say("Waiting until the deposit is final")
@@ -226,9 +232,8 @@ class Purchase:
     async def _judge(self, deal: Deal) -> bool:
         await self.fetch(deal)
         if not self.wishes.accept:
-            self.say(
-                "The result is there. `aicp task accept` pays, `aicp deal dispute` disputes it; silence pays later."
-            )
+            against = "`aicp deal dispute` disputes it" if deal.path == "escrow" else "with --reject CODE it refuses it"
+            self.say(f"The result is there. `aicp task accept` pays, {against}; silence pays later.")
             return True
         if self._judged and not (deal.last_intent and deal.last_intent.state in _DEAD_INTENT):
             return False
@@ -257,16 +262,21 @@ class Purchase:
         with tempfile.TemporaryDirectory() as scratch:
             folder = self.wishes.results or Path(scratch)
             folder.mkdir(parents=True, exist_ok=True)
-            for file, name in zip(files, names_on_disk(files), strict=True):
-                await self._save(file, folder / name)
+            places = [folder / name for name in names_on_disk(files)]
+            for file, place in zip(files, places, strict=True):
+                if await asyncio.to_thread(_is_other, place, file.sha256):
+                    raise ClientError(
+                        f"{place} is there already and is another file. Nothing is saved or accepted; name another "
+                        "folder."
+                    )
+            for file, place in zip(files, places, strict=True):
+                await self._save(file, place)
         self._downloaded = True
         if self.wishes.results is not None:
             self.say(f"{len(files)} result files are in {self.wishes.results}")
 
     async def _save(self, file: StoredFile, place: Path) -> None:
         try:
-            if await asyncio.to_thread(_is_other, place, file.sha256):
-                raise ClientError(f"{place} is there already and is another file; name another folder.")
             await self.market.download(file, place)
         except OSError as error:
             raise ClientError(f"{place} cannot be written: {error.strerror or error}.") from error
@@ -280,7 +290,7 @@ class Purchase:
 
 
 def _is_other(place: Path, sha256: bytes) -> bool:
-    return place.exists() and hashlib.sha256(place.read_bytes()).digest() != sha256
+    return place.is_file() and hashlib.sha256(place.read_bytes()).digest() != sha256
 
 
 WAITS: Final = {

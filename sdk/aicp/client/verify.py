@@ -27,7 +27,7 @@ from aicp.abi.typed_data import (
 )
 from aicp.client import models
 from aicp.client.chain import Chain
-from aicp.client.errors import Mismatch, TermsRefused
+from aicp.client.errors import ClientError, Mismatch, TermsRefused
 from aicp.rules.documents import deliverable_hash, job_hash, manifest, named_verifier, task_hash
 from aicp.rules.ids import channel_id, escrow_id, marketplace_config, pool_id, pool_key
 from aicp.rules.primitives import ZERO_ADDRESS, checksum
@@ -187,6 +187,8 @@ def check_escrow(deal: models.Deal, chain: Chain) -> EscrowTerms:
     """Return the terms of an escrow deal whose id is right; the time windows may have passed."""
     check_deal(deal, chain)
     if deal.escrow is None:
+        if deal.path == "channel":
+            raise ClientError("This deal is paid from a pool, not by escrow: its buyer accepts or rejects the result.")
         raise Mismatch("The deal has no escrow terms yet. Nothing was signed.")
     terms = terms_message(deal.escrow.terms)
     require(escrow_id(terms, chain.escrow) == deal.escrow.escrow_id, "The escrow id does not match the terms.")

@@ -11,12 +11,13 @@ from sqlalchemy.orm import Session
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi.signing import recover
-from aicp.abi.typed_data import ClaimBatch, ClaimEntry
+from aicp.abi.typed_data import ClaimBatch, ClaimEntry, PoolWithdraw
 from backend.deals import service as deals
 from backend.domain.micro import utc_day
 from backend.errors import (
     CeilingTooLow,
     ChainBehind,
+    Conflict,
     InvalidSignature,
     NotFound,
     Problem,
@@ -27,7 +28,7 @@ from backend.errors import (
 from backend.payments import pools, repo, view, watch
 from backend.payments.errors import PoolClosing, SessionKeyCap
 from backend.payments.receipts import Filter, page
-from backend.payments.schemas import PoolOut
+from backend.payments.schemas import PoolOut, PoolWithdrawIn
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 
@@ -259,6 +260,20 @@ def test_racing_orders_of_several_agents_never_pass_the_cap(world: World, monkey
         assert sum(pool.map(attempt, range(8))) == 3
 
 
+def test_more_than_a_pool_holds_is_not_asked_back(world: World) -> None:
+    held = world.read(lambda s: pools.read(s, world.ctx, world.pool_id, world.buyer.address))
+    message = PoolWithdraw(
+        pool_id=world.pool_id, amount=held.balance_latest_units + 1, cancel=False, nonce=held.nonce,
+        valid_until=world.clock() + 600,
+    )  # fmt: skip
+    given = PoolWithdrawIn(
+        amount_units=message.amount, cancel=False, nonce=held.nonce, valid_until=message.valid_until,
+        signature=world.buyer.sign(message, world.ctx.domains.channel),
+    )  # fmt: skip
+    with pytest.raises(Conflict, match="holds less"):
+        world.write(lambda s: pools.withdraw(s, world.ctx, world.pool_id, world.buyer.address, given))
+
+
 def test_an_announced_withdrawal_stops_orders_and_claims_everything_at_once(world: World) -> None:
     deal = world.deal(100_000)
     data = channel_abi.encode_initiate_pool_withdraw(world.session_key.address, world.ctx.operator.address, POOL)
@@ -266,6 +281,8 @@ def test_an_announced_withdrawal_stops_orders_and_claims_everything_at_once(worl
     world.mirror()
     with pytest.raises(PoolClosing):
         world.place(deal, world.order(deal, POOL))
+    shown = world.read(lambda s: pools.read(s, world.ctx, world.pool_id, world.buyer.address))
+    assert shown.available_units == 0 < shown.balance_latest_units, "nothing is free that every order is refused"
     earned = promised(world)[1]
     paid = world.usdc_of(world.agent.address) + world.usdc_of(world.rival.address)
     assert sweeps.settle(world.machine) == 2

@@ -14,7 +14,7 @@ from aicp.cli.main import cli
 from aicp.client import Wallet
 from aicp.rules.documents import evidence_hash
 from aicp.rules.primitives import hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID, address
+from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID, address, deal_json
 from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import market, still_clock
 from tests.unit.sdk.test_dispute_actions import STEP, VERIFIER, Service, deal, offer, signed_json
@@ -53,6 +53,13 @@ def test_a_dispute_says_what_it_puts_up(desk: Desk, tmp_path: Path) -> None:
     assert answer.exit_code == 0, answer.output
     assert "Disputed, with a bond of 3.00 USDC." in answer.output
     assert [path for path, _ in desk.service.posts] == [f"{STEP}/dispute"]
+
+
+def test_a_deal_paid_from_a_pool_cannot_be_disputed(desk: Desk) -> None:
+    desk.service.answers[STEP] = deal_json("channel", 400_000, state="delivered")
+    answer = desk.run(BUYER, "dispute", str(DEAL_ID), "Half is missing.")
+    assert (answer.exit_code, "paid from a pool" in answer.output) == (1, True), answer.output
+    assert desk.service.posts == []
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from aicp.abi.typed_data import PoolWithdraw
 from aicp.agent import driver as driver_module
 from aicp.agent.agent import Agent, Options
 from aicp.agent.driver import Driver, left_unpaid
-from aicp.client import AgentActions, PoolActions, models
+from aicp.client import AgentActions, NotEnough, PoolActions, models
 from aicp.client import chain as chain_module
 from aicp.client import transport as transport_module
 from aicp.client.verify import own_pool_id
@@ -108,6 +108,9 @@ async def test_cancelling_a_withdrawal_is_signed_with_no_amount(tmp_path: Path) 
         valid_until=NOW + 900,
     )
     assert recover(message.digest(chain().channel), bytes.fromhex(body["signature"][2:])) == BUYER.address
+    with pytest.raises(NotEnough, match=r"holds 5\.00 USDC"):
+        await PoolActions(own).withdraw(pool, 5_000_001)
+    assert len(service.posts) == 1
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from aicp.cli.task import take_result
-from aicp.client import AgentActions, BuyerActions, ClientError, Mismatch, models
+from aicp.client import AgentActions, BuyerActions, ClientError, Mismatch, PoolActions, models
 from aicp.client.errors import NotEnough
 from aicp.client.purchase import Purchase, Wishes
 from aicp.client.verify import own_pool_id
@@ -98,6 +98,30 @@ async def test_no_second_deposit_while_one_is_underway(  # noqa: PLR0917  # one 
     await purchase._pay(deal("channel", 400_000))  # one step of `follow`
     assert [path for path, _ in recorder.posts] == ([] if waits else ["/pools/deposit"])
     assert said == ["Waiting until the deposit is final" if waits else "Depositing 5.00 USDC into the pool"]
+
+
+@pytest.mark.asyncio
+async def test_a_pool_takes_no_more_than_small_change(tmp_path: Path) -> None:
+    recorder = Recorder()
+    own = market(BUYER, recorder, tmp_path)
+    session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    recorder.answers["/pools"] = [pool_json(session.address, 45_000_000, 45_000_000, block=7)]
+    recorder.answers["/transactions"] = {"items": [], "next_cursor": None}
+    with pytest.raises(NotEnough, match=r"50\.00 USDC in all.* 5\.00 fit in now"):
+        await PoolActions(own).deposit(5_000_001)
+    assert recorder.posts == []
+
+
+@pytest.mark.asyncio
+async def test_a_pool_that_is_withdrawn_from_is_neither_topped_up_nor_waited_for(tmp_path: Path) -> None:
+    recorder = Recorder()
+    own = market(BUYER, recorder, tmp_path)
+    session = (await own.store()).make_session_key(31337, BUYER.address, OPERATOR.address)
+    closing = pool_json(session.address, 5_000_000, 5_000_000, block=7) | {"pending_withdraw_units": "1000000"}
+    recorder.answers["/pools"] = [closing | {"available_units": "0"}]
+    with pytest.raises(NotEnough, match="takes no orders"):
+        await Purchase(own, Wishes(pool_units=5_000_000), lambda _: None)._pay(deal("channel", 400_000))
+    assert recorder.posts == []
 
 
 @pytest.mark.asyncio
