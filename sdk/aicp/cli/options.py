@@ -53,8 +53,8 @@ class AddressType(click.ParamType):
             return value
         try:
             return parse_address(str(value))
-        except ValueError as error:
-            self.fail(f"{value!r} is no address: {error}.", param, ctx)
+        except ValueError:
+            self.fail(f"{value!r} is no address: write 0x and 40 digits.", param, ctx)
 
 
 ADDRESS = AddressType()
@@ -75,7 +75,12 @@ def service_options(command: F) -> F:
         help="Published deployments/<chainId>.json; the service must name the same contracts.",
     )(command)
     return click.option(
-        "--url", default="http://localhost:8000", envvar="AICP_URL", show_default=True, help="The service."
+        "--url",
+        default="http://localhost:8000",
+        envvar="AICP_URL",
+        show_default=True,
+        show_envvar=True,
+        help="The service.",
     )(command)
 
 

@@ -38,11 +38,13 @@ async def _landed(market: Market, intent: Intent, sentence: str) -> None:
 @signing
 async def show(market: Market) -> None:
     """Show what the wallet owns here."""
-    held, owed = await market.balances(), await market.owed()
+    held, owed, committed = await market.balances(), await market.owed(), await market.committed()
     click.echo(checksum(held.address))
     waiting = [(f"to collect, {WAITS[found.ledger]}", found.units) for found in held.ledgers if found.units]
     for label, units in (
         ("in the wallet", held.usdc_units),
+        ("in pools", committed.pool_units),
+        ("in open escrows", committed.escrow_units),
         *(waiting or [("to collect", 0)]),
         ("stake", held.staked_units),
         ("stake locked", held.stake_locked_units),
@@ -61,6 +63,9 @@ async def show(market: Market) -> None:
 async def faucet(market: Market, amount: int) -> None:
     """Get AMOUNT test USDC, by default 1000: on the local chain only, without gas, once a minute."""
     intent = await market.faucet(amount)
+    if intent.landed:
+        click.echo("The faucet has given that already in this minute; ask again in the next one.")
+        return
     await _landed(market, intent, f"The faucet gives {format_usdc(amount)} USDC to {checksum(market.address)}.")
 
 

@@ -245,6 +245,11 @@ class Market:
         answer: dict[str, Any] = await self.transport.ask("/pricing/estimate", body)
         return answer
 
+    async def committed(self) -> models.Committed:
+        """Return what our account has in pools and in open escrows."""
+        path = f"/buyer/{checksum(self.address)}/dashboard"
+        return models.Committed.read(await self.transport.get(path, auth=True))
+
     async def owed(self) -> models.Owed | None:
         """Return what our account has earned as an agent and nobody has claimed yet; None where it is no agent."""
         try:

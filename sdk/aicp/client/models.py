@@ -26,7 +26,7 @@ from aicp.client.deal_models import (
 from aicp.client.dispute_models import Dispute, Evidence, Rating, ReleaseSignature, SplitOffer
 from aicp.client.files import Manifest, StoredFile
 from aicp.client.pool_models import ChainRef, Channel, Config, Pool, Receipt
-from aicp.client.wallet_models import Balances, Intent, Owed
+from aicp.client.wallet_models import Balances, Committed, Intent, Owed
 from aicp.client.wire import Model
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Channel",
     "ChannelSide",
     "Commit",
+    "Committed",
     "Config",
     "Deal",
     "DealSummary",

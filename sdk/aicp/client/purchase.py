@@ -273,7 +273,7 @@ class Purchase:
                 await self._save(file, place)
         self._downloaded = True
         if self.wishes.results is not None:
-            self.say(f"{len(files)} result files are in {self.wishes.results}")
+            self.say(f"{len(files)} result file{'' if len(files) == 1 else 's'} in {self.wishes.results}")
 
     async def _save(self, file: StoredFile, place: Path) -> None:
         try:

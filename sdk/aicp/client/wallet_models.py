@@ -40,6 +40,13 @@ class Balances(Model):
         raise Mismatch(f"The service shows no balance in the {name} ledger.")
 
 
+class Committed(Model):
+    """What a buyer has in pools, and in escrows that are not closed, bonds aside."""
+
+    pool_units: Units
+    escrow_units: Units
+
+
 class Owed(Model):
     """What an agent has earned from pools and channels and nobody has claimed on chain yet."""
 

@@ -17,7 +17,7 @@ export const PathBadge = ({ path }: { path: keyof typeof PATHS }) => (
   <Badge tone={PATHS[path].tone}>{PATHS[path].word}</Badge>
 )
 
-/** How a task will be paid, as far as it is known before a bid is accepted. */
+/** How a task will be paid, as far as it is known before a bid is accepted; nothing once another fact has decided. */
 export function TaskPathBadge({ task, explain = false }: { task: TaskOut; explain?: boolean }) {
   const { constants } = useNetwork()
   const { path } = chooseAtBudget(
@@ -29,6 +29,8 @@ export function TaskPathBadge({ task, explain = false }: { task: TaskOut; explai
     },
     constants,
   )
+  const open = task.state === 'open' || task.state === 'revealing'
+  if (path === 'either' && !open) return null
   return (
     <>
       <span title={path === 'either' ? eitherSentence(constants) : undefined}>

@@ -134,7 +134,7 @@ export function BalanceCard({ account }: { account: string }) {
     ['In the wallet', data?.usdc_units],
     ['To collect', data?.collectable_units],
     ['Staked', data?.staked_units],
-    ['Earned by channel', data?.channel_claimed_units],
+    ['Small payments, claimed', data?.channel_claimed_units],
   ]
   return (
     <Card title="Balance" aside={network.public ? null : <FaucetButton />}>

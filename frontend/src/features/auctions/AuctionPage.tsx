@@ -39,7 +39,7 @@ function Closed({ task }: { task: TaskOut }) {
           {task.instant ? 'The task is' : 'The auction is over; the task is'}{' '}
           <b>{TASK_STATES[task.state].word.toLowerCase()}</b>.
         </span>
-        {task.deal_id && (
+        {task.deal_id && task.description !== null && (
           <Link to={`/deals/${task.deal_id}`} className={buttonClass('secondary')}>
             Open the deal
           </Link>

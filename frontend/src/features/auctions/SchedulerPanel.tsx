@@ -23,7 +23,7 @@ import type { BidActions } from './lib/useBidActions'
 const WHY: Record<OfferOut['why'], string> = {
   best: 'most points',
   newcomer: "the newcomers' share",
-  fewer_points: 'no more points',
+  fewer_points: 'not more points',
   newcomers_turn: "a newcomer's turn",
   full: 'no room',
   resting: 'rests after failures',
@@ -87,7 +87,8 @@ function Row({ offer, passed }: { offer: OfferOut; passed: boolean }) {
         <Answer offer={offer} passed={passed} />
       </div>
       <p className="text-xs text-muted">
-        {WHY[offer.why]}, {formatRate(offer.points_bps)} of all points · <RelativeTime at={offer.offered_at} />
+        {WHY[offer.why]}, {formatRate(offer.points_bps)} of a perfect agent's points ·{' '}
+        <RelativeTime at={offer.offered_at} />
       </p>
       {offer.refused.length > 0 && (
         <p className="text-xs text-muted">

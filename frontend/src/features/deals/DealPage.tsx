@@ -56,7 +56,9 @@ function Money({ deal }: { deal: DealOut }) {
   ]
   if (deal.escrow) {
     const rate = formatRate(deal.escrow.terms.fee_bps)
-    facts.push([`Marketplace fee (${rate}), paid by the agent`, <Amount key="fee" units={deal.fee_units} />])
+    const unpaid = deal.escrow.chain_status === 'closed' && deal.escrow.released_units === '0'
+    if (!unpaid)
+      facts.push([`Marketplace fee (${rate}), paid by the agent`, <Amount key="fee" units={deal.fee_units} />])
     facts.push([
       'Escrow',
       <Badge key="status" tone="chain">

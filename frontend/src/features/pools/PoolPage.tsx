@@ -335,8 +335,8 @@ function PoolCard({ pool, sessionKey }: { pool: PoolOut; sessionKey: string | nu
             <BalanceBar pool={pool} />
             {sessionKey !== pool.payer_authorizer && sessionKey !== undefined && (
               <Notice tone="warn">
-                This pool belongs to a session key of another browser. Orders need that browser; you can withdraw the
-                pool here and open a new one.
+                This pool belongs to a session key of another browser or program. Orders need that one; you can withdraw
+                the pool here and open a new one.
               </Notice>
             )}
             <dl className="grid gap-2 border-t border-line pt-3">

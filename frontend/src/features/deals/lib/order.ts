@@ -82,7 +82,7 @@ function checkedChannel(network: NetworkOut, deal: DealOut, buyer: string, key: 
   if (side.pool_id === null) throw new OrderRefused('You have no pool yet. Open one, then order.')
   if (poolId(network, parties) !== side.pool_id)
     throw new OrderRefused(
-      'Your pool belongs to a session key of another browser. Use that browser, or withdraw the pool and open a new one.',
+      'Your pool belongs to a session key of another browser or program. Use that one, or withdraw the pool and open a new one.',
     )
   const channel = channelId(network, { ...parties, receiver: deal.agent })
   if (side.channel_id !== null && side.channel_id !== channel)

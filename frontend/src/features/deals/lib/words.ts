@@ -199,7 +199,9 @@ export function paidOut(escrow: EscrowOut, dispute: DisputeOut, outcome: string)
   return [
     `The escrow paid ${money.join(' and ')}${BigInt(escrow.released_units) > 0n ? ', the marketplace fee included' : ''}.`,
     ...(shares.length > 0 ? [`The bond went: ${shares.join(' and ')}.`] : []),
-    ...(outcome === 'lost' ? ["The agent's stake for this deal is lost; up to half of it is the buyer's, ready to collect under Activity."] : []),
+    ...(outcome === 'lost'
+      ? ["The agent's stake for this deal is lost; up to half of it is the buyer's, ready to collect under Activity."]
+      : []),
   ]
 }
 
