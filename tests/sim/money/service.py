@@ -30,8 +30,8 @@ from tests.sim.sandbox import Sandbox
 from tests.sim.turn import CHAIN_ID
 
 _SCHEMAS: Final = ("app", "txm")
-_KEPT: Final = frozenset({"alembic_version", "receipt_mark"})
-"""What a new database is born with; the mark only grows, as transactions' numbers do."""
+_KEPT: Final = frozenset({"alembic_version", "newcomer_credit", "receipt_mark"})
+"""What a new database is born with; the mark only grows, as transactions' numbers do, and no story assigns tasks."""
 _SECONDS: Final = 5.0
 
 
