@@ -50,9 +50,13 @@ describe('ActivityPage', () => {
   it('shows the state of a transaction, and why one failed', async () => {
     signedIn()
     const failed = { ...intent, id: 'f', kind: 'release', state: 'failed', error_code: 'Escrow_WrongStatus' }
-    server.use(answers('/transactions', { items: [intent, failed], next_cursor: null }))
+    const collected = { ...intent, id: 'w', kind: 'withdraw', reference: { amount_units: '2200000', ledger: 'escrow' } }
+    const funded = { ...intent, reference: { deal_id: 'd1' } }
+    server.use(answers('/transactions', { items: [funded, failed, collected], next_cursor: null }))
     await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=transactions' })
-    expect(await screen.findByText('Mined')).toBeVisible()
+    expect((await screen.findAllByText('Mined'))[0]).toBeVisible()
+    expect(screen.getByRole('link', { name: 'its deal' })).toHaveAttribute('href', '/deals/d1')
+    expect(screen.getByText('Collected to the wallet').closest('li')).toHaveTextContent('2.20')
     expect(screen.getByText(/another state by now/)).toBeVisible()
   })
 

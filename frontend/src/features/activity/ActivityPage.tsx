@@ -77,11 +77,13 @@ function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
 }
 
 function IntentRow({ intent }: { intent: IntentOut }) {
+  const { amount_units: units, deal_id: deal } = intent.reference
   const failure = intent.error_code && (sentenceOf(intent.error_code) ?? intent.error_detail ?? intent.error_code)
   return (
     <li className="grid gap-1 border-t border-line px-4 py-3 first:border-0">
       <div className="flex flex-wrap items-center gap-x-4 gap-y-1">
         <span className="min-w-0 flex-1 basis-40 font-medium">{intentName(intent.kind)}</span>
+        {typeof units === 'string' && units !== '0' && <Amount units={units} />}
         {intent.attempts.length > 1 && <Badge tone="warn">replaced {intent.attempts.length - 1}×</Badge>}
         <IntentStateBadge state={intent.state} />
         <span className="text-xs text-muted">
@@ -91,6 +93,11 @@ function IntentRow({ intent }: { intent: IntentOut }) {
       <div className="flex flex-wrap items-center gap-x-3 text-xs text-muted">
         {intent.tx_hash ? <TxLink hash={intent.tx_hash} /> : <span>not sent yet</span>}
         {intent.block_number !== null && <span>block {intent.block_number}</span>}
+        {typeof deal === 'string' && (
+          <Link to={`/deals/${deal}`} className="text-brand underline underline-offset-2">
+            its deal
+          </Link>
+        )}
       </div>
       {failure && <p className="text-xs text-bad">{failure}</p>}
     </li>
