@@ -39,6 +39,7 @@ from indexer.core.reputation import OUTCOME_KIND
 from indexer.core.states import EscrowStatus, Outcome
 from indexer.projections.activity import activity
 from indexer.projections.arbiter import arbiter_dispute as courts
+from indexer.projections.dispute import dispute as disputes
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.escrow import escrow_event
 from indexer.projections.payment_channel import channel as mirrored_channels
@@ -74,10 +75,12 @@ def _sum(column: Any) -> ColumnElement[Any]:
 
 
 def in_escrow(client: bytes) -> Select[int, int]:
-    """What is left in a buyer's open escrows, and how many these are."""
+    """What is left in a buyer's open escrows, his bonds in disputes included, and how many these are."""
     left = escrows.c.amount_units - escrows.c.released_units - escrows.c.refunded_units
+    bond = func.coalesce(disputes.c.bond_left_units, 0)
     open_ones = (escrows.c.client == client, escrows.c.status != EscrowStatus.CLOSED)
-    return select(_sum(left), func.count()).where(*open_ones)
+    with_disputes = escrows.outerjoin(disputes, disputes.c.escrow_id == escrows.c.escrow_id)
+    return select(_sum(left + bond), func.count()).select_from(with_disputes).where(*open_ones)
 
 
 def days(account: bytes, since: dt.datetime, *, agent: bool) -> Select[dt.date, int, int]:

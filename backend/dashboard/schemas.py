@@ -66,7 +66,7 @@ class BuyerDashboardOut(Model):
     pool_reserved_units: UnitsText
     """For orders in flight."""
     escrow_units: UnitsText
-    """In escrows that are not closed."""
+    """In escrows that are not closed, the buyer's bonds in disputes included."""
     escrows: int
     collectable_units: UnitsText
     """What waits in the contracts to be collected: given back by escrows, or out of a slashed stake."""

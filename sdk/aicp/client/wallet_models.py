@@ -41,7 +41,7 @@ class Balances(Model):
 
 
 class Committed(Model):
-    """What a buyer has in pools, and in escrows that are not closed, bonds aside."""
+    """What a buyer has in pools, and in escrows that are not closed, bonds in disputes included."""
 
     pool_units: Units
     escrow_units: Units

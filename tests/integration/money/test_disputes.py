@@ -11,6 +11,7 @@ from aicp.abi import escrow as escrow_abi
 from aicp.abi.typed_data import Dispute, Domain, Refund, Withdrawal
 from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import keccak
+from backend.dashboard import service as dashboard
 from backend.deals import disputes, escrow_steps, quotes, terms, timeline
 from backend.deals.errors import BondMismatch, BondShort, StepUnderway
 from backend.deals.models import Deal
@@ -93,6 +94,8 @@ def test_a_silent_agent_loses_and_the_bond_comes_back(court: Court) -> None:
     court.raise_dispute(deal, given)
     assert intents(court, "dispute", deal) == [("final", None)]
     assert balances(court) == (before[0] - FEE, before[1])
+    spent = world.read(lambda s: dashboard.of_buyer(s, world.ctx, world.buyer.address))
+    assert (spent.escrow_units, spent.escrows) == (PRICE + FEE, 1), "the bond is the buyer's until the dispute is over"
     shown = court.out(deal).escrow.dispute  # type: ignore[union-attr]
     assert shown is not None
     assert [one.claim for one in shown.evidence] == ["The result is empty."]
