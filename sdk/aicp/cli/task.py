@@ -95,7 +95,11 @@ def _ended(found: Task) -> None:
     metavar="WINDOW MOST",
     help="A bid in the last WINDOW seconds moves the end, MOST in all.",
 )
-@click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
+@click.option(
+    "--min-bids",
+    type=click.IntRange(1),
+    help="Award once there are so many bids, or at the end.",
+)
 @click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")
 @click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
@@ -175,7 +179,11 @@ async def post(
 @task.command()
 @click.argument("task_id", type=click.UUID)
 @click.option("--pool", "pool_units", type=USDC, default="0", help="Deposit this into the pool where it is needed.")
-@click.option("--min-bids", type=click.IntRange(1), help="Award as soon as there are so many bids.")
+@click.option(
+    "--min-bids",
+    type=click.IntRange(1),
+    help="Award once there are so many bids, or at the end.",
+)
 @click.option("--accept", is_flag=True, help="Accept the result when it arrives.")
 @click.option("--results", type=click.Path(file_okay=False, path_type=Path), help="Folder for the result files.")
 @click.option("--timeout", type=float, default=3600.0, show_default=True, help="Seconds to wait in all.")
@@ -259,7 +267,7 @@ async def list_tasks(
     limit: int,
 ) -> None:
     """List tasks, newest first."""
-    table = Table("task", "title", "can do", "budget", "bids", "best", "state", box=None)
+    table = Table("task", "title", "buyer", "can do", "budget", "bids", "best", "state", box=None)
     found_tasks = market.tasks(
         state=state, capability=capability, specialty=specialty, least_units=least, most_units=most, words=words
     )
@@ -270,6 +278,7 @@ async def list_tasks(
         table.add_row(
             str(found.id),
             found.title,
+            f"{checksum(found.buyer)[:8]}…",
             found.capability,
             format_usdc(found.budget_units),
             str(found.bid_count),

@@ -81,9 +81,8 @@ class Purchase:
             if await self._step(task):
                 return await self.market.task(task_id)
             if time.monotonic() > deadline:
-                raise ClientError(
-                    f"The task is still {task.state}; take it up again with `aicp task follow {task_id}`."
-                )
+                now = task.state.replace("_", " ")
+                raise ClientError(f"The task is still {now}; take it up again with `aicp task follow {task_id}`.")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def _step(self, task: Task) -> bool:
