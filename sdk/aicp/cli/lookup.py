@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Final
 
 import click
 
@@ -27,6 +28,10 @@ async def find(market: Market, named: uuid.UUID) -> Deal:
     return await market.deal(task.deal_id)
 
 
+_WORDS: Final = {"delivered": "delivered, in review", "rejected": "rejected", "split": "split"}
+"""States whose public names hide what the parties see on the pages."""
+
+
 def state_words(found: Deal | DealSummary | Task) -> str:
     """Return the state of a deal or task: its public name, or that its result waits for the buyer's word.
 
@@ -34,7 +39,7 @@ def state_words(found: Deal | DealSummary | Task) -> str:
     """
     if not isinstance(found, Task) and not found.current:
         return "ended"
-    return "delivered, in review" if found.state == "delivered" else found.public_state
+    return _WORDS.get(found.state, found.public_state)
 
 
 def when(seconds: int) -> str:
