@@ -15,7 +15,7 @@ from backend import nodes
 from backend.agents.api import router as agents
 from backend.agents.api import well_known
 from backend.agents.calls import Calls
-from backend.api.deps import limited
+from backend.api.deps import counted, limited
 from backend.api.headers import security_headers
 from backend.api.limits import RateLimits, storage_of
 from backend.api.metrics import Metrics
@@ -96,7 +96,8 @@ def include_api(app: FastAPI, prefix: str, *, described: bool) -> None:
     Each router is included by itself, because every level of nesting looks at all routes below it once more.
     """
     for router in LIMITED:
-        app.include_router(router, prefix=prefix, include_in_schema=described, dependencies=[Depends(limited)])
+        rule = counted if router is auth else limited  # who signs in may still show the token that is over
+        app.include_router(router, prefix=prefix, include_in_schema=described, dependencies=[Depends(rule)])
     for router in (events, x402):
         app.include_router(router, prefix=prefix, include_in_schema=described)
 

@@ -73,17 +73,22 @@ async def _optional_caller(request: Request, state: State) -> Caller | None:
 OptionalSession = Annotated[Caller | None, Depends(_optional_caller)]
 
 
-async def limited(request: Request, state: State, caller: OptionalSession) -> None:
-    """Count the request against the caller's limits. Raises LimitExceeded; Unauthenticated for a dead bearer token.
-
-    A program that shows a token has to hear that it is over, or it would go on as a stranger and see less. A page's
-    old cookie claims nothing.
-    """
+async def counted(request: Request, state: State, caller: OptionalSession) -> None:
+    """Count the request against the caller's limits. Raises LimitExceeded."""
     await state.limits.request(
         address=None if caller is None else caller.address,
         ip=client_ip(request),
         write=request.method not in SAFE_METHODS,
     )
+
+
+async def limited(request: Request, state: State, caller: OptionalSession) -> None:
+    """Count the request as `counted`. Raises Unauthenticated for a bearer token that is over or unknown.
+
+    A program that shows one has to hear of it, or it would go on as a stranger and see less. A page's old cookie claims
+    nothing.
+    """
+    await counted(request, state, caller)
     if caller is None and "authorization" in request.headers and token_in(request, state.cookie_name):
         raise Unauthenticated(OVER)
 

@@ -103,6 +103,8 @@ def test_a_session_ends_with_its_time_and_with_logout(host: Host) -> None:
     assert code_of(wallet.http.get("/auth/session")) == (401, "unauthenticated")
     assert code_of(wallet.http.get(f"/tasks/{task['id']}")) == (401, "unauthenticated"), "not as a stranger"
     assert host.client().get(f"/tasks/{task['id']}").status_code == 200
+    wallet.sign_in()
+    assert "document" in wallet.http.get(f"/tasks/{task['id']}").json(), "the old token did not keep it from signing in"
 
 
 def test_a_cookie_is_locked_to_the_host_and_needs_our_origin(host: Host) -> None:
