@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import Final
 
 from aicp.agent.agent import Options
-from aicp.client import AgentActions, ProblemError
+from aicp.client import AgentActions, ClientError, ProblemError
 from aicp.client.models import Intent, Receipt
 from aicp.rules.primitives import format_usdc, parse_usdc
 
@@ -32,13 +32,17 @@ class Collector:
 
     async def collect(self) -> None:
         """Store new receipts, collect what waits in ledgers, and claim directly what the operator leaves lying."""
+        failure = None
         try:
             for receipt in await self._actions.collect_receipts():
                 _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
             await self._withdraw()
-        finally:  # receipts are claimed directly above all when the service does not do its part
-            if self._options.rpc_url is not None:
-                await self._claim_overdue(self._options.rpc_url)
+        except ClientError as error:
+            failure = error  # receipts are claimed directly above all when the service does not do its part
+        if self._options.rpc_url is not None:
+            await self._claim_overdue(self._options.rpc_url)
+        if failure is not None:
+            raise failure
 
     async def _withdraw(self) -> None:
         least = self._options.collect_from_units

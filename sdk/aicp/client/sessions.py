@@ -13,11 +13,19 @@ import secrets
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Final
 
 import httpx
 
 from aicp.client.errors import Mismatch
 from aicp.client.service import Session
+
+_NOFOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
+
+
+def _owner() -> int | None:
+    """Return who we are, None where files have no owners: there no session is kept."""
+    return os.getuid() if hasattr(os, "getuid") else None
 
 
 class Sessions:
@@ -44,7 +52,7 @@ class Sessions:
                 folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             if not self._private():
                 return
-            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+            handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW, 0o600)
             with os.fdopen(handle, "w") as out:
                 out.write(session.model_dump_json())
             part.replace(place)
@@ -59,7 +67,7 @@ class Sessions:
             found = self._folder.stat()
         except OSError:
             return False
-        return found.st_uid == os.getuid() and not found.st_mode & 0o022
+        return found.st_uid == _owner() and not found.st_mode & 0o022
 
     def _place(self, url: str, address: bytes, scopes: Sequence[str]) -> Path:
         named = "\n".join((str(httpx.URL(url)), address.hex(), *sorted(scopes)))
