@@ -150,8 +150,7 @@ def named(case: Case, market: Market, dice: Random) -> bool:
 def wrong(label: str, role: str, answer: Response, *, there: bool) -> str | None:
     """Return what is wrong with a status for somebody, if anything."""
     status = answer.status_code
-    key = answer.request.headers.get("Idempotency-Key")
-    if status == 422 and not (_is_json(answer.request.body) and (key is None or 1 <= len(key) <= MAX_KEY_LENGTH)):
+    if status == 422 and not _is_readable(answer.request):
         return None  # it is refused before anything is known of who sends it
     if role == "nobody" and label not in FOR_EVERYBODY:
         return None if status == 401 else f"{status} without a session"
@@ -163,9 +162,12 @@ def wrong(label: str, role: str, answer: Response, *, there: bool) -> str | None
     return f"{status} for a stranger" if stranger and status not in NOT_THERE else None
 
 
-def _is_json(body: bytes | str | None) -> bool:
+def _is_readable(request: requests.PreparedRequest) -> bool:
+    key = request.headers.get("Idempotency-Key")
+    if "%00" in (request.url or "") or not (key is None or 1 <= len(key) <= MAX_KEY_LENGTH):
+        return False
     try:
-        json.loads(body or b"null")
+        json.loads(request.body or b"null")
     except ValueError:
         return False
     return True
