@@ -20,6 +20,7 @@ from backend.context import Context
 from backend.db.times import moment
 from backend.deals.service import back_to_bids
 from backend.domain.signatures import require_account
+from backend.domain.task_states import AWARDABLE, TaskState
 from backend.errors import Conflict, InvalidInput, NotFound, SignatureExpired
 from backend.scheduler import bell
 from backend.scheduler.models import TaskOffer
@@ -74,23 +75,44 @@ def give(session: Session, ctx: Context, buyer: bytes, task_id: uuid.UUID, poste
     if task.instant:
         session.execute(bell.ring())
         return order_out(order)
-    within = [bid for bid in live_bids(session, ctx, task.id) if bid.amount_units <= order.max_units]
-    for bid in sorted(within, key=lambda bid: bid.seq):
-        _, deal = award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
-        if not suspensions.open_of(session, [bid.agent]):
-            break
-        # as the rule does: the bid has had its turn, and the awards show it
-        back_to_bids(session, ctx, deal, task, "the agent is suspended")
+    award_first(session, ctx, task)
     return order_out(order)
 
 
-def take(session: Session, ctx: Context, task: Task, bid: Bid) -> bool:
-    """Award a bid that has just come in if it is within a valid order of the buyer; return whether it was."""
+def award_first(session: Session, ctx: Context, task: Task) -> bool:
+    """Award the bid that came first of those within a valid order of the buyer; return whether there was one.
+
+    A bid whose award has lapsed has had its turn, and the awards show it. The caller holds the lock of the task, which
+    is open and not the scheduler's to offer.
+    """
     order = session.execute(repo.order_of(task.id)).scalar_one_or_none()
-    if order is None or order.valid_until <= ctx.now() or bid.amount_units > order.max_units:
+    if order is None or order.valid_until <= ctx.now():
         return False
-    award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
-    return True
+    lapsed = frozenset(session.execute(repo.lapsed(task.id)).scalars())
+    within = [
+        bid
+        for bid in live_bids(session, ctx, task.id)
+        if bid.amount_units <= order.max_units and bid.bid_hash not in lapsed
+    ]
+    for bid in sorted(within, key=lambda bid: bid.seq):
+        _, deal = award_bid(session, ctx, task, bid, reason=REASON, decided_by="order")
+        if not suspensions.open_of(session, [bid.agent]):
+            return True
+        back_to_bids(session, ctx, deal, task, "the agent is suspended")
+        if TaskState(task.state) not in AWARDABLE:
+            break
+    return False
+
+
+def due_by_order(session: Session, ctx: Context) -> list[uuid.UUID]:
+    """Return the open tasks with a bid within the buyer's order: one whose turn has come, as another's award lapsed."""
+    return list(session.execute(repo.due_by_order(ctx.now())).scalars())
+
+
+def award_due(session: Session, ctx: Context, task_id: uuid.UUID) -> bool:
+    """Award a task by its order if it is still due; return whether it was."""
+    task = tasks.get_for_update(session, task_id)
+    return TaskState(task.state) in AWARDABLE and award_first(session, ctx, task)
 
 
 def assign(session: Session, ctx: Context, task: Task, bid: Bid, offer: TaskOffer) -> None:

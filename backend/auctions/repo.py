@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import uuid
 
-from sqlalchemy import ColumnElement, Numeric, Select, cast, exists, func, or_, select, union
+from sqlalchemy import ColumnElement, Numeric, Select, and_, cast, exists, func, or_, select, union
 
 from backend.agents.models import Agent
 from backend.auctions.models import Award, Bid, BidCommit, TaskOrder
@@ -136,20 +136,34 @@ def lapsed(task_id: uuid.UUID) -> Select[bytes]:
     return select(Deal.bid_hash).where(Deal.task_id == task_id, ~Deal.live)
 
 
+def _untried(now: int) -> ColumnElement[bool]:
+    """Whether a bid of the task counts now and has not had its turn: no deal of it ended unpaid."""
+    tried = exists().where(Deal.task_id == Bid.task_id, Deal.bid_hash == Bid.bid_hash, ~Deal.live)
+    return and_(Bid.task_id == Task.id, live_bid(now), ~tried)
+
+
 def due_by_rule(now: int) -> Select[uuid.UUID]:
     """Tasks which the rule awards now: over, nothing left to be shown, and a bid that counts for the rule."""
     at = moment(now)
     ended = or_(Task.reveal_ends_at.is_(None), Task.reveal_ends_at <= at, ~_hidden(now))
     reserve = cast(Task.document["reserve_units"].astext, Numeric(78, 0))
-    tried = exists().where(Deal.task_id == Bid.task_id, Deal.bid_hash == Bid.bid_hash, ~Deal.live)
-    counting = exists().where(
-        Bid.task_id == Task.id, live_bid(now), Bid.amount_units <= func.coalesce(reserve, Task.budget_units), ~tried
-    )
+    counting = exists().where(_untried(now), Bid.amount_units <= func.coalesce(reserve, Task.budget_units))
     return (
         select(Task.id)
         .where(Task.state.in_([state.value for state in AWARDABLE]), Task.auction_ends_at <= at)
         .where(Task.document.has_key("award_weights"), ended, counting)
         .order_by(Task.auction_ends_at)
+    )
+
+
+def due_by_order(now: int) -> Select[uuid.UUID]:
+    """Open tasks with a bid within the price that their buyers have signed."""
+    within = exists().where(_untried(now), Bid.amount_units <= TaskOrder.max_units)
+    return (
+        select(Task.id)
+        .join(TaskOrder, TaskOrder.task_id == Task.id)
+        .where(Task.state == TaskState.OPEN.value, ~Task.instant, TaskOrder.valid_until > now, within)
+        .order_by(Task.id)
     )
 
 

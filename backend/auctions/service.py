@@ -105,7 +105,7 @@ def place(session: Session, ctx: Context, agent: bytes, task_id: uuid.UUID, post
         offers.close(session, ctx, offer, "bid", bid.bid_hash)
         orders.assign(session, ctx, task, bid, offer)
     elif options.buy_now_units is not None:
-        orders.take(session, ctx, task, bid)
+        orders.award_first(session, ctx, task)
     return out
 
 

@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, or_, select, union_all
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select, true, union_all
 from sqlalchemy.orm import defer
 
 from backend.agents.models import Agent
@@ -35,15 +35,33 @@ def agents(limit: int) -> Select[Agent]:
     return select(Agent).options(*_NEEDED).where(~suspended(Agent.address)).order_by(*order).limit(limit)
 
 
-def askable(since: dt.datetime, limit: int) -> Select[Agent]:
-    """Agents that take offers and are not suspended: those heard since a moment first, then those registered first.
+def askable(since: dt.datetime, of_one: int, most: int) -> Select[Agent]:
+    """Agents that take offers, are not suspended and have a capability that a task of the scheduler's waits for.
 
-    Who beats fastest gains nothing, so that a crowd of new agents leaves those that are there in their places.
+    Of each such capability the first `of_one`: those heard since a moment, then those registered first, so that who
+    beats fastest gains nothing and a crowd of new agents leaves those that are there in their places. Where these are
+    more than `most`, the first of every capability come before the second of any: no crowd hides who alone can do it.
     """
     heard = func.coalesce(Agent.last_heartbeat > since, False)
     order = (heard.desc(), Agent.registered_at, Agent.address)
-    there = (Agent.takes_offers, ~suspended(Agent.address))
-    return select(Agent).options(*_NEEDED).where(*there).order_by(*order).limit(limit)
+    wanted = select(Task.capability).where(Task.state == TaskState.OPEN.value, Task.instant)
+    able = func.unnest(Agent.capabilities).table_valued("capability", name="able").render_derived()
+    place = func.row_number().over(partition_by=able.c.capability, order_by=order)
+    placed = (
+        select(Agent.address, place.label("place"))
+        .join(able, true())
+        .where(Agent.takes_offers, ~suspended(Agent.address), able.c.capability.in_(wanted))
+        .subquery()
+    )
+    best = func.min(placed.c.place)
+    first = (
+        select(placed.c.address)
+        .where(placed.c.place <= of_one)
+        .group_by(placed.c.address)
+        .order_by(best, placed.c.address)
+        .limit(most)
+    )
+    return select(Agent).options(*_NEEDED).where(Agent.address.in_(first)).order_by(*order)
 
 
 def in_flight(addresses: Sequence[bytes]) -> Select[bytes, int]:

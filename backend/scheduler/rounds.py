@@ -61,8 +61,7 @@ def _end_offers(session: Session, ctx: Context) -> int:
 
 def _offer(session: Session, ctx: Context, credit: NewcomerCredit) -> int:
     now, rule = ctx.now(), view.rule_of(ctx)
-    since = moment(now - rule.heard_within_seconds)
-    known = view.candidates(session, ctx, list(session.execute(repo.askable(since, view.MOST_AGENTS)).scalars()))
+    known = view.candidates(session, ctx, view.askable(session, ctx, rule))
     floors = floors_of(known, rule, now)
     if not floors:
         return 0

@@ -33,6 +33,9 @@ from backend.scheduler.schemas import (
 )
 
 MOST_AGENTS: Final = 1_000
+"""So many agents are looked at for a capability, and shown."""
+MOST_ASKABLE: Final = 5_000
+"""So many agents are looked at in a round, for all capabilities together."""
 MOST_LISTED: Final = 200
 MOST_WAITING: Final = 50
 MOST_DECISIONS: Final = 20
@@ -48,8 +51,10 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
     """Return what waits, who could do it, and what was decided lately."""
     rule, now = rule_of(ctx), ctx.now()
     demand = dict(session.execute(repo.waiting_by_capability()).tuples().all())
-    rows = list(session.execute(repo.agents(MOST_AGENTS)).scalars())
-    known = candidates(session, ctx, rows)
+    shown = list(session.execute(repo.agents(MOST_AGENTS)).scalars())
+    asked = askable(session, ctx, rule)
+    every = candidates(session, ctx, list({row.address: row for row in [*shown, *asked]}.values()))
+    known, may_be_asked = every[: len(shown)], {row.address for row in asked}
     return SchedulerStatusOut(
         rule_version=RULE_VERSION,
         newcomer_share_bps=rule.newcomer_share_bps,
@@ -58,9 +63,15 @@ def status(session: Session, ctx: Context) -> SchedulerStatusOut:
         waiting_tasks=sum(demand.values()),
         capabilities=_capabilities(demand, known, rule, now),
         agents=[_load(one, rule, now) for one in known[:MOST_LISTED]],
-        waiting=_waiting(session, ctx, known, frozenset(row.address for row in rows if row.takes_offers)),
+        waiting=_waiting(session, ctx, known, [one for one in every if one.agent in may_be_asked]),
         decisions=_decisions(session),
     )
+
+
+def askable(session: Session, ctx: Context, rule: Rule) -> list[Agent]:
+    """Return the agents that tasks may be offered to."""
+    since = moment(ctx.now() - rule.heard_within_seconds)
+    return list(session.execute(repo.askable(since, MOST_AGENTS, MOST_ASKABLE)).scalars())
 
 
 def candidates(session: Session, ctx: Context, rows: Sequence[Agent]) -> list[Candidate]:
@@ -149,9 +160,7 @@ class _Listed:
     instant: bool
 
 
-def _waiting(
-    session: Session, ctx: Context, known: list[Candidate], takes_offers: frozenset[bytes]
-) -> list[WaitingOut]:
+def _waiting(session: Session, ctx: Context, known: list[Candidate], askable: list[Candidate]) -> list[WaitingOut]:
     rule, now = rule_of(ctx), ctx.now()
     rows = session.execute(queue_repo.waiting(now, MOST_WAITING, ctx.constants))
     listed = {str(row[0]): _Listed(Posted.of(row), *row[10:]) for row in rows}
@@ -161,7 +170,6 @@ def _waiting(
     free = [one for task_id, one in listed.items() if task_id not in asked]
     offered = [instant(one.task, tried) for one in free if one.instant]
     standing = buyers.as_they_stand(session, ctx, {one.task.buyer for one in free if one.instant})
-    askable = [one for one in known if one.agent in takes_offers]
     plans = (
         assign([_task(one.task) for one in free if not one.instant], known, rule=rule, now=now),
         assign(offered, askable, rule=rule, now=now, buyers=standing),

@@ -14,7 +14,7 @@ from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import hex0x
-from backend.auctions import ruled, sealed
+from backend.auctions import orders, ruled, sealed
 from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
@@ -198,6 +198,7 @@ def keep(machine: Machine) -> int:
             ),
             "auctions": lambda: db.write(lambda s: expire_due(s, ctx)),
             "reveals": lambda: _each(machine, db.read(partial(sealed.due_reveals, ctx=ctx)), sealed.begin_reveal),
+            "ordered_awards": lambda: _each(machine, db.read(partial(orders.due_by_order, ctx=ctx)), orders.award_due),
             "awards": lambda: _each(machine, db.read(partial(ruled.due_by_rule, ctx=ctx)), ruled.award_due),
             "arbiter": partial(_keep_arbiter, machine),
             "pool_levels": lambda: db.write(pool_watch.watch),

@@ -25,7 +25,7 @@ from aicp.rules.auctions import AuctionOptions, options_of
 from aicp.rules.awarding import DEFAULT_WEIGHTS, follows, inputs_hash
 from aicp.rules.bids import bids_root
 from aicp.rules.primitives import parse_bytes, parse_hash
-from backend.auctions import ruled, sealed
+from backend.auctions import orders, ruled, sealed
 from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.deals import repo as deals
 from backend.deals.service import back_to_bids
@@ -59,6 +59,8 @@ def sweep(host: Host, run: Run) -> None:
     run(lambda s: tasks.expire_due(s, host.ctx))
     for task_id in run(lambda s: sealed.due_reveals(s, host.ctx)):
         run(partial(sealed.begin_reveal, ctx=host.ctx, task_id=task_id))
+    for task_id in run(lambda s: orders.due_by_order(s, host.ctx)):
+        run(partial(orders.award_due, ctx=host.ctx, task_id=task_id))
     for task_id in run(lambda s: ruled.due_by_rule(s, host.ctx)):
         run(partial(ruled.award_due, ctx=host.ctx, task_id=task_id))
 
@@ -347,6 +349,25 @@ def test_a_bid_within_the_signed_price_wins_at_once(host: Host) -> None:
     assert (told.exit_code, "the buyer has signed a price" in told.output) == (0, True), told.output
     host.sql("UPDATE app.task_order SET max_units = 12000000 WHERE task_id = :t", t=waiting["id"])
     assert verify(host, waiting).exit_code == 4
+
+
+@pytest.mark.parametrize("swept", [True, False], ids=["the clocks come first", "another bid comes first"])
+def test_after_a_lapse_the_order_goes_to_who_bid_first(host: Host, run: Run, swept: bool) -> None:
+    buyer, first, second, third = (host.wallet() for _ in range(4))
+    task, until = buyer.post_task(buy_now_units="11000000"), host.clock() + 86_400
+    first.bid(task, amount_units="11000000", valid_until=until)
+    waiting = second.bid(task, amount_units="10000000", valid_until=until)
+    assert buyer.order(task, 11_000_000).status_code == 200
+    lapse(host, run, task)
+    if swept:
+        sweep(host, run)
+    else:
+        third.bid(task, amount_units="11000000", valid_until=until)
+    assert shown(host, task, "/award")["bid_hash"] == waiting["bid_hash"]
+    assert (told := verify(host, task)).exit_code == 0, told.output
+    lapse(host, run, task)
+    sweep(host, run)
+    assert shown(host, task)["state"] == ("open" if swept else "awaiting_acceptance"), "a bid has its turn once"
 
 
 def test_a_late_bid_moves_the_end_within_its_bound(host: Host) -> None:

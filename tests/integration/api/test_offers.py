@@ -362,13 +362,29 @@ def test_agents_that_only_beat_faster_do_not_crowd_others_out(
 ) -> None:
     buyer, there = host.wallet(), agent(host, "tiling", "there")
     host.clock.added = 5
-    agent(host, "idling", "crowd")
-    agent(host, "idling", "crowd-too")
+    agent(host, "tiling", "crowd")
+    agent(host, "tiling", "crowd-too")
     host.sql("UPDATE app.agent SET registered_at = '2020-01-01' WHERE address = :a", a=there.address)
     task = instant(host, buyer, "tiling")
     monkeypatch.setattr(view, "MOST_AGENTS", 1)
     assign(host, run)
     assert answers(host, task) == [(checksum(there.address), None)]
+
+
+@pytest.mark.parametrize("limit", ["MOST_AGENTS", "MOST_ASKABLE"])
+def test_a_crowd_that_does_other_work_hides_nobody(
+    host: Host, run: Run, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    buyer = host.wallet()
+    for name in ("one", "two", "three"):
+        host.sql("UPDATE app.agent SET registered_at = '2020-01-01' WHERE address = :a",
+                 a=agent(host, f"{limit.lower()}_idling", name).address)  # fmt: skip
+    there = agent(host, f"{limit.lower()}_thatching", "there")
+    crowds, rare = instant(host, buyer, f"{limit.lower()}_idling"), instant(host, buyer, f"{limit.lower()}_thatching")
+    monkeypatch.setattr(view, limit, 2)
+    assert assign(host, run) == 2
+    assert answers(host, rare) == [(checksum(there.address), None)]
+    assert len(answers(host, crowds)) == 1
 
 
 def test_a_silent_agent_is_waited_for_while_there_is_no_other(host: Host, run: Run) -> None:
