@@ -23,7 +23,7 @@ IS_VALID_SIGNATURE: Final = bytes.fromhex("1626ba7e")
 NOT_YET_THERE: Final = bytes.fromhex(EIP6492_MAGIC_SUFFIX)
 """Ends a signature that also says how its wallet is made, which may not have happened yet."""
 VALIDATOR: Final = bytes.fromhex(EIP6492_VALIDATOR_BYTECODE.removeprefix("0x"))
-"""Makes such a wallet and asks it, within one call that changes nothing; its last byte is 1 if the wallet has signed."""
+"""Makes such a wallet and asks it, in a call that changes nothing; its last byte is 1 if the wallet has signed."""
 
 
 def _tail(signature: bytes) -> bytes:
