@@ -79,6 +79,8 @@ class Settings(BaseSettings):
     anonymous_sockets: int = 2_000
     """WebSockets without a ticket that one process holds open, and how many of them one IP may have."""
     anonymous_sockets_per_ip: int = 50
+    sockets_per_account: int = 20
+    """WebSockets of one account that one process holds open."""
     max_body_bytes: int = 1 << 20
     max_upload_bytes: int = 25 << 20
     max_files_per_task: int = 20
@@ -91,7 +93,7 @@ class Settings(BaseSettings):
     """Gas units the facilitator relays in a day for all who are no users of this service together, and as much again
     for payments at agents' endpoints. Addresses cost nothing, so a limit for each of them alone would be none."""
     session_key_units_per_day: int = 50_000_000
-    """Base units of USDC one session key may order in 24 hours, so that a stolen one costs no more than that."""
+    """Base units of USDC one session key may order in a UTC day, so that a stolen one costs no more than that."""
     newcomer_share_bps: int = Field(default=1_000, ge=0, le=10_000)
     """The least share of assignments, of those a newcomer would do for, that newcomers get, in basis points."""
     buyer_places: int = Field(default=5, ge=1)

@@ -6,7 +6,6 @@ the service included, can bring an old one back.
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -140,7 +139,8 @@ def let_return(session: Session, ctx: Context, name: str, *, operator: bytes, re
 def page(session: Session, ctx: Context, wanted: Wanted, *, cursor: str | None, limit: int) -> Page[AgentOut]:
     """Return one page of agents, the newest first. Raises InvalidInput for a foreign cursor or no specialty."""
     chosen = _filter(session, ctx, wanted)
-    rows = list(session.execute(repo.page(chosen, _after(cursor), limit + 1)).scalars())
+    after = paging.decode(cursor, paging.moment, paging.address)
+    rows = list(session.execute(repo.page(chosen, after, limit + 1)).scalars())
     shown = rows[:limit]
     following = None
     if len(rows) > limit:
@@ -168,19 +168,6 @@ def _specialty(said: str | None) -> tuple[str, str] | None:
     if value not in SPECIALTIES.get(dimension, ()):
         raise InvalidInput("This is no specialty; they look like task_type:compute.")
     return dimension, value
-
-
-def _after(cursor: str | None) -> tuple[dt.datetime, bytes] | None:
-    if cursor is None:
-        return None
-    value, row_id = paging.decode(cursor)
-    try:
-        address = bytes.fromhex(row_id)
-    except ValueError as error:
-        raise InvalidInput("This cursor was not made here.") from error
-    if not isinstance(value, dt.datetime):
-        raise InvalidInput("This cursor was not made here.")
-    return value, address
 
 
 def available(session: Session, ctx: Context, wanted: Wanted) -> list[AgentOut]:

@@ -42,8 +42,8 @@ from backend.network.api import router as network
 from backend.notifications.api import router as notifications
 from backend.ops.api import router as ops
 from backend.outbox.api import router as events
-from backend.outbox.guests import Guests
 from backend.outbox.hub import EventHub
+from backend.outbox.sockets import Sockets
 from backend.payments.api import router as payments
 from backend.payments.engine import Engine
 from backend.payments.voucher_api import router as vouchers
@@ -169,7 +169,8 @@ def create_app(context: Context, db: Database, *, limits: RateLimits | None = No
         gate=Gate(settings.database_url, db),
         calls=Calls(db, context.now),
         metrics=metrics,
-        guests=Guests(in_all=settings.anonymous_sockets, each=settings.anonymous_sockets_per_ip),
+        guests=Sockets(each=settings.anonymous_sockets_per_ip, in_all=settings.anonymous_sockets),
+        members=Sockets(each=settings.sockets_per_account),
         origins=origins,
         cookie_name=cookie_name,
         cookie_secure=cookie_secure,

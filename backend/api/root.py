@@ -12,7 +12,7 @@ from redis.exceptions import RedisError
 from sqlalchemy import text
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 
-from backend.api import docs
+from backend.api import docs, problem_list
 from backend.api.state import AppState, app_state
 from backend.errors import Unavailable
 from indexer import views
@@ -91,5 +91,11 @@ def root_router() -> APIRouter:
     async def documentation(request: Request) -> Response:
         """Return the API description as a page."""
         return HTMLResponse(docs.render(await _description(request)), headers={"Content-Security-Policy": docs.POLICY})
+
+    @router.get("/docs/problems")
+    async def problems() -> Response:
+        """Return every refusal as a page."""
+        page = docs.render_problems(problem_list.entries())
+        return HTMLResponse(page, headers={"Content-Security-Policy": docs.POLICY})
 
     return router

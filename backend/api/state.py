@@ -13,8 +13,8 @@ from backend.breakers.gate import Gate
 from backend.context import Context
 from backend.db.engine import Database
 from backend.files.blobs import BlobStore
-from backend.outbox.guests import Guests
 from backend.outbox.hub import EventHub
+from backend.outbox.sockets import Sockets
 from backend.payments.engine import Engine
 
 
@@ -31,7 +31,8 @@ class AppState:
     gate: Gate
     calls: Calls
     metrics: Metrics
-    guests: Guests
+    guests: Sockets
+    members: Sockets
     origins: frozenset[str]
     cookie_name: str
     cookie_secure: bool

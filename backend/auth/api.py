@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Header, Request, Response
 from sqlalchemy.orm import Session
-from web3 import HTTPProvider
 
 from backend.api.deps import AnySession, State, Write
 from backend.api.state import AppState, client_ip
 from backend.auth import service, siwe_text
+from backend.auth.contract_wallets import require_signed_in
 from backend.auth.origins import is_local, origin_of
 from backend.auth.schemas import NonceOut, SessionOut, TicketOut, VerifyIn
 from backend.auth.service import Caller, Opened
 from backend.db.times import moment
-from backend.errors import InvalidSignature, SignInRefused
+from backend.domain.signatures import Claim
+from backend.errors import SignInRefused
 from backend.settings import Settings
 
 router = APIRouter(prefix="/auth", tags=["auth"])
 
 COOKIE: Final = "__Host-aicp"
 PLAIN_COOKIE: Final = "aicp"
-EOA_SIGNATURE_BYTES: Final = 65
 
 Origin = Annotated[str | None, Header()]
 
@@ -72,7 +71,7 @@ async def create_nonce(request: Request, state: State, write: Write, origin: Ori
 
 
 async def _check(state: AppState, body: VerifyIn, origin: str | None) -> tuple[bytes, str]:
-    """Return the account that signed and the nonce it signed; contract wallets are asked on chain, off the loop."""
+    """Return the account that signed and the nonce it signed; contract wallets are asked on chain."""
     message = siwe_text.parse(body.message)
     if message.prepare_message() != body.message:
         raise SignInRefused("The message is not in the exact form of EIP-4361.")
@@ -80,22 +79,10 @@ async def _check(state: AppState, body: VerifyIn, origin: str | None) -> tuple[b
     siwe_text.check_claims(
         message, origins=state.origins, chain_id=state.ctx.deployment.chain_id, now=now, origin=origin
     )
-    try:
-        siwe_text.check_signature(message, body.signature, now, None)
-    except InvalidSignature:
-        if len(body.signature) == EOA_SIGNATURE_BYTES and not await _has_code(state, message.address):
-            raise
-        await asyncio.to_thread(siwe_text.check_signature, message, body.signature, now, _provider(state))
-    return siwe_text.address_in(message), message.nonce
-
-
-def _provider(state: AppState) -> HTTPProvider:
-    settings = state.ctx.settings
-    return HTTPProvider(settings.rpc_urls[0], request_kwargs={"timeout": settings.rpc_timeout_seconds})
-
-
-async def _has_code(state: AppState, address: str) -> bool:
-    return await asyncio.to_thread(siwe_text.has_code, _provider(state), address)
+    account = siwe_text.address_in(message)
+    if not siwe_text.is_signed_by_key(message, body.signature, now):
+        await require_signed_in(state.ctx, Claim(account, siwe_text.digest(message), body.signature))
+    return account, message.nonce
 
 
 @router.post("/verify")

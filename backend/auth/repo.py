@@ -6,7 +6,7 @@ import datetime as dt
 import uuid
 from typing import Final
 
-from sqlalchemy import Delete, Select, Update, bindparam, delete, select, update
+from sqlalchemy import Delete, Select, Update, bindparam, delete, or_, select, update
 
 from backend.auth.models import Session, SiweNonce, WsTicket
 
@@ -24,6 +24,17 @@ def use_nonce(nonce: str, now: dt.datetime) -> Update:
 def drop_nonces(before: dt.datetime) -> Delete:
     """Forget nonces that expired before a moment."""
     return delete(SiweNonce).where(SiweNonce.expires_at < before)
+
+
+def drop_tickets(before: dt.datetime) -> Delete:
+    """Forget WebSocket tickets that expired before a moment."""
+    return delete(WsTicket).where(WsTicket.expires_at < before)
+
+
+def drop_sessions(before: dt.datetime, limit: int) -> Delete:
+    """Forget some sessions that ended before a moment, by their time or by a word of their owner."""
+    over = select(Session.id).where(or_(Session.expires_at < before, Session.revoked_at < before)).limit(limit)
+    return delete(Session).where(Session.id.in_(over))
 
 
 LIVE_SESSION: Final = select(

@@ -11,7 +11,7 @@ import hashlib
 import secrets
 import uuid
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import siwe
 from sqlalchemy import Row
@@ -25,6 +25,10 @@ from backend.db.times import moment
 from backend.errors import SignInRefused, Unauthenticated
 
 TICKET_SECONDS: Final = 30
+KEEP: Final = dt.timedelta(days=1)
+"""What is over is kept so long, so that no process whose clock is behind misses one that lives."""
+AT_ONCE: Final = 500
+"""A session's end looks through the tickets, so few end together."""
 Kind = Literal["cookie", "bearer"]
 
 
@@ -60,7 +64,7 @@ def _caller(row: Session | Row[uuid.UUID, bytes, int, str, list[str], dt.datetim
 def new_nonce(session: DbSession, ctx: Context) -> SiweNonce:
     """Store and return a fresh nonce; forget those that expired a day ago."""
     now = moment(ctx.now())
-    session.execute(repo.drop_nonces(now - dt.timedelta(days=1)))
+    session.execute(repo.drop_nonces(now - KEEP))
     row = SiweNonce(
         nonce=siwe.generate_nonce(),
         expires_at=now + dt.timedelta(seconds=ctx.settings.siwe_nonce_seconds),
@@ -112,6 +116,14 @@ def still_live(session: DbSession, ctx: Context, session_id: uuid.UUID) -> bool:
 def close_session(session: DbSession, ctx: Context, session_id: uuid.UUID) -> None:
     """Revoke a session at once."""
     session.execute(repo.revoke(session_id, moment(ctx.now())))
+
+
+def forget_over(session: DbSession, ctx: Context) -> int:
+    """Forget tickets and sessions that were over a day ago, some at a time; return how many sessions."""
+    before = moment(ctx.now()) - KEEP
+    session.execute(repo.drop_tickets(before))
+    gone: Any = session.execute(repo.drop_sessions(before, AT_ONCE))
+    return int(gone.rowcount)
 
 
 def new_ticket(session: DbSession, ctx: Context, session_id: uuid.UUID) -> tuple[str, dt.datetime]:

@@ -8,12 +8,10 @@ from typing import Final
 
 import siwe
 from pydantic import ValidationError
-from web3 import HTTPProvider
-from web3.types import RPCEndpoint
 
-from aicp.rules.primitives import hex0x, parse_address
+from aicp.rules.primitives import hex0x, keccak, parse_address
 from backend.auth.origins import origin_of
-from backend.errors import InvalidSignature, SignInRefused
+from backend.errors import SignInRefused
 
 STATEMENT: Final = "Sign in to AICP. This costs nothing and moves no money."
 CLOCK_SLACK: Final = dt.timedelta(seconds=60)
@@ -55,26 +53,21 @@ def check_claims(
         raise SignInRefused("The message is not valid yet.", claim="not_before")
 
 
-def check_signature(message: siwe.SiweMessage, signature: bytes, now: dt.datetime, rpc: HTTPProvider | None) -> None:
-    """Check that the named account signed; with `rpc` a contract wallet may answer (ERC-1271, ERC-6492).
-
-    Raises InvalidSignature. Blocking where `rpc` is given: run it in a thread.
-    """
+def is_signed_by_key(message: siwe.SiweMessage, signature: bytes, now: dt.datetime) -> bool:
+    """Return whether the key of the named account has signed."""
     try:
-        message.verify(hex0x(signature), timestamp=now, provider=rpc)
-    except siwe.VerificationError as error:
-        raise InvalidSignature("The sign-in message was not signed by the account it names.") from error
+        message.verify(hex0x(signature), timestamp=now)
+    except siwe.VerificationError:
+        return False
+    return True
+
+
+def digest(message: siwe.SiweMessage) -> bytes:
+    """Return what a wallet signs of the message (EIP-191)."""
+    text = message.prepare_message().encode()
+    return keccak(b"\x19Ethereum Signed Message:\n%d" % len(text) + text)
 
 
 def address_in(message: siwe.SiweMessage) -> bytes:
     """Return the account the message names."""
     return parse_address(message.address)
-
-
-def has_code(rpc: HTTPProvider, address: str) -> bool:
-    """Return whether a contract lives at the address; False also when the RPC does not answer. Blocking."""
-    try:
-        answer = rpc.make_request(RPCEndpoint("eth_getCode"), [address, "latest"])
-    except (OSError, ValueError):
-        return False
-    return len(str(answer.get("result") or "0x")) > len("0x")

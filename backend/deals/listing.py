@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from backend.api.paging import decode_with_uuid, encode
+from backend.api.paging import after_moment, encode
 from backend.api.types import Page
 from backend.deals import repo
 from backend.deals.schemas import DealSummary
@@ -16,7 +16,7 @@ def deals_of(
     session: Session, address: bytes, *, role: repo.Role | None, live: bool | None, cursor: str | None, limit: int
 ) -> Page[DealSummary]:
     """Return a page of the address's deals, newest first. Raises InvalidInput for a foreign cursor."""
-    rows = session.execute(repo.of_party(address, role, live, decode_with_uuid(cursor), limit + 1)).all()
+    rows = session.execute(repo.of_party(address, role, live, after_moment(cursor), limit + 1)).all()
     items = [
         DealSummary(
             id=deal.id,

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy import cast as as_type
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
+from backend.agents.models import Suspension
 from backend.alarms.models import Alarm
 from backend.auctions.models import Bid, BidCommit
 from backend.deals.models import Deal, EscrowTerms
@@ -131,6 +132,11 @@ def sealed_bidders(task_id: uuid.UUID) -> Select[bytes]:
 def losing_bids(task_id: uuid.UUID, winner: bytes, now: int) -> Select[Bid]:
     """The bids of other agents that counted when a task was awarded."""
     return select(Bid).where(Bid.task_id == task_id, Bid.agent != winner, live_bid(now)).order_by(Bid.agent)
+
+
+def is_suspended(agent: bytes) -> Select[bool]:
+    """Whether an agent is given nothing now."""
+    return select(exists().where(Suspension.agent == agent, Suspension.ended_at.is_(None)))
 
 
 def slashed(escrow_id: bytes) -> Select[int]:

@@ -107,8 +107,9 @@ async def _post(ctx: Context, job: Job) -> Result:
     status: int | None = None
     try:
         answer = await call(
-            job.subscription.target, method="POST", query="", headers=message.headers, body=message.body, bounds=bounds
-        )
+            job.subscription.target, account=job.subscription.account, method="POST", query="",
+            headers=message.headers, body=message.body, bounds=bounds,
+        )  # fmt: skip
         status = answer.status
         problem = None if 200 <= status < 300 else "status"
     except UpstreamRefused:

@@ -21,7 +21,6 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.domain.notices import MAX_TRIES, NoticeKind
-from backend.errors import InvalidInput
 from backend.notifications import repo
 from backend.notifications.models import Notification
 from backend.notifications.schemas import NotificationOut, ReadIn, UnreadOut, notification_out
@@ -93,22 +92,14 @@ def page(
     session: Session, account: bytes, *, unread: bool, kind: NoticeKind | None, cursor: str | None, limit: int
 ) -> Page[NotificationOut]:
     """Return a page of an inbox, newest first. Raises InvalidInput for a foreign cursor."""
-    before = _before(cursor)
+    after = paging.decode(cursor, paging.ROW_NUMBER, str)
+    before = None if after is None else after[0]
     rows = list(
         session.execute(repo.inbox(account, unread=unread, kind=kind, before=before, limit=limit + 1)).scalars()
     )
     shown = rows[:limit]
     following = paging.encode(shown[-1].id, "") if len(rows) > limit else None
     return Page(items=[notification_out(row) for row in shown], next_cursor=following)
-
-
-def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    value, _ = paging.decode(cursor)
-    if not isinstance(value, int) or not 0 < value < 2**63:
-        raise InvalidInput("This cursor was not made here.")
-    return value
 
 
 def unread(session: Session, account: bytes) -> UnreadOut:

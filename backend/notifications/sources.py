@@ -72,7 +72,12 @@ def task_moved(session: Session, task: Task, move: TaskTransition) -> None:
 
 
 def _not_awarded(session: Session, task: Task, deal: Deal, at: int) -> list[Notice]:
-    """Return what agents hear whose bids did not win: once a bid, however many of the winners fall away."""
+    """Return what agents hear whose bids did not win: once a bid, however many of the winners fall away.
+
+    Nothing where the winner is suspended: such an award lapses as soon as it is made, and one of them may be next.
+    """
+    if session.execute(repo.is_suspended(deal.agent)).scalar_one():
+        return []
     return [
         Notice(
             account=bid.agent, event=f"{NoticeKind.NOT_AWARDED}:{bid.bid_hash.hex()}", kind=NoticeKind.NOT_AWARDED,

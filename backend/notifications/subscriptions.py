@@ -136,7 +136,7 @@ def log(
 ) -> Page[DispatchOut]:
     """Return what was sent to a webhook, newest first. Raises NotFound, InvalidInput for a foreign cursor."""
     hook = _webhook(session, account, webhook_id)
-    after = paging.decode_with_uuid(cursor)
+    after = paging.decode(cursor, paging.ROW_NUMBER, uuid.UUID)
     rows = session.execute(repo.log(hook.id, None if after is None else after[1], limit + 1)).tuples().all()
     shown = rows[:limit]
     tries: dict[uuid.UUID, list[DispatchTry]] = {}

@@ -48,16 +48,15 @@ async def events(
         except Problem as problem:
             await socket.close(TRY_AGAIN if isinstance(problem, Unavailable) else POLICY_VIOLATION, problem.code)
             return
-    guest = client_ip(socket) if caller is None else None
-    if guest is not None and not state.guests.enter(guest):
+    among, who = (state.guests, client_ip(socket)) if caller is None else (state.members, caller.address)
+    if not among.enter(who):
         await socket.accept()  # a close before it would carry no reason
         await socket.close(TRY_AGAIN, "too_many_connections")
         return
     try:
         await _subscribed(socket, state, caller, since)
     finally:
-        if guest is not None:
-            state.guests.leave(guest)
+        among.leave(who)
 
 
 async def _subscribed(socket: WebSocket, state: AppState, caller: Caller | None, since: int | None) -> None:

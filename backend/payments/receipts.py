@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
 from aicp.rules.primitives import Finality, hex0x
-from backend.api.paging import decode_with_uuid, encode
+from backend.api.paging import after_moment, encode
 from backend.api.types import Page
 from backend.context import Context
 from backend.db.ids import new_id
@@ -133,7 +133,7 @@ def page(
     session: Session, ctx: Context, party: bytes, chosen: Filter, *, cursor: str | None, limit: int
 ) -> Page[ReceiptOut]:
     """Return a page of the party's receipts, oldest first. Raises InvalidInput for a foreign cursor."""
-    rows = session.execute(repo.receipts(party, chosen, decode_with_uuid(cursor), limit + 1)).tuples().all()
+    rows = session.execute(repo.receipts(party, chosen, after_moment(cursor), limit + 1)).tuples().all()
     items = [_out(session, ctx, *row) for row in rows[:limit]]
     more = len(rows) > limit
     return Page(items=items, next_cursor=encode(items[-1].created_at, items[-1].id) if more else None)

@@ -149,7 +149,7 @@ def leaderboard(
         dimension, _, value = wanted.specialty.partition(":")
         if value not in SPECIALTIES.get(dimension, ()):
             raise InvalidInput("This is no specialty; they look like task_type:compute.")
-    after = _after(cursor)
+    after = paging.decode(cursor, paging.number(-MAX_SCORE, MAX_SCORE), paging.address)
     anchored = newest_anchored(session, finality)
     if anchored is None:
         return Page(items=[], next_cursor=None)
@@ -173,19 +173,6 @@ def leaderboard(
 
 def _measures(detail: dict[str, Any]) -> dict[str, int]:
     return {name: detail[name] for name in MEASURES}
-
-
-def _after(cursor: str | None) -> tuple[int, bytes] | None:
-    if cursor is None:
-        return None
-    value, agent = paging.decode(cursor)
-    try:
-        address = bytes.fromhex(agent)
-    except ValueError as error:
-        raise InvalidInput("This cursor was not made here.") from error
-    if not isinstance(value, int) or abs(value) > MAX_SCORE:
-        raise InvalidInput("This cursor was not made here.")
-    return value, address
 
 
 def history(
@@ -236,12 +223,8 @@ def epochs(session: Session, ctx: Context, *, cursor: str | None, limit: int, fi
 
 
 def _before(cursor: str | None) -> int | None:
-    if cursor is None:
-        return None
-    value, _ = paging.decode(cursor)
-    if not isinstance(value, int) or not 0 <= value < 2**63:
-        raise InvalidInput("This cursor was not made here.")
-    return value
+    found = paging.decode(cursor, paging.ROW_NUMBER, str)
+    return None if found is None else found[0]
 
 
 def _epoch(

@@ -135,8 +135,9 @@ def task_out(session: Session, ctx: Context, task: Task, reader: bytes | None) -
 def page(
     session: Session, ctx: Context, chosen: TaskFilter, *, sort: Sort, cursor: str | None, limit: int
 ) -> Page[TaskOut]:
-    """Return one page of tasks. Raises InvalidInput for a foreign cursor."""
-    after = paging.decode_with_uuid(cursor)
+    """Return one page of tasks. Raises InvalidInput for a cursor that is foreign, or of another order."""
+    sorted_by = paging.UNITS if sort == "budget" else paging.moment
+    after = paging.decode(cursor, sorted_by, uuid.UUID)
     rows = list(session.execute(repo.page(chosen, sort, after, limit + 1)).scalars())
     shown = rows[:limit]
     following = None

@@ -13,7 +13,7 @@ from aicp.abi.typed_data import ReceiveWithAuthorization, Withdrawal
 from aicp.rules.ids import stake_nonce
 from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import Finality, checksum
-from backend.api.paging import decode_with_uuid, encode
+from backend.api.paging import after_moment, encode
 from backend.api.types import Page
 from backend.context import Context
 from backend.db.times import moment
@@ -146,7 +146,7 @@ def stake(session: Session, ctx: Context, agent: bytes, given: StakeIn) -> Inten
 
 def page(session: Session, account: bytes, *, cursor: str | None, limit: int) -> Page[IntentOut]:
     """Return a page of the account's relayed transactions, newest first. Raises InvalidInput for a foreign cursor."""
-    rows = session.execute(repo.intents_of(account, decode_with_uuid(cursor), limit + 1)).scalars().all()
+    rows = session.execute(repo.intents_of(account, after_moment(cursor), limit + 1)).scalars().all()
     shown = rows[:limit]
     more = len(rows) > limit
     return Page(

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import hex0x
 from backend.auctions import orders, ruled, sealed
+from backend.auth import service as auth
 from backend.context import Context
 from backend.deals import lapses
 from backend.deals import reconcile as deals
@@ -206,6 +207,7 @@ def keep(machine: Machine) -> int:
             "watch": lambda: db.write(partial(watch, ctx=ctx)) * 0,
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
             "x402_payments": lambda: _each(machine, db.read(partial(purchases.due, ctx=ctx)), purchases.run_out),
+            "sessions": lambda: db.write(partial(auth.forget_over, ctx=ctx)) * 0,
             "x402_answers": lambda: db.write(partial(purchases.tidy, ctx=ctx)),
             "channel_refunds": lambda: db.write(refunds.follow),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),

@@ -102,7 +102,8 @@ async def _call(sale: Sale, payer: bytes, reference: str, seconds: float) -> Ups
     settings = sale.ctx.settings
     headers = {name: sale.headers[name] for name in PASSED_HEADERS if name in sale.headers}
     return await upstream.call(
-        sale.offer.endpoint.upstream_url, method=sale.method, query=sale.query, body=sale.body,
+        sale.offer.endpoint.upstream_url, account=sale.offer.agent.address, method=sale.method, query=sale.query,
+        body=sale.body,
         headers={**headers, "X-Payer": checksum(payer), "Idempotency-Key": reference, "User-Agent": "aicp-gateway"},
         bounds=Bounds(
             timeout_seconds=seconds, max_bytes=settings.gateway_max_bytes,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
-import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from backend.certificates import for_strangers
+from backend.x402.names import NAMES
 from backend.x402.reasons import AnswerUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
 
 MAX_URL: Final = 2048
@@ -90,16 +90,15 @@ def _allowed(address: Address, *, allow_local: bool) -> bool:
     return address.is_global and not address.is_multicast and not address.is_reserved
 
 
-async def _resolve(host: str, port: int, *, allow_local: bool) -> Address:
+async def _resolve(host: str, port: int, account: bytes, *, allow_local: bool) -> Address:
     """Return one address of a host; all of them must be allowed. Raises UpstreamRefused, UpstreamFailed."""
     literal = _literal(host)
     if literal is None:
-        loop = asyncio.get_running_loop()
         try:
-            found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await NAMES.addresses(host, port, account)
         except (OSError, UnicodeError) as error:
             raise UpstreamFailed("The agent's host has no address.") from error
-        addresses = [ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+        addresses = [ipaddress.ip_address(address.partition("%")[0]) for address in found]
     else:
         addresses = [literal]
     if not addresses or not all(_allowed(address, allow_local=allow_local) for address in addresses):
@@ -108,13 +107,18 @@ async def _resolve(host: str, port: int, *, allow_local: bool) -> Address:
 
 
 async def call(  # a request has these parts
-    url: str, *, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
+    url: str, *, account: bytes, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
 ) -> UpstreamAnswer:
-    """Return what an agent's server answers. Raises UpstreamRefused, and UpstreamFailed for everything else."""
+    """Return what an agent's server answers. Raises UpstreamRefused, and UpstreamFailed for everything else.
+
+    `account` is whose server it is: its names are looked up a few at once.
+    """
     check_url(url, allow_local=bounds.allow_local)
     try:
         async with asyncio.timeout(bounds.timeout_seconds):
-            return await _call(url, method=method, query=query, headers=headers, body=body, bounds=bounds)
+            return await _call(
+                url, account=account, method=method, query=query, headers=headers, body=body, bounds=bounds
+            )
     except TimeoutError as error:
         raise UpstreamLate("The agent took too long; nothing was charged.") from error
     except httpx.TimeoutException as error:
@@ -124,12 +128,12 @@ async def call(  # a request has these parts
 
 
 async def _call(  # as above
-    url: str, *, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
+    url: str, *, account: bytes, method: str, query: str, headers: Mapping[str, str], body: bytes, bounds: Bounds
 ) -> UpstreamAnswer:
     parts = urlsplit(url)
     host = parts.hostname or ""
     port = parts.port or PORTS[parts.scheme]
-    address = await _resolve(host, port, allow_local=bounds.allow_local)
+    address = await _resolve(host, port, account, allow_local=bounds.allow_local)
     spelled = f"[{address}]" if address.version == 6 else str(address)
     wanted = "&".join(part for part in (parts.query, query) if part)
     target = f"{parts.scheme}://{spelled}:{port}{parts.path or '/'}" + (f"?{wanted}" if wanted else "")

@@ -488,6 +488,12 @@ def test_a_suspended_agent_is_never_asked_and_its_offer_ends(host: Host, run: Ru
     assert failures(host, first) == 0
 
 
+def noticed(wallet: Wallet) -> list[str]:
+    """Return what an agent was told of its bids, oldest first."""
+    rows = wallet.host.sql("SELECT kind FROM app.notification WHERE account = :a ORDER BY id", a=wallet.address)
+    return [row[0] for row in rows]
+
+
 def test_the_open_bid_of_a_suspended_agent_is_not_awarded(host: Host) -> None:
     buyer, gone, other = host.wallet(), agent(host, "sewing", "gone"), agent(host, "sewing", "other")
     task = buyer.post_task(capability="sewing", buy_now_units=str(MAX))
@@ -497,14 +503,18 @@ def test_the_open_bid_of_a_suspended_agent_is_not_awarded(host: Host) -> None:
     assert buyer.order(task, MAX).status_code == 200
     assert state(host, task) == "open", "nor does an order take it"
     assert [one["bid_hash"] for one in host.client().get(f"/tasks/{task['id']}/awards").json()] == [cheap["bid_hash"]]
+    assert noticed(other) == []
     assert buyer.award(task, dear).status_code == 200
+    assert noticed(other) == ["awarded"]
 
 
 def test_the_rule_passes_over_a_suspended_agent_and_anybody_can_check_it(host: Host, run: Run) -> None:
     buyer, gone, other = host.wallet(), agent(host, "glazing", "gone"), agent(host, "glazing", "other")
+    last = agent(host, "glazing", "last")
     weights = {"price": 10_000, "reputation": 0, "time": 0, "specialty": 0}
     task = buyer.post_task(capability="glazing", award_weights=weights, auction_seconds=60)
     best, next_best = gone.bid(task, amount_units="1000000"), other.bid(task, amount_units="2000000")
+    last.bid(task, amount_units="3000000")
     suspend(host, gone)
     host.clock.added = 61
     assert uuid.UUID(task["id"]) in run(lambda s: ruled.due_by_rule(s, host.ctx))
@@ -514,6 +524,10 @@ def test_the_rule_passes_over_a_suspended_agent_and_anybody_can_check_it(host: H
     record = host.client().get(f"/tasks/{task['id']}/award/record").json()["record"]
     assert [reason for _, reason in record["excluded"]] == ["lapsed"]
     assert_verified(host, task)
+    assert noticed(other)[0] == "awarded", "and not that it has lost"
+    assert noticed(last) == ["not_awarded"]
+    [row] = host.sql("SELECT facts FROM app.notification WHERE account = :a", a=last.address)
+    assert row[0]["price_units"] == "2000000"
 
 
 # -- the client --------------------------------------------------------------------------------------------------------

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
+from backend.payments import outcomes
 from tests.fixtures.apihost import Host, Wallet, code_of, new_uuid7, start, task_body
 from tests.fixtures.services import ROOT
 
@@ -169,6 +173,22 @@ def test_the_roots_routes_answer(host: Host) -> None:
     page = httpx.get(f"{host.url}/docs").text
     assert "submit_task" in page
     assert "<script" not in page
+
+
+def test_what_a_problem_names_as_its_type_is_a_place_on_a_page(host: Host) -> None:
+    refused = host.client().get("/deals").json()
+    address, _, code = refused["type"].partition("#")
+    answer = httpx.get(f"{host.url}{address}")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    page = answer.text
+    assert "<script" not in page
+    style = page.partition("<style>")[2].partition("</style>")[0].encode()
+    assert base64.b64encode(hashlib.sha256(style).digest()).decode() in answer.headers["content-security-policy"]
+    places = re.findall(r"<tr id='([a-z_0-9]+)'>", page)
+    assert places == sorted(set(places)), "each once"
+    assert {code, "unauthenticated", "upstream_failed", "method_not_allowed", *outcomes.TITLE} <= set(places)
+    row = page.partition("<tr id='chain_behind'>")[2].partition("</tr>")[0]
+    assert "<td>503</td><td>The newest final block is too old for this.</td><td>yes</td>" in row
 
 
 def test_the_same_routes_answer_without_a_version(host: Host) -> None:

@@ -18,7 +18,7 @@ LOCAL = Bounds(timeout_seconds=2.0, max_bytes=1000, allow_local=True)
 
 
 def call(url: str, bounds: Bounds = STRICT) -> upstream.UpstreamAnswer:
-    return asyncio.run(upstream.call(url, method="GET", query="", headers={}, body=b"", bounds=bounds))
+    return asyncio.run(upstream.call(url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=bounds))
 
 
 @pytest.mark.parametrize(
@@ -45,10 +45,10 @@ def test_an_address_that_is_not_public_is_refused_before_it_is_resolved(url):
     [["127.0.0.1"], ["10.1.2.3"], ["93.184.216.34", "127.0.0.1"], ["::1"], ["169.254.169.254"], ["fe80::1%eth0"]],
 )
 def test_a_name_that_leads_to_a_private_address_is_refused(monkeypatch, addresses):
-    async def resolve(self, host, port, **_):
+    def resolve(host, port, **_):
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in addresses]
 
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     upstream.check_url("http://innocent.example/", allow_local=False)
     with pytest.raises(UpstreamRefused):
         call("http://innocent.example/")
@@ -64,15 +64,15 @@ def test_other_spellings_of_this_machine_lead_nowhere(url):
 def test_a_connection_goes_to_the_address_that_was_checked(monkeypatch):
     """A name that answers differently the second time is asked once only."""
     asked = []
-    real = asyncio.base_events.BaseEventLoop.getaddrinfo
+    real = socket.getaddrinfo
 
-    async def resolve(self, host, port, **options):
+    def resolve(host, port, *args, **options):
         asked.append(host)
         if host == "rebind.example":
             return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port))]
-        return await real(self, host, port, **options)
+        return real(host, port, *args, **options)
 
-    monkeypatch.setattr(asyncio.base_events.BaseEventLoop, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
     heard: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -86,8 +86,9 @@ def test_a_connection_goes_to_the_address_that_was_checked(monkeypatch):
         port = server.sockets[0].getsockname()[1]
         async with server:
             return await upstream.call(
-                f"http://rebind.example:{port}/a?b=1", method="GET", query="c=2", headers={}, body=b"", bounds=LOCAL
-            )
+                f"http://rebind.example:{port}/a?b=1", account=b"agent", method="GET", query="c=2", headers={}, body=b"",
+                bounds=LOCAL,
+            )  # fmt: skip
 
     answer = asyncio.run(run())
     assert (answer.status, answer.body, answer.media_type) == (200, b"ok", "application/octet-stream")
@@ -123,7 +124,7 @@ def answered_with(head: bytes, body: bytes) -> tuple[upstream.UpstreamAnswer | N
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with server:
             try:
-                return await upstream.call(url, method="GET", query="", headers={}, body=b"", bounds=LOCAL)
+                return await upstream.call(url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=LOCAL)
             except UpstreamFailed:
                 return None
 
