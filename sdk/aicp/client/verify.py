@@ -79,11 +79,7 @@ def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
     require(signed_by(digest, bid.signature, bid.agent), "The bid is not signed by its agent.")
     if bid.sealed is not None:
         _check_sealed(task, digest, bid.bid_hash, bid.valid_until, bid.sealed.signature, bid.agent, chain)
-        shown = BidReceipt(bid_hash=digest, seq=bid.seq).digest(chain.marketplace)
-        require(
-            any(signed_by(shown, bid.sealed.reveal_receipt_signature, one) for one in chain.operators),
-            "The receipt for showing the bid is not the operator's.",
-        )
+        _check_shown(digest, bid.seq, bid.sealed, chain)
     _check_receipt(bid, chain)
     _check_withdrawal(bid, chain)
 
@@ -104,9 +100,22 @@ def check_vouch(found: models.SignedVouch, agent: bytes, chain: Chain) -> None:
         raise Mismatch("The vouch is not signed by its voucher.")
 
 
+def _check_shown(digest: bytes, seq: int, sealed: models.Sealed, chain: Chain) -> None:
+    receipt, signature = BidReceipt(bid_hash=digest, seq=seq).digest(chain.marketplace), sealed.reveal_receipt_signature
+    named = chain.operators | chain.unpublished_operators
+    signer = next((one for one in named if signed_by(receipt, signature, one)), None)
+    if signer is None:
+        raise Mismatch("The receipt for showing the bid is not the operator's. Nothing was signed.")
+    _require_operator(signer, "The receipt for showing the bid", chain)
+
+
+def _require_operator(operator: bytes, named_by: str, chain: Chain) -> None:
+    require(operator in chain.operators, f"{named_by} names {chain.stranger(operator)}.")
+
+
 def _check_receipt(bid: models.Bid | models.Commit, chain: Chain) -> None:
     receipt = BidReceipt(bid_hash=bid.bid_hash, seq=bid.seq).digest(chain.marketplace)
-    require(bid.operator in chain.operators, "The bid's receipt names an unknown operator.")
+    _require_operator(bid.operator, "The bid's receipt", chain)
     require(signed_by(receipt, bid.receipt_signature, bid.operator), "The bid's receipt is not the operator's.")
 
 
@@ -142,7 +151,7 @@ def check_award(award: models.Award, chain: Chain) -> None:
     message = Award(
         task_hash=award.task_hash, bid_hash=award.bid_hash, bids_root=award.bids_root, bid_count=award.bid_count
     )
-    require(award.operator in chain.operators, "The award names an unknown operator.")
+    _require_operator(award.operator, "The award", chain)
     require(
         signed_by(message.digest(chain.marketplace), award.signature, award.operator),
         "The award is not the operator's.",
@@ -306,7 +315,7 @@ def check_receipt(receipt: models.Receipt, receiver: bytes, chain: Chain) -> Non
     )
     require(channel_id(built, chain.channel) == receipt.channel_id, "The receipt's channel does not match its config.")
     require(config.receiver == receiver and config.token == chain.contracts.usdc, "The receipt pays somebody else.")
-    require(config.receiver_authorizer in chain.operators, "The receipt names an unknown operator.")
+    _require_operator(config.receiver_authorizer, "The receipt", chain)
     require(receipt.total_claimed_units <= receipt.max_claimable_units, "The receipt exceeds its voucher.")
     voucher = Voucher(channel_id=receipt.channel_id, max_claimable_amount=receipt.max_claimable_units)
     signer = config.payer if config.payer_authorizer == ZERO_ADDRESS else config.payer_authorizer
