@@ -270,9 +270,16 @@ class BuyerActions:
         return await self._act(deal, "release", body)
 
     async def cancel_escrow(self, deal: models.Deal) -> models.Deal:
-        """Take back the money of a funded escrow nobody accepted."""
+        """Take back the money of a funded escrow that its agent has not accepted, by a signature without gas.
+
+        Raises ClientError for a deal paid from a pool, NotDue for an escrow in another state, Mismatch for who is not
+        its buyer or terms that are not the deal's.
+        """
         chain = await self.market.chain()
         terms = check_escrow(deal, chain)
+        require(terms.client == self.market.address, "Only the buyer of a deal can take its money back.")
+        if deal.escrow is None or deal.escrow.chain_status != "funded":
+            raise NotDue("Only a funded escrow that nobody has accepted can be cancelled. Nothing was signed.")
         message = Cancellation(
             escrow_id=terms.digest(chain.escrow),
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
