@@ -225,6 +225,10 @@ class Market:
         params = None if session_key is None else {"session_key": checksum(session_key)}
         return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", params, auth=True))
 
+    async def take_step(self, deal: models.Deal, step: str, body: Mapping[str, Any]) -> models.Deal:
+        """Send what we have signed for a step of a deal of ours; return the deal as it stands then."""
+        return models.Deal.read(await self.transport.post(f"/deals/{deal.id}/{step}", body))
+
     async def case(self, dispute_id: int) -> models.Case:
         """Return a dispute we are a party of or drawn into. Check it with `check_case` before judging by it."""
         return models.Case.read(await self.transport.get(f"/disputes/{dispute_id}", auth=True))
