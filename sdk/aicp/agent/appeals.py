@@ -21,6 +21,7 @@ from typing import Final
 from aicp.abi.enums import Status
 from aicp.abi.typed_data import EscrowTerms
 from aicp.agent.agent import Agent, Options
+from aicp.agent.saying import SaidOnce
 from aicp.agent.work import AppealCase, AppealReaction, FundAppeal
 from aicp.client import Appeals, ClientError, DisputeActions, Market, NotDue, ProblemError, Unreachable, dispute_models
 from aicp.client.models import Deal, EscrowSide
@@ -53,7 +54,7 @@ class AppealAnswers:
         self._disputes = DisputeActions(market)
         self._rpc_url = options.rpc_url
         self._arbiter: Appeals | None = None
-        self._said: set[str] = set()
+        self._once = SaidOnce(_log)
         self._decided: dict[int, AppealReaction] = {}
         self._not_before = 0
 
@@ -70,7 +71,7 @@ class AppealAnswers:
             if await self._directly(deal, escrow, terms, seen):
                 return
         except ClientError as error:  # without gas, say: then the service may still relay it
-            self._say_once(logging.WARNING, f"our side of the appeal over '{deal.title}' is not paid directly: {error}")
+            self._once.say(logging.WARNING, f"our side of the appeal over '{deal.title}' is not paid directly: {error}")
         await self._answer(deal, escrow, terms, open_now)
 
     async def answer_directly_if_late(self, deal: Deal) -> None:
@@ -103,7 +104,7 @@ class AppealAnswers:
             if (await direct.state_of(escrow.escrow_id)).status == Status.DISPUTED:
                 found = (await own.standing(await self._number(escrow, terms))).appeal
         except Unreachable as error:
-            self._say_once(logging.WARNING, f"whether '{deal.title}' is appealed cannot be seen on chain: {error}")
+            self._once.say(logging.WARNING, f"whether '{deal.title}' is appealed cannot be seen on chain: {error}")
             return None
         if found is None and _as_told(escrow) is not None:
             raise NotDue("The service shows an appeal the chain does not have. Nothing was signed.")
@@ -126,7 +127,7 @@ class AppealAnswers:
         now = (await self._market.chain()).now()
         if found.verdict == _BUYER and found.second.payable_until is not None and found.is_open(now):
             cost = format_usdc(found.second.missing_units)
-            self._say_once(
+            self._once.say(
                 logging.WARNING,
                 f"the votes over '{deal.title}' are for the buyer; `aicp deal appeal {deal.id} --fund` asks a larger "
                 f"panel for {cost} USDC",
@@ -144,7 +145,7 @@ class AppealAnswers:
         except ProblemError as refused:
             if refused.code != "step_underway":
                 raise
-            self._say_once(logging.INFO, f"our payment for the appeal over '{deal.title}' is on its way")
+            self._once.say(logging.INFO, f"our payment for the appeal over '{deal.title}' is on its way")
             return
         _log.info(
             "the buyer appeals over '%s'; paid %s USDC for our side (round %d)",
@@ -172,12 +173,12 @@ class AppealAnswers:
         if not isinstance(decided, FundAppeal):
             bound = format_usdc(case.at_stake_units)
             why = "as its handler says" if self._agent.appeal else "that is more than is at stake"
-            self._say_once(logging.ERROR, f"{lost}: it costs {cost} USDC, with {bound} at stake; {why}")
+            self._once.say(logging.ERROR, f"{lost}: it costs {cost} USDC, with {bound} at stake; {why}")
             return False
         own = await self._market.own_chain()
         held = (await self._market.balances()).usdc_units if own is None else await own.usdc_units(deal.agent)
         if held < case.cost_units:
-            self._say_once(
+            self._once.say(
                 logging.ERROR,
                 f"{lost}, unless {checksum(deal.agent)} gets USDC soon: it costs {cost}, the wallet holds "
                 f"{format_usdc(held)}",
@@ -197,11 +198,6 @@ class AppealAnswers:
                 decided = answer_appeals(case)
             self._decided[case.round_number] = decided
         return self._decided[case.round_number]
-
-    def _say_once(self, level: int, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            _log.log(level, "%s", sentence)
 
 
 def _waits(found: Appeal, now: int) -> bool:

@@ -20,6 +20,7 @@ from typing import Final, assert_never
 
 from aicp.abi.enums import Status
 from aicp.agent.agent import Agent, Options
+from aicp.agent.saying import SaidOnce
 from aicp.agent.standing import Standing, standing_of
 from aicp.agent.work import Answer, DisputeCase, Divide, GiveBack, KeepSilent, Reaction
 from aicp.client import AgentActions, DisputeActions, Mismatch, NotDue, Unreachable
@@ -62,7 +63,7 @@ class Defence:
         self._silent = False
         self._gave_back = False
         self._handed_in: Deal | None = None
-        self._said: set[str] = set()
+        self._once = SaidOnce(_log)
 
     async def step(self, deal: Deal) -> None:
         """Do what is due about a delivered or disputed deal."""
@@ -90,7 +91,7 @@ class Defence:
         state = await own.state_of(deal.escrow.escrow_id)
         if state.status not in {Status.SUBMITTED, Status.CHALLENGED, Status.DISPUTED}:
             return False
-        self._say_once(logging.WARNING, f"the service calls '{deal.title}' over, but the chain does not")
+        self._once.say(logging.WARNING, f"the service calls '{deal.title}' over, but the chain does not")
         await self.answer_directly_if_late(deal)
         return True
 
@@ -107,14 +108,14 @@ class Defence:
         try:
             found = await standing_of(own, deal.escrow.escrow_id, terms)
         except Unreachable as error:
-            self._say_once(logging.WARNING, f"whether '{deal.title}' is disputed cannot be seen on chain: {error}")
+            self._once.say(logging.WARNING, f"whether '{deal.title}' is disputed cannot be seen on chain: {error}")
             return False
         margin = min(chain.constants.submit_directly_before_seconds, terms.challenge_period // 4)
         if found is None or not found.respond_by - margin <= chain.now() < found.respond_by:
             return False
         fee = found.fee_units
         if fee is None or not worth_answering(fee, found.left_units, limit):
-            self._say_once(logging.ERROR, f"the dispute over '{deal.title}' is not answered: its fee is {fee}")
+            self._once.say(logging.ERROR, f"the dispute over '{deal.title}' is not answered: its fee is {fee}")
             return False
         await own.respond(terms, bond_limit_units=limit)
         _log.warning("answered the dispute over '%s' directly", deal.title)
@@ -150,7 +151,7 @@ class Defence:
         if offered and not late:
             return  # the buyer still has time to take it
         if case.bond_units is None and not late:
-            self._say_once(logging.WARNING, f"'{deal.title}' is disputed; waiting until the arbiter's fee is known")
+            self._once.say(logging.WARNING, f"'{deal.title}' is disputed; waiting until the arbiter's fee is known")
             return
         default = default_reaction(case, self._options.dispute_bond_limit_units)
         asked = None if offered else await self._ask(case)
@@ -203,7 +204,7 @@ class Defence:
                 self._silent = True
                 _log.warning("the dispute over '%s' is left unanswered, as its handler says", deal.title)
             case None:
-                self._say_once(
+                self._once.say(
                     logging.ERROR,
                     f"THE DISPUTE OVER '{deal.title}' IS NOT ANSWERED: the arbiter's fee is not known. Answer it with "
                     f"`aicp deal respond --rpc`, or {checksum(deal.agent)} loses the deal and its stake",
@@ -232,7 +233,7 @@ class Defence:
 
     async def _give_back(self, deal: Deal, why: str, seen: Standing | None, *, wished: bool) -> None:
         if seen is None and not wished:
-            self._say_once(
+            self._once.say(
                 logging.ERROR,
                 f"THE DISPUTE OVER '{deal.title}' IS NOT ANSWERED: the service says that it costs too much, and no RPC "
                 "of the agent's own (--rpc) confirms it. Nothing is given back on the service's word; look at the "
@@ -242,11 +243,6 @@ class Defence:
         await self._actions.give_back(deal, although_submitted=True)
         self._gave_back = True
         _log.warning("gave the disputed '%s' back%s", deal.title, f": {why}" if why else "")
-
-    def _say_once(self, level: int, sentence: str) -> None:
-        if sentence not in self._said:
-            self._said.add(sentence)
-            _log.log(level, "%s", sentence)
 
 
 def _write(path: Path, content: str | bytes) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from pathlib import Path
+from typing import Final
 
 import click
 from rich.table import Table
@@ -12,10 +13,24 @@ from aicp.cli.files import read_object
 from aicp.cli.lookup import when
 from aicp.cli.options import console, reading, service_options
 from aicp.client import Market
-from aicp.client.errors import ClientError, Mismatch
-from aicp.client.verify_award import DecidedByRule, check_bids, check_order_award, check_record, check_scores
+from aicp.client.errors import ClientError
+from aicp.client.verify_award import (
+    DecidedByRule,
+    auction_of,
+    check_bids,
+    check_choice,
+    check_decided,
+    check_epoch,
+    check_order_award,
+    check_record,
+    check_scores,
+)
+from aicp.rules.deployment import Deployment
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 from aicp.rules.reputation import FLOOR
+
+_NO_EPOCH: Final = "no epoch of scores counted then; everybody has 20.00"
+_ASK_THE_CHAIN: Final = "with --rpc and --deployment the chain is asked for both"
 
 
 @click.group()
@@ -38,7 +53,7 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
 
     Lines that begin with "same" were computed again from signatures; "believed" is what only the service says. Exit
     code 4 when something differs. With --deployment the operator's keys are the published ones, with --rpc as well the
-    scores are compared with the chain.
+    epoch of the scores is compared with the chain: which one counted, and its root.
     """
     chain = await market.chain()
     task, bids, awards = await market.task(task_id), await market.bids(task_id), await market.awards(task_id)
@@ -63,15 +78,22 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
             _believed("why earlier awards ended unpaid: that of a suspended agent does at once, unseen in signatures")
         click.echo(f"  winner        {price}")
     elif found.decided_by == "buyer" and record is None:
+        check_choice(task, bids, found, chain, commits=commits, earlier=awards[:-1])
+        if auction_of(task).weights is not None:
+            _same("no bid that was valid as long as this one counted for the rule, so the choice was the buyer's")
+        _believed("that the buyer chose this bid, which nobody signs")
         click.echo(f"  winner        {price}, as the buyer chose")
     else:
         published = read_object(record, "is no record of an award") if record else await market.award_record(task_id)
         decided = check_record(task, bids, found, chain, published, commits=commits, earlier=awards[:-1])
+        check_decided(decided, now=chain.now())
         _same("the rule, applied to the signed inputs, gives this winner")
         await _scores(market, decided, rpc)
-        if task.document is None:
-            _believed("weights and limits of the task: the document they are in is for its parties")
+        if task.reveal_ends_at is None and decided.contest.decided_at < task.auction_ends_at.timestamp():
+            _believed("that the buyer asked for the award before the auction's end")
         _show(decided)
+    if task.document is None:
+        _believed("who decides, weights and limits of the task: the document they are in is for its parties")
 
 
 def _same(sentence: str) -> None:
@@ -84,27 +106,34 @@ def _believed(sentence: str) -> None:
 
 async def _scores(market: Market, decided: DecidedByRule, rpc: str | None) -> None:
     """Compare the scores with their epoch, and say what of it had to be believed."""
-    _believed(f"the award was decided {when(decided.contest.decided_at)}")
-    epoch = decided.contest.epoch
-    if epoch == 0:
-        _believed("no epoch of scores counted then; everybody has 20.00")
-        return
+    contest = decided.contest
+    _believed(f"the award was decided {when(contest.decided_at)}")
     root = None
     if rpc is not None and market.published is not None:
-        from aicp.client.score_chain import ScoreChain  # web3 is slow to load
-
-        scores = ScoreChain(rpc, market.published)
-        await scores.check()
-        anchor = await scores.anchor(epoch)
-        if anchor.vetoed or not anchor.counts:
-            raise Mismatch(f"Epoch {epoch} does not count on the chain.")
-        root = anchor.event.root
-    check_scores(decided, await market.epoch_file(epoch), root)
-    if root is None:
-        _believed(f"the file of epoch {epoch}; with --rpc and --deployment its root is compared with the chain's")
-    _same(f"the scores are those of epoch {epoch}" + ("" if root is None else ", whose root the chain has"))
+        root = await _root_then(rpc, market.published, decided)
+        counted = f"epoch {contest.epoch} was the newest that counted then" if contest.epoch else _NO_EPOCH
+        _same(f"by the chain, {counted}")
+    elif contest.epoch == 0:
+        _believed(_NO_EPOCH)
+    else:
+        _believed(f"that epoch {contest.epoch} was the newest that counted then, and its file; {_ASK_THE_CHAIN}")
+    if contest.epoch == 0:
+        return
+    check_scores(decided, await market.epoch_file(contest.epoch), root)
+    _same(f"the scores are those of epoch {contest.epoch}" + ("" if root is None else ", whose root the chain has"))
     if any(offer.specialty != FLOOR for offer in decided.offers):
         _believed("scores in the task's specialty, which are not anchored")
+
+
+async def _root_then(rpc: str, published: Deployment, decided: DecidedByRule) -> bytes | None:
+    """Return the root of the epoch by which the award had to go, None where none counted. Raises Mismatch."""
+    from aicp.client.score_chain import ScoreChain  # web3 is slow to load
+
+    scores = ScoreChain(rpc, published)
+    await scores.check()
+    newest = await scores.newest_at(decided.contest.decided_at)
+    check_epoch(decided, newest)
+    return None if newest is None else newest.root
 
 
 def _show(decided: DecidedByRule) -> None:

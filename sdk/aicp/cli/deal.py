@@ -1,4 +1,7 @@
-"""`aicp deal list|show|dispute|respond|appeal|split|sign-release|rate`. A deal is named by its own id or its task's."""
+"""`aicp deal list|show|cancel|dispute|respond|appeal|split|sign-release|rate`.
+
+A deal is named by its own id or its task's.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from aicp.cli.appeal import RULINGS, appeal
 from aicp.cli.direct import dispute_directly, respond_directly
 from aicp.cli.lookup import deal_argument, find, print_rows, state_words, when
 from aicp.cli.options import USDC, console, signing, wallet_options
-from aicp.client import DisputeActions, Market, Mismatch
+from aicp.client import BuyerActions, DisputeActions, Market, Mismatch
 from aicp.client.chain import Chain
 from aicp.client.errors import ClientError
 from aicp.client.models import Deal, EscrowSide, SplitOffer
@@ -36,7 +39,10 @@ evidence_argument = click.argument("files", nargs=-1, type=click.Path(exists=Tru
 
 @click.group()
 def deal() -> None:
-    """See a deal; dispute, answer, appeal, divide, release together, rate. DEAL is the id of a deal or of its task."""
+    """See a deal; take back what is not accepted, dispute, answer, appeal, divide, release together, rate.
+
+    DEAL is the id of a deal or of its task.
+    """
 
 
 deal.add_command(appeal)
@@ -118,6 +124,17 @@ async def show(market: Market, deal_id: uuid.UUID) -> None:
             due = "" if action.due is None else f" Until {when(int(action.due.timestamp()))}."
             how = " (`aicp wallet collect`)" if action.name == "collect" else ""
             click.echo(f"  you can       {action.name}: {action.reason}{how}{due}")
+
+
+@deal.command()
+@deal_argument
+@wallet_options
+@signing
+async def cancel(market: Market, deal_id: uuid.UUID) -> None:
+    """Take back the money of a deal you pay whose escrow the agent has not accepted yet."""
+    found = await find(market, deal_id)
+    after = await BuyerActions(market).cancel_escrow(found)
+    await _follow(market, after, "cancel", f"Cancelled: {format_usdc(found.price_units)} USDC come back to you.")
 
 
 def _escrow_rows(escrow: EscrowSide) -> list[tuple[str, str]]:

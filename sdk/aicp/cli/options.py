@@ -72,7 +72,7 @@ def service_options(command: F) -> F:
         "--deployment",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         envvar="AICP_DEPLOYMENT",
-        help="Published deployments/<chainId>.json; the service must name the same contracts.",
+        help="Published deployments/<chainId>.json: its contracts and operators, and no others, count.",
     )(command)
     return click.option(
         "--url",

@@ -240,7 +240,7 @@ async def take_result(market: Market, deal: Deal, reject: int | None) -> None:
 @wallet_options
 @signing
 async def cancel(market: Market, task_id: uuid.UUID) -> None:
-    """Cancel a task of yours that is open, or awarded and not paid."""
+    """Cancel a task of yours that is open, or awarded and not paid; for paid escrows see `aicp deal cancel`."""
     await BuyerActions(market).cancel_task(task_id)
     click.echo("Cancelled; nothing was paid.")
 

@@ -335,11 +335,11 @@ class AgentActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "acceptance", body)
+        return await self.market.take_step(deal, "acceptance", body)
 
     async def start(self, deal: models.Deal) -> models.Deal:
         """Say that the work has begun."""
-        return await self._act(deal, "start", {})
+        return await self.market.take_step(deal, "start", {})
 
     async def deliver(self, deal: models.Deal, files: Sequence[models.StoredFile], salt: bytes) -> models.Deal:
         """Hand in stored files: `Submission` on the escrow path, `MicroDelivery` on the channel path.
@@ -354,7 +354,7 @@ class AgentActions:
         order = check_order(deal, chain)
         message = MicroDelivery(order_hash=order.digest(chain.marketplace), deliverable_hash=digest)
         body = {"manifest": made, "signature": self.market.sign(message, chain.marketplace)}
-        return await self._act(deal, "delivery", body)
+        return await self.market.take_step(deal, "delivery", body)
 
     async def _submit(self, deal: models.Deal, made: Manifest, digest: bytes) -> models.Deal:
         chain = await self.market.chain()
@@ -374,7 +374,7 @@ class AgentActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "submission", body)
+        return await self.market.take_step(deal, "submission", body)
 
     async def give_back(self, deal: models.Deal, *, although_submitted: bool = False) -> models.Deal:
         """Return the work: `Refund` of the whole price, or `MicroReturn`. The buyer keeps or gets back his money.
@@ -387,7 +387,9 @@ class AgentActions:
         if deal.path == "channel":
             order = check_order(deal, chain)
             returned = MicroReturn(order_hash=order.digest(chain.marketplace))
-            return await self._act(deal, "return", {"signature": self.market.sign(returned, chain.marketplace)})
+            return await self.market.take_step(
+                deal, "return", {"signature": self.market.sign(returned, chain.marketplace)}
+            )
         terms = check_escrow(deal, chain)
         released = deal.escrow.released_units if deal.escrow else 0
         escrow_id = terms.digest(chain.escrow)
@@ -404,7 +406,7 @@ class AgentActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "refund", body)
+        return await self.market.take_step(deal, "refund", body)
 
     async def _require_disputed(self, escrow_id: bytes, although_submitted: bool) -> None:
         if not although_submitted:
@@ -412,9 +414,6 @@ class AgentActions:
         own = await self.market.own_chain()
         if own is not None and (await own.state_of(escrow_id)).status != Status.CHALLENGED:
             raise NotDue("The chain has no dispute of this result that waits for an answer. Nothing was signed.")
-
-    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
 
     async def ask_claim(self, channel_id: bytes) -> ClaimWish:
         """Ask the operator to claim one of our channels now, not when it is old enough.

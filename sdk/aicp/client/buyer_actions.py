@@ -209,7 +209,7 @@ class BuyerActions:
         )
         signature = await self.market.authorize(chain.contracts.escrow, terms.amount, escrow_id, valid_before)
         body = {"escrow_id": hex0x(escrow_id), "valid_before": valid_before, "signature": signature}
-        return await self._act(deal, "authorization", body)
+        return await self.market.take_step(deal, "authorization", body)
 
     async def _keep_payment(self, payment: SignedPayment) -> int:
         """Keep what is about to be signed; return until when it is. Raises unless it is the task's only payment."""
@@ -267,12 +267,19 @@ class BuyerActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "release", body)
+        return await self.market.take_step(deal, "release", body)
 
     async def cancel_escrow(self, deal: models.Deal) -> models.Deal:
-        """Take back the money of a funded escrow nobody accepted."""
+        """Take back the money of a funded escrow that its agent has not accepted, by a signature without gas.
+
+        Raises ClientError for a deal paid from a pool, NotDue for an escrow in another state, Mismatch for who is not
+        its buyer or terms that are not the deal's.
+        """
         chain = await self.market.chain()
         terms = check_escrow(deal, chain)
+        require(terms.client == self.market.address, "Only the buyer of a deal can take its money back.")
+        if deal.escrow is None or deal.escrow.chain_status != "funded":
+            raise NotDue("Only a funded escrow that nobody has accepted can be cancelled. Nothing was signed.")
         message = Cancellation(
             escrow_id=terms.digest(chain.escrow),
             valid_until=chain.now() + chain.constants.authorization_lifetime_seconds,
@@ -282,7 +289,4 @@ class BuyerActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "cancellation", body)
-
-    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return await self.market.take_step(deal, "cancellation", body)

@@ -1,14 +1,15 @@
 """The deployment a client signs for: domains, contracts and constants, checked before the first signature.
 
-The service names the contracts, so a lying service could name its own. Whoever wants to trust nobody passes the
-published `deployments/<chainId>.json`; then every address must be the published one.
+The service names the contracts and its keys, so a lying service could name its own. Whoever wants to trust nobody
+passes the published `deployments/<chainId>.json`; then every address must be the published one, and only the operators
+in it are believed, for the times it gives them.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from aicp.rules.constants import Network as KnownNetwork
 from aicp.rules.constants import network as known_network
 from aicp.rules.deployment import Deployment, DeploymentFileError
 from aicp.rules.ledgers import Ledger, LedgerName, ledgers_of
-from aicp.rules.operators import serving
+from aicp.rules.operators import Epoch, serving
 from aicp.rules.primitives import ZERO_ADDRESS, checksum, hex0x, parse_address
 
 
@@ -45,6 +46,8 @@ class Chain:
     """Whom new pools name."""
     serving_operators: frozenset[bytes]
     """Whose pools take orders: more than one while one key follows another."""
+    unpublished_operators: frozenset[bytes]
+    """Keys that the service lists and the deployment file does not: not believed. Empty without a file."""
     constants: Constants
     escrow: Domain
     channel: Domain
@@ -60,6 +63,14 @@ class Chain:
     def arbiters(self) -> frozenset[bytes]:
         """Arbiters whose terms may be signed."""
         return frozenset({self.contracts.arbiter} - {ZERO_ADDRESS})
+
+    def stranger(self, operator: bytes) -> str:
+        """Return what to call a key that is none of `operators`, so that who has an older file sees it."""
+        if operator in self.unpublished_operators:
+            return (
+                "an operator that the deployment file does not have: it is older than this key, or nobody published it"
+            )
+        return "an unknown operator"
 
     def ledger(self, name: LedgerName) -> Ledger:
         """Return where a ledger is. Raises ClientError where the deployment has none of it."""
@@ -111,11 +122,35 @@ def _check_deployment(network: Network, published: Deployment) -> None:
             raise Mismatch(f"The service names {checksum(address)} as {name}; the deployment file says otherwise.")
 
 
+def _serving(network: Network, published: Deployment | None, *, public: bool) -> Sequence[Epoch]:
+    """Return the operators in force, those whom new pools name first.
+
+    With a deployment file they are its own, by its times and, on public networks, by our clock; a key that the service
+    no longer has serves nobody, so it must call it in force as well. Raises ClientError where there is none, Mismatch
+    where the file has none of those that the service names.
+    """
+    live = serving(network.operators, network.server_time)
+    if not live:
+        raise ClientError("The service has no operator key in force.")
+    if published is None:
+        return live
+    named = {operator.address for operator in live}
+    now = dt.datetime.now(dt.UTC) if public else network.server_time
+    believed = [epoch for epoch in serving(published.operators, now) if epoch.address in named]
+    if not believed:
+        keys = ", ".join(checksum(operator.address) for operator in live)
+        raise Mismatch(
+            f"The service signs with {keys}, which is not in force in the deployment file: the file is older than the "
+            f"service's keys, or nobody has published them. Fetch the newest {network.chain_id}.json."
+        )
+    return believed
+
+
 def chain_of(network: Network, published: Deployment | None = None) -> Chain:
     """Return the chain of a service's `/network` answer.
 
-    Raises ClientError for a chain without published rules, Mismatch where the service departs from them or from the
-    deployment file.
+    With a deployment file only the operators in it count. Raises ClientError for a chain without published rules,
+    Mismatch where the service departs from them or from the deployment file.
     """
     try:
         known = known_network(network.chain_id)
@@ -125,23 +160,24 @@ def chain_of(network: Network, published: Deployment | None = None) -> Chain:
     _check_token(network)
     if published is not None:
         _check_deployment(network, published)
-    live = serving(network.operators, network.server_time)
-    if not live:
-        raise ClientError("The service has no operator key in force.")
+    believed = _addresses(network.operators if published is None else published.operators)
     return _chain(
         network.contracts,
         known,
         rpc_url=network.rpc_url,
-        operators=frozenset(operator.address for operator in network.operators),
-        current_operator=live[0].address,
-        serving_operators=frozenset(operator.address for operator in live),
+        operators=believed,
+        live=_serving(network, published, public=known.public),
+        unpublished=_addresses(network.operators) - believed,
         clock_offset=0 if known.public else int(network.server_time.timestamp() - time.time()),
     )
 
 
+def _addresses(epochs: Iterable[Epoch]) -> frozenset[bytes]:
+    return frozenset(epoch.address for epoch in epochs)
+
+
 def chain_of_deployment(published: Deployment) -> Chain:
     """Return the chain of a deployment file alone, for when the service is gone. There is no RPC in it."""
-    live = serving(published.operators, dt.datetime.now(dt.UTC))
     return _chain(
         Contracts(
             escrow=published.escrow,
@@ -153,9 +189,9 @@ def chain_of_deployment(published: Deployment) -> Chain:
         ),
         known_network(published.chain_id),
         rpc_url="",
-        operators=frozenset(operator.address for operator in published.operators),
-        current_operator=live[0].address if live else ZERO_ADDRESS,
-        serving_operators=frozenset(operator.address for operator in live),
+        operators=_addresses(published.operators),
+        live=serving(published.operators, dt.datetime.now(dt.UTC)),
+        unpublished=frozenset(),
         clock_offset=0,
     )
 
@@ -166,8 +202,8 @@ def _chain(
     *,
     rpc_url: str,
     operators: frozenset[bytes],
-    current_operator: bytes,
-    serving_operators: frozenset[bytes],
+    live: Sequence[Epoch],
+    unpublished: frozenset[bytes],
     clock_offset: int,
 ) -> Chain:
     escrow, chain_id = contracts.escrow, known.chain_id
@@ -176,8 +212,9 @@ def _chain(
         rpc_url=rpc_url,
         contracts=contracts,
         operators=operators,
-        current_operator=current_operator,
-        serving_operators=serving_operators,
+        current_operator=live[0].address if live else ZERO_ADDRESS,
+        serving_operators=_addresses(live),
+        unpublished_operators=unpublished,
         constants=known.constants,
         escrow=escrow_domain(chain_id, escrow),
         channel=channel_domain(chain_id, contracts.payment_channel),

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from web3 import AsyncHTTPProvider, AsyncWeb3
 from web3.exceptions import ContractCustomError, ContractLogicError, Web3Exception
-from web3.types import TxParams, Wei
+from web3.types import BlockData, TxParams, Wei
 
 from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
@@ -231,17 +231,16 @@ class DirectChain:
 
     async def block_number(self, block: Literal["latest", "finalized"] = "latest") -> int:
         """Return the number of the newest, or newest final, block. Raises Unreachable."""
-        await self._check_chain()
-        try:
-            return int((await self._web3.eth.get_block(block))["number"])
-        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
-            raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
+        return int((await self._block(block))["number"])
 
     async def block_time(self, block: Literal["latest", "finalized"] = "latest") -> int:
         """Return the unix seconds of the newest, or newest final, block. Raises Unreachable."""
+        return int((await self._block(block))["timestamp"])
+
+    async def _block(self, block: Literal["latest", "finalized"]) -> BlockData:
         await self._check_chain()
         try:
-            return int((await self._web3.eth.get_block(block))["timestamp"])
+            return await self._web3.eth.get_block(block)
         except (OSError, TimeoutError, Web3Exception, ValueError) as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 

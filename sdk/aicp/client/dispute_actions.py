@@ -73,7 +73,7 @@ class DisputeActions:
             "signature": self.market.sign(message, chain.escrow),
             "bond": bond,
         }
-        return await self._act(deal, "dispute", body)
+        return await self.market.take_step(deal, "dispute", body)
 
     async def respond(
         self,
@@ -105,7 +105,7 @@ class DisputeActions:
             "signature": self.market.sign(message, chain.escrow),
             "bond": bond,
         }
-        return await self._act(deal, "response", body)
+        return await self.market.take_step(deal, "response", body)
 
     async def fund_appeal(
         self, deal: models.Deal, units: int | None = None, *, limit_units: int, salt: bytes | None = None
@@ -143,7 +143,7 @@ class DisputeActions:
             "salt": hex0x(salt),
             "signature": await self.market.authorize(terms.arbiter, amount, nonce, valid_before),
         }
-        return await self._act(deal, "appeal", body)
+        return await self.market.take_step(deal, "appeal", body)
 
     async def _until(self, clock: int | None, sentence: str) -> int:
         """Return until when a step that has to be in before `clock` is signed for. Raises NotDue after it."""
@@ -227,7 +227,7 @@ class DisputeActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "split-offers", body)
+        return await self.market.take_step(deal, "split-offers", body)
 
     async def accept_split(self, deal: models.Deal, offer: models.SplitOffer) -> models.Deal:
         """Sign the other side's offer, which is then carried out. Raises NotDue, Mismatch."""
@@ -236,7 +236,7 @@ class DisputeActions:
         require_status(escrow, "There is nothing to divide.", *_DIVISIBLE)
         message = check_offer(offer, deal, self.market.address, chain)
         body = {"signature": self.market.sign(message, chain.escrow)}
-        return await self._act(deal, f"split-offers/{offer.id}/acceptance", body)
+        return await self.market.take_step(deal, f"split-offers/{offer.id}/acceptance", body)
 
     # release by several, rating ---------------------------------------------------------------------------------------
 
@@ -274,7 +274,7 @@ class DisputeActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "release-signatures", body)
+        return await self.market.take_step(deal, "release-signatures", body)
 
     async def rate(self, deal: models.Deal, score: int, comment: str = "") -> models.Deal:
         """Rate the other side of a deal that is over, 0 to 100, once. Raises NotDue, Mismatch."""
@@ -304,10 +304,7 @@ class DisputeActions:
             "valid_until": message.valid_until,
             "signature": self.market.sign(message, chain.escrow),
         }
-        return await self._act(deal, "rating", body)
-
-    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return await self.market.take_step(deal, "rating", body)
 
 
 def _bounded(seconds: int) -> int:

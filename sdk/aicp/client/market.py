@@ -8,6 +8,7 @@ import secrets
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self, TypeVar
@@ -44,9 +45,10 @@ class Market:
     """A marketplace service as one wallet sees it. Without a wallet only public reads work.
 
     Use as `async with Market(url, wallet) as market:`. `deployment` is the published `deployments/<chainId>.json`;
-    with it the service's contract addresses are not taken on trust. `store` is where receipts, orders and session keys
-    are kept, by default a file of the wallet under `~/.aicp`. `rpc_url` is an RPC of the caller's own: where money
-    hangs on what the chain says, it is asked instead of the service. `sessions` keeps the session for the next process.
+    with it neither the service's contract addresses nor its operator keys are taken on trust. It is read again now and
+    then, so whoever runs for months only replaces it. `store` is where receipts, orders and session keys are kept, by
+    default a file of the wallet under `~/.aicp`. `rpc_url` is an RPC of the caller's own: where money hangs on what the
+    chain says, it is asked instead of the service. `sessions` keeps the session for the next process.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class Market:
         sessions: Sessions | None = None,
     ) -> None:
         self.transport = Transport(url, wallet, http=http, sessions=sessions)
+        self._deployment = deployment
         self._published = read_deployment(deployment) if deployment else None
         self._store_path = store
         self._store: Store | None = None
@@ -100,6 +103,9 @@ class Market:
         It is read again now and then: operator keys follow each other.
         """
         if self._chain is None or time.monotonic() - self._chain_read_at > _CHAIN_SECONDS:
+            if self._deployment is not None and self._chain is not None:
+                with suppress(ClientError):  # half of a file that is being replaced: the one before is still good
+                    self._published = await asyncio.to_thread(read_deployment, self._deployment)
             try:
                 network = Network.read(await self.transport.public("/network"))
                 self._chain = chain_of(network, self._published)
@@ -218,6 +224,10 @@ class Market:
         """Return one deal of ours; its channel side is that of the session key's own pool, where one is named."""
         params = None if session_key is None else {"session_key": checksum(session_key)}
         return models.Deal.read(await self.transport.get(f"/deals/{deal_id}", params, auth=True))
+
+    async def take_step(self, deal: models.Deal, step: str, body: Mapping[str, Any]) -> models.Deal:
+        """Send what we have signed for a step of a deal of ours; return the deal as it stands then."""
+        return models.Deal.read(await self.transport.post(f"/deals/{deal.id}/{step}", body))
 
     async def case(self, dispute_id: int) -> models.Case:
         """Return a dispute we are a party of or drawn into. Check it with `check_case` before judging by it."""

@@ -272,7 +272,7 @@ class PoolActions:
                 "max_claimable_units": str(need),
                 "signature": hex0x(session.sign_digest(voucher.digest(chain.channel))),
             }
-        return await self._act(deal, "order", body)
+        return await self.market.take_step(deal, "order", body)
 
     async def verdict(self, deal: models.Deal, *, accepted: bool, reason: int = 0) -> models.Deal:
         """Accept or reject a micro delivery with the session key. `reason` is 1..255 for a rejection, else 0."""
@@ -296,10 +296,7 @@ class PoolActions:
             "reason": reason,
             "signature": hex0x(session.sign_digest(message.digest(chain.marketplace))),
         }
-        return await self._act(deal, "verdict", body)
-
-    async def _act(self, deal: models.Deal, step: str, body: dict[str, Any]) -> models.Deal:
-        return models.Deal.read(await self.market.transport.post(f"/deals/{deal.id}/{step}", body))
+        return await self.market.take_step(deal, "verdict", body)
 
 
 def _new_order(deal: models.Deal, place: uuid.UUID, channel: bytes, now: int, chain: Chain) -> SignedOrder:

@@ -105,22 +105,10 @@ class ScoreChain:
 
     async def anchor(self, epoch: int | None) -> Anchor:
         """Return an epoch, the newest that counts for None. Raises ClientError where there is none."""
-        last = int(await self._ask(self._web3.eth.block_number))
-        topics: list[Any] = [
-            [hex0x(event.TOPIC) for event in (reputation_abi.EpochAnchored, reputation_abi.EpochVetoed)]
-        ]
-        anchored: dict[int, reputation_abi.EpochAnchored] = {}
-        vetoed = set()
-        for log in await self._logs(self._deployment.reputation, topics, last):
-            words = tuple(bytes(topic) for topic in log["topics"])
-            if words[0] == reputation_abi.EpochVetoed.TOPIC:
-                vetoed.add(reputation_abi.EpochVetoed.decode(words, bytes(log["data"])).epoch)
-            else:
-                event = reputation_abi.EpochAnchored.decode(words, bytes(log["data"]))
-                anchored[event.epoch] = event
+        anchored, vetoed = await self.epochs()
         for number in sorted(anchored, reverse=True) if epoch is None else [epoch]:
             if number in anchored:
-                active = await self._call(reputation_abi.encode_is_active(number), last)
+                active = await self._call(reputation_abi.encode_is_active(number), "latest")
                 counts = reputation_abi.decode_is_active_result(active)
                 if counts or epoch is not None:
                     return Anchor(anchored[number], counts, number in vetoed)
@@ -133,6 +121,32 @@ class ScoreChain:
             raise ClientError("No epoch of scores is anchored yet: one ends every midnight UTC, if a deal was settled.")
         at = dt.datetime.fromtimestamp(min(event.active_at for event in waiting), dt.UTC)
         raise ClientError(f"No epoch of scores counts yet: the first does from {at:%Y-%m-%d %H:%M:%S} UTC.")
+
+    async def newest_at(self, time: int) -> reputation_abi.EpochAnchored | None:
+        """Return the newest epoch that counted at a unix second, None where none did.
+
+        Only an epoch that does not count yet can be vetoed, so one that ever counted still does.
+        """
+        anchored, vetoed = await self.epochs()
+        counted = (one for number, one in anchored.items() if number not in vetoed and one.active_at <= time)
+        return max(counted, key=lambda one: one.epoch, default=None)
+
+    async def epochs(self) -> tuple[dict[int, reputation_abi.EpochAnchored], set[int]]:
+        """Return the epochs that were anchored by their numbers, and the numbers of those that were vetoed."""
+        last = int(await self._ask(self._web3.eth.block_number))
+        topics: list[Any] = [
+            [hex0x(event.TOPIC) for event in (reputation_abi.EpochAnchored, reputation_abi.EpochVetoed)]
+        ]
+        anchored: dict[int, reputation_abi.EpochAnchored] = {}
+        vetoed: set[int] = set()
+        for log in await self._logs(self._deployment.reputation, topics, last):
+            words = tuple(bytes(topic) for topic in log["topics"])
+            if words[0] == reputation_abi.EpochVetoed.TOPIC:
+                vetoed.add(reputation_abi.EpochVetoed.decode(words, bytes(log["data"])).epoch)
+            else:
+                event = reputation_abi.EpochAnchored.decode(words, bytes(log["data"]))
+                anchored[event.epoch] = event
+        return anchored, vetoed
 
     async def verify_score(self, leaf: ScoreLeaf, proof: list[bytes]) -> int:
         """Return the score that the contract itself finds proven. Raises ClientError where it refuses."""

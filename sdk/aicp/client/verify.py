@@ -1,6 +1,7 @@
 """Recompute everything a deal claims, before anything is signed for it.
 
-Pure: what the service answered goes in, and either the checked facts come out or Mismatch or TermsRefused is raised.
+Pure: what the service answered goes in, and either the checked facts come out or Mismatch or TermsRefused is raised. A
+number that no message can hold raises EncodeError, which is a ValueError.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ def signed_by(digest: bytes, signature: bytes, signer: bytes) -> bool:
 
 
 def check_document(document: Mapping[str, Any], *, buyer: bytes, task: bytes, task_id: object, chain: Chain) -> None:
-    """Check that a task document is the one its hash commits to, of this buyer, on this deployment."""
+    """Check that a task document is the one its hash commits to, of this buyer, on this deployment. Raises Mismatch."""
     require(task_hash(document) == task, "The task document does not match its hash.")
     require(document.get("id") == str(task_id), "The task document belongs to another task.")
     require(document.get("buyer") == checksum(buyer), "The task document names another buyer.")
@@ -62,7 +63,8 @@ def check_document(document: Mapping[str, Any], *, buyer: bytes, task: bytes, ta
 def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
     """Check a listed bid: its hash, the agent's signature, the operator's receipt for it, and its withdrawal if any.
 
-    A bid that was sealed must be the one its agent has committed to, with the operator's receipt for showing it.
+    A bid that was sealed must be the one its agent has committed to, with the operator's receipt for showing it. Raises
+    Mismatch.
     """
     message = Bid(
         task_hash=task,
@@ -79,17 +81,13 @@ def check_bid(bid: models.Bid, task: bytes, chain: Chain) -> None:
     require(signed_by(digest, bid.signature, bid.agent), "The bid is not signed by its agent.")
     if bid.sealed is not None:
         _check_sealed(task, digest, bid.bid_hash, bid.valid_until, bid.sealed.signature, bid.agent, chain)
-        shown = BidReceipt(bid_hash=digest, seq=bid.seq).digest(chain.marketplace)
-        require(
-            any(signed_by(shown, bid.sealed.reveal_receipt_signature, one) for one in chain.operators),
-            "The receipt for showing the bid is not the operator's.",
-        )
+        _check_shown(digest, bid.seq, bid.sealed, chain)
     _check_receipt(bid, chain)
     _check_withdrawal(bid, chain)
 
 
 def check_vouch(found: models.SignedVouch, agent: bytes, chain: Chain) -> None:
-    """Check a listed vouch: that it is for this agent, and signed by whom it binds."""
+    """Check a listed vouch: that it is for this agent, and signed by whom it binds. Raises Mismatch."""
     message = Vouch(
         voucher=found.voucher,
         agent=agent,
@@ -104,9 +102,22 @@ def check_vouch(found: models.SignedVouch, agent: bytes, chain: Chain) -> None:
         raise Mismatch("The vouch is not signed by its voucher.")
 
 
+def _check_shown(digest: bytes, seq: int, sealed: models.Sealed, chain: Chain) -> None:
+    receipt, signature = BidReceipt(bid_hash=digest, seq=seq).digest(chain.marketplace), sealed.reveal_receipt_signature
+    named = chain.operators | chain.unpublished_operators
+    signer = next((one for one in named if signed_by(receipt, signature, one)), None)
+    if signer is None:
+        raise Mismatch("The receipt for showing the bid is not the operator's. Nothing was signed.")
+    _require_operator(signer, "The receipt for showing the bid", chain)
+
+
+def _require_operator(operator: bytes, named_by: str, chain: Chain) -> None:
+    require(operator in chain.operators, f"{named_by} names {chain.stranger(operator)}.")
+
+
 def _check_receipt(bid: models.Bid | models.Commit, chain: Chain) -> None:
     receipt = BidReceipt(bid_hash=bid.bid_hash, seq=bid.seq).digest(chain.marketplace)
-    require(bid.operator in chain.operators, "The bid's receipt names an unknown operator.")
+    _require_operator(bid.operator, "The bid's receipt", chain)
     require(signed_by(receipt, bid.receipt_signature, bid.operator), "The bid's receipt is not the operator's.")
 
 
@@ -129,7 +140,10 @@ def _check_sealed(  # noqa: PLR0917  # the parts of one message, and who signed 
 
 
 def check_commit(commit: models.Commit, task: bytes, chain: Chain) -> None:
-    """Check a listed sealed bid: its hash, the agent's signature, the receipt, and the withdrawal if there is one."""
+    """Check a listed sealed bid: its hash, the agent's signature, the receipt, and the withdrawal if there is one.
+
+    Raises Mismatch.
+    """
     _check_sealed(
         task, commit.commitment, commit.bid_hash, commit.valid_until, commit.signature, commit.agent, chain
     )  # fmt: skip
@@ -138,11 +152,11 @@ def check_commit(commit: models.Commit, task: bytes, chain: Chain) -> None:
 
 
 def check_award(award: models.Award, chain: Chain) -> None:
-    """Check the operator's signature of an award."""
+    """Check the operator's signature of an award. Raises Mismatch."""
     message = Award(
         task_hash=award.task_hash, bid_hash=award.bid_hash, bids_root=award.bids_root, bid_count=award.bid_count
     )
-    require(award.operator in chain.operators, "The award names an unknown operator.")
+    _require_operator(award.operator, "The award", chain)
     require(
         signed_by(message.digest(chain.marketplace), award.signature, award.operator),
         "The award is not the operator's.",
@@ -150,7 +164,7 @@ def check_award(award: models.Award, chain: Chain) -> None:
 
 
 def check_deal(deal: models.Deal, chain: Chain) -> None:
-    """Check document, bid and award of a deal, and that price and parties are those of the bid."""
+    """Check document, bid and award of a deal, and that price and parties are those of the bid. Raises Mismatch."""
     check_document(deal.document, buyer=deal.buyer, task=deal.task_hash, task_id=deal.task_id, chain=chain)
     check_bid(deal.bid, deal.task_hash, chain)
     check_award(deal.award, chain)
@@ -184,7 +198,10 @@ def terms_message(terms: models.Terms) -> EscrowTerms:
 
 
 def check_escrow(deal: models.Deal, chain: Chain) -> EscrowTerms:
-    """Return the terms of an escrow deal whose id is right; the time windows may have passed."""
+    """Return the terms of an escrow deal whose id is right; the time windows may have passed.
+
+    Raises ClientError for a deal paid from a pool, Mismatch where there are no terms yet or they are not the deal's.
+    """
     check_deal(deal, chain)
     if deal.escrow is None:
         if deal.path == "channel":
@@ -204,7 +221,10 @@ def check_escrow(deal: models.Deal, chain: Chain) -> EscrowTerms:
 
 
 def agreed_terms(deal: models.Deal, chain: Chain, *, now: int) -> EscrowTerms:
-    """Return terms that may be agreed to now. Raises TermsRefused with every departure from the bid and the rules."""
+    """Return terms that may be agreed to at `now`, unix seconds.
+
+    Raises TermsRefused with every departure from the bid and the rules, otherwise as `check_escrow`.
+    """
     terms = check_escrow(deal, chain)
     agreed = Agreed(
         client=deal.buyer,
@@ -247,7 +267,7 @@ def check_order(deal: models.Deal, chain: Chain) -> MicroOrder:
     """Return the order of a channel deal, checked as the agent must before he works for it.
 
     The channel it names must be the marketplace channel from the buyer to us under the award's operator, the session
-    key must have signed it, and it must leave the time the bid asked for.
+    key must have signed it for the price of the bid, its clocks must be in order. Raises Mismatch, also without one.
     """
     check_deal(deal, chain)
     order = deal.channel.order if deal.channel else None
@@ -271,7 +291,8 @@ def check_order(deal: models.Deal, chain: Chain) -> MicroOrder:
 def check_deliverable(deal: models.Deal, chain: Chain) -> bytes:
     """Return the deliverable's hash, recomputed from its manifest, for the buyer.
 
-    It must be the one the agent has signed for: by its delivery below $10, else by its submission on chain.
+    It must be the one the agent has signed for: by its delivery below $10, else by its submission on chain. Raises
+    Mismatch, also where nothing was delivered, and ValueError for a manifest that names no file or one twice.
     """
     found, on_chain = deal.deliverable, deal.escrow.deliverable_hash if deal.escrow else None
     if found is None:
@@ -293,7 +314,7 @@ def check_deliverable(deal: models.Deal, chain: Chain) -> bytes:
 
 
 def check_receipt(receipt: models.Receipt, receiver: bytes, chain: Chain) -> None:
-    """Check that a receipt can be claimed by its receiver with nobody's help."""
+    """Check that a receipt can be claimed by its receiver with nobody's help. Raises Mismatch."""
     config = receipt.config
     built = ChannelConfig(
         payer=config.payer,
@@ -306,7 +327,7 @@ def check_receipt(receipt: models.Receipt, receiver: bytes, chain: Chain) -> Non
     )
     require(channel_id(built, chain.channel) == receipt.channel_id, "The receipt's channel does not match its config.")
     require(config.receiver == receiver and config.token == chain.contracts.usdc, "The receipt pays somebody else.")
-    require(config.receiver_authorizer in chain.operators, "The receipt names an unknown operator.")
+    _require_operator(config.receiver_authorizer, "The receipt", chain)
     require(receipt.total_claimed_units <= receipt.max_claimable_units, "The receipt exceeds its voucher.")
     voucher = Voucher(channel_id=receipt.channel_id, max_claimable_amount=receipt.max_claimable_units)
     signer = config.payer if config.payer_authorizer == ZERO_ADDRESS else config.payer_authorizer

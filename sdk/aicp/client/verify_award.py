@@ -2,29 +2,31 @@
 
 A record is the document of `aicp.rules.awarding` with the operator's signature of `AwardInputs`: it says that the rule
 decided, and on what. Where the buyer had signed a `TaskOrder`, the first bid within its price wins. Otherwise the buyer
-chose, and there is nothing to compute but that no bid was left out.
+chose, which nobody signs: what can be computed is that no bid was left out, and that the task left him the choice.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
-from aicp.abi.reputation import ScoreLeaf
+from aicp.abi.reputation import EpochAnchored, ScoreLeaf
 from aicp.abi.typed_data import AwardInputs, TaskOrder
 from aicp.client import models
 from aicp.client.chain import Chain
 from aicp.client.errors import Mismatch
 from aicp.client.verify import check_award, check_bid, check_commit, signed_by
-from aicp.rules.auctions import options_of
-from aicp.rules.awarding import Contest, Offer, Ranking, follows, inputs_hash, rank, read_record, weights_of
+from aicp.rules.auctions import AuctionOptions, options_of
+from aicp.rules.awarding import Contest, Offer, Ranking, Weights, follows, inputs_hash, rank, read_record
 from aicp.rules.bids import bids_root
 from aicp.rules.documents import task_hash
 from aicp.rules.primitives import checksum, parse_address, parse_bytes
 from aicp.rules.reputation import FLOOR
 from aicp.rules.scores import epoch_root
 from aicp.rules.specialties import task_specialty
+
+_CLOCKS_APART_SECONDS: Final = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,9 @@ def check_record(
     message = AwardInputs(
         task_hash=award.task_hash, bid_hash=award.bid_hash, inputs_hash=inputs_hash(record), rule=record["rule"]
     )
-    if operator not in chain.operators or not signed_by(message.digest(chain.marketplace), signature, operator):
+    if operator not in chain.operators:
+        raise Mismatch(f"The record names {chain.stranger(operator)}.")
+    if not signed_by(message.digest(chain.marketplace), signature, operator):
         raise Mismatch("The record is not signed by the operator for this award.")
     _same_task(task, contest)
     _same_bids(bids, commits, offers, award.bid_count)
@@ -154,30 +158,123 @@ def check_record(
     if ranking.winner is None or ranking.winner.bid_hash != award.bid_hash:
         raise Mismatch("By the rule another bid has won.")
     _no_scores_from_nowhere(task, contest, offers)
-    return DecidedByRule(contest, offers, ranking)
+    decided = DecidedByRule(contest, offers, ranking)
+    _decided_in_time(task, decided)
+    return decided
 
 
-def _same_task(task: models.Task, contest: Contest) -> None:
-    if contest.task_hash != task.task_hash:
-        raise Mismatch("The record is of another task.")
-    limit = task.budget_units if task.reserve_units is None else task.reserve_units
-    if contest.budget_units != limit or contest.allowed_seconds != task.deliver_within_seconds:
-        raise Mismatch("The record's limits are not those of the task.")
-    if task.award_weights is not None and asdict(contest.weights) != task.award_weights:
-        raise Mismatch("The record weighs otherwise than the task says.")
+def auction_of(task: models.Task) -> AuctionOptions:
+    """Return how a task is awarded: as its document says where that is shown, else as the service says.
+
+    Raises Mismatch where the document is not the task's, or says otherwise than the service of this or of the limits.
+    """
+    try:
+        told = AuctionOptions(
+            weights=None if task.award_weights is None else Weights(**task.award_weights),
+            reserve_units=task.reserve_units,
+            buy_now_units=task.buy_now_units,
+            instant=task.instant,
+        )
+    except (TypeError, ValueError) as error:
+        raise Mismatch(f"The task's auction cannot be: {error}.") from error
     document = task.document
     if document is None:
-        return
+        return told
     if task_hash(document) != task.task_hash:
         raise Mismatch("The task document does not match its hash.")
     try:
-        options = options_of(document)
-    except ValueError as error:
+        signed = options_of(document)
+        limits = (int(document["budget_units"]), int(document["deliver_within_seconds"]))
+    except (ValueError, KeyError, TypeError) as error:
         raise Mismatch(f"The task document's auction cannot be: {error}.") from error
-    if contest.weights != weights_of(document):
+    if replace(signed, reveal_seconds=None, extension=None) != told:
+        raise Mismatch("The service tells another way of awarding the task than its document.")
+    if limits != (task.budget_units, task.deliver_within_seconds):
+        raise Mismatch("The service tells other limits of the task than its document.")
+    return signed
+
+
+def check_choice(
+    task: models.Task,
+    bids: Sequence[models.Bid],
+    award: models.Award,
+    chain: Chain,
+    *,
+    commits: Sequence[models.Commit] = (),
+    earlier: Sequence[models.Award] = (),
+) -> None:
+    """Check that the task left the choice to its buyer: no scheduler assigns it, and no bid counted for its rule.
+
+    When he chose nobody has signed; but it was while the bid he chose was valid. So a bid that runs out sooner may have
+    run out by then, and any other one counted. Raises Mismatch.
+    """
+    auction = auction_of(task)
+    if auction.instant:
+        raise Mismatch("The scheduler assigns this task, within the price its buyer has signed: nobody chooses.")
+    if auction.weights is None:
+        return
+    winner = next(bid for bid in bids if bid.bid_hash == award.bid_hash)
+    lapsed = _awarded(task.task_hash, earlier, chain)
+    shown = {bid.bid_hash for bid in bids}
+    offers = [
+        Offer(
+            bid_hash=bid.bid_hash,
+            agent=bid.agent,
+            amount=bid.amount_units,
+            eta_seconds=bid.eta_seconds,
+            valid_until=bid.valid_until,
+            seq=bid.seq,
+            withdrawn=bid.withdrawn,
+            lapsed=bid.bid_hash in lapsed,
+        )
+        for bid in bids
+        if bid.seq <= award.bid_count
+    ] + [
+        Offer(
+            bid_hash=one.bid_hash,
+            agent=one.agent,
+            amount=0,
+            eta_seconds=0,
+            valid_until=one.valid_until,
+            seq=one.seq,
+            withdrawn=one.withdrawn,
+            revealed=False,
+        )
+        for one in commits
+        if one.seq <= award.bid_count and one.bid_hash not in shown
+    ]
+    contest = Contest(
+        task_hash=task.task_hash,
+        budget_units=auction.limit_units(task.budget_units),
+        allowed_seconds=task.deliver_within_seconds,
+        weights=auction.weights,
+        epoch=0,
+        decided_at=winner.valid_until - 1,
+    )
+    if rank(contest, offers).winner is not None:
+        raise Mismatch("The rule awards this task, and a bid counted for it: the award needs the rule's record.")
+
+
+def _same_task(task: models.Task, contest: Contest) -> None:
+    auction = auction_of(task)
+    if contest.task_hash != task.task_hash:
+        raise Mismatch("The record is of another task.")
+    if auction.weights is None:
+        raise Mismatch("The task names no weights: the rule does not award it.")
+    if contest.weights != auction.weights:
         raise Mismatch("The record weighs otherwise than the task says.")
-    if contest.budget_units != options.limit_units(int(document["budget_units"])):
+    limits = (auction.limit_units(task.budget_units), task.deliver_within_seconds)
+    if limits != (contest.budget_units, contest.allowed_seconds):
         raise Mismatch("The record's limits are not those of the task.")
+
+
+def _decided_in_time(task: models.Task, decided: DecidedByRule) -> None:
+    """A buyer may ask for the award at any time, but not while sealed bids may come or be shown."""
+    if task.reveal_ends_at is None:
+        return
+    hidden = any(reason == "unrevealed" for _, reason in decided.ranking.excluded)
+    if decided.contest.decided_at < (task.reveal_ends_at if hidden else task.auction_ends_at).timestamp():
+        raise Mismatch("The record says that the award was decided while sealed bids might come or be shown.")
 
 
 Signed = dict[bytes, tuple[bytes, int, int, int, int, bool]]
@@ -225,6 +322,23 @@ def _no_scores_from_nowhere(task: models.Task, contest: Contest, offers: Sequenc
     for offer in offers:
         if (unscored and offer.reputation != FLOOR) or (unspecial and offer.specialty != FLOOR):
             raise Mismatch(f"The record gives {checksum(offer.agent)} a score that nobody can have had.")
+
+
+def check_decided(decided: DecidedByRule, *, now: int) -> None:
+    """Check that a record does not say that the award is decided later than now. Raises Mismatch."""
+    if decided.contest.decided_at > now + _CLOCKS_APART_SECONDS:
+        raise Mismatch("The record says that the award is still to be decided.")
+
+
+def check_epoch(decided: DecidedByRule, newest: EpochAnchored | None) -> None:
+    """Check that the record goes by the newest epoch that counted when it was decided, as the chain tells it.
+
+    `newest` is None where none counted then. Raises Mismatch.
+    """
+    named, counted = decided.contest.epoch, 0 if newest is None else newest.epoch
+    if named != counted:
+        by = f"the scores of epoch {named}" if named else "no scores"
+        raise Mismatch(f"The record goes by {by}; the newest epoch that counted then is {counted or 'none'}.")
 
 
 def check_scores(decided: DecidedByRule, file: models.EpochFile, root: bytes | None) -> None:

@@ -60,7 +60,7 @@ def verify_quote(quote: SignedQuote, chain: Chain, *, now: int) -> tuple[Tier, i
     if (quote.chain_id, quote.escrow) != (chain.chain_id, chain.contracts.escrow):
         raise Mismatch("The quote belongs to another deployment.")
     if quote.operator not in chain.operators:
-        raise Mismatch("The quote names an unknown operator.")
+        raise Mismatch(f"The quote names {chain.stranger(quote.operator)}.")
     try:
         check_quote(quote.message(), quote.signature, chain.marketplace, operator=quote.operator, now=now)
     except QuoteError as error:

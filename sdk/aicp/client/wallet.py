@@ -28,7 +28,7 @@ class Wallet:
 
     @classmethod
     def from_key(cls, text: str) -> Wallet:
-        """Read a private key in hex, with or without 0x."""
+        """Read a private key in hex, with or without 0x. Raises ClientError for anything else."""
         try:
             return cls(bytes.fromhex(text.strip().removeprefix("0x")))
         except ValueError as error:
@@ -48,7 +48,10 @@ class Wallet:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Wallet:
-        """Read AICP_KEY, or AICP_KEYSTORE with AICP_KEYSTORE_PASSWORD or AICP_KEYSTORE_PASSWORD_FILE."""
+        """Read AICP_KEY, or AICP_KEYSTORE with AICP_KEYSTORE_PASSWORD or AICP_KEYSTORE_PASSWORD_FILE.
+
+        Raises ClientError where neither is there, or what they name does not open.
+        """
         if key := environ.get("AICP_KEY"):
             return cls.from_key(key)
         keystore = environ.get("AICP_KEYSTORE")
@@ -68,7 +71,7 @@ class Wallet:
         return cls(secrets.token_bytes(32))
 
     def sign_digest(self, digest: bytes) -> bytes:
-        """Return the 65-byte signature of an EIP-712 digest."""
+        """Return the 65-byte signature of an EIP-712 digest. Raises ValueError unless it has 32 bytes."""
         return sign(digest, self._key)
 
     def sign_text(self, text: str) -> bytes:

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
-
-LAST_ROUND: Final = 2
-"""Nobody can appeal against the round with this number."""
 
 
 def seats_of(round_number: int) -> int:

@@ -51,21 +51,30 @@ def pool_id(key: PoolKey, channel_domain: Domain) -> bytes:
 
 
 def pool_deposit_nonce(pool: bytes, salt: bytes) -> bytes:
-    """Return the ERC-3009 nonce of a pool deposit: keccak256(abi.encode(poolId, salt))."""
+    """Return the ERC-3009 nonce of a pool deposit: keccak256(abi.encode(poolId, salt)).
+
+    Raises ValueError unless both have 32 bytes.
+    """
     if not len(pool) == len(salt) == 32:
         raise ValueError("a pool id and a salt have 32 bytes each")
     return keccak(pool + salt)
 
 
 def stake_nonce(agent: bytes, salt: bytes) -> bytes:
-    """Return the ERC-3009 nonce of a stake: keccak256(abi.encode(agent, salt))."""
+    """Return the ERC-3009 nonce of a stake: keccak256(abi.encode(agent, salt)).
+
+    Raises ValueError unless the agent has 20 bytes and the salt 32.
+    """
     if len(agent) != 20 or len(salt) != 32:
         raise ValueError("an agent has 20 bytes and a salt 32")
     return keccak(bytes(12) + agent + salt)
 
 
 def bond_nonce(escrow: bytes, party: bytes) -> bytes:
-    """Return the ERC-3009 nonce of a party's bond in a dispute: keccak256(abi.encode(escrowId, "bond", party))."""
+    """Return the ERC-3009 nonce of a party's bond in a dispute: keccak256(abi.encode(escrowId, "bond", party)).
+
+    Raises ValueError unless the escrow's id has 32 bytes and the party 20.
+    """
     if len(escrow) != 32 or len(party) != 20:
         raise ValueError("an escrow id has 32 bytes and a party 20")
     head = escrow + (96).to_bytes(32) + bytes(12) + party
@@ -73,14 +82,20 @@ def bond_nonce(escrow: bytes, party: bytes) -> bytes:
 
 
 def appeal_nonce(dispute: int, round_number: int, side: int, salt: bytes) -> bytes:
-    """Return the ERC-3009 nonce of a payment into an appeal: keccak256(abi.encode(disputeID, round, side, salt))."""
+    """Return the ERC-3009 nonce of a payment into an appeal: keccak256(abi.encode(disputeID, round, side, salt)).
+
+    Raises ValueError unless the salt has 32 bytes, OverflowError for a number that is no uint256.
+    """
     if len(salt) != 32:
         raise ValueError("a salt has 32 bytes")
     return keccak(dispute.to_bytes(32) + round_number.to_bytes(32) + side.to_bytes(32) + salt)
 
 
 def dispute_extra(escrow: bytes, terms: EscrowTerms) -> bytes:
-    """Return what Escrow tells an arbiter about a dispute: abi.encode(escrowId, client, provider, verifier)."""
+    """Return what Escrow tells an arbiter about a dispute: abi.encode(escrowId, client, provider, verifier).
+
+    Raises ValueError unless the escrow's id has 32 bytes.
+    """
     if len(escrow) != 32:
         raise ValueError("an escrow id has 32 bytes")
     return escrow + b"".join(bytes(12) + party for party in (terms.client, terms.provider, terms.verifier))
@@ -89,7 +104,8 @@ def dispute_extra(escrow: bytes, terms: EscrowTerms) -> bytes:
 def dispute_id(chain_id: int, arbiter: bytes, arbitrable: bytes, extra: bytes) -> int:
     """Return the DisputeArbiter's number of a dispute: it names the chain, the arbiter, who asked, and about what.
 
-    The low 160 bits of keccak256(abi.encode(chainId, arbiter, arbitrable, extraData)); `extra` is whole words.
+    The low 160 bits of keccak256(abi.encode(chainId, arbiter, arbitrable, extraData)). Raises ValueError unless the
+    addresses have 20 bytes and `extra` is whole words, OverflowError for a chain id that is no uint256.
     """
     if len(arbiter) != 20 or len(arbitrable) != 20 or len(extra) % 32:
         raise ValueError("addresses have 20 bytes, extra data whole words")

@@ -1,7 +1,7 @@
 """What a task costs with an agent: base x multiplier x (1 + complexity/2) x urgency, and the quote of it.
 
-Version 1. Source: architecture section 5 (formula, rounding) and feature A6 (tiers). The multiplier follows from the
-counts that `Reputation.recordOf(agent)` holds at a block, so anybody recomputes a quote with one read of the chain.
+Version 1. Source: docs/Rules.md, prices. The multiplier follows from the counts that `Reputation.recordOf(agent)` holds
+at a block, so anybody recomputes a quote with one read of the chain.
 All factors are basis points, 10,000 of them are 1.0; the price is rounded once, half up to a base unit.
 """
 
@@ -87,7 +87,10 @@ def success_rate_bps(successes: int, decided: int) -> int:
 
 
 def tier_of(rate_bps: int) -> tuple[Tier, int]:
-    """Return the tier and multiplier, in basis points, of a rate; a rate on an edge belongs to the better tier."""
+    """Return the tier and multiplier, in basis points, of a rate; a rate on an edge belongs to the better tier.
+
+    Raises ValueError for a rate outside 0 to 10,000 basis points.
+    """
     if not 0 <= rate_bps <= BPS:
         raise ValueError("a rate is 0 to 10,000 basis points")
     tier, multiplier = next((tier, multiplier) for edge, tier, multiplier in TIERS if rate_bps >= edge)
@@ -95,7 +98,10 @@ def tier_of(rate_bps: int) -> tuple[Tier, int]:
 
 
 def multiplier_of(successes: int, decided: int) -> tuple[Tier, int]:
-    """Return the tier and multiplier, in basis points, of an agent: 1.0 until 10 of his escrows are decided."""
+    """Return the tier and multiplier, in basis points, of an agent: 1.0 until 10 of his escrows are decided.
+
+    Raises ValueError for counts that cannot be.
+    """
     rate = success_rate_bps(successes, decided)
     return tier_of(rate) if decided >= SETTLED_BEFORE_TIERS else (Tier.NEW, BPS)
 

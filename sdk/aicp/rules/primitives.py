@@ -45,7 +45,7 @@ def parse_address(text: str) -> bytes:
 
 
 def checksum(address: bytes) -> str:
-    """Return the EIP-55 spelling of a 20-byte address."""
+    """Return the EIP-55 spelling of an address. Raises ValueError unless it has 20 bytes."""
     if len(address) != 20:
         raise ValueError("an address has 20 bytes")
     body = address.hex()
@@ -79,7 +79,10 @@ def parse_units(text: str) -> int:
 
 
 def parse_usdc(text: str) -> int:
-    """Return base units from a human amount such as `25` or `0.40`; more than 6 decimals is an error, never rounded."""
+    """Return base units from a human amount such as `25` or `0.40`.
+
+    Raises ValueError for anything else, more than 6 decimals included: nothing is rounded.
+    """
     match = _USDC.fullmatch(text.strip())
     if match is None:
         raise ValueError(f"not a USDC amount: {text!r}")
@@ -95,7 +98,7 @@ def format_usdc(units: int) -> str:
 
 
 def did(chain_id: int, address: bytes) -> str:
-    """Return the decentralised identifier of an agent: did:pkh:eip155:<chain>:<address>."""
+    """Return the decentralised identifier of an agent: did:pkh:eip155:<chain>:<address>. Raises ValueError."""
     return f"did:pkh:eip155:{chain_id}:{checksum(address)}"
 
 

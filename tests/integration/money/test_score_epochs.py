@@ -19,7 +19,7 @@ from aicp.abi.typed_data import Vouch
 from aicp.cli.main import cli
 from aicp.client.models import EpochFile
 from aicp.client.score_chain import ScoreChain
-from aicp.client.verify_award import DecidedByRule, check_scores
+from aicp.client.verify_award import DecidedByRule, check_epoch, check_scores
 from aicp.client.verify_quote import SignedQuote
 from aicp.rules.awarding import rank, read_record
 from aicp.rules.canonical import canonical_json, document_hash
@@ -302,9 +302,14 @@ def test_an_award_by_the_rule_goes_by_the_scores_that_count(world: World) -> Non
     assert (contest.epoch, deal.agent) == (1, first)
     known = {one.agent: one.score for one in board} | {newcomer.address: 2_000}
     assert {offer.agent: offer.reputation for offer in offers} == known
-    root = asyncio.run(ScoreChain(world.chain.url, world.ctx.deployment).anchor(1)).event.root
     decided = DecidedByRule(contest, offers, rank(contest, offers))
-    check_scores(decided, EpochFile.read({"epoch": 1, **published(world, 1)}), root)
+    chain = ScoreChain(world.chain.url, world.ctx.deployment)
+    newest = asyncio.run(chain.newest_at(contest.decided_at))
+    assert newest is not None
+    check_epoch(decided, newest)
+    check_scores(decided, EpochFile.read({"epoch": 1, **published(world, 1)}), newest.root)
+    assert asyncio.run(chain.newest_at(newest.active_at)) == newest
+    assert asyncio.run(chain.newest_at(newest.active_at - 1)) is None
 
 
 def taken_back_once(world: World) -> None:

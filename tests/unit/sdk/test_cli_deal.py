@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from aicp.abi.signing import recover
+from aicp.abi.typed_data import Cancellation
 from aicp.cli import options
 from aicp.cli.main import cli
 from aicp.client import Wallet
 from aicp.rules.documents import evidence_hash
 from aicp.rules.primitives import hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID, address, deal_json
+from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, TASK_ID, address, chain, deal_json
 from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import market, still_clock
 from tests.unit.sdk.test_dispute_actions import STEP, VERIFIER, Service, deal, offer, signed_json
@@ -62,9 +64,26 @@ def test_a_deal_paid_from_a_pool_cannot_be_disputed(desk: Desk) -> None:
     assert desk.service.posts == []
 
 
+def test_the_money_of_an_escrow_nobody_accepted_is_taken_back_by_a_signature(desk: Desk) -> None:
+    funded = deal("funded")
+    desk.service.answers[STEP] = desk.service.answers[f"{STEP}/cancellation"] = stored(funded)
+    answer = desk.run(BUYER, "cancel", str(DEAL_ID))
+    assert answer.exit_code == 0, answer.output
+    assert "Cancelled: 25.00 USDC come back to you." in answer.output
+    [(path, body)] = desk.service.posts
+    assert funded.escrow is not None
+    message = Cancellation(escrow_id=funded.escrow.escrow_id, valid_until=body["valid_until"])
+    assert (path, body["escrow_id"]) == (f"{STEP}/cancellation", hex0x(message.escrow_id))
+    assert recover(message.digest(chain().escrow), bytes.fromhex(body["signature"][2:])) == BUYER.address
+    refused = desk.run(AGENT, "cancel", str(DEAL_ID))
+    assert (refused.exit_code, "Only the buyer" in refused.output) == (4, True), refused.output
+    assert len(desk.service.posts) == 1
+
+
 @pytest.mark.parametrize(
     ("wallet", "arguments", "code", "words"),
     [
+        (BUYER, ["cancel", ""], 1, "Only a funded escrow that nobody has accepted"),
         (BUYER, ["dispute", "", "Bad.", "--bond-limit", "2.99"], 1, "at most 2.99 are allowed"),
         (AGENT, ["dispute", "", "Bad."], 4, "Only the buyer"),
         (AGENT, ["respond", "", "Good."], 1, "There is no dispute to answer. The escrow is submitted."),

@@ -215,6 +215,7 @@ def test_a_deployment_file_pins_the_contracts(tmp_path: Path) -> None:
         "arbiter": named["arbiter"],
     }
     published = json.loads((FIXTURES / "deployment.json").read_text(encoding="utf-8"))
+    published["operators"][0]["address"] = checksum(OPERATOR.address)
     path.write_text(json.dumps(published | {"contracts": contracts}), encoding="utf-8")
     chain_of(Network.read(network_json()), read_deployment(path))
     path.write_text(json.dumps(published | {"contracts": contracts | {"escrow": MALLORY}}), encoding="utf-8")

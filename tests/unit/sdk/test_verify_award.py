@@ -6,6 +6,7 @@ import copy
 import dataclasses
 import datetime as dt
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,21 +14,25 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from aicp.abi.reputation import ScoreLeaf
+from aicp.abi.reputation import EpochAnchored, ScoreLeaf
 from aicp.abi.typed_data import Award, AwardInputs, Bid, BidReceipt, BidWithdrawal, TaskOrder
 from aicp.cli.main import cli
 from aicp.client import Market, models
 from aicp.client.errors import Mismatch
-from aicp.client.verify_award import check_bids, check_order_award, check_record, check_scores
+from aicp.client.score_chain import ScoreChain
+from aicp.client.verify_award import check_bids, check_choice, check_order_award, check_record, check_scores
 from aicp.rules.awarding import DEFAULT_WEIGHTS, Contest, Offer, award_record, follows, inputs_hash, read_record
 from aicp.rules.bids import bids_root
 from aicp.rules.documents import task_hash
 from aicp.rules.primitives import checksum, hex0x, keccak
+from aicp.rules.reputation import FLOOR
 from aicp.rules.scores import epoch_root
+from tests.fixtures.apihost import deployment
 from tests.unit.sdk.builders import BUYER, DEAL_ID, NOW, OPERATOR, TASK_ID, chain, document, key
 
-CHAIN = chain()
-TASK = task_hash(document())
+CHAIN = dataclasses.replace(chain(), clock_offset=NOW + 3_600 - int(time.time()))
+DOCUMENT = document() | {"award_weights": dataclasses.asdict(DEFAULT_WEIGHTS)}
+TASK = task_hash(DOCUMENT)
 OFFERS = ((20_000_000, 600, 9_000), (12_000_000, 1_200, 2_000), (19_000_000, 600, 9_500))
 
 
@@ -89,7 +94,8 @@ def task_json(**changes: Any) -> dict[str, Any]:
         "created_at": "2026-11-21T04:30:00Z",
         "verifier": None,
         "input_summary": [],
-        "document": document(),
+        "award_weights": DOCUMENT["award_weights"],
+        "document": DOCUMENT,
     } | changes
 
 
@@ -305,45 +311,234 @@ def test_another_winner_than_the_rule_gives_is_found() -> None:
     with pytest.raises(Mismatch, match="not signed by the operator"):
         check_record(task(), READ, award(0), CHAIN, signed(record()))
     mallory = signed(record()) | {"operator": checksum(key("mallory").address)}
-    with pytest.raises(Mismatch, match="not signed by the operator"):
+    with pytest.raises(Mismatch, match="The record names an unknown operator"):
         check_record(task(), READ, award(2), CHAIN, mallory)
     assert not follows({})
     assert follows(record())
 
 
+def test_the_rule_awards_only_a_task_that_names_weights() -> None:
+    plain = document()
+    unweighed = task(task_hash=hex0x(task_hash(plain)), award_weights=None, document=None)
+    made = signed(record(task_hash=task_hash(plain)))
+    message = AwardInputs(
+        task_hash=task_hash(plain), bid_hash=READ[2].bid_hash, inputs_hash=inputs_hash(made["record"]), rule=1
+    )
+    made["signature"] = hex0x(OPERATOR.sign_digest(message.digest(CHAIN.marketplace)))
+    with pytest.raises(Mismatch, match="names no weights"):
+        check_record(unweighed, READ, award(2, task_hash=hex0x(task_hash(plain))), CHAIN, made)
+    for told in ({"award_weights": None}, {"instant": True, "buy_now_units": "1", "award_weights": None}):
+        with pytest.raises(Mismatch, match="another way of awarding"):
+            check_record(task(**told), READ, award(2), CHAIN, signed(record()))
+    for limit in ({"budget_units": "25000001"}, {"deliver_within_seconds": 3_601}):
+        with pytest.raises(Mismatch, match="other limits of the task"):
+            check_record(task(**limit), READ, award(2), CHAIN, signed(record()))
+
+
+def test_a_buyer_chooses_only_where_no_bid_counts_for_the_rule() -> None:
+    for document_shown in (DOCUMENT, None):
+        with pytest.raises(Mismatch, match="needs the rule's record"):
+            check_choice(task(document=document_shown), READ, award(1), CHAIN)
+    assigned = task(instant=True, buy_now_units="20000000", award_weights=None, document=None)
+    with pytest.raises(Mismatch, match="scheduler assigns"):
+        check_choice(assigned, READ, award(1), CHAIN)
+    check_choice(task(award_weights=None, document=None), READ, award(1), CHAIN)
+    reserved = task(reserve_units="11999999", document=None)
+    check_choice(reserved, READ, award(1), CHAIN)
+    with pytest.raises(Mismatch, match="needs the rule's record"):
+        check_choice(task(reserve_units="12000000", document=None), READ, award(0), CHAIN)
+    every = [award(2), award(0), award(1)]
+    check_choice(task(), READ, award(1), CHAIN, earlier=every)
+    with pytest.raises(Mismatch, match="needs the rule's record"):
+        check_choice(task(), READ, award(1), CHAIN, earlier=every[:2])
+    with pytest.raises(Mismatch, match="not the operator's"):
+        check_choice(task(), READ, award(1), CHAIN, earlier=[*every[:2], award(1, bid_count=2)])
+
+
+def test_a_bid_that_may_have_run_out_before_the_choice_does_not_contradict_it() -> None:
+    longer = {0: {"valid_until": NOW + 7_201}}
+    reserved = task(reserve_units="19500000", document=None)
+    # 12 and 19 may have run out before the buyer took the one of 20, which is above the reserve
+    check_choice(reserved, bids_with(longer), award(0), CHAIN)
+    with pytest.raises(Mismatch, match="needs the rule's record"):
+        check_choice(reserved, READ, award(0), CHAIN)
+
+
+def commit(bid: models.Bid, **changes: Any) -> models.Commit:
+    told = {name: getattr(bid, name) for name in ("bid_hash", "agent", "valid_until", "seq", "operator", "withdrawn")}
+    unread: dict[str, Any] = dict.fromkeys(("signature", "receipt_signature"), bytes(65))
+    fields = told | unread | {"commitment": bytes(32), "revealed": False, "withdrawal_signature": None, "live": True}
+    return models.Commit.model_construct(**(fields | changes))
+
+
+def test_no_award_is_decided_while_sealed_bids_may_come_or_be_shown() -> None:
+    sealed = task(reveal_ends_at=dt.datetime.fromtimestamp(NOW + 600, dt.UTC).isoformat())
+    check_record(sealed, READ, award(2), CHAIN, signed(record()))
+    with pytest.raises(Mismatch, match="sealed bids"):
+        check_record(sealed, READ, award(2), CHAIN, signed(record(decided_at=NOW - 1)))
+    hidden = commit(READ[0])
+
+    def kept_back(decided_at: int) -> dict[str, Any]:
+        contest, offers = read_record(record(decided_at=decided_at))
+        unseen: dict[str, Any] = {"amount": 0, "eta_seconds": 0, "revealed": False}
+        return signed(
+            award_record(contest, [dataclasses.replace(one, **unseen) if one.seq == 1 else one for one in offers])
+        )
+
+    check_record(sealed, READ[1:], award(2), CHAIN, kept_back(NOW + 600), commits=[hidden])
+    with pytest.raises(Mismatch, match="sealed bids"):
+        check_record(sealed, READ[1:], award(2), CHAIN, kept_back(NOW + 599), commits=[hidden])
+
+
+def test_a_sealed_bid_that_nobody_showed_counts_for_no_rule() -> None:
+    reserved = task(reserve_units="11999999", document=None)
+    check_choice(reserved, READ[1:], award(1), CHAIN, commits=[commit(bid) for bid in READ])
+
+
+Run = Callable[..., Result]
+
+
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+def run(monkeypatch: pytest.MonkeyPatch) -> Run:
+    """The command, with what the service tells of the task by name, beside what an award by the rule has."""
+
     async def answer(_: Market, *_arguments: object) -> Any:
         return CHAIN
 
     monkeypatch.setattr(Market, "chain", answer)
-    for name, value in (
-        ("task", task()),
-        ("bids", READ),
-        ("awards", [award(2)]),
-        ("epoch_file", epoch_file()),
-    ):
 
-        async def told(_: Market, _task: object, value: Any = value) -> Any:
-            return value
+    def invoke(*options: str, **changes: Any) -> Result:
+        usual = {
+            "task": task(),
+            "bids": READ,
+            "awards": [award(2, decided_by="rule")],
+            "award_record": signed(record()),
+            "epoch_file": epoch_file(),
+        }
+        for name, value in (usual | changes).items():
 
-        monkeypatch.setattr(Market, name, told)
-    return lambda *options: CliRunner().invoke(cli, ["award", "verify", str(TASK_ID), *options])
+            async def told(_: Market, _task: object, value: Any = value) -> Any:
+                return value
+
+            monkeypatch.setattr(Market, name, told)
+        return CliRunner().invoke(cli, ["award", "verify", str(TASK_ID), *options])
+
+    return invoke
 
 
-def test_the_command_says_who_won_and_why(run: Callable[..., Result], tmp_path: Path) -> None:
-    chosen = run()
-    assert (chosen.exit_code, "as the buyer chose" in chosen.output) == (0, True), chosen.output
+def test_the_command_says_who_won_and_why(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text(json.dumps(signed(record())), encoding="utf-8")
-    ruled = run("--record", str(path))
-    assert ruled.exit_code == 0, ruled.output
-    assert "gives this winner" in ruled.output
-    assert "the scores are those of epoch 4" in ruled.output
-    assert "believed      the file of epoch 4" in ruled.output
-    assert checksum(key("agent 3").address) in ruled.output
+    for options in ((), ("--record", str(path))):
+        ruled = run(*options)
+        assert ruled.exit_code == 0, ruled.output
+        assert "gives this winner" in ruled.output
+        assert "the scores are those of epoch 4" in ruled.output
+        assert "believed      that epoch 4 was the newest that counted then, and its file" in ruled.output
+        assert "before the auction's end" not in ruled.output
+        assert checksum(key("agent 3").address) in ruled.output
     path.write_text(json.dumps(signed(changed(lambda made: made["ranking"].reverse()))), encoding="utf-8")
     assert run("--record", str(path)).exit_code == 4
     for wrong in ("{", "[]"):
         path.write_text(wrong, encoding="utf-8")
         assert run("--record", str(path)).exit_code == 1
+
+
+def test_the_command_believes_a_choice_only_where_the_task_leaves_it(run: Run) -> None:
+    chosen = [award(1, decided_by="buyer")]
+    left = run(task=task(award_weights=None, document=None), awards=chosen)
+    assert left.exit_code == 0, left.output
+    assert "as the buyer chose" in left.output
+    assert "believed      that the buyer chose this bid, which nobody signs" in left.output
+    assert "believed      who decides, weights and limits of the task" in left.output
+    nobody_counts = run(task=task(reserve_units="10000000", document=None), awards=chosen)
+    assert nobody_counts.exit_code == 0, nobody_counts.output
+    assert "same          no bid that was valid as long as this one counted for the rule" in nobody_counts.output
+    ruled = run(task=task(document=None), awards=chosen)
+    assert (ruled.exit_code, "needs the rule's record" in ruled.output) == (4, True), ruled.output
+    assigned = task(instant=True, buy_now_units="20000000", award_weights=None, document=None)
+    told = run(task=assigned, awards=chosen)
+    assert (told.exit_code, "scheduler assigns" in told.output) == (4, True), told.output
+
+
+def test_the_command_names_the_moments_it_cannot_know(run: Run) -> None:
+    early = run(award_record=signed(record(decided_at=NOW - 1)))
+    assert early.exit_code == 0, early.output
+    assert "believed      that the buyer asked for the award before the auction's end" in early.output
+    ahead = run(award_record=signed(record(decided_at=NOW + 7_100)))
+    assert (ahead.exit_code, "still to be decided" in ahead.output) == (4, True), ahead.output
+
+
+def anchored(epoch: int, active_at: int, root: bytes = bytes(32)) -> EpochAnchored:
+    return EpochAnchored(
+        epoch=epoch, root=root, leaf_count=2, manifest_hash=bytes(32), active_at=active_at, uri="file:scores"
+    )  # fmt: skip
+
+
+def root_of(file: models.EpochFile) -> bytes:
+    return epoch_root(
+        [
+            ScoreLeaf(agent=leaf.agent, score=leaf.score, settled_value=5, jobs=1, epoch=file.epoch)
+            for leaf in file.leaves
+        ]
+    )
+
+
+@pytest.fixture
+def node(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, EpochAnchored], set[int]], None]:
+    """A node with these epochs, and these of them vetoed."""
+
+    def serve(epochs: dict[int, EpochAnchored], vetoed: set[int]) -> None:
+        async def matches(_: ScoreChain) -> None:
+            return
+
+        async def logged(_: ScoreChain) -> tuple[dict[int, EpochAnchored], set[int]]:
+            return epochs, vetoed
+
+        monkeypatch.setattr(ScoreChain, "check", matches)
+        monkeypatch.setattr(ScoreChain, "epochs", logged)
+        monkeypatch.setattr(Market, "published", property(lambda _: deployment()))
+
+    return serve
+
+
+def test_the_scores_are_those_of_the_newest_epoch_that_counted_then(
+    run: Run, node: Callable[[dict[int, EpochAnchored], set[int]], None]
+) -> None:
+    root = root_of(epoch_file())
+    ask = ("--rpc", "http://127.0.0.1:9")
+    before = {3: anchored(3, NOW - 90_000), 4: anchored(4, NOW - 10, root)}
+    # one that was vetoed, and one that has counted only since, change nothing
+    node(before | {5: anchored(5, NOW - 5), 6: anchored(6, NOW + 1)}, {5})
+    told = run(*ask)
+    assert told.exit_code == 0, told.output
+    assert "same          by the chain, epoch 4 was the newest that counted then" in told.output
+    assert "same          the scores are those of epoch 4, whose root the chain has" in told.output
+    node(before | {5: anchored(5, NOW)}, set())
+    old = run(*ask)
+    assert (old.exit_code, "the newest epoch that counted then is 5" in old.output) == (4, True), old.output
+    node({4: anchored(4, NOW + 1, root)}, set())
+    early = run(*ask)
+    assert (early.exit_code, "the newest epoch that counted then is none" in early.output) == (4, True), early.output
+    node({4: anchored(4, NOW - 10, bytes([1]) * 32)}, set())
+    assert "not the one whose root" in run(*ask).output
+
+
+def test_no_scores_count_only_where_the_chain_had_none(
+    run: Run, node: Callable[[dict[int, EpochAnchored], set[int]], None]
+) -> None:
+    contest, offers = read_record(record(epoch=0))
+    floored = [dataclasses.replace(offer, reputation=FLOOR) for offer in offers]
+    made = award_record(contest, floored)
+    winner = next(place for place, bid in enumerate(READ) if hex0x(bid.bid_hash) == made["winner"])
+    unscored = {"award_record": signed(made), "awards": [award(winner, decided_by="rule")]}
+    believed = run(**unscored)
+    assert believed.exit_code == 0, believed.output
+    assert "believed      no epoch of scores counted then" in believed.output
+    node({1: anchored(1, NOW + 1)}, set())
+    asked = run("--rpc", "http://127.0.0.1:9", **unscored)
+    assert asked.exit_code == 0, asked.output
+    assert "same          by the chain, no epoch of scores counted then" in asked.output
+    node({1: anchored(1, NOW - 1)}, set())
+    hidden = run("--rpc", "http://127.0.0.1:9", **unscored)
+    assert (hidden.exit_code, "goes by no scores" in hidden.output) == (4, True), hidden.output
