@@ -20,6 +20,16 @@ define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
 endef
 
+# removes the folder of `make up`; another one, or one that holds this checkout or the home folder, is left alone
+define forget_state
+[ -d '$(STATE)' ] || exit 0; \
+state=$$(cd -- '$(STATE)' && pwd -P); here=$$(pwd -P); home=$$(cd -- "$${HOME:-/}" && pwd -P); \
+for kept in "$$here" "$$home"; do case "$$kept/" in "$${state%/}"/*) state=;; esac; done; \
+[ -n "$$state" ] && { [ "$$state" = "$$here/.aicp" ] || [ -f "$$state/run/lock" ]; } || \
+  { echo "$(STATE) is no folder of \`make up\`, so nothing in it is removed." >&2; exit 1; }; \
+rm -rf -- "$$state"
+endef
+
 PROOFS := bytecode slither halmos invariants model mutants
 MODELS := tests/contracts/test_model_escrow.py tests/contracts/test_model_channel.py
 
@@ -120,7 +130,8 @@ lock: packages ## resolve the lock files again from pyproject.toml and package.j
 
 clean: ## forget chain, database, files and logs of `make up`
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.devnet down; fi
-	@rm -rf .aicp test-results
+	@$(call forget_state)
+	@rm -rf test-results
 
 packages:
 	@$(PYTHON) scripts/bootstrap run
