@@ -1,4 +1,4 @@
-# Everything a developer or a buyer runs. Needs Python 3.11+ and Node 20+; nothing else is installed system-wide.
+# Everything a developer or a buyer runs. Needs Python 3.11+ and Node 20+ (20.19, 22.13, 24); nothing else is installed system-wide.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -18,6 +18,16 @@ SUITES := check unit contracts forge x402 integration sim e2e
 # runs a command and prints how long the target took, whatever the outcome
 define timed
 started=$$SECONDS; code=0; { $(1); } || code=$$?; echo "make $@: $$((SECONDS - started)) s"; exit $$code
+endef
+
+# removes the folder of `make up`; another one, or one that holds this checkout or the home folder, is left alone
+define forget_state
+[ -d '$(STATE)' ] || exit 0; \
+state=$$(cd -- '$(STATE)' && pwd -P); here=$$(pwd -P); home=$$(cd -- "$${HOME:-/}" && pwd -P); \
+for kept in "$$here" "$$home"; do case "$$kept/" in "$${state%/}"/*) state=;; esac; done; \
+[ -n "$$state" ] && { [ "$$state" = "$$here/.aicp" ] || [ -f "$$state/run/lock" ]; } || \
+  { echo "$(STATE) is no folder of \`make up\`, so nothing in it is removed." >&2; exit 1; }; \
+rm -rf -- "$$state"
 endef
 
 PROOFS := bytecode slither halmos invariants model mutants
@@ -120,7 +130,8 @@ lock: packages ## resolve the lock files again from pyproject.toml and package.j
 
 clean: ## forget chain, database, files and logs of `make up`
 	@if [ -x $(VENV)/python ]; then $(VENV)/python -m scripts.devnet down; fi
-	@rm -rf .aicp test-results
+	@$(call forget_state)
+	@rm -rf test-results
 
 packages:
 	@$(PYTHON) scripts/bootstrap run

@@ -49,7 +49,6 @@ class Settings(BaseSettings):
     operators: Annotated[list[str], NoDecode] = Field(default_factory=list)
     """Addresses with the operator role in the API (operations pages, suspension)."""
 
-    state_dir: Path = Path(".aicp")
     files_dir: Path = Path(".aicp/files")
     frontend_dist: Path = Path("frontend/dist")
     host: str = "127.0.0.1"

@@ -21,7 +21,7 @@ from indexer import views
 _SENTENCES = {
     "funded": "The price is locked in the escrow contract.",
     "accepted": "The agent accepted and its stake is locked.",
-    "submitted": "The agent submitted its result; the challenge clock runs.",
+    "submitted": "The agent submitted its result; the buyer's time to check it runs.",
     "released": "Money was released to the agent.",
     "refunded": "Money went back to the buyer.",
     "split": "Both sides divided what was left.",

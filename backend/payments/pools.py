@@ -1,4 +1,14 @@
-"""Pools: reading them, and relaying signed deposits and withdrawals."""
+"""Pools: reading them, and relaying signed deposits and withdrawals.
+
+Goal: what a payer signed reaches the chain once, and nothing else does. Invariants: the signature is checked before
+anything is stored, and names pool and amount, so nobody can redirect it; the same deposit, or the same withdrawal under
+the pool's nonce, is the same intent and is charged to the payer's day once; our row of the pool, the intent and the gas
+reserved for it are one commit. Balances are never written here: a deposit counts once the mirror has it in a final
+block, and a withdrawal from the moment the mirror has seen it.
+
+A crash before the caller's commit leaves nothing, and the same signature sent again does it all. After it the
+transaction manager carries the intent out; a repeat of the request is answered with that intent.
+"""
 
 from __future__ import annotations
 

@@ -4,6 +4,13 @@ A receipt counts as final only when its block is at or under the `finalized` tag
 that height. Until then it is looked up again; when a reorg has dropped it, which only another block at that height
 shows, the transaction goes back to accepted and the same bytes are sent again. Receipts of every attempt are asked
 for, whichever was sent last.
+
+Goal: every transaction ends as the chain has it, and its intent says the same. Invariants: what has ended stays ended;
+transaction, intent, event and the gas that is counted change in one commit; a finding is written only where the row
+still is what it was when the nodes were asked.
+
+A crash while nodes are asked, or before the commit, has changed nothing: the next round of any worker asks again. After
+the commit nothing is left to do. Each page of what is mined has a commit of its own.
 """
 
 from __future__ import annotations

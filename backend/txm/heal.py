@@ -1,4 +1,15 @@
-"""What keeps the nonces of a key whole: no holes, no guesses about nonces somebody else has used."""
+"""What keeps the nonces of a key whole: no holes, no guesses about nonces somebody else has used.
+
+Goal: every nonce below a key's next one is used in the end, by us, or by somebody whom a final block names. Invariants:
+a nonce has one transaction of ours; a call that some node may hold is never said to have failed; a key's next nonce
+only rises; a nonce counts as taken by others only when a final block shows what took it, and then the key is out of use
+in the same commit that moves its intent.
+
+Nodes and signers are asked outside of transactions, and what they said is checked again under the row's lock, or the
+key's. So a crash before a commit has changed nothing, and the next round finds the same hole, the same rejection, the
+same foreign use. After a commit that stored bytes, whoever comes next sends them. A new key's row is written once,
+whoever asks first.
+"""
 
 from __future__ import annotations
 

@@ -2,6 +2,14 @@
 
 Fees rise to the network's cap, or to what the intent's budget allows. There an alarm is raised, and the same bytes go
 on being sent: prices fall again, and a nonce that is given up would hold up all later ones.
+
+Goal: no nonce waits because its fees were too low, or because its call is wanted no more. Invariants: all attempts of a
+transaction use its nonce, so one of them at most is ever mined; they do the intent's call or nothing, and once one does
+nothing, so do all after it; a new one is stored under the row's lock and on the newest one only, so of two workers one
+does it.
+
+A crash between signing and the commit loses bytes nobody has seen. After the commit whoever comes next sends them.
+Alarms have commits of their own; a round that dies before one leaves it to the next round.
 """
 
 from __future__ import annotations

@@ -3,6 +3,14 @@
 The operator's key signs nothing here: claims and refunds of outside servers carry their own authorizer's signature,
 which is checked before it is relayed. Gas counts against whoever has signed, never against an address somebody else has
 only named, and against what all strangers have together.
+
+Goal: a payment is carried out once, however often it is sent to us. Invariants: of one call one intent at most is under
+way or mined, because the key of a repeat counts the tries that were lost; the gas for it is reserved in the commit that
+makes the intent. That a call which was lost may be asked for again is safe, because the chain takes no authorization,
+refund nonce or cumulative total twice.
+
+A crash before the caller's commit leaves no intent, and the payment sent again begins anew. After it the transaction
+manager goes on; whoever waited for it asks again and finds the same intent, mined, lost or under way.
 """
 
 from __future__ import annotations

@@ -13,7 +13,10 @@ from indexer.core.logs import RawLog
 
 
 def check_block_logs(header: Header, logs: Sequence[RawLog], addresses: Collection[bytes]) -> None:
-    """Check logs of one block: its hash, our addresses, rising index, each in the bloom."""
+    """Check logs of one block: its hash, our addresses, rising index, each in the bloom.
+
+    Raises InconsistentNodeError.
+    """
     previous = -1
     for log in logs:
         if log.block_hash != header.block.hash or log.block_number != header.block.number:
@@ -26,7 +29,7 @@ def check_block_logs(header: Header, logs: Sequence[RawLog], addresses: Collecti
 
 
 def check_range_logs(first: int, last: int, logs: Sequence[RawLog], addresses: Collection[bytes]) -> None:
-    """Check logs of a range: inside it, our addresses, (block, index) rising."""
+    """Check logs of a range: inside it, our addresses, (block, index) rising. Raises InconsistentNodeError."""
     number, index = -1, -1
     for log in logs:
         if log.block_number == number:
@@ -40,14 +43,14 @@ def check_range_logs(first: int, last: int, logs: Sequence[RawLog], addresses: C
 
 
 def check_links(headers: Sequence[Header]) -> None:
-    """Check that each header is the child of the one before it."""
+    """Check that each header is the child of the one before it. Raises InconsistentNodeError."""
     for parent, child in pairwise(headers):
         if child.block.parent_hash != parent.block.hash:
             raise InconsistentNodeError(f"block {child.block.number} is not the child of block {parent.block.number}")
 
 
 def check_receipts(number: int, logs: Sequence[WireLog], found: Sequence[WireLog], addresses: Collection[str]) -> None:
-    """Check that `logs` are all of ours among those the block's receipts hold."""
+    """Check that `logs` are all of ours among those the block's receipts hold. Raises InconsistentNodeError."""
     ours = ours_of(found, addresses)
     if list(logs) != ours:
         raise InconsistentNodeError(f"logs and receipts of block {number} differ: {len(logs)} and {len(ours)} of ours")

@@ -5,7 +5,8 @@ sizes     our indexer alone on 10^4, 10^5 and 10^6 events, in turns, medians: do
 latency   from mining a block to the notification of its rows
 relayed   transactions a second through the transaction manager into anvil, over eight keys
 costs     gas and dollars of an escrow's life, and of a micropayment by rows in a batch and payments in a row
-vouchers  durable vouchers a second, one and a hundred a request, and the official x402 Python server beside it
+vouchers  durable vouchers a second, one and a hundred a request, and the official x402 servers beside it
+          (the Python package's and npm's)
 growth    what a settlement round asks the database at 10, 1,000 and 100,000 open channels
 breaker   how fast a call to an agent that rests is refused, in process and over HTTP
 scheduler seconds to assign 10,000 tasks to 1,000 agents, and the share that completes while agents are killed

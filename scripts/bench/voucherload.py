@@ -22,7 +22,6 @@ import msgspec
 import uvloop
 
 TICK: Final = 0.001
-MOST_LATE: Final = 20_000
 
 
 class Job(msgspec.Struct):
@@ -74,7 +73,6 @@ class _Load:
         self._left = [deque(requests) for requests in job.requests]
         self._whole = sum(map(len, job.requests))
         self._idle: list[list[_Client]] = [[] for _ in job.ports]
-        self._vouchers = job.vouchers
         self._rate = rate
         self._due: list[deque[float]] = [deque() for _ in job.ports]
         self.delays: list[float] = []

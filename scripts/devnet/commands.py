@@ -41,7 +41,7 @@ state_dir_option = click.option(
 @click.command()
 @click.option("--port", metavar="PORT", help=f"Port of the web page and the API.  [default: {API_PORT}]")
 @click.option("--detach", is_flag=True, help="Return once everything runs; stop it with `aicp down`.")
-@click.option("--no-demo", is_flag=True, help="Start without the demo agents.")
+@click.option("--no-demo", is_flag=True, help="Start without the demo agents and the demo jurors.")
 @click.option("--in-background", is_flag=True, hidden=True)
 @state_dir_option
 def up(port: str | None, detach: bool, no_demo: bool, in_background: bool, state_dir: Path) -> None:

@@ -14,6 +14,8 @@ LOCAL_CHAIN_ID = 31337
 API_PORT = 8000
 RPC_PORT = 8545
 MAX_PORT = 65_535
+VOUCHER_SHARDS = 2
+MAX_VOUCHER_SHARDS = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +33,19 @@ class DevnetConfig:
     operator_key: str | None = None
     retired_operator_keys: tuple[str, ...] = ()
     relayer_keys: tuple[str, ...] = ()
+    relayer_keystores: tuple[str, ...] = ()
+    relayer_service_addresses: tuple[str, ...] = ()
+    voucher_shards: int = VOUCHER_SHARDS
     public_url: str | None = None
     demo: bool = True
     frontend: bool = True
     durable: bool = True
     """False lets the embedded database skip fsync: faster, and safe against a killed process but not a power cut."""
+
+    @property
+    def has_own_relayers(self) -> bool:
+        """Whether somebody else than the public test keys pays the gas."""
+        return bool(self.relayer_keys or self.relayer_keystores or self.relayer_service_addresses)
 
     @property
     def url(self) -> str:
@@ -44,7 +54,7 @@ class DevnetConfig:
 
 
 def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port: int, demo: bool) -> DevnetConfig:
-    """Read the URLs that replace embedded parts. Raises DevnetError when they contradict each other."""
+    """Read what replaces embedded parts and public keys. Raises DevnetError for contradictions and wrong numbers."""
     rpc_urls = _list(environ, "RPC_URLS")
     chain_id = _integer(environ, "CHAIN_ID", LOCAL_CHAIN_ID)
     if chain_id != LOCAL_CHAIN_ID and not rpc_urls:
@@ -61,6 +71,9 @@ def config_from_environment(environ: Mapping[str, str], *, state_dir: Path, port
         operator_key=_text(environ, "AICP_OPERATOR_KEY"),
         retired_operator_keys=_list(environ, "AICP_RETIRED_OPERATOR_KEYS"),
         relayer_keys=_list(environ, "AICP_RELAYER_KEYS"),
+        relayer_keystores=_list(environ, "AICP_RELAYER_KEYSTORES"),
+        relayer_service_addresses=_list(environ, "AICP_RELAYER_SERVICE_ADDRESSES"),
+        voucher_shards=_voucher_shards(environ),
         public_url=_text(environ, "AICP_PUBLIC_URL"),
         demo=demo and chain_id == LOCAL_CHAIN_ID,
     )
@@ -81,6 +94,13 @@ def _integer(environ: Mapping[str, str], name: str, default: int) -> int:
     if not text.isdigit():
         raise DevnetError(f"{name} must be a whole number and is {text!r}.")
     return int(text)
+
+
+def _voucher_shards(environ: Mapping[str, str]) -> int:
+    shards = _integer(environ, "AICP_VOUCHER_SHARDS", VOUCHER_SHARDS)
+    if not 1 <= shards <= MAX_VOUCHER_SHARDS:
+        raise DevnetError(f"AICP_VOUCHER_SHARDS must be from 1 to {MAX_VOUCHER_SHARDS} and is {shards}.")
+    return shards
 
 
 def port_of(text: str, name: str) -> int:

@@ -46,7 +46,7 @@ def build(log_path: Path, cancelled: Callable[[], bool]) -> bool:
     """Build unless fresh; True when a build was made. Raises DevnetError, or DevnetCancelledError when stopped."""
     npm = shutil.which("npm")
     if npm is None:
-        raise DevnetError("Node.js is not installed (or npm is not on PATH); AICP needs Node.js 20 or newer.")
+        raise DevnetError("Node.js is not installed (or npm is not on PATH); AICP needs Node.js 20.19 or newer.")
     STAMP.parent.mkdir(parents=True, exist_ok=True)
     with STAMP.with_suffix(".lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

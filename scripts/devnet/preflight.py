@@ -43,9 +43,10 @@ def check(config: DevnetConfig) -> None:
 
 def check_keys(config: DevnetConfig) -> None:
     """Raise DevnetError on a chain that is not the local one when the service has no keys of its own."""
-    if config.chain_id != LOCAL_CHAIN_ID and not (config.operator_key and config.relayer_keys):
+    if config.chain_id != LOCAL_CHAIN_ID and not (config.operator_key and config.has_own_relayers):
         raise DevnetError(
-            f"Chain {config.chain_id} needs AICP_OPERATOR_KEY and AICP_RELAYER_KEYS: "
+            f"Chain {config.chain_id} needs AICP_OPERATOR_KEY and one of AICP_RELAYER_KEYS, AICP_RELAYER_KEYSTORES and "
+            f"AICP_RELAYER_SERVICE_ADDRESSES: "
             f"the public development keys are refused outside chain {LOCAL_CHAIN_ID}."
         )
 

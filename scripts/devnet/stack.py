@@ -53,7 +53,6 @@ class Part(StrEnum):
 
 MIGRATE = "import os; from backend.db.migrate import upgrade; upgrade(os.environ['AICP_DATABASE_URL'])"
 
-VOUCHER_SHARDS = 2
 CHAIN_LEFT = 4
 """The indexer's exit code when the chain has left its finalised block."""
 LOST_BLOCKS = (
@@ -129,7 +128,9 @@ class Stack:
         """Return the settings of every service, as environment variables."""
         config = self.config
         operator_key = config.operator_key or self.accounts.operator.key
-        relayer_keys = config.relayer_keys or tuple(relayer.key for relayer in self.accounts.relayers)
+        relayer_keys = config.relayer_keys
+        if not config.has_own_relayers:
+            relayer_keys = tuple(relayer.key for relayer in self.accounts.relayers)
         return {
             "AICP_DATABASE_URL": self.urls.database,
             "AICP_INDEXER_DATABASE_URL": self.urls.indexer_database,
@@ -144,7 +145,7 @@ class Stack:
             "AICP_PORT": str(config.api_port),
             "AICP_PUBLIC_URL": config.url,
             "AICP_VOUCHER_PORT": str(self.voucher_port),
-            "AICP_VOUCHER_SHARDS": str(VOUCHER_SHARDS),
+            "AICP_VOUCHER_SHARDS": str(config.voucher_shards),
             "AICP_VOUCHER_URLS": ",".join(self.voucher_urls),
             "AICP_FILES_DIR": str(config.state_dir / "files"),
             "AICP_FRONTEND_DIST": str(frontend.DIST),
@@ -240,14 +241,14 @@ class Stack:
     @cached_property
     def voucher_port(self) -> int:
         """The port of the first shard, with free ones after it for the others."""
-        return free_port(VOUCHER_SHARDS)
+        return free_port(self.config.voucher_shards)
 
     @property
     def voucher_urls(self) -> list[str]:
         """Where the shards are reached; none where they are not started."""
         if Part.VOUCHERS not in self._parts:
             return []
-        return [f"http://127.0.0.1:{self.voucher_port + shard}" for shard in range(VOUCHER_SHARDS)]
+        return [f"http://127.0.0.1:{self.voucher_port + shard}" for shard in range(self.config.voucher_shards)]
 
     def _voucher_service(self) -> Service:
         service = self._python_service("vouchers", "voucher shards", "backend.vouchers")

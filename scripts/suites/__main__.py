@@ -7,6 +7,7 @@ Exit code 1 when anything failed or nothing ran.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -40,13 +41,17 @@ def report(outcomes: Sequence[Outcome]) -> int:
     return 1 if total.failed or not any(outcome.ran for outcome in outcomes) else 0
 
 
-def main(names: Sequence[str]) -> int:
-    """Run the named suites (all without names)."""
+def main(arguments: Sequence[str]) -> int:
+    """Run the named suites (all without names). Exits with code 2 for what is no suite, 0 after `--help`."""
     known = {suite.name: suite for suite in SUITES}
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.suites", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"a suite: {', '.join(known)}")
+    names = parser.parse_args(arguments).names
     unknown = [name for name in names if name not in known]
     if unknown:
-        print(f"error: no suite named {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
-        return 2
+        parser.error(f"no suite named {', '.join(unknown)}; there are {', '.join(known)}")
     if names:
         return report(ask_again(run_lane(queue_of([known[name] for name in names]))))
     waiting = queue_of(SUITES)

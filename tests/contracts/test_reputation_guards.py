@@ -5,6 +5,7 @@ from __future__ import annotations
 import ape
 import pytest
 
+from tests.contracts.refusals import refusal
 from tests.contracts.world import FOREVER, USDC, ZERO, nonce_of
 
 STAKE = 1_000 * USDC
@@ -151,8 +152,8 @@ def test_rescue_token__reverts_when_caller_is_not_the_admin(world):
 
 def test_rescue_token__reverts_when_the_address_is_no_token(world):
     for target in (world.escrow, world.channel, world.reputation):
-        with ape.reverts():
-            world.reputation.rescueToken(target, world.owner, 0, sender=world.owner)
+        rescue = world.reputation.rescueToken
+        assert refusal(world, rescue, target, world.owner, 0, sender=world.owner) == "TransferFailed"
 
 
 @pytest.fixture

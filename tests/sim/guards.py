@@ -1,7 +1,7 @@
 """What each guard of the indexer is for: a scenario that ends well with it and badly without it.
 
 A scenario raises when the mirror is wrong, or does not arrive, or does not stop where it must. `remove` takes the guard
-away by replacing names, which must be there.
+away by replacing names, which must be there. The fault table is in `docs/Simulation.md`.
 """
 
 from __future__ import annotations

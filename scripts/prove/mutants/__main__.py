@@ -7,12 +7,14 @@ only <key>...    test these mutants now, whatever is known of them
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import json
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from scripts.abi.solidity import ROOT
@@ -29,21 +31,39 @@ from scripts.prove.mutants.world import all_mutants, baseline
 _WARM = ("ape", "ape.api", "ape.pytest.fixtures", "ape_foundry", "ape_solidity", "ape_test", "pandas", "hypothesis")
 
 
-def main(arguments: list[str]) -> int:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Return what is asked for. Exits with code 2 for what nobody can ask for, 0 after `--help`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.prove.mutants",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.set_defaults(command="test")
+    commands = parser.add_subparsers(title="instead of testing all of them")
+    for name in ("list", "report"):
+        commands.add_parser(name).set_defaults(command=name)
+    only = commands.add_parser("only")
+    only.add_argument("keys", nargs="+", metavar="KEY")
+    only.set_defaults(command="only")
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
     """Do what the arguments say; return the exit code."""
-    if arguments == ["report"]:
+    asked = parse(arguments)
+    if asked.command == "report":
         return 0 if report.write() else 1
     FOLDER.mkdir(parents=True, exist_ok=True)
     with Compiler() as compiler:
-        if arguments == ["list"]:
+        if asked.command == "list":
             return _list(compiler)
         for name in _WARM:
             importlib.import_module(name)
         inputs = read_inputs()
         base = baseline(compiler, FOLDER, inputs)
         campaign = Campaign(compiler, base, Journal.open(FOLDER / "results.jsonl", inputs))
-        if arguments[:1] == ["only"]:
-            for mutant in (mutant for mutant in base.mutants if mutant.key in arguments[1:]):
+        if asked.command == "only":
+            for mutant in (mutant for mutant in base.mutants if mutant.key in asked.keys):
                 campaign.journal.results.pop(mutant.key, None)
                 _print(mutant, campaign.result(mutant), 0.0)
             return 0

@@ -1,4 +1,4 @@
-"""Configs, messages and rows of the payment channel, as the specification writes them."""
+"""Configs, messages and rows of the payment channel, as `IPaymentChannel.sol` and `ChannelTypes.sol` write them."""
 
 from __future__ import annotations
 

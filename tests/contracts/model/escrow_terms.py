@@ -1,4 +1,4 @@
-"""Terms, messages and states of an escrow, as the specification writes them."""
+"""Terms, messages and states of an escrow, as `IEscrow.sol` and `EscrowTypes.sol` write them."""
 
 from __future__ import annotations
 

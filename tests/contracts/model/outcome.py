@@ -1,7 +1,7 @@
 """What a model says about a call, and how that is compared with what the contract did.
 
-A call can break several requirements at once, and the specification does not say which one is told. So a model collects
-every requirement that is broken: the call succeeds exactly if there is none, and the error is one of them.
+A call can break several requirements at once, and `contracts/interfaces` does not say which one is told. So a model
+collects every requirement that is broken: the call succeeds exactly if there is none, and the error is one of them.
 """
 
 from __future__ import annotations
@@ -12,20 +12,20 @@ from typing import Any
 from tests.contracts.model.node import Answer, Event
 
 ANY = object()
-"""A value the specification leaves open."""
+"""A value the interfaces leave open."""
 
 TOKEN_REFUSED = "token"
 """The token said no; how it says that is its own affair."""
 
 UNNAMED = "*"
-"""The specification requires a revert and names no error."""
+"""The interface requires a revert and names no error."""
 
 ZERO = "0x" + "0" * 40
 
 SILENT_AT_ZERO = frozenset(
     {"BondPosted", "BondReturned", "BalanceSpent", "EscrowReleased", "EscrowRefunded", "Withdrawn", "WithdrawFinalized"}
 )
-"""Nothing moved, and the specification does not say whether that is told."""
+"""Nothing moved, and the interfaces do not say whether that is told."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,5 @@
-"""Stakes, locks, slashes, the bonus pool and the records, by the outcome table of the specification."""
+"""Stakes, locks, slashes, the bonus pool and the records, by the outcome table of
+`docs/operations/Reputation.md`."""
 
 from __future__ import annotations
 

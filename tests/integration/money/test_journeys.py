@@ -41,7 +41,7 @@ def test_silence_after_delivery_releases_by_the_keeper(world: World) -> None:
     world.until(lambda: world.state(deal) == "delivered", "delivered")
     sweeps.keep(world.machine)
     world.turn()
-    assert world.state(deal) == "delivered", "the challenge clock still runs"
+    assert world.state(deal) == "delivered", "the challenge period still runs"
     assert "evaluation_ending" not in world.told(world.buyer.address, deal)
     world.later(world.ctx.constants.challenge_period_seconds - 10)
     sweeps.keep(world.machine)

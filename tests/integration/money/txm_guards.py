@@ -1,6 +1,7 @@
 """What each guard of the transaction manager is for: a story that ends well with it and badly without it.
 
 A guard is taken away by replacing names, or by editing the source of a function: what is edited must be there.
+The fault table is in `docs/Simulation.md`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What each guard of the money engine is for: a scenario that ends well with it and badly without it.
 
 `away` puts something else in the guard's place; `rewritten` changes a line of a function. Both fail where the name or
-the line is not there, so no guard is gone without somebody noticing.
+the line is not there, so no guard is gone without somebody noticing. The fault table is in `docs/Simulation.md`.
 """
 
 from __future__ import annotations
@@ -249,7 +249,7 @@ GUARDS: Final = (
             ("if stored is not None and stored.signature == given.signature:", "if False:"),
         ),
     ),
-    Guard("P4b", "the answer follows the COMMIT", paying.lost_commit, _answer_before_commit),
+    Guard("P4", "the answer follows the COMMIT", paying.lost_commit, _answer_before_commit),
     Guard(
         *("P5", "what nobody knows is not told as stored", outside.database_goes_away),
         rewritten(

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
+NODES = "Node.js 20.19 or newer, 22.13 or newer, or 24 and newer"
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def program(folder: Path, name: str, text: str) -> None:
     path.chmod(0o755)
 
 
-def add_node(checkout: Path, *, version: str = "v20.1.0", install: str = "exit 0") -> None:
+def add_node(checkout: Path, *, version: str = "v20.19.0", install: str = "exit 0") -> None:
     program(checkout / "bin", "node", f"echo {version}")
     program(checkout / "bin", "npm", f'case "$1" in --version) echo 10.0.0;; *) {install};; esac')
 
@@ -80,18 +81,26 @@ def only_sentence(done: subprocess.CompletedProcess[str]) -> str:
 def test_node_is_missing(checkout: Path) -> None:
     (checkout / "bin").mkdir()
     sentence = only_sentence(bootstrap(checkout))
-    assert sentence == "error: Node.js is not installed (or not on PATH); AICP needs Node.js 20 or newer."
+    assert sentence == f"error: Node.js is not installed (or not on PATH); AICP needs {NODES}."
     assert not (checkout / ".venv").exists()
 
 
-def test_node_is_too_old(checkout: Path) -> None:
-    add_node(checkout, version="v18.19.0")
+@pytest.mark.parametrize("version", ["v18.19.0", "v20.18.3", "v21.7.3", "v22.12.0", "v23.11.1", "nonsense"])
+def test_the_packages_do_not_run_on_this_node(checkout: Path, version: str) -> None:
+    add_node(checkout, version=version)
     sentence = only_sentence(bootstrap(checkout))
-    assert sentence.startswith("error: AICP needs Node.js 20 or newer and this is v18.19.0 (")
+    assert sentence == f"error: AICP needs {NODES}; this is {version} ({checkout}/bin/node)."
+
+
+@pytest.mark.parametrize("version", ["v20.19.0", "v22.13.0", "v24.0.0", "v25.1.0"])
+def test_the_packages_run_on_this_node(checkout: Path, version: str) -> None:
+    add_node(checkout, version=version)
+    add_python(checkout)
+    assert bootstrap(checkout).returncode == 0
 
 
 def test_npm_is_missing(checkout: Path) -> None:
-    program(checkout / "bin", "node", "echo v20.1.0")
+    program(checkout / "bin", "node", "echo v20.19.0")
     assert only_sentence(bootstrap(checkout)).startswith("error: npm is not installed")
 
 

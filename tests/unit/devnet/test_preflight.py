@@ -21,6 +21,9 @@ from scripts.devnet.errors import DevnetError
 from scripts.devnet.keys import dev_accounts
 from scripts.devnet.ports import free_port
 from scripts.devnet.preflight import check, check_database, check_keys, check_port, check_redis, check_rpc
+from scripts.devnet.runfile import RunFile
+from scripts.devnet.stack import Part, Stack
+from scripts.devnet.supervisor import Supervisor
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -75,6 +78,16 @@ def fake_rpc(answer: object) -> Iterator[str]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def told_services(config: DevnetConfig, *parts: Part) -> dict[str, str]:
+    """The settings a stack would tell its services; nothing is started."""
+    runfile = RunFile(config.state_dir)
+    assert runfile.acquire()
+    try:
+        return Stack(config, Supervisor(config.state_dir, print, runfile), frozenset(parts)).environment()
+    finally:
+        runfile.release()
 
 
 def test_a_taken_page_port_is_named_with_its_owner(tmp_path: Path) -> None:
@@ -158,12 +171,30 @@ def test_development_keys_are_refused_on_any_other_chain(tmp_path: Path) -> None
     with pytest.raises(DevnetError, match="refused on chain 137"):
         dev_accounts(137)
     config = DevnetConfig(state_dir=tmp_path, chain_id=137, rpc_urls=("http://127.0.0.1:1",))
-    with pytest.raises(DevnetError, match=r"^Chain 137 needs AICP_OPERATOR_KEY and AICP_RELAYER_KEYS: "):
+    with pytest.raises(DevnetError, match=r"^Chain 137 needs AICP_OPERATOR_KEY and one of AICP_RELAYER_KEYS, "):
         check(config)
-    own = DevnetConfig(
-        state_dir=tmp_path, chain_id=137, rpc_urls=config.rpc_urls, operator_key="k", relayer_keys=("r",)
-    )
-    check_keys(own)
+
+
+@pytest.mark.parametrize("name", ["AICP_RELAYER_KEYS", "AICP_RELAYER_KEYSTORES", "AICP_RELAYER_SERVICE_ADDRESSES"])
+def test_relayer_keys_of_ones_own_may_be_anywhere(tmp_path: Path, name: str) -> None:
+    environ = {"CHAIN_ID": "137", "RPC_URLS": "http://127.0.0.1:1", "AICP_OPERATOR_KEY": "k", name: "r"}
+    config = config_from_environment(environ, state_dir=tmp_path, port=8000, demo=False)
+    check_keys(config)
+    assert told_services(config)["AICP_RELAYER_KEYS"] == ("r" if name == "AICP_RELAYER_KEYS" else "")
+
+
+def test_as_many_voucher_shards_as_are_asked_for(tmp_path: Path) -> None:
+    config = config_from_environment({"AICP_VOUCHER_SHARDS": "3"}, state_dir=tmp_path, port=8000, demo=False)
+    told = told_services(config, Part.VOUCHERS)
+    assert told["AICP_VOUCHER_SHARDS"] == "3"
+    first = int(told["AICP_VOUCHER_PORT"])
+    assert told["AICP_VOUCHER_URLS"] == ",".join(f"http://127.0.0.1:{first + shard}" for shard in range(3))
+
+
+@pytest.mark.parametrize("shards", ["0", "65"])
+def test_too_few_or_too_many_voucher_shards(tmp_path: Path, shards: str) -> None:
+    with pytest.raises(DevnetError, match=rf"^AICP_VOUCHER_SHARDS must be from 1 to 64 and is {shards}\.$"):
+        config_from_environment({"AICP_VOUCHER_SHARDS": shards}, state_dir=tmp_path, port=8000, demo=False)
 
 
 def test_a_chain_without_an_rpc_and_a_wrong_number(tmp_path: Path) -> None:

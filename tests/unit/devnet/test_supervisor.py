@@ -171,11 +171,13 @@ def test_a_restart_on_purpose_waits_until_ready(bench: Bench, with_signal: signa
 
 
 def test_a_stopped_service_stays_stopped_until_it_is_resumed(bench: Bench) -> None:
-    bench.supervisor.start(stub("indexer"))
+    bench.supervisor.start(stub("indexer"), stub("worker"))
     bench.supervisor.watch()
     bench.supervisor.stop("indexer", signal.SIGKILL)
     stopped = bench.supervisor.process("indexer")
-    time.sleep(0.5)  # several rounds of the monitor, which must leave it alone
+    crashed = bench.supervisor.process("worker")  # what stops later, and by itself, is started again by the monitor
+    os.kill(crashed.pid, signal.SIGKILL)
+    until(lambda: bench.supervisor.process("worker") is not crashed)
     assert bench.supervisor.process("indexer") is stopped
     bench.supervisor.resume("indexer")
     assert alive(bench.supervisor.process("indexer"))

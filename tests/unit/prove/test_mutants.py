@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from scripts.abi.solidity import ROOT, SOLC, enums_of
+from scripts.prove.mutants.__main__ import parse
 from scripts.prove.mutants.campaign import Journal, Outcome, Result, outcome_of
 from scripts.prove.mutants.coverage import Coverage, Program, attributed, programs
 from scripts.prove.mutants.harness import Failure
@@ -242,3 +243,19 @@ def test_scores_count_survivors_and_leave_out_what_is_no_mutant() -> None:
 def test_a_mutant_belongs_to_the_line_of_its_file() -> None:
     mutant = Mutant(TARGETS[0].files[0], "A.f", "LIR", (0, 1), (0, 1), 1, "1", "0")
     assert target_of(mutant) is TARGETS[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"), [([], "test"), (["list"], "list"), (["report"], "report"), (["only", "a", "b"], "only")]
+)
+def test_what_can_be_asked_for(arguments: list[str], command: str) -> None:
+    assert parse(arguments).command == command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["--help"], 0), (["reports"], 2), (["list", "all"], 2), (["only"], 2), (["--quick"], 2)]
+)
+def test_nothing_is_begun_for_what_cannot_be_asked_for(arguments: list[str], code: int) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(arguments)
+    assert ended.value.code == code

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from backend.agents.calls import WRITE_SECONDS
 from backend.breakers import service
 from backend.breakers.gate import wall_ms
 from scripts.devnet.ports import free_port
@@ -95,8 +93,14 @@ def test_calls_that_tell_of_the_server_are_its_response_time(well: Lab) -> None:
         return int(rows[0][0]), int(rows[0][1])
 
     hand, url = with_pool(well), well.endpoint("timed")
+    before = counts()
     hand.pay(url, hand.voucher(PRICE))
-    time.sleep(WRITE_SECONDS + 1)  # what others have called before is written as well
+    until(lambda: counts() != before, "what others have called before is written down")
+    failed = counts()[1]
+    well.upstream.status = 503
+    hand.pay(url, hand.voucher(2 * PRICE))
+    well.upstream.status = 200
+    until(lambda: counts()[1] == failed + 1, "both calls are written down")
     answered, failed = counts()
     assert hand.pay(url, hand.voucher(2 * PRICE)).status_code == 200
     for status in (503, 500):  # the second says nothing of the server
