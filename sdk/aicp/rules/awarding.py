@@ -1,6 +1,6 @@
 """Which bid wins when the buyer leaves it to the rule: a pure function of signed bids and anchored scores.
 
-Version 1. Source: feature X1 and issue of the marketplace (price, reputation, promised time, specialty; weights in the
+Version 1. Source: docs/Rules.md, "Awards by the rule" (price, reputation, promised time, specialty; weights in the
 task). Each bid gets, with the weights in basis points (together 10,000),
 
     points = price x (budget - amount) / budget + time x (allowed - promised) / allowed

@@ -1,6 +1,6 @@
 """How much of an old score is left after some days: the table floor(1e18 x e^(-days/10)), shipped as data.
 
-Source: contracts 2.5 and feature C2 (lambda is 0.1 a day, so about half is left after 7 days). Python, TypeScript and
+Source: docs/Rules.md, "Scores" (lambda is 0.1 a day, so about half is left after 7 days). Python, TypeScript and
 Solidity read the same 366 integers, so that no language's idea of an exponential enters a score.
 """
 

@@ -1,6 +1,6 @@
 """What a task costs with an agent: base x multiplier x (1 + complexity/2) x urgency, and the quote of it.
 
-Version 1. Source: architecture section 5 (formula, rounding) and feature A6 (tiers). The multiplier follows from the
+Version 1. Source: docs/Rules.md, "Prices". The multiplier follows from the
 counts that `Reputation.recordOf(agent)` holds at a block, so anybody recomputes a quote with one read of the chain.
 All factors are basis points, 10,000 of them are 1.0; the price is rounded once, half up to a base unit.
 """

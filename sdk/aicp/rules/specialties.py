@@ -1,7 +1,8 @@
 """The finer scores of an agent: by specialty (task type, industry, region) and by what it is good at.
 
-Source: features C3 and C7, contracts 2.5. None of them is anchored: they order lists and enter awards. Deals paid by
-channel count here for speed and reliability only, at most 5 a day and pair, weighed as their buyer is credible.
+Source: docs/Rules.md, "Scores", under "Finer scores". None of them is anchored: they order lists and enter awards.
+Deals paid by channel count here for speed and reliability only, at most 5 a day and pair, weighed as their buyer is
+credible.
 """
 
 from __future__ import annotations

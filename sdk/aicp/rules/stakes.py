@@ -1,6 +1,6 @@
 """What an outcome does to the stake behind an escrow: slash, who gets it, and the bonus for success.
 
-Source: contracts 2.5, the table of outcomes, and the contract's library `StakeMath`, whose numbers these are.
+Source: docs/Rules.md, "Stakes", and the contract's library `StakeMath`, whose numbers these are.
 """
 
 from __future__ import annotations
