@@ -1,20 +1,22 @@
 """What an epoch needs of a node besides the mirror: its last block, who funded whom first, who may anchor.
 
-Who funded whom is read once: what was found of an account stays, and the rest is read on from where it ended, a few
-ranges a round, so that a long chain takes some rounds and no round takes long.
+Who funded whom is read once: what was found of an account stays, sums so far included, and the rest is read on from
+where it ended, a few ranges a round, so that a long chain takes some rounds and no round takes long.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
+
+import structlog
 
 from aicp.abi import reputation as abi
 from aicp.abi import usdc
 from aicp.abi.runtime import word_address
-from aicp.rules.primitives import ZERO_ADDRESS, hex0x
-from aicp.rules.witnesses import first_senders
+from aicp.rules.primitives import ZERO_ADDRESS, hex0x, parse_address
+from aicp.rules.witnesses import Received, gifts_of, read_on
 from backend.reputation import repo
 from backend.reputation.models import FirstFunder
 from backend.txm.machine import Machine
@@ -23,6 +25,8 @@ from backend.txm.rpc import NodeError
 RANGES_A_ROUND: Final = 200
 _RANGE: Final = 5_000
 _ACCOUNTS: Final = 200
+
+_log = structlog.get_logger("reputation")
 
 
 def last_block(machine: Machine, end: int, final_number: int) -> tuple[int, bytes] | None:
@@ -58,10 +62,13 @@ def latest_epoch(machine: Machine) -> int:
     return abi.decode_latest_epoch_result(answer)
 
 
-def first_funders(machine: Machine, accounts: Sequence[bytes], last: int) -> dict[bytes, bytes] | None:
+def first_funders(
+    machine: Machine, accounts: Sequence[bytes], last: tuple[int, bytes], least_units: int
+) -> dict[bytes, bytes] | None:
     """Return who gave each account its first USDC by a final block; None while that is not read to its end.
 
-    Who was minted its first USDC has no funder. Raises NodeError or NodeUnreachable.
+    `last` is number and hash of the block, `least_units` what makes a gift. Who was minted its first USDC has no
+    funder. Raises NodeError or NodeUnreachable.
     """
     step = _RANGE
     for _ in range(RANGES_A_ROUND):
@@ -70,24 +77,24 @@ def first_funders(machine: Machine, accounts: Sequence[bytes], last: int) -> dic
         start = {
             account: row.scanned_to if (row := known.get(account)) else before
             for account in accounts
-            if (row := known.get(account)) is None or (row.funder is None and row.scanned_to < last)
+            if (row := known.get(account)) is None or (row.funder is None and row.scanned_to < last[0])
         }
         if not start:
-            found = {account: row.funder for account, row in known.items()}
-            return {account: funder for account, funder in found.items() if funder not in (None, ZERO_ADDRESS)}
+            return gifts_of({account: row.funder for account, row in known.items()})
         first = min(start.values()) + 1
         group = sorted(account for account, place in start.items() if place + 1 == first)[:_ACCOUNTS]
-        until = min(first + step - 1, last)
+        until = min(first + step - 1, last[0])
         try:
-            logs = _transfers(machine, group, first, until)
+            transfers = _transfers(machine, group, first, until, last)
         except NodeError:
             if step == 1:
                 raise
             step = max(1, step // 4)
             continue
-        senders = first_senders(((one.from_, one.to, one.value) for one in logs), group)
-        got = {account: senders.get(account) for account in group}
-        machine.db.write(partial(_write, found=got, until=until))
+        if transfers is None:
+            return None
+        got = read_on({account: _received(known.get(account)) for account in group}, transfers, least_units)
+        machine.db.write(partial(_write, got=got, until=until))
     return None
 
 
@@ -95,21 +102,41 @@ def _known(machine: Machine, accounts: Sequence[bytes]) -> list[FirstFunder]:
     return machine.db.read(lambda s: list(s.execute(repo.funders(accounts)).scalars()))
 
 
-def _write(session: Any, *, found: dict[bytes, bytes | None], until: int) -> None:
-    session.execute(repo.scanned(found, until))
+def _received(row: FirstFunder | None) -> Received:
+    if row is None:
+        return Received()
+    return Received(row.funder, {parse_address(sender): int(units) for sender, units in row.sums.items()})
 
 
-def _transfers(machine: Machine, receivers: Sequence[bytes], first: int, until: int) -> list[usdc.Transfer]:
-    """Return the transfers to some accounts in a range of blocks, in the order of the chain."""
+def _write(session: Any, *, got: Mapping[bytes, Received], until: int) -> None:
+    session.execute(repo.scanned(got, until))
+
+
+def _transfers(
+    machine: Machine, receivers: Sequence[bytes], first: int, until: int, last: tuple[int, bytes]
+) -> list[tuple[bytes, bytes, int]] | None:
+    """Return (from, to, base units) of the transfers to some accounts in a range of blocks, in the order of the chain.
+
+    None where the node that answers does not show the last block as we know it: one that lags behind leaves out what
+    it has not got yet, and what is written down is not read again.
+    """
     question = {
         "address": hex0x(machine.ctx.deployment.usdc),
         "topics": [hex0x(usdc.Transfer.TOPIC), None, [hex0x(word_address(account)) for account in receivers]],
         "fromBlock": hex(first),
         "toBlock": hex(until),
     }
-    logs = machine.rpc.call("eth_getLogs", question)
+    number, block_hash = last
+    block, logs = machine.rpc.batch([("eth_getBlockByNumber", (hex(number), False)), ("eth_getLogs", (question,))])
+    for answer in (block, logs):
+        if isinstance(answer, NodeError):
+            raise answer
+    if block is None or bytes.fromhex(block["hash"][2:]) != block_hash:
+        _log.warning("a node that does not show the last block is not believed its logs", block=number)
+        return None
     logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
-    return [
+    events = (
         usdc.Transfer.decode(tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]), bytes.fromhex(log["data"][2:]))
         for log in logs
-    ]
+    )
+    return [(one.from_, one.to, one.value) for one in events]

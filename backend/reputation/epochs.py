@@ -167,15 +167,17 @@ def _computed(machine: Machine, standing: Standing, number: int) -> Computed | N
         return None
     deals = machine.db.read(lambda s: views.settled_deals(s, escrow, reputation, last))
     accounts = sorted({account for deal in deals for account in (deal.client, deal.provider)})
-    funders = chain.first_funders(machine, accounts, last)
+    parameters = parameters_of(ctx.deployment.chain_id)
+    funders = chain.first_funders(machine, accounts, found, parameters.least_gift_units)
     if funders is None:
         return None
     vouches = machine.db.read(lambda s: signed_vouches(s, standing.end))
     vouchers = sorted({one.vouch.voucher for one in vouches if one.vouch.valid_until > standing.end})
     inputs = Inputs(
         epoch=number, end=standing.end, chain_id=ctx.deployment.chain_id, escrow=escrow, reputation=reputation,
-        block_number=last, block_hash=block_hash, parameters=parameters_of(ctx.deployment.chain_id), funders=funders,
-        vouches=vouches, free_stake=machine.db.read(lambda s: views.free_stakes(s, vouchers, last)),
+        block_number=last, block_hash=block_hash, parameters=parameters, funders=funders,
+        common=ctx.deployment.paying_contracts, vouches=vouches,
+        free_stake=machine.db.read(lambda s: views.free_stakes(s, vouchers, last)),
     )  # fmt: skip
     tags = machine.db.read(_tags)
     return computed(inputs, deals, tags, f"{ctx.settings.public_url.rstrip('/')}/api/v1/reputation/epochs/{number}")

@@ -65,7 +65,8 @@ class Score(Base):
 class FirstFunder(Base):
     """Who gave an account its first USDC since the contracts were deployed; only final blocks are read.
 
-    `funder` is null while nobody has by `scanned_to`, and the zero address where it was minted.
+    `funder` is null while nobody has given the least gift in all by `scanned_to`, and the zero address where that was
+    minted; until then `sums` are the base units by sender, both as in JSON.
     """
 
     __tablename__ = "first_funder"
@@ -73,6 +74,7 @@ class FirstFunder(Base):
     account: Mapped[AddressColumn] = mapped_column(primary_key=True)
     funder: Mapped[AddressColumn | None]
     scanned_to: Mapped[int] = mapped_column(BigInteger)
+    sums: Mapped[dict[str, Any]]
 
     __table_args__ = ({"schema": "app"},)
 

@@ -7,13 +7,17 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Insert, Integer, Select, TextClause, func, insert, or_, select, text
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import defer
 
+from aicp.rules.primitives import hex0x
+from aicp.rules.witnesses import Received
 from backend.agents.models import Agent
 from backend.deals.models import Deal, EscrowTerms
 from backend.reputation.models import FirstFunder, Score, ScoreEpoch, SignedVouch
 from backend.tasks.models import Task
 
 LOCK: Final = 4_703_811_960
+_WITHOUT_MANIFEST: Final = defer(ScoreEpoch.manifest, raiseload=True)
 
 
 def try_lock() -> TextClause:
@@ -22,13 +26,13 @@ def try_lock() -> TextClause:
 
 
 def newest() -> Select[ScoreEpoch]:
-    """The epoch computed last."""
-    return select(ScoreEpoch).order_by(ScoreEpoch.id.desc()).limit(1)
+    """The epoch computed last, without its manifest."""
+    return select(ScoreEpoch).options(_WITHOUT_MANIFEST).order_by(ScoreEpoch.id.desc()).limit(1)
 
 
 def anchored(hashes: Sequence[bytes]) -> Select[ScoreEpoch]:
-    """The epochs with these manifests."""
-    return select(ScoreEpoch).where(ScoreEpoch.manifest_hash.in_(hashes))
+    """The epochs with these manifests, which are large and not read."""
+    return select(ScoreEpoch).options(_WITHOUT_MANIFEST).where(ScoreEpoch.manifest_hash.in_(hashes))
 
 
 def of_number(epoch: int) -> Select[ScoreEpoch]:
@@ -37,8 +41,8 @@ def of_number(epoch: int) -> Select[ScoreEpoch]:
 
 
 def page(before: int | None, limit: int) -> Select[ScoreEpoch]:
-    """Computed epochs, newest first, those before an id."""
-    statement = select(ScoreEpoch).order_by(ScoreEpoch.id.desc()).limit(limit)
+    """Computed epochs without their manifests, newest first, those before an id."""
+    statement = select(ScoreEpoch).options(_WITHOUT_MANIFEST).order_by(ScoreEpoch.id.desc()).limit(limit)
     return statement if before is None else statement.where(ScoreEpoch.id < before)
 
 
@@ -64,9 +68,10 @@ def measured(epoch_id: int) -> Select[bytes, dict[str, Any]]:
 
 
 def past(agent: bytes, before: int | None, limit: int) -> Select[ScoreEpoch, Score]:
-    """The epochs computed before an id with what they say of one agent, newest first."""
+    """The epochs computed before an id, without their manifests, with what they say of one agent, newest first."""
     statement = (
         select(ScoreEpoch, Score)
+        .options(_WITHOUT_MANIFEST)
         .join(Score, Score.epoch_id == ScoreEpoch.id)
         .where(Score.agent == agent)
         .order_by(Score.epoch_id.desc())
@@ -170,14 +175,18 @@ def funders(accounts: Sequence[bytes]) -> Select[FirstFunder]:
     return select(FirstFunder).where(FirstFunder.account.in_(accounts))
 
 
-def scanned(accounts: Mapping[bytes, bytes | None], to: int) -> Insert:
-    """Write down who first funded accounts whose logs were read up to a block; what was known before stays."""
-    rows = [{"account": account, "funder": funder, "scanned_to": to} for account, funder in accounts.items()]
+def scanned(accounts: Mapping[bytes, Received], to: int) -> Insert:
+    """Write down what accounts had got when their logs were read up to a block; who has read further stays."""
+    rows = [
+        {
+            "account": account, "funder": got.funder, "scanned_to": to,
+            "sums": {hex0x(sender): str(units) for sender, units in got.sums.items()},
+        }
+        for account, got in accounts.items()
+    ]  # fmt: skip
     statement = pg_insert(FirstFunder).values(rows)
     return statement.on_conflict_do_update(
         index_elements=["account"],
-        set_={
-            "funder": func.coalesce(FirstFunder.funder, statement.excluded.funder),
-            "scanned_to": func.greatest(FirstFunder.scanned_to, statement.excluded.scanned_to),
-        },
+        set_={name: statement.excluded[name] for name in ("funder", "scanned_to", "sums")},
+        where=FirstFunder.scanned_to < statement.excluded.scanned_to,
     )

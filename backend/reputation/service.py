@@ -14,7 +14,7 @@ from aicp.abi.reputation import ScoreLeaf
 from aicp.rules.pricing import Tier
 from aicp.rules.primitives import Finality, parse_address
 from aicp.rules.reputation import FLOOR
-from aicp.rules.scores import MAX_SCORE, score_proof
+from aicp.rules.scores import MAX_SCORE, score_hash
 from aicp.rules.specialties import MEASURES, SPECIALTIES
 from backend.agents import service as agents
 from backend.api import paging
@@ -41,6 +41,7 @@ from backend.reputation.schemas import (
     ScoreFileOut,
     SpecialtyOut,
 )
+from backend.reputation.trees import TREES
 from indexer import views
 
 
@@ -59,7 +60,7 @@ def reputation(session: Session, ctx: Context, name: str, finality: Finality) ->
     if anchored is None or score is None:
         agents.find(session, ctx, name)
         return _newcomer(address)
-    return _scored(score, _anchor(session, ctx, anchored, address))
+    return _scored(score, _anchor(session, ctx, anchored, score))
 
 
 def _address(name: str) -> bytes | None:
@@ -106,17 +107,24 @@ def _leaves(session: Session, computed: ScoreEpoch) -> list[ScoreLeaf]:
     ]
 
 
-def _anchor(session: Session, ctx: Context, anchored: Anchored, agent: bytes) -> AnchorOut:
+def _leaf(computed: ScoreEpoch, score: Score) -> ScoreLeaf:
+    return ScoreLeaf(
+        agent=score.agent, score=score.score, settled_value=int(score.settled_value_units), jobs=score.jobs,
+        epoch=computed.epoch,
+    )  # fmt: skip
+
+
+def _anchor(session: Session, ctx: Context, anchored: Anchored, score: Score) -> AnchorOut:
     computed, row = anchored.computed, anchored.row
-    leaves = _leaves(session, computed)
-    leaf = next(leaf for leaf in leaves if leaf.agent == agent)
+    leaf = _leaf(computed, score)
+    tree = TREES.get(computed.root, lambda: _leaves(session, computed))
     origin = views.anchorings(session, ctx.deployment.reputation, [row.epoch])[row.epoch]
     return AnchorOut(
         epoch=row.epoch, ended_at=computed.ended_at, root=row.root, manifest_hash=row.manifest_hash, uri=row.uri,
         leaf=LeafOut(
-            agent=agent, score=leaf.score, settled_value_units=leaf.settled_value, jobs=leaf.jobs, epoch=leaf.epoch
+            agent=leaf.agent, score=leaf.score, settled_value_units=leaf.settled_value, jobs=leaf.jobs, epoch=leaf.epoch
         ),
-        proof=score_proof(leaves, leaf), counts_from=moment(row.active_at), counts=row.active_at <= ctx.now(),
+        proof=tree.proof(score_hash(leaf)), counts_from=moment(row.active_at), counts=row.active_at <= ctx.now(),
         chain=_ref(origin),
     )  # fmt: skip
 

@@ -3,7 +3,7 @@ import { documentHash, type Json } from './canonical'
 import { pairHash, treeRoot } from './merkle'
 import { carried, forgivenBps, isBurden, type Vouch, validVouches } from './recovery'
 import { creditOf, type Evidence, foreign } from './reputation'
-import { type Deployment, signingRequest } from './typedData'
+import { type Deployment, digest, signingRequest } from './typedData'
 import { type Deal, type RuleParameters, survey } from './witnesses'
 
 /* An epoch of scores from chain events and its manifest, as Python computes it, and the proof of one score. */
@@ -77,17 +77,18 @@ export async function isSignedVouch(fields: VouchFields, deployment: Deployment)
 }
 
 async function signedVouches(manifest: Manifest, deployment: Deployment): Promise<Vouch[]> {
-  const found: Vouch[] = []
+  const found = new Map<Hex, Vouch>()
   for (const fields of manifest.vouches) {
     if (!(await isSignedVouch(fields, deployment))) continue
-    found.push({
+    const vouch = {
       ...vouchMessage(fields),
       voucher: fields.voucher.toLowerCase(),
       agent: fields.agent.toLowerCase(),
       salt: fields.salt.toLowerCase(),
-    })
+    }
+    found.set(digest('Vouch', deployment, vouchMessage(fields)), vouch)
   }
-  return found
+  return [...found.values()]
 }
 
 const lower = (pairs: readonly (readonly string[])[]) =>

@@ -67,8 +67,10 @@ export function forgivenBps(deal: Deal, own: readonly Deal[], market: Market, at
       .filter((one) => isSuccess(one) && one.closedAt > deal.closedAt && one.released >= deal.amount)
       .map((one) => market.groupOf(one.client)),
   )
-  redeemers.delete(market.groupOf(deal.provider))
-  const credit = [...redeemers].reduce((sum, group) => sum + market.credit(group), 0n)
+  const agent = market.groupOf(deal.provider)
+  redeemers.delete(agent)
+  const stayed = [...redeemers].filter((group) => market.netPaid(group, agent) >= deal.amount)
+  const credit = stayed.reduce((sum, group) => sum + market.credit(group), 0n)
   const redeemed = Number(((credit < 3n * PPM ? credit : 3n * PPM) * 1_000n) / PPM)
   const total = timeForgivenBps(last, at) + redeemed + Math.min(vouchers, 2) * 1_000
   return Math.min(total, deal.outcome === 'lost' ? 5_000 : 10_000)

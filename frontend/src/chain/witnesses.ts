@@ -61,6 +61,7 @@ export interface RuleParameters {
   full_release_units: string
   pair_cap_units: string
   max_funded: string
+  least_gift_units: string
 }
 
 export interface Market {

@@ -57,7 +57,8 @@ def verify(
         if anchor.vetoed:
             raise ClientError(f"Epoch {anchor.event.epoch} was vetoed; it never counts.")
         content = await _load(scores or anchor.event.uri)
-        _say(await verify_score(chain, published, content, agent, anchor=anchor, check_funders=not skip_funders))
+        found = await verify_score(chain, published, content, agent, anchor=anchor, check_funders=not skip_funders)
+        _say(found, found.inputs.common - published.paying_contracts)
 
     run_until_done(inside())
 
@@ -105,7 +106,7 @@ def _recovery(found: Recovery | None) -> list[tuple[str, str]]:
     return [("recovery", f"the last failure ({failed}) weighs {_hundredths(found.forgiven_bps)} % less: {parts}")]
 
 
-def _say(found: Verified) -> None:
+def _say(found: Verified, exchanges: frozenset[bytes]) -> None:
     card, event = found.card, found.anchor.event
     for sentence in found.compared:
         click.echo(f"  same          {sentence}")
@@ -124,7 +125,7 @@ def _say(found: Verified) -> None:
             ("reliability", _hundredths(found.qualities.reliability)),
             ("deals", f"{card.jobs} over {format_usdc(card.settled_value)} USDC"),
             *_recovery(found.recovery),
-            ("exchanges", ", ".join(checksum(one) for one in sorted(found.inputs.common)) or "none named"),
+            ("exchanges", ", ".join(checksum(one) for one in sorted(exchanges)) or "none named"),
             ("epoch", f"{event.epoch}, to {when(found.inputs.end)}, {state}"),
         ]
     )

@@ -83,8 +83,8 @@ class ScoreChain:
             decoded.append((event.decode(topics, bytes(log["data"])), times[log["blockNumber"]]))
         return deals_of(decoded)
 
-    async def funders(self, accounts: Iterable[bytes], last_block: int) -> dict[bytes, bytes]:
-        """Return who gave each account its first USDC since the deployment, by the token's own logs."""
+    async def funders(self, accounts: Iterable[bytes], last_block: int, least_units: int) -> dict[bytes, bytes]:
+        """Return who first gave each account so much USDC in all since the deployment, by the token's own logs."""
         wanted = sorted(accounts)
         logs = []
         for at in range(0, len(wanted), _ACCOUNTS):
@@ -96,7 +96,7 @@ class ScoreChain:
         transfers = (
             usdc_abi.Transfer.decode(tuple(bytes(topic) for topic in log["topics"]), bytes(log["data"])) for log in logs
         )
-        return first_funders(((one.from_, one.to, one.value) for one in transfers), wanted)
+        return first_funders(((one.from_, one.to, one.value) for one in transfers), wanted, least_units)
 
     async def free_stake(self, agent: bytes, block: int) -> int:
         """Return the stake of an agent that no escrow had locked at a block; the node must know its state then."""

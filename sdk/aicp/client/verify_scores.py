@@ -17,6 +17,7 @@ from aicp.rules.epochs import (
     leaves,
     measures,
     parameters_of,
+    running_vouchers,
     score_leaves,
 )
 from aicp.rules.facts import Deal
@@ -107,6 +108,8 @@ def _manifest(inputs: Inputs, document: Mapping[str, Any], deployment: Deploymen
         raise Mismatch("The manifest is of another epoch, chain or contract.")
     if inputs.parameters != parameters_of(inputs.chain_id):
         raise Mismatch("The manifest has other parameters than the published rule of this chain.")
+    for contract in sorted(deployment.paying_contracts - inputs.common):
+        raise Mismatch(f"The manifest takes {checksum(contract)}, a contract of the deployment, for somebody's wallet.")
     return "the manifest's hash is the anchored one, its parameters are the published ones"
 
 
@@ -129,7 +132,7 @@ def _facts(deals: tuple[Deal, ...], inputs: Inputs, document: Mapping[str, Any])
 
 async def _funders(chain: ScoreChain, deals: tuple[Deal, ...], inputs: Inputs) -> str:
     accounts = {account for deal in deals for account in (deal.client, deal.provider)}
-    found = await chain.funders(accounts, inputs.block_number)
+    found = await chain.funders(accounts, inputs.block_number, inputs.parameters.least_gift_units)
     for account in sorted(accounts):
         if found.get(account) != inputs.funders.get(account):
             said = inputs.funders.get(account)
@@ -141,6 +144,8 @@ async def _funders(chain: ScoreChain, deals: tuple[Deal, ...], inputs: Inputs) -
 
 
 async def _stakes(chain: ScoreChain, inputs: Inputs) -> str:
+    for voucher in sorted(running_vouchers(inputs) - set(inputs.free_stake)):
+        raise Mismatch(f"The manifest leaves out the free stake of {checksum(voucher)}, whose vouch runs.")
     for agent, units in sorted(inputs.free_stake.items()):
         found = await chain.free_stake(agent, inputs.block_number)
         if found != units:

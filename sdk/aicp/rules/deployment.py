@@ -83,6 +83,11 @@ class Deployment:
     constructor_arguments: dict[str, bytes]
     permit2_collector: bytes = ZERO_ADDRESS
 
+    @property
+    def paying_contracts(self) -> frozenset[bytes]:
+        """The contracts that hold money of many and pay it out: a transfer from one is no gift of anybody."""
+        return frozenset({self.escrow, self.payment_channel, self.reputation, self.arbiter}) - {ZERO_ADDRESS}
+
     @classmethod
     def load(cls, path: Path) -> Deployment:
         """Read a deployment file. Raises DeploymentFileError."""

@@ -1,16 +1,17 @@
 """An epoch of scores: from chain events and a manifest to score cards, leaves and the root that is anchored.
 
-Source: contracts 2.5 (one epoch a day; `Reputation.anchorEpoch` and its `ScoreLeaf`) and feature C6. The manifest is a
-canonical JSON document whose hash the epoch carries. It names everything that is not in the events of Escrow and
-Reputation up to its block: the parameters, who funded whom first, and the vouches with their signatures. A vouch
-burdens who vouches, so one without that party's signature counts nothing.
+Source: docs/Rules.md, "Scores", under "Epochs", and ADR 0014; the contract is `Reputation.anchorEpoch`. The manifest is
+a canonical JSON document whose hash the epoch carries. It names everything that is not in the events of Escrow and
+Reputation up to its block: the parameters, who funded whom first, who makes no group, and the vouches with their
+signatures. A vouch burdens who vouches, so one without that party's signature counts nothing, and one listed more than
+once counts once.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Final
 
 from aicp.abi.reputation import ScoreLeaf
@@ -54,7 +55,8 @@ class Inputs:
     """What an epoch is computed from besides events. Times in unix seconds, stakes in base units.
 
     `end` is a midnight UTC; `block_number` is the last block whose events count and is not later than `end`.
-    `free_stake` is that of vouchers at this block, as `Reputation.freeStake` tells it.
+    `common` are funders who make no group: the contracts that pay everybody out, and exchanges. `free_stake` is that of
+    vouchers at this block, as `Reputation.freeStake` tells it.
     """
 
     epoch: int
@@ -76,17 +78,24 @@ class Inputs:
 
 
 def signed_by_voucher(inputs: Inputs) -> tuple[Vouch, ...]:
-    """Return the vouches that carry the signature of the party they burden; the others count nothing."""
+    """Return the vouches that carry the signature of the party they burden, each once; the others count nothing."""
     domain = marketplace_domain(inputs.chain_id, inputs.escrow)
-    found = []
+    found: dict[bytes, Vouch] = {}
     for one in inputs.vouches:
         try:
             signer = recover(one.vouch.digest(domain), one.signature)
         except SignatureError:
             continue
         if signer == one.vouch.voucher:
-            found.append(one.vouch)
-    return tuple(found)
+            found.setdefault(one.vouch.struct_hash(), one.vouch)
+    return tuple(found.values())
+
+
+def running_vouchers(inputs: Inputs) -> frozenset[bytes]:
+    """Return whose vouches run at the end of an epoch: whether these hold depends on their free stake."""
+    return frozenset(
+        vouch.voucher for vouch in signed_by_voucher(inputs) if vouch.valid_from <= inputs.end < vouch.valid_until
+    )
 
 
 def evidence_of(inputs: Inputs, deals: Iterable[Deal]) -> tuple[Evidence, ...]:
@@ -208,12 +217,18 @@ def inputs_of(document: Mapping[str, Any]) -> Inputs:
         reputation=parse_address(document["reputation"]),
         block_number=int(document["block_number"]),
         block_hash=parse_hash(document["block_hash"]),
-        parameters=Parameters(**{name: parse_units(value) for name, value in document["parameters"].items()}),
+        parameters=_parameters(document["parameters"]),
         funders={parse_address(account): parse_address(funder) for account, funder in document["funders"]},
         common=frozenset(parse_address(account) for account in document["common_funders"]),
         vouches=tuple(_vouch(one) for one in document["vouches"]),
         free_stake={parse_address(agent): parse_units(units) for agent, units in document["free_stake"]},
     )
+
+
+def _parameters(values: Mapping[str, Any]) -> Parameters:
+    if set(values) != {one.name for one in fields(Parameters)}:
+        raise ValueError("the manifest has other parameters than are known here")
+    return Parameters(**{name: parse_units(value) for name, value in values.items()})
 
 
 def _vouch(value: Mapping[str, Any]) -> SignedVouch:

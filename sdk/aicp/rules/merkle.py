@@ -7,6 +7,7 @@ children in ascending order. So `MerkleProof.verify` on chain and the npm librar
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import InitVar, dataclass, field
 
 from aicp.rules.primitives import ZERO_HASH, keccak
 
@@ -16,22 +17,49 @@ def double_hash(encoded: bytes) -> bytes:
     return keccak(keccak(encoded))
 
 
+@dataclass(slots=True)
+class MerkleTree:
+    """A tree that is kept to prove many leaves; made of distinct 32-byte leaves in any order, at least one.
+
+    Making it raises ValueError for leaves that are none.
+    """
+
+    leaves: InitVar[Sequence[bytes]]
+    _nodes: list[bytes] = field(init=False, repr=False)
+    _places: dict[bytes, int] = field(init=False, repr=False)
+
+    def __post_init__(self, leaves: Sequence[bytes]) -> None:
+        if not leaves:
+            raise ValueError("a tree has a leaf")
+        self._nodes = _nodes(leaves)
+        first = len(leaves) - 1
+        self._places = {node: index for index, node in enumerate(self._nodes[first:], first)}
+
+    @property
+    def root(self) -> bytes:
+        """The root."""
+        return self._nodes[0]
+
+    def proof(self, leaf: bytes) -> list[bytes]:
+        """Return the siblings from a leaf up to the root. Raises ValueError when the leaf is not in the tree."""
+        if leaf not in self._places:
+            raise ValueError("the leaf is not in the tree")
+        index = self._places[leaf]
+        found: list[bytes] = []
+        while index > 0:
+            found.append(self._nodes[index + 1 if index % 2 else index - 1])
+            index = (index - 1) // 2
+        return found
+
+
 def root_of(leaves: Sequence[bytes]) -> bytes:
     """Return the root of distinct 32-byte leaves in any order; the zero hash for none. Raises ValueError."""
-    return _nodes(leaves)[0] if leaves else ZERO_HASH
+    return MerkleTree(leaves).root if leaves else ZERO_HASH
 
 
 def proof_of(leaves: Sequence[bytes], leaf: bytes) -> list[bytes]:
     """Return the siblings from a leaf up to the root. Raises ValueError when the leaf is not among the leaves."""
-    nodes = _nodes(leaves)
-    if leaf not in leaves:
-        raise ValueError("the leaf is not in the tree")
-    index = nodes.index(leaf, len(leaves) - 1)
-    proof: list[bytes] = []
-    while index > 0:
-        proof.append(nodes[index + 1 if index % 2 else index - 1])
-        index = (index - 1) // 2
-    return proof
+    return MerkleTree(leaves).proof(leaf)
 
 
 def is_proven(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:

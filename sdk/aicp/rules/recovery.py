@@ -1,10 +1,12 @@
 """How an agent gets over a failure: by time, by work that went well, and by agents who vouch for it.
 
-Source: feature C5. A failure (given back, missed, lost) weighs less and less in the score:
+Source: docs/Rules.md, "Scores", under "Recovery". A failure (given back, missed, lost) weighs less and less in the
+score:
 
 * by time: 50% less after 30 days without another failure, gradually, each day a thirtieth of it;
 * by redemption: 10% less for each full witness (see `witnesses`) with a deal that succeeded after it and was worth as
-  much, at most 30%; such deals are what the marketplace offers as redemption tasks;
+  much, at most 30%, if that money stayed with the agent (what goes back is netted); such deals are what the marketplace
+  offers as redemption tasks;
 * by vouching: 10% less for each agent that vouches at the time, at most 20%. Who vouches carries the failures of the
   other during that time as if they were its own, up to the stake it named.
 
@@ -89,7 +91,7 @@ def recovery_of(deal: Deal, own: Sequence[Deal], market: Market, *, at: int, vou
         for one in own
         if one.outcome in SUCCESSES and one.closed_at > deal.closed_at and one.released >= deal.amount
     } - {agent}
-    credit = sum(market.credit.get(group, 0) for group in redeemers)
+    credit = sum(market.credit.get(group, 0) for group in redeemers if market.net_paid(group, agent) >= deal.amount)
     by_time = BY_TIME_BPS * clean // RECOVERY_DAYS
     redeemed = min(credit, MAX_REDEMPTIONS * PPM) * BY_REDEMPTION_BPS // PPM
     vouched = min(vouchers, MAX_VOUCHES) * BY_VOUCH_BPS

@@ -1,6 +1,6 @@
 """The score of an agent: one deterministic function of chain events, in hundredths, 2,000 to 10,000.
 
-Version 1. Source: contracts 2.5 and features C2, C3, C7; recovery is C5 (`recovery`), witnesses X7 (`witnesses`).
+Version 1. Source: docs/Rules.md, "Scores"; how failures weigh less is in `recovery`, whose word counts in `witnesses`.
 
 1. `base` is the value-weighted mean of all outcomes and of the ratings of those who paid; each witness weighs what it
    has paid this agent, at most 100 USDC, times its credit; a failure weighs its price, at most

@@ -1,6 +1,7 @@
 """Which scores people should look at: what an honest market makes seldom. A score in the queue is not changed.
 
-Source: feature C5. Each reason is a code with the figures it follows from, in hundredths, basis points or ppm.
+Source: docs/Rules.md, "Scores", under "Review". Each reason is a code with the figures it follows from, in hundredths,
+basis points or ppm.
 """
 
 from __future__ import annotations

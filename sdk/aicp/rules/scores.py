@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from aicp.abi.reputation import ScoreLeaf
-from aicp.rules.merkle import double_hash, is_proven, proof_of, root_of
+from aicp.rules.merkle import MerkleTree, double_hash, is_proven, proof_of, root_of
 
 MAX_SCORE = 10_000
 """Scores are integers in hundredths, 0 to this."""
@@ -21,6 +21,11 @@ def score_hash(leaf: ScoreLeaf) -> bytes:
 def epoch_root(leaves: Sequence[ScoreLeaf]) -> bytes:
     """Return the root of an epoch: scores in any order, one an agent, all of one epoch. Raises ValueError."""
     return root_of(_checked(leaves))
+
+
+def score_tree(leaves: Sequence[ScoreLeaf]) -> MerkleTree:
+    """Return the tree of an epoch, to prove many scores; leaves as for `epoch_root`, not none. Raises ValueError."""
+    return MerkleTree(_checked(leaves))
 
 
 def score_proof(leaves: Sequence[ScoreLeaf], leaf: ScoreLeaf) -> list[bytes]:

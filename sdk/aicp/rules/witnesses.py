@@ -1,10 +1,11 @@
 """Whose word counts for a score: buyers as witnesses, weighed by the fees they have paid.
 
-Source: contracts 2.5 and feature X7 (ratings only from the parties of a settled payment, weighted by its value), made
-to withstand rings. A wallet costs nothing, so wallets are never counted. What cannot be made for nothing is a fee:
+Source: docs/Rules.md, "Scores", under "Witnesses"; made to withstand rings. A wallet costs nothing, so wallets are
+never counted. What cannot be made for nothing is a fee:
 
 * Wallets that the same wallet gave their first USDC (since the contracts were deployed) are one **group**. A group
-  that deals with itself counts nothing.
+  that deals with itself counts nothing. Dust is no gift: who has given an account the least gift in all, before anybody
+  else has, is its first funder. The deployment's own contracts pay everybody out and make no group.
 * A group's **credit** as a buyer is the fees it has paid, less the bonuses its agents were paid back, per 100 USDC and
   at most 1. So all credit in a ring together is at most what it has paid, however many wallets it has.
 * What two groups pay each other in both directions is netted.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Final
 
 from aicp.rules.facts import Deal
@@ -38,9 +39,11 @@ class Parameters:
     """The most that the deals of one witness weigh in the score of one agent: 100 USDC."""
     max_funded: int = 50
     """A wallet that funded more accounts than this is an exchange or a bridge and makes no group."""
+    least_gift_units: int = 1_000_000
+    """What a wallet must have given an account in all to be its first funder: 1 USDC. Less from a stranger is dust."""
 
     def __post_init__(self) -> None:
-        if min(self.full_credit_units, self.full_release_units, self.pair_cap_units, self.max_funded) < 1:
+        if min(asdict(self).values()) < 1:
             raise ValueError("every parameter is at least 1")
 
 
@@ -90,28 +93,59 @@ class _Groups:
         return {member: self.find(member) for member in list(self._parent)}
 
 
-def first_senders(transfers: Iterable[tuple[bytes, bytes, int]], accounts: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Return from where each account that has got any USDC got its first: the zero address where it was minted.
+@dataclass(frozen=True, slots=True)
+class Received:
+    """What an account has got since the contracts were deployed, as far as its transfers were read.
 
-    `transfers` are (from, to, base units) in the order of the chain, since the contracts were deployed.
+    `funder` is who has first given it the least gift in all, the zero address where that was minted, None while nobody
+    has. Until then `sums` are the base units by sender.
     """
-    wanted = set(accounts)
-    found: dict[bytes, bytes] = {}
+
+    funder: bytes | None = None
+    sums: Mapping[bytes, int] = field(default_factory=dict)
+
+
+def read_on(
+    before: Mapping[bytes, Received], transfers: Iterable[tuple[bytes, bytes, int]], least_units: int
+) -> dict[bytes, Received]:
+    """Return what the accounts in `before` have got after further transfers to them.
+
+    `transfers` are (from, to, base units) in the order of the chain, from where `before` was read to. Whether they come
+    at once or in parts, the same is found.
+    """
+    funders = {account: known.funder for account, known in before.items()}
+    sums = {account: dict(known.sums) for account, known in before.items()}
     for sender, receiver, units in transfers:
-        if receiver in wanted and receiver not in found and units > 0 and sender != receiver:
-            found[receiver] = sender
-    return found
+        if receiver not in funders or funders[receiver] is not None or units == 0 or sender == receiver:
+            continue
+        given = sums[receiver]
+        given[sender] = given.get(sender, 0) + units
+        if given[sender] >= least_units:
+            funders[receiver] = sender
+            given.clear()
+    return {account: Received(funder, sums[account]) for account, funder in funders.items()}
 
 
-def first_funders(transfers: Iterable[tuple[bytes, bytes, int]], accounts: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Return who gave each account its first USDC; minting is no gift of anybody. See `first_senders`."""
-    return {account: sender for account, sender in first_senders(transfers, accounts).items() if sender != ZERO_ADDRESS}
+def first_funders(
+    transfers: Iterable[tuple[bytes, bytes, int]], accounts: Iterable[bytes], least_units: int
+) -> dict[bytes, bytes]:
+    """Return who first gave each account so much USDC in all; minting is no gift of anybody. See `read_on`."""
+    found = read_on({account: Received() for account in accounts}, transfers, least_units)
+    return gifts_of({account: one.funder for account, one in found.items()})
+
+
+def gifts_of(senders: Mapping[bytes, bytes | None]) -> dict[bytes, bytes]:
+    """Return the first funders among first senders: without what was minted, and whom nobody has given enough."""
+    return {account: sender for account, sender in senders.items() if sender is not None and sender != ZERO_ADDRESS}
 
 
 def groups_of(
     accounts: Iterable[bytes], funders: Mapping[bytes, bytes], common: frozenset[bytes], max_funded: int
 ) -> dict[bytes, bytes]:
-    """Return the group of each account. `funders` names who gave an account its first USDC, `common` exchanges."""
+    """Return the group of each account.
+
+    `funders` names who gave an account its first USDC, `common` who makes no group: exchanges, and our contracts.
+    """
     groups = _Groups()
     wanted = set(accounts)
     funded = Counter(funder for account, funder in funders.items() if account in wanted)

@@ -14,15 +14,19 @@ from click.testing import CliRunner, Result
 from aicp.abi import escrow as escrow_abi
 from aicp.abi import reputation as reputation_abi
 from aicp.abi import usdc as usdc_abi
+from aicp.abi.signing import address_of, sign
+from aicp.abi.typed_data import Vouch, marketplace_domain
 from aicp.cli.main import cli
 from aicp.client.score_chain import ScoreChain
 from aicp.rules.decay import DAY
-from aicp.rules.epochs import Inputs, root_and_manifest_hash, score_cards, score_file
+from aicp.rules.epochs import Inputs, SignedVouch, root_and_manifest_hash, score_cards, score_file
 from aicp.rules.facts import Deal
 from aicp.rules.primitives import checksum, keccak
 from aicp.rules.witnesses import DEVNET, PUBLIC
 from tests.fixtures.chainlab import USDC, Lab
 from tests.fixtures.services import CHAIN_ID
+
+VOUCHER_KEY = keccak(b"a voucher's key")
 
 
 @pytest.fixture
@@ -50,7 +54,7 @@ async def read(lab: Lab, last: int) -> tuple[tuple[Deal, ...], bytes, dict[bytes
     block = await chain.block(last)
     assert block is not None
     deals = await chain.deals(last)
-    return deals, block.hash, await chain.funders({lab.buyer, lab.agent}, last)
+    return deals, block.hash, await chain.funders({lab.buyer, lab.agent}, last, DEVNET.least_gift_units)
 
 
 @dataclass(slots=True)
@@ -101,6 +105,7 @@ def scene(settled: Lab, tmp_path: Path) -> Scene:
         block_hash=block_hash,
         parameters=DEVNET,
         funders=funders,
+        common=lab.deployment().paying_contracts,
     )
     return Scene(lab, tmp_path, inputs, deals)
 
@@ -137,7 +142,7 @@ def test_a_score_is_computed_again_from_a_node_alone(scene: Scene) -> None:
         ("none", None, 1),
         ("list", [], 1),
         ("empty", {}, 1),
-        ("other", score_file(replace(scene.inputs, common=frozenset({agent})), scene.deals), 4),
+        ("other", score_file(replace(scene.inputs, common=scene.inputs.common | {agent}), scene.deals), 4),
     ):
         path = scene.folder / f"{name}.json"
         if content is not None:
@@ -157,6 +162,15 @@ def test_an_epoch_that_is_pending_or_vetoed_says_so(scene: Scene) -> None:
     assert (vetoed.exit_code, "was vetoed" in vetoed.output) == (1, True), vetoed.output
 
 
+def vouch_until(second: int, escrow: bytes) -> SignedVouch:
+    """A vouch of somebody who has nothing at stake, which makes it no less his."""
+    vouch = Vouch(
+        voucher=address_of(VOUCHER_KEY), agent=bytes([9]) * 20, at_risk=USDC, valid_from=second - DAY,
+        valid_until=second, salt=bytes(32),
+    )  # fmt: skip
+    return SignedVouch(vouch=vouch, signature=sign(vouch.digest(marketplace_domain(CHAIN_ID, escrow)), VOUCHER_KEY))
+
+
 def test_whatever_was_changed_is_found(scene: Scene) -> None:
     lab, inputs, deals = scene.lab, scene.inputs, scene.deals
     before = lab.chain.rpc("eth_getBlockByNumber", hex(inputs.block_number - 1), False)
@@ -168,6 +182,9 @@ def test_whatever_was_changed_is_found(scene: Scene) -> None:
         (earlier, "not the last one"),
         ({"funders": {lab.agent: lab.other}}, "as who first funded"),
         ({"free_stake": {lab.agent: 5}}, "free stake"),
+        ({"vouches": (vouch_until(inputs.end + 1, inputs.escrow),)}, "leaves out the free stake"),
+        ({"vouches": (vouch_until(inputs.end, inputs.escrow),)}, None),  # it is over
+        *(({"common": inputs.common - {contract}}, "a contract of the deployment") for contract in inputs.common),
         ({"epoch": 99}, "of another epoch"),
         ({"parameters": PUBLIC}, "other parameters"),
     ]
@@ -185,3 +202,30 @@ def test_whatever_was_changed_is_found(scene: Scene) -> None:
         number = scene.publish(replace(inputs, epoch=scene.anchored + 1), known, root)
         answer = scene.verify(lab.agent, "--epoch", str(number))
         assert (answer.exit_code, sentence in answer.output) == (4, True), answer.output
+
+
+def test_collecting_from_a_contract_makes_nobody_one_with_anybody(settled: Lab) -> None:
+    lab = settled
+    begun = int(lab.chain.rpc("eth_blockNumber"), 16) + 1  # both have their USDC from before the deployment
+
+    def scores() -> list[int]:
+        lab.later(1)
+        last = int(lab.chain.rpc("eth_blockNumber"), 16)
+        chain = ScoreChain(lab.chain.url, replace(lab.deployment(), deploy_block=begun))
+        deals, block_hash, _ = asyncio.run(read(lab, last))
+        funders = asyncio.run(chain.funders({lab.buyer, lab.agent}, last, DEVNET.least_gift_units))
+        paid_by.update(funders)
+        given = Inputs(
+            epoch=1, end=(lab.now() // DAY + 1) * DAY, chain_id=CHAIN_ID, escrow=lab.contracts.escrow,
+            reputation=lab.contracts.reputation, block_number=last, block_hash=block_hash, parameters=DEVNET,
+            funders=funders, common=lab.deployment().paying_contracts,
+        )  # fmt: skip
+        return [card.score for card in score_cards(given, deals)]
+
+    paid_by: dict[bytes, bytes] = {}
+    before = scores()
+    assert before > [2_000]
+    for who, units in ((lab.buyer, 20 * USDC), (lab.agent, 100 * USDC)):
+        lab.send(who, lab.contracts.escrow, escrow_abi.encode_withdraw(units))
+    assert scores() == before
+    assert paid_by == dict.fromkeys((lab.buyer, lab.agent), lab.contracts.escrow)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 
 from aicp.abi import reputation as abi
@@ -28,15 +29,16 @@ from aicp.rules.epochs import Inputs, inputs_of, root_and_manifest_hash, score_f
 from aicp.rules.primitives import ZERO_ADDRESS, Finality, checksum, hex0x
 from aicp.rules.profiles import Profile
 from aicp.rules.specialties import MEASURES
-from aicp.rules.witnesses import DEVNET
+from aicp.rules.witnesses import DEVNET, Received
 from backend.api.types import Page
 from backend.auctions import service as auctions
 from backend.errors import Conflict, InvalidInput, InvalidSignature, NotFound
 from backend.pricing import service as pricing
 from backend.pricing.schemas import EstimateIn
-from backend.reputation import epochs, service, vouches
+from backend.reputation import epochs, repo, service, vouches
+from backend.reputation.anchored import all_anchored
 from backend.reputation.errors import StakeTooLow
-from backend.reputation.schemas import HistoryOut, VouchIn, VouchOut
+from backend.reputation.schemas import HistoryOut, ReputationOut, VouchIn, VouchOut
 from backend.txm.signer import Keyring
 from backend.worker import sweeps
 from indexer import views
@@ -153,7 +155,8 @@ def test_the_mirror_and_a_node_give_the_same_bytes(world: World) -> None:
         return Inputs(
             epoch=number, end=inputs.end, chain_id=CHAIN_ID, escrow=world.ctx.deployment.escrow,
             reputation=world.ctx.deployment.reputation, block_number=block.number, block_hash=block.hash,
-            parameters=DEVNET, funders=await chain.funders(people, block.number),
+            parameters=DEVNET, funders=await chain.funders(people, block.number, DEVNET.least_gift_units),
+            common=world.ctx.deployment.paying_contracts,
         )  # fmt: skip
 
     from_node = asyncio.run(read())
@@ -234,6 +237,31 @@ def test_the_score_is_shown_with_its_proof_and_computed_again_by_the_command(wor
     file.write_text(json.dumps(right | {"measures": [measures[0] | {"speed": 9_999}, *measures[1:]]}))
     said = verify(world, world.agent.address, file)
     assert (said.exit_code, "not those that follow from the events" in said.output) == (4, True), said.output
+
+
+def test_a_second_reader_makes_no_tree_and_nobody_reads_a_manifest(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shown() -> ReputationOut:
+        name = checksum(world.agent.address)
+        return world.read(lambda s: service.reputation(s, world.ctx, name, Finality.FINAL))
+
+    first = shown()
+    monkeypatch.setattr(service, "_leaves", None)
+    assert shown() == first
+    computed_epoch = world.read(lambda s: next(all_anchored(s, Finality.FINAL)).computed)
+    assert "manifest" in inspect(computed_epoch).unloaded
+
+
+def test_what_was_read_further_of_an_account_stays(world: World) -> None:
+    account, sender = secrets.token_bytes(20), secrets.token_bytes(20)
+    for got, to in ((Received(sums={sender: 2**200}), 50), (Received(sums={sender: 1}), 40), (Received(), 50)):
+        world.write(lambda s, got=got, to=to: s.execute(repo.scanned({account: got}, to)))
+    [row] = world.read(lambda s: list(s.execute(repo.funders([account])).scalars()))
+    assert (row.funder, row.scanned_to, row.sums) == (None, 50, {hex0x(sender): str(2**200)})
+    world.write(lambda s: s.execute(repo.scanned({account: Received(sender)}, 60)))
+    [row] = world.read(lambda s: list(s.execute(repo.funders([account])).scalars()))
+    assert (row.funder, row.scanned_to, row.sums) == (sender, 60, {})
 
 
 def signed_vouch(world: World, by: Person, agent: bytes, *, signer: Person | None = None, **changes: int) -> VouchIn:

@@ -233,6 +233,7 @@ def golden_market() -> tuple[Inputs, list[Deal], Tags, list[MicroDeal]]:
     deals += [deal("sock", "agent 2", 900, days_ago=2, rating=100), deal("buyer 3", "sock", 20, days_ago=50)]
     deals += [deal(f"ring buyer {n}", "ring agent", 4_000, days_ago=n, rating=100) for n in range(3)]
     deals += [deal("buyer 1", "agent 5", 60, outcome=Outcome.MISSED, days_ago=4, number=9)]
+    deals += [deal("buyer 7", "agent 5", 80, days_ago=1, number=70), deal("agent 5", "buyer 7", 300)]  # redeems nothing
     vouch = Vouch(
         voucher=address_of(KEY),
         agent=account("agent 5"),
@@ -246,6 +247,9 @@ def golden_market() -> tuple[Inputs, list[Deal], Tags, list[MicroDeal]]:
         for n in range(8)
     ]
     unsigned = replace(vouch, agent=account("agent 4"))
+    signed = SignedVouch(
+        vouch=vouch, signature=sign(vouch.digest(marketplace_domain(CHAIN_ID, account("escrow"))), KEY)
+    )
     given = inputs(
         funders={
             account("sock"): account("bank"),
@@ -254,9 +258,8 @@ def golden_market() -> tuple[Inputs, list[Deal], Tags, list[MicroDeal]]:
         },
         common=frozenset({account("x")}),
         vouches=(
-            SignedVouch(
-                vouch=vouch, signature=sign(vouch.digest(marketplace_domain(CHAIN_ID, account("escrow"))), KEY)
-            ),
+            signed,
+            signed,  # listed twice, it counts once
             SignedVouch(vouch=unsigned, signature=bytes(65)),
         ),
         free_stake={address_of(KEY): 50_000_000},

@@ -41,6 +41,15 @@ def test_a_manifest_is_read_back_as_it_was_written() -> None:
             inputs_of(document | wrong)
 
 
+def test_a_manifest_names_every_parameter_and_no_other() -> None:
+    given, deals, _, _ = golden_market()
+    document = manifest(given, deals)
+    named = document["parameters"]
+    for wrong in ({**named, "another": "1"}, {name: named[name] for name in named if name != "least_gift_units"}):
+        with pytest.raises(ValueError, match="other parameters"):
+            inputs_of(document | {"parameters": wrong})
+
+
 @pytest.mark.parametrize(
     "changes",
     [

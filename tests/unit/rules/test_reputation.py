@@ -13,7 +13,7 @@ from aicp.abi.enums import Outcome
 from aicp.abi.signing import address_of, sign
 from aicp.abi.typed_data import Vouch, marketplace_domain
 from aicp.rules.decay import DAY
-from aicp.rules.epochs import Inputs, SignedVouch, evidence_of, score_cards
+from aicp.rules.epochs import Inputs, SignedVouch, evidence_of, inputs_of, manifest, running_vouchers, score_cards
 from aicp.rules.facts import Deal, MicroDeal
 from aicp.rules.pricing import Tier
 from aicp.rules.primitives import keccak
@@ -122,6 +122,19 @@ def test_a_failure_is_forgiven_by_time_by_redemption_and_by_vouchers() -> None:
         forgiven([redemptions[0], failure])
 
 
+def test_money_that_went_back_redeems_nothing() -> None:
+    failure = deal("nobody", "agent", 50, outcome=Outcome.RETURNED, days_ago=3)
+    there = [deal(f"buyer {n}", "agent", 50, days_ago=1) for n in range(3)]
+
+    def redeemed(back: list[Deal]) -> int:
+        market = survey([*witnesses(3), failure, *there, *back], {})
+        return recovery_of(failure, [failure, *there], market, at=END, vouchers=0).redemption_bps
+
+    assert redeemed([]) == 3_000
+    assert redeemed([deal("agent", "buyer 0", 1)]) == 2_000
+    assert redeemed([deal("agent", f"buyer {n}", 50, days_ago=1) for n in range(3)]) == 0
+
+
 def test_a_recovery_names_its_parts_and_the_last_failure_is_the_one_shown() -> None:
     failures = [deal("nobody", "agent", 50, outcome=Outcome.LOST, days_ago=days, number=days) for days in (40, 30)]
     redemption = deal("buyer 0", "agent", 50, days_ago=1)
@@ -185,6 +198,21 @@ def test_a_voucher_forgives_and_carries_the_failure_itself() -> None:
     deals = with_voucher()
     assert card(deals, vouched()).score > card(deals).score
     assert card(deals, vouched(), address_of(KEY)).score < card(deals, agent=address_of(KEY)).score
+
+
+def test_a_vouch_listed_more_than_once_burdens_once() -> None:
+    deals, once = with_voucher(), vouched()
+    often = dataclasses.replace(once, vouches=once.vouches * 50)
+    read_again = inputs_of(manifest(often, deals))
+    for agent in (AGENT, address_of(KEY)):
+        assert card(deals, read_again, agent) == card(deals, often, agent) == card(deals, once, agent)
+
+
+def test_whose_vouch_runs_is_who_has_signed_it_and_while_it_lasts() -> None:
+    assert running_vouchers(vouched()) == {address_of(KEY)}
+    assert running_vouchers(vouched(valid_from=END + 1)) == running_vouchers(vouched(valid_until=END)) == frozenset()
+    forged = dataclasses.replace(vouched().vouches[0], signature=bytes(65))
+    assert running_vouchers(inputs(vouches=(forged,))) == frozenset()
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from aicp.rules.epochs import evidence_of, score_cards
 from aicp.rules.facts import Deal
 from aicp.rules.reputation import FLOOR, score_card, specialty_score
 from aicp.rules.specialties import qualities
-from aicp.rules.witnesses import PPM, Parameters, first_funders, survey
+from aicp.rules.witnesses import PPM, PUBLIC, Parameters, Received, first_funders, read_on, survey
 from tests.unit.rules.markets import USDC, account, deal, inputs, witnesses
 
 FEES = 100 * USDC
@@ -202,5 +202,44 @@ def test_a_refunded_deal_pays_no_fee_and_makes_no_witness() -> None:
 def test_the_first_usdc_makes_the_group() -> None:
     a, b, c = account("a"), account("b"), account("c")
     transfers = [(bytes(20), a, 5), (b, a, 5), (b, b, 5), (c, b, 0), (a, b, 1), (c, b, 9), (a, c, 9)]
-    assert first_funders(transfers, [a, b]) == {b: a}
-    assert first_funders(transfers, [c]) == {c: a}
+    assert first_funders(transfers, [a, b], 1) == {b: a}
+    assert first_funders(transfers, [c], 1) == {c: a}
+
+
+def test_dust_is_no_gift_however_many_have_got_it() -> None:
+    mallory, bank = account("mallory"), account("bank")
+    people = [account("agent"), *(account(f"buyer {n}") for n in range(20))]
+    dust = [(mallory, one, 1) for one in people]
+    meant = [(bank, one, PUBLIC.least_gift_units) for one in people]
+    least = PUBLIC.least_gift_units
+    assert first_funders(dust, people, least) == {}
+    assert first_funders([*dust, *meant], people, least) == dict.fromkeys(people, bank)
+    deals = [*witnesses(20), *(deal(f"buyer {n}", "agent", 50) for n in range(20))]
+    dusted = inputs(funders=first_funders(dust, people, least))
+    assert score_cards(dusted, deals) == score_cards(inputs(), deals)
+
+
+def test_a_gift_in_parts_is_one_and_who_has_given_enough_first_is_the_funder() -> None:
+    a, b, c = account("a"), account("b"), account("c")
+    parts = [(b, a, 4), (c, a, 9), (b, a, 5), (c, a, 1), (b, a, 100)]
+    assert first_funders(parts, [a], 10) == {a: c}
+    assert first_funders([(bytes(20), a, 10), (b, a, 10)], [a], 10) == {}, "minted"
+    assert first_funders([(bytes(20), a, 9), (b, a, 10)], [a], 10) == {a: b}
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), st.integers(0, 6)), max_size=30),
+    st.integers(0, 30),
+    st.integers(1, 12),
+)
+def test_transfers_read_in_parts_tell_the_same(plan: list[tuple[int, int, int]], cut: int, least: int) -> None:
+    names = [account(f"wallet {n}") for n in range(4)]
+    transfers = [(names[sender], names[receiver], units) for sender, receiver, units in plan]
+    before = dict.fromkeys(names[:3], Received())
+    whole = read_on(before, transfers, least)
+    assert read_on(read_on(before, transfers[:cut], least), transfers[cut:], least) == whole
+    for account_, known in whole.items():
+        given_by = {name: sum(u for s, r, u in transfers if (s, r) == (name, account_) and s != r) for name in names}
+        assert (known.funder is None) == all(units < least for units in given_by.values())
+        if known.funder is None:
+            assert known.sums == {name: units for name, units in given_by.items() if units}
