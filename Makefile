@@ -1,4 +1,4 @@
-# Everything a developer or a buyer runs. Needs Python 3.11+ and Node 20+ (20.19, 22.13, 24); nothing else is installed system-wide.
+# Everything a developer or a buyer runs. Needs Python 3.11+ and Node 20+ (from 20.19, or from 22.12); nothing else is installed system-wide.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
