@@ -13,6 +13,7 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.fees import BPS
 from aicp.rules.pricing import Tier, multiplier_of
 from aicp.rules.primitives import Finality
 from aicp.rules.reputation import FLOOR
@@ -27,7 +28,6 @@ DEFAULT_SUCCESS_BPS: Final = 9_500
 DEFAULT_RESPONSE_MS: Final = 100
 MEASURED_DAYS: Final = 30
 """Calls of so many days count for the response time."""
-BPS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,8 @@ from collections.abc import Iterable
 from math import isqrt
 from typing import Final
 
-BPS: Final = 10_000
+from aicp.rules.fees import BPS
+
 NOBODY: Final = -1
 
 

@@ -20,11 +20,12 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
-from backend.domain.lanes import BPS, NOBODY, Lane, Pool, Seat
+from aicp.rules.fees import BPS
+from aicp.rules.scores import MAX_SCORE
+from backend.domain.lanes import NOBODY, Lane, Pool, Seat
 from backend.domain.places import Buyer, Hold
 
 RULE_VERSION: Final = 1
-MAX_SCORE: Final = 10_000
 FLOOR: Final = 2_000
 """The score of an agent that has none, and of a specialty it has not shown."""
 NEWCOMER_DEALS: Final = 10

@@ -15,7 +15,7 @@ from typing import Final
 
 
 class TaskState(StrEnum):
-    """Where a task stands. The public names are the last six of `PUBLIC_NAMES`' values."""
+    """Where a task stands, step by step; `public_state` is the same for readers, in fewer words."""
 
     OPEN = "open"
     REVEALING = "revealing"

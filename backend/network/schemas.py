@@ -42,7 +42,7 @@ class OperatorOut(Model):
 
 
 class ConstantsOut(Model):
-    """The numbers of architecture section 2b for this network; seconds, basis points, base units."""
+    """The numbers every deal of this network is made with: windows and limits in seconds, basis points, base units."""
 
     threshold_units: UnitsText
     fee_bps: int

@@ -51,7 +51,7 @@ class Score(Base):
     jobs: Mapped[int] = mapped_column(BigInteger)
     tier: Mapped[str] = mapped_column(Text)
     detail: Mapped[dict[str, Any]]
-    """The steps to the score, the finer scores and the forecast: `backend.reputation.service.ScoreDetail`."""
+    """The steps to the score, the finer scores and the forecast, as `backend.reputation.epochs` writes them."""
 
     __table_args__ = (
         CheckConstraint("score BETWEEN 2000 AND 10000", name="on_the_scale"),

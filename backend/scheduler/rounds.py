@@ -15,11 +15,11 @@ from typing import Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.fees import BPS
 from backend.breakers import service as breakers
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
-from backend.domain.lanes import BPS
 from backend.domain.scheduling import RULE_VERSION, Candidate, Decision, Plan, assign, floors_of
 from backend.notifications import sources as notices
 from backend.scheduler import buyers, offers, queue_repo, repo, view

@@ -113,16 +113,3 @@ def config_of(config: Config) -> ChannelConfig:
         withdraw_delay=config.withdraw_delay,
         salt=config.salt,
     )
-
-
-def wire_config(config: ChannelConfig) -> Config:
-    """Return the struct as the wire spells it."""
-    return Config(
-        payer=config.payer,
-        payer_authorizer=config.payer_authorizer,
-        receiver=config.receiver,
-        receiver_authorizer=config.receiver_authorizer,
-        token=config.token,
-        withdraw_delay=config.withdraw_delay,
-        salt=config.salt,
-    )

@@ -3261,7 +3261,7 @@ export interface components {
         };
         /**
          * ConstantsOut
-         * @description The numbers of architecture section 2b for this network; seconds, basis points, base units.
+         * @description The numbers every deal of this network is made with: windows and limits in seconds, basis points, base units.
          */
         ConstantsOut: {
             /** Accept Window Seconds */
@@ -6166,7 +6166,7 @@ export interface components {
         };
         /**
          * TaskState
-         * @description Where a task stands. The public names are the last six of `PUBLIC_NAMES`' values.
+         * @description Where a task stands, step by step; `public_state` is the same for readers, in fewer words.
          * @enum {string}
          */
         TaskState: "open" | "revealing" | "awarded" | "awaiting_acceptance" | "awaiting_payment" | "funding" | "assigned" | "running" | "delivered" | "completed" | "rejected" | "disputed" | "refunded" | "split" | "failed" | "cancelled" | "expired";

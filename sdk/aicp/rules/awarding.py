@@ -22,9 +22,9 @@ from aicp.rules.canonical import document_hash
 from aicp.rules.fees import BPS
 from aicp.rules.primitives import checksum, hex0x, parse_address, parse_hash, parse_units
 from aicp.rules.reputation import FLOOR
+from aicp.rules.scores import MAX_SCORE
 
 RULE_VERSION: Final = 1
-MAX_SCORE: Final = 10_000
 
 Exclusion = Literal["withdrawn", "unrevealed", "expired", "replaced", "lapsed", "above_budget", "too_slow"]
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 from aicp.abi.reputation import ScoreLeaf
 from aicp.rules.merkle import MerkleTree, double_hash, is_proven, proof_of, root_of
 
-MAX_SCORE = 10_000
+MAX_SCORE: Final = 10_000
 """Scores are integers in hundredths, 0 to this."""
 
 

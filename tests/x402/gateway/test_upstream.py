@@ -18,7 +18,9 @@ LOCAL = Bounds(timeout_seconds=2.0, max_bytes=1000, allow_local=True)
 
 
 def call(url: str, bounds: Bounds = STRICT) -> upstream.UpstreamAnswer:
-    return asyncio.run(upstream.call(url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=bounds))
+    return asyncio.run(
+        upstream.call(url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=bounds)
+    )
 
 
 @pytest.mark.parametrize(
@@ -86,8 +88,8 @@ def test_a_connection_goes_to_the_address_that_was_checked(monkeypatch):
         port = server.sockets[0].getsockname()[1]
         async with server:
             return await upstream.call(
-                f"http://rebind.example:{port}/a?b=1", account=b"agent", method="GET", query="c=2", headers={}, body=b"",
-                bounds=LOCAL,
+                f"http://rebind.example:{port}/a?b=1", account=b"agent", method="GET", query="c=2", headers={},
+                body=b"", bounds=LOCAL,
             )  # fmt: skip
 
     answer = asyncio.run(run())
@@ -124,7 +126,9 @@ def answered_with(head: bytes, body: bytes) -> tuple[upstream.UpstreamAnswer | N
         url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
         async with server:
             try:
-                return await upstream.call(url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=LOCAL)
+                return await upstream.call(
+                    url, account=b"agent", method="GET", query="", headers={}, body=b"", bounds=LOCAL
+                )
             except UpstreamFailed:
                 return None
 
