@@ -19,7 +19,6 @@ def test_one_ip_and_all_together_have_a_bound() -> None:
     assert [guests.enter(ip) for ip in ("b", "a")] == [True, False], "all together"
 
 
-@pytest.mark.services
 def test_one_too_many_is_told_why_and_a_session_is_not_refused(host: Host) -> None:
     with ExitStack() as stack:
         for _ in range(host.ctx.settings.anonymous_sockets_per_ip):

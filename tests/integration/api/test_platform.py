@@ -16,8 +16,6 @@ import pytest
 from tests.fixtures.apihost import Host, Wallet, code_of, new_uuid7, start, task_body
 from tests.fixtures.services import ROOT
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture
 def doomed_commits(host: Host) -> Iterator[None]:
