@@ -25,7 +25,6 @@ from backend.agents.calls import Calls
 from backend.db.engine import Database, make_async_engine
 from tests.fixtures.apihost import Host, Wallet, code_of, start
 
-pytestmark = pytest.mark.services
 OPERATOR = keccak(b"who runs the service of these tests")
 
 

@@ -12,8 +12,6 @@ from backend.alarms.service import AlarmKind
 from backend.db import migrate
 from backend.db.engine import SyncDatabase, make_sync_engine
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module")
 def db(pg_url: str) -> Iterator[SyncDatabase]:

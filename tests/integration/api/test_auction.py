@@ -15,8 +15,6 @@ from backend.db.engine import SyncDatabase, make_sync_engine
 from backend.tasks import service as tasks
 from tests.fixtures.apihost import Host, Wallet, code_of
 
-pytestmark = pytest.mark.services
-
 
 def refused(host: Host, agent: Wallet, task: dict[str, Any], body: dict[str, Any]) -> tuple[int, str]:
     """Send a bid that must leave nothing behind; return status and code."""

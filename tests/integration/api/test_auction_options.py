@@ -32,8 +32,6 @@ from backend.deals.service import back_to_bids
 from backend.tasks import service as tasks
 from tests.fixtures.apihost import Host, Wallet, code_of, new_uuid7, task_body
 
-pytestmark = pytest.mark.services
-
 WEIGHTS = {"price": 7_000, "reputation": 1_000, "time": 2_000, "specialty": 0}
 Task = dict[str, Any]
 Run = Callable[[Callable[[Session], Any]], Any]

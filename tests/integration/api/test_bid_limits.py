@@ -20,8 +20,6 @@ from backend.db.engine import sync_url
 from backend.db.times import moment
 from tests.fixtures.apihost import Host, code_of
 
-pytestmark = pytest.mark.services
-
 Task = dict[str, Any]
 WEIGHTS = {"price": 7_000, "reputation": 1_000, "time": 2_000, "specialty": 0}
 

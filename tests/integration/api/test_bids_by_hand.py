@@ -17,8 +17,6 @@ from aicp.client.transport import Transport
 from aicp.rules.primitives import hex0x, parse_hash
 from tests.fixtures.apihost import Host, Wallet
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(autouse=True)
 def on_time(host: Host) -> Iterator[None]:

@@ -22,8 +22,6 @@ from backend.db import migrate
 from backend.db.engine import Database, make_async_engine, sync_url
 from backend.domain.breaker import Breaker, State
 
-pytestmark = pytest.mark.services
-
 
 @dataclass
 class Clock:

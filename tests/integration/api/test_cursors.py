@@ -11,8 +11,6 @@ import pytest
 
 from tests.fixtures.apihost import Host, Wallet, code_of
 
-pytestmark = pytest.mark.services
-
 ROW = str(uuid.UUID(int=7))
 AGENT = "00" * 20
 NOW = "2026-01-01T00:00:00+00:00"

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from aicp.rules.primitives import checksum, hex0x
 from tests.fixtures.apihost import Host, code_of
-
-pytestmark = pytest.mark.services
 
 
 def test_a_dashboard_is_its_owners_alone(host: Host) -> None:

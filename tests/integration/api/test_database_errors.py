@@ -17,8 +17,6 @@ from backend.api.logs import configure
 from backend.db.engine import Database, SyncDatabase, make_async_engine, make_sync_engine
 from backend.errors import Unavailable
 
-pytestmark = pytest.mark.services
-
 SECRET = "describe my divorce papers"
 TABLE = (
     "CREATE TABLE note (id integer PRIMARY KEY, body text UNIQUE CHECK (length(body) > 3), "

@@ -14,8 +14,6 @@ from websockets.sync.client import ClientConnection, connect
 
 from tests.fixtures.apihost import Host, Wallet
 
-pytestmark = pytest.mark.services
-
 
 @contextmanager
 def listening(host: Host, query: str = "", **options: Any) -> Iterator[ClientConnection]:

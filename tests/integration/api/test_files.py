@@ -16,8 +16,6 @@ from backend.files import service as files
 from backend.files.schemas import ManifestFile
 from tests.fixtures.apihost import Host, Wallet, code_of
 
-pytestmark = pytest.mark.services
-
 MIB = 1 << 20
 
 

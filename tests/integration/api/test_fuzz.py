@@ -22,7 +22,6 @@ from backend.api.problems import MEDIA_TYPE
 from backend.errors import Problem
 from tests.fixtures.apihost import Host, start
 
-pytestmark = pytest.mark.services
 METHODS: Final = ("get", "post", "put", "patch", "delete")
 NO_NODE: Final = {"service_unavailable", "chain_unreachable", "unavailable"}
 """How a request is refused that needs the chain, where there is none."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from sqlalchemy import create_engine, inspect
 
 from backend.db import migrate
 from backend.db.engine import plain_dsn, sync_url
 from backend.db.tables import METADATA
 from backend.txm import repo
-
-pytestmark = pytest.mark.services
 
 
 def test_up_down_and_up_again_leaves_what_the_models_say(fresh_pg_url: str) -> None:

@@ -23,8 +23,6 @@ from scripts.devnet.ports import free_port
 from tests.fixtures.apihost import Host, Wallet, code_of, start
 from tests.fixtures.receivers import Hooks, Mailboxes, mail_server, web_server
 
-pytestmark = pytest.mark.services
-
 
 @dataclass(frozen=True)
 class Post:

@@ -24,8 +24,6 @@ from backend.notifications import reminders
 from backend.notifications.service import Notice, tell
 from tests.fixtures.apihost import Host, Wallet, code_of
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module")
 def db(host: Host) -> Iterator[SyncDatabase]:

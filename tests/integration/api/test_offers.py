@@ -32,8 +32,6 @@ from backend.scheduler.rounds import ANSWER_SECONDS
 from backend.tasks import service as tasks
 from tests.fixtures.apihost import Host, Wallet, code_of, task_body
 
-pytestmark = pytest.mark.services
-
 Task = dict[str, Any]
 Run = Callable[[Callable[[Session], Any]], Any]
 MAX = 2_500_000

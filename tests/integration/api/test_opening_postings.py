@@ -13,7 +13,6 @@ from sqlalchemy.exc import IntegrityError
 from backend.db import migrate
 from backend.db.engine import sync_url
 
-pytestmark = pytest.mark.services
 BUSY, QUIET, EARNED = b"\x01" * 32, b"\x02" * 32, b"\x03" * 32
 FIRST, SECOND, THIRD, EMPTY = b"\x11" * 32, b"\x12" * 32, b"\x13" * 32, b"\x14" * 32
 BEFORE = "0006"

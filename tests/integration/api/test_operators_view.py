@@ -13,7 +13,6 @@ from aicp.abi.signing import address_of
 from aicp.rules.primitives import checksum
 from tests.fixtures.apihost import Host, Wallet, code_of, start
 
-pytestmark = pytest.mark.services
 KEY = secrets.token_bytes(32)
 
 

@@ -23,8 +23,6 @@ from backend.scheduler.buyer_repo import pooled
 from backend.tasks.models import Task as TaskRow
 from tests.fixtures.apihost import Host, Wallet
 
-pytestmark = pytest.mark.services
-
 Task = dict[str, Any]
 MAX = 2_000_000
 

@@ -20,8 +20,6 @@ from backend.payments import outcomes
 from tests.fixtures.apihost import Host, Wallet, code_of, new_uuid7, start, task_body
 from tests.fixtures.services import ROOT
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture
 def doomed_commits(host: Host) -> Iterator[None]:

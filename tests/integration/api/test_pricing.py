@@ -14,7 +14,6 @@ from aicp.client.verify_quote import SignedQuote
 from aicp.rules.primitives import checksum, hex0x, parse_bytes
 from tests.fixtures.apihost import Host, Wallet, code_of
 
-pytestmark = pytest.mark.services
 FINAL, HEAD = 90, 100
 
 

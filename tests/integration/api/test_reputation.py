@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from aicp.rules.primitives import checksum
 from tests.fixtures.apihost import Host, code_of
-
-pytestmark = pytest.mark.services
 
 LEADERS = "/reputation/leaderboard"
 

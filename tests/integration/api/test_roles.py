@@ -37,7 +37,6 @@ from schemathesis.specs.openapi.checks import (
 from backend.api.deps import MAX_KEY_LENGTH
 from tests.fixtures.peopled import ROLES, Market, opened
 
-pytestmark = pytest.mark.services
 EXAMPLES: Final = int(os.environ.get("AICP_FUZZ", "1"))
 """How many valid requests of each operation, and how many broken ones."""
 CHECKS: Final = [

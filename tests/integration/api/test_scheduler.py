@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from aicp.rules.primitives import checksum
 from tests.fixtures.apihost import Host, Wallet
-
-pytestmark = pytest.mark.services
 
 
 def status(host: Host) -> dict[str, Any]:

@@ -19,8 +19,6 @@ from aicp.rules.primitives import checksum
 from tests.fixtures.apihost import Host, Wallet, code_of
 from tests.fixtures.services import CHAIN_ID
 
-pytestmark = pytest.mark.services
-
 
 def test_a_signed_message_opens_a_session_whose_token_is_stored_only_as_a_hash(host: Host) -> None:
     wallet = Wallet(host)

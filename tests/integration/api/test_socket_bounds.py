@@ -20,7 +20,6 @@ def test_one_ip_and_all_together_have_a_bound() -> None:
     assert [guests.enter(ip) for ip in ("b", "a")] == [True, False], "all together"
 
 
-@pytest.mark.services
 def test_one_too_many_is_told_why_and_a_session_is_not_refused(host: Host) -> None:
     with ExitStack() as stack:
         for _ in range(host.ctx.settings.anonymous_sockets_per_ip):
@@ -34,7 +33,6 @@ def test_one_too_many_is_told_why_and_a_session_is_not_refused(host: Host) -> No
             assert receive(known)["type"] == "hello"
 
 
-@pytest.mark.services
 def test_an_account_has_so_many_and_no_more_until_one_is_closed(host: Host) -> None:
     wallet = host.wallet()
     with ExitStack() as stack:

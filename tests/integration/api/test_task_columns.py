@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import pytest
 from sqlalchemy import create_engine, text
 
 from aicp.rules.specialties import INDUSTRIES, REGIONS, TASK_TYPES, first_specialty
 from backend.db import migrate
 from backend.db.engine import sync_url
-
-pytestmark = pytest.mark.services
 
 DOCUMENTS: list[dict[str, Any]] = [
     {"capability": "ocr", "urgency": "1.5", "instant": True},

@@ -8,8 +8,6 @@ from aicp.rules.documents import task_hash
 from aicp.rules.primitives import checksum, parse_hash
 from tests.fixtures.apihost import Host, code_of, new_uuid7, task_body
 
-pytestmark = pytest.mark.services
-
 
 def test_the_document_is_what_the_hash_commits_to(host: Host) -> None:
     task = host.wallet().post_task()

@@ -16,8 +16,6 @@ from scripts.devnet.ports import free_port
 from scripts.devnet.process import is_same_process
 from scripts.devnet.runfile import RunFile
 
-pytestmark = [pytest.mark.services, pytest.mark.slow]
-
 ROOT = Path(__file__).resolve().parents[3]
 AICP = (sys.executable, "-m", "aicp.cli.main")
 

@@ -24,7 +24,6 @@ from tests.fixtures.journeys import Town
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.services import create_database, start_anvil
 
-pytestmark = pytest.mark.services
 PRICE, COST = 11 * USDC, 7 * USDC
 
 

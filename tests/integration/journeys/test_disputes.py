@@ -21,7 +21,6 @@ from tests.fixtures.journeys import Town
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 from tests.fixtures.services import create_database, start_anvil
 
-pytestmark = pytest.mark.services
 PRICE = 11 * USDC
 STAKE = PRICE // 5
 PERCENT_FEE = 250

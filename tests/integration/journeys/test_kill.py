@@ -171,8 +171,6 @@ class Buyer:
             await asyncio.sleep(0.3)
 
 
-@pytest.mark.services
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_killed_services_complete_every_deal_once(devnet: Devnet, tmp_path: Path) -> None:
     chain = Chain(devnet.rpc_url, devnet.deployment, devnet.accounts.deployer.key)

@@ -28,7 +28,6 @@ from scripts.devnet.keys import dev_accounts
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.services import CHAIN_ID, create_database, start_anvil
 
-pytestmark = pytest.mark.services
 PRICE = 40 * USDC
 
 

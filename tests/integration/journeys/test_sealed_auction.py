@@ -20,7 +20,6 @@ from tests.fixtures.journeys import Town
 from tests.fixtures.moneylab import USDC, Person, World
 from tests.fixtures.services import create_database, start_anvil
 
-pytestmark = pytest.mark.services
 RESERVE, HIGH, LOW = 20 * USDC, 15 * USDC, 12 * USDC
 AUCTION, REVEAL = 60, 120
 FEE_BPS = 250

@@ -23,7 +23,6 @@ from backend.txm import prepare
 from tests.fixtures.disputelab import Court
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 
-pytestmark = pytest.mark.services
 PRICE = 11 * USDC
 
 

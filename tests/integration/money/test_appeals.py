@@ -29,7 +29,6 @@ from tests.fixtures.disputelab import FEE, Court
 from tests.fixtures.moneylab import USDC, Person, World
 from tests.fixtures.services import CHAIN_ID
 
-pytestmark = pytest.mark.services
 COST = 7 * USDC
 APPEAL_SECONDS = 60
 

@@ -20,7 +20,6 @@ from backend.txm.machine import Machine
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 
 

@@ -21,8 +21,6 @@ from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module")
 def wallet(world: World) -> ContractWallet:

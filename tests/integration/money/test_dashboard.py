@@ -18,7 +18,6 @@ from backend.errors import NotFound
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 T = TypeVar("T")
 
 

@@ -14,8 +14,6 @@ from backend.deals.view import deal_out
 from backend.files.schemas import Manifest
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module", autouse=True)
 def staked(world: World) -> None:

@@ -16,7 +16,6 @@ from aicp.client.errors import Unreachable
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
-pytestmark = pytest.mark.services
 T = TypeVar("T")
 
 

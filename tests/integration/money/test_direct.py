@@ -21,8 +21,6 @@ from tests.fixtures.disputelab import FEE, Court
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
-pytestmark = pytest.mark.services
-
 
 def test_an_escrow_is_funded_straight_from_the_wallet_after_its_allowance(world: World, tmp_path: Path) -> None:
     world.stake(world.agent)

@@ -35,7 +35,6 @@ from tests.fixtures.disputelab import FEE, Court, straight
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.services import CHAIN_ID
 
-pytestmark = pytest.mark.services
 PRICE = 11 * USDC
 STAKE = PRICE // 5
 

@@ -15,7 +15,6 @@ from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 from tests.integration.money.test_claims import claimed, crowd, earn, frugal, withdrawing
 
-pytestmark = pytest.mark.services
 DEAR = 10**13
 """What one native coin costs where a receipt of 0.40 USDC is worth less than its gas."""
 

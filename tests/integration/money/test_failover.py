@@ -38,8 +38,6 @@ from backend.worker import sweeps
 from indexer import views
 from tests.fixtures.moneylab import USDC, Person, World
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module", autouse=True)
 def agents_there(world: World) -> None:

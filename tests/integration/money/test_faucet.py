@@ -13,8 +13,6 @@ from backend.wallet import faucet
 from backend.wallet.schemas import FaucetIn, IntentOut
 from tests.fixtures.moneylab import USDC, Person, World
 
-pytestmark = pytest.mark.services
-
 
 def ask(world: World, who: Person, units: int) -> IntentOut:
     return world.write(lambda s: faucet.give(s, world.ctx, who.address, FaucetIn(amount_units=units)))

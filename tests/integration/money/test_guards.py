@@ -20,7 +20,6 @@ from backend.tasks import view as tasks_view
 from backend.wallet.schemas import IntentOut
 from tests.fixtures.moneylab import USDC, Person, World
 
-pytestmark = pytest.mark.services
 POOL = 9 * USDC
 
 

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
-
-pytestmark = pytest.mark.services
 
 
 def test_an_escrow_deal_pays_the_agent_price_minus_fee(world: World) -> None:

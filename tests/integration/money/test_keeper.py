@@ -20,7 +20,6 @@ from backend.payments.schemas import PoolWithdrawIn
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 PRICE = 11 * USDC
 
 

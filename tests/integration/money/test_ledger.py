@@ -13,7 +13,6 @@ from backend.payments.ledger import Kind
 from backend.tasks import view as tasks
 from tests.fixtures.moneylab import World
 
-pytestmark = pytest.mark.services
 POOL = 5_000_000
 
 

@@ -13,7 +13,6 @@ from backend.worker import sweeps
 from indexer.audit.command import audit
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 POOL = 2 * USDC
 
 

@@ -24,8 +24,6 @@ from backend.errors import (
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World, stranger
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module", autouse=True)
 def staked(world: World) -> None:

@@ -29,7 +29,6 @@ from backend.settings import Settings
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 DAY = 86_400
 

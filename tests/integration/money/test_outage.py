@@ -19,7 +19,6 @@ from tests.fixtures.gate import Gate
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.services import create_database, start_anvil
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 HOUR = 3600
 

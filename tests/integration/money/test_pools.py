@@ -32,7 +32,6 @@ from backend.payments.schemas import PoolOut, PoolWithdrawIn
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 
-pytestmark = pytest.mark.services
 POOL = 2 * USDC
 
 

@@ -27,7 +27,6 @@ from backend.worker.runtime import close_machine
 from scripts.devnet.ports import free_port
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
 OPERATOR = b"\x0f" * 20
 
 

@@ -12,7 +12,6 @@ from backend.reconciliation import service as reconciliation
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 POOL = 2 * USDC
 
 

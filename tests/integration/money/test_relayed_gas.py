@@ -23,8 +23,6 @@ from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
-pytestmark = pytest.mark.services
-
 LEAST = USDC // 10
 """The smallest deposit that is relayed."""
 GAS_PER_LOOP = 26

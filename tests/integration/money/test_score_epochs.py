@@ -47,8 +47,6 @@ from scripts.devnet.keys import dev_accounts
 from tests.fixtures.moneylab import USDC, Person, World, person
 from tests.fixtures.services import CHAIN_ID
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module", autouse=True)
 def _anchorer(world: World) -> None:

@@ -15,7 +15,6 @@ from backend.db.times import moment
 from backend.worker import sweeps
 from tests.fixtures.moneylab import World
 
-pytestmark = pytest.mark.services
 HOUR = dt.timedelta(hours=1)
 DAY = 24 * HOUR
 

@@ -10,7 +10,6 @@ from scripts.devnet.keys import dev_accounts
 from tests.fixtures.moneylab import USDC, World, person
 from tests.fixtures.services import CHAIN_ID
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 
 

@@ -7,8 +7,6 @@ import pytest
 from backend.payments.errors import DepositTooSmall
 from tests.fixtures.moneylab import World
 
-pytestmark = pytest.mark.services
-
 
 def test_a_deposit_below_the_least_is_refused_and_nothing_is_sent(world: World) -> None:
     least = world.ctx.settings.min_deposit_units

@@ -16,7 +16,6 @@ from backend.settlement import service as settlement
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
 SECRET = "describe my divorce papers"
 IDLE = 600
 

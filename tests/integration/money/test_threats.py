@@ -21,7 +21,6 @@ from backend.worker import sweeps
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import USDC, Person, World
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 HOUR = 3600
 

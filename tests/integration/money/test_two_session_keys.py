@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import pytest
 from click.testing import CliRunner
 
 from aicp.client import Market, PoolActions, Wallet
@@ -17,7 +16,6 @@ from indexer.audit.command import audit
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
 
-pytestmark = pytest.mark.services
 PRICE = 400_000
 
 

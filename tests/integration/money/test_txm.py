@@ -17,7 +17,6 @@ from backend.txm.rpc import NodeUnreachable
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
 ONE = 1_000_000
 
 

@@ -22,8 +22,6 @@ from backend.txm.states import Priority
 from backend.wallet import service as wallet
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
-
 
 def ask(world: World, key: str, kind: str = "faucet", *, budget_wei: int | None = None) -> Intent:
     target = stranger().address

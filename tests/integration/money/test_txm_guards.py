@@ -11,7 +11,7 @@ from tests.fixtures.moneylab import World
 from tests.fixtures.services import create_database, start_anvil
 from tests.integration.money.txm_guards import GUARDS, Guard
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 BROKEN = (AssertionError, DBAPIError, SAWarning, ValueError, pytest.fail.Exception)
 """How a story may end badly. Anything else would be a mistake of the story itself."""
 STORIES = {guard.story: str(guard) for guard in GUARDS}

@@ -18,8 +18,6 @@ from backend.txm.rpc import Node, NodeUnreachable
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
-
 MANY, FEW = 60, 2
 """Slots a call reads. A listed slot saves 100 gas on a standard chain, naming the called contract costs 2,400."""
 

@@ -20,7 +20,6 @@ from backend.txm.machine import Machine
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
 MOST_CONNECTIONS = 80
 
 

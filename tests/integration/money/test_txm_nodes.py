@@ -20,8 +20,6 @@ from backend.txm.rpc import Node, Rpc
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
-
 
 def ask(world: World, key: str, account: bytes | None = None) -> Intent:
     target = stranger().address

@@ -17,7 +17,6 @@ from backend.txm.rpc import Node, NodeUnreachable
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
 TOO_MUCH = {"code": -32000, "message": "exceeds block gas limit"}
 POOR = {"code": -32000, "message": "insufficient funds for gas * price + value"}
 

@@ -17,7 +17,6 @@ from tests.fixtures.gate import Gate
 from tests.fixtures.moneylab import World, stranger
 from tests.fixtures.services import Anvil, create_database, start_anvil
 
-pytestmark = pytest.mark.services
 COUNT = 3
 
 

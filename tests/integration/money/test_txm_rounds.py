@@ -16,8 +16,6 @@ from backend.txm.rpc import Node
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
-pytestmark = pytest.mark.services
-
 
 def ask(world: World, key: str, account: bytes | None = None) -> Intent:
     target = stranger().address

@@ -18,8 +18,6 @@ from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 from tests.fixtures.services import Anvil, start_anvil
 
-pytestmark = pytest.mark.services
-
 
 def ask(world: World, key: str) -> Intent:
     target = stranger().address

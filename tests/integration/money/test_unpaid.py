@@ -12,8 +12,6 @@ from backend.payments import clocks
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture(scope="module", autouse=True)
 def funded(world: World) -> None:

@@ -15,7 +15,6 @@ from backend.errors import InvalidInput, WrongState
 from tests.fixtures.disputelab import Court
 from tests.fixtures.moneylab import USDC, Person, World, stranger
 
-pytestmark = pytest.mark.services
 PRICE = 11 * USDC
 MANY = 3 * MAX_OPEN
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-import pytest
-
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.rules.primitives import checksum
@@ -14,8 +12,6 @@ from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.services import wait_for
 from tests.fixtures.voucherlab import Shards, paid, receiver, voucher
 from tests.integration.vouchers.conftest import POOL
-
-pytestmark = pytest.mark.services
 
 
 def deposit_directly(world: World, units: int) -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import secrets
 from dataclasses import replace
 
-import pytest
-
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
 from aicp.rules.primitives import hex0x
@@ -16,8 +14,6 @@ from backend.payments.receipts import Filter, acknowledge_many, page
 from backend.worker import sweeps
 from tests.fixtures.moneylab import World
 from tests.fixtures.voucherlab import Shards, receiver, voucher, way
-
-pytestmark = pytest.mark.services
 
 
 def receipts_of(world: World, agent: bytes) -> list[tuple[int, int]]:

@@ -19,8 +19,6 @@ from tests.fixtures.moneylab import World
 from tests.fixtures.services import wait_for
 from tests.fixtures.voucherlab import Shards, paid, receiver, voucher
 
-pytestmark = pytest.mark.services
-
 
 @pytest.fixture
 def lone(world: World) -> Iterator[Shards]:

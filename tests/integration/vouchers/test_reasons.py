@@ -20,8 +20,6 @@ from backend.payments.outcomes import Accepted, Code, Outcome
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.voucherlab import paid, receiver, voucher
 
-pytestmark = pytest.mark.services
-
 
 def offered(ctx: Context, *bodies: dict[str, Any]) -> list[Outcome]:
     """Offer vouchers, one batch, to an engine of a process that owns the pool."""

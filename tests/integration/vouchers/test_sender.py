@@ -16,8 +16,6 @@ from tests.fixtures.moneylab import World
 from tests.fixtures.voucherlab import Shards, paid, receiver, way
 from tests.integration.vouchers.conftest import POOL
 
-pytestmark = pytest.mark.services
-
 
 class Known:
     """What the client knows of the deployment, as it would have read it from the service."""

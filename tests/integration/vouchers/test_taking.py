@@ -16,7 +16,6 @@ from tests.fixtures.moneylab import Person, World
 from tests.fixtures.voucherlab import Shards, paid, receiver, voucher, way
 from tests.integration.vouchers.conftest import POOL
 
-pytestmark = pytest.mark.services
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 
 

@@ -15,8 +15,6 @@ from backend.payments.outcomes import Accepted, Code, Outcome, Refused
 from tests.fixtures.moneylab import World
 from tests.fixtures.voucherlab import paid, receiver, voucher
 
-pytestmark = pytest.mark.services
-
 AGENTS = count(20_000)
 BLOCKED = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'aicp-vouchers' "

@@ -20,7 +20,7 @@ from scripts.devnet.ports import free_port
 from tests.fixtures.moneylab import World
 from tests.fixtures.services import ROOT, wait_for
 
-pytestmark = [pytest.mark.services, pytest.mark.slow, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.timeout(600)
 POOLS = 2
 
 

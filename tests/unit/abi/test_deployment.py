@@ -136,7 +136,6 @@ def test_a_node_that_does_not_answer(tmp_path: Path) -> None:
         ensure_deployment("http://127.0.0.1:1", 31337, KEY, tmp_path)
 
 
-@pytest.mark.services
 def test_first_and_second_deployment(anvil: Anvil, tmp_path: Path) -> None:
     first = ensure_deployment(anvil.url, 31337, KEY, tmp_path)
     chain = Web3Chain(anvil.url, KEY)
@@ -153,7 +152,6 @@ def test_first_and_second_deployment(anvil: Anvil, tmp_path: Path) -> None:
     assert chain.block_number() == block
 
 
-@pytest.mark.services
 def test_whoever_deploys_gets_the_same_addresses_also_without_the_factory(anvil: Anvil, tmp_path: Path) -> None:
     anvil.rpc("anvil_setCode", checksum(FACTORY), "0x")
     said: list[str] = []
@@ -165,7 +163,6 @@ def test_whoever_deploys_gets_the_same_addresses_also_without_the_factory(anvil:
     assert len(said) == 1 + len(plan.steps)
 
 
-@pytest.mark.services
 def test_a_stopped_run_is_completed_and_a_lost_file_is_written_again(anvil: Anvil, tmp_path: Path) -> None:
     chain = Web3Chain(anvil.url, KEY)
     anvil.mine(5)
@@ -181,7 +178,6 @@ def test_a_stopped_run_is_completed_and_a_lost_file_is_written_again(anvil: Anvi
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["31337.json"]
 
 
-@pytest.mark.services
 def test_a_file_of_a_chain_that_is_gone_is_replaced(anvil: Anvil, tmp_path: Path) -> None:
     beginning = anvil.rpc("evm_snapshot")
     first = ensure_deployment(anvil.url, 31337, KEY, tmp_path)
@@ -192,7 +188,6 @@ def test_a_file_of_a_chain_that_is_gone_is_replaced(anvil: Anvil, tmp_path: Path
     assert again.deploy_block == 5
 
 
-@pytest.mark.services
 def test_another_live_deployment_is_not_replaced(anvil: Anvil, tmp_path: Path) -> None:
     ensure_deployment(anvil.url, 31337, KEY, tmp_path)
     before = (tmp_path / "31337.json").read_bytes()
@@ -206,7 +201,6 @@ def test_another_live_deployment_is_not_replaced(anvil: Anvil, tmp_path: Path) -
     assert before != b"{}"
 
 
-@pytest.mark.services
 def test_wrong_and_unknown_chain(anvil: Anvil, tmp_path: Path) -> None:
     with pytest.raises(WrongChainError, match="chain 31337, the deployment is for chain 137"):
         ensure_deployment(anvil.url, 137, KEY, tmp_path, PUBLIC_CONFIG)
@@ -229,7 +223,6 @@ def _put_usdc(anvil: Anvil, target: str) -> None:
         anvil.rpc("anvil_setStorageAt", target, "0x" + slot.to_bytes(32, "big").hex(), word)
 
 
-@pytest.mark.services
 def test_a_public_network_takes_native_usdc_only(anvil: Anvil, tmp_path: Path) -> None:
     polygon = network(137)
     assert polygon.usdc is not None
@@ -254,7 +247,6 @@ def test_a_public_network_takes_native_usdc_only(anvil: Anvil, tmp_path: Path) -
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.services
 def test_a_public_network_gets_everything_but_the_token(anvil: Anvil, tmp_path: Path) -> None:
     polygon = network(137)
     assert polygon.usdc is not None
@@ -285,8 +277,6 @@ def test_a_public_network_gets_everything_but_the_token(anvil: Anvil, tmp_path: 
     assert "MockUSDC" not in deployment.constructor_arguments
 
 
-@pytest.mark.services
-@pytest.mark.slow
 @pytest.mark.timeout(500)
 def test_ape_gives_the_same_addresses(anvil: Anvil, tmp_path: Path) -> None:
     plan = plan_for(LOCAL, local_config())
@@ -324,7 +314,6 @@ def test_deployment_file_round_trip_and_errors(tmp_path: Path) -> None:
             Deployment.load(path)
 
 
-@pytest.mark.services
 def test_deployment_file_json(anvil: Anvil, tmp_path: Path) -> None:
     deployment = ensure_deployment(anvil.url, 31337, KEY, tmp_path)
     document = json.loads((tmp_path / "31337.json").read_text())

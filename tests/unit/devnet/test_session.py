@@ -26,8 +26,6 @@ from scripts.devnet.seed import AGENT_UNITS, BUYER_UNITS
 from scripts.devnet.session import Devnet, Session
 from scripts.devnet.stack import Part, Stack
 
-pytestmark = pytest.mark.services
-
 ROOT = Path(__file__).resolve().parents[3]
 STORAGE = frozenset({Part.POSTGRES, Part.REDIS, Part.CHAIN})
 

@@ -27,7 +27,6 @@ def audited(events: int, directory: Path, seconds: int) -> dict[str, Any]:
     return report
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_five_times_the_events_take_no_more_memory(tmp_path: Path) -> None:
     few, many = audited(10_000, tmp_path, 120), audited(50_000, tmp_path, 480)
@@ -35,7 +34,6 @@ def test_five_times_the_events_take_no_more_memory(tmp_path: Path) -> None:
     assert many["peak_kib"] - few["peak_kib"] < GROWTH_KIB
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(7_200)
 def test_a_million_events_take_no_more_memory(tmp_path: Path) -> None:
     if not os.environ.get("AICP_AUDIT_MILLION"):

@@ -24,8 +24,6 @@ from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import ENOUGH, PRICE, Lab, until
 from tests.x402.gateway.test_money import charged, with_pool
 
-pytestmark = pytest.mark.services
-
 PAYERS = 4
 REQUESTS = 6
 STARTING_SECONDS = 150.0
@@ -129,7 +127,6 @@ def give_up(lab: Lab) -> None:
     lab.world.clock.added -= 60
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(420)
 def test_killed_in_the_middle_of_paid_requests(lab: Lab, gateways: list[Process]) -> None:
     """One while agents are being asked, one at any moment; a third goes on, and answers given are the same for ever."""

@@ -20,8 +20,6 @@ from tests.fixtures.contract_wallet import ContractWallet
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab
 
-pytestmark = pytest.mark.services
-
 UNITS = 50_000
 
 

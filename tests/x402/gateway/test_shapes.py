@@ -19,8 +19,6 @@ from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab
 from tests.x402.gateway.test_money import with_pool
 
-pytestmark = pytest.mark.services
-
 Json = dict[str, Any]
 FUZZ = settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
