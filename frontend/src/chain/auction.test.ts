@@ -9,8 +9,17 @@ const ruled = await ruledAuction()
 const sealed = await sealedAuction()
 const ordered = await orderedAuction()
 const chosen: Auction = {
+  ...ordered,
+  awards: [await awardOf(ordered.task, ordered.bids[0]?.bid_hash ?? '', ordered.bids, 'buyer')],
+}
+/** The buyer took the dear bid after the cheap one; the third was withdrawn. */
+const afterRule: Auction = {
   ...ruled,
-  awards: [await awardOf(ruled.task, ruled.bids[1]?.bid_hash ?? '', ruled.bids, 'buyer')],
+  awards: await Promise.all(
+    [0, 1, 0].map((at, turn) =>
+      awardOf(ruled.task, ruled.bids[at]?.bid_hash ?? '', ruled.bids, turn < 2 ? 'rule' : 'buyer'),
+    ),
+  ),
   record: null,
 }
 
@@ -49,7 +58,9 @@ describe('an award', () => {
     expect(await verify({ ...ordered, bids, awards })).toHaveLength(3)
   })
   it('of the buyer is checked for completeness', async () =>
-    expect((await verify(chosen)).at(-1)).toContain('The buyer chose'))
+    expect((await verify(chosen)).at(-1)).toContain('left the choice to its buyer'))
+  it('of the buyer where no bid counts for the rule needs no record', async () =>
+    expect((await verify(afterRule)).at(-1)).toContain('nobody signs a choice'))
   it('is not there before it is made', () =>
     expect(verify({ ...ruled, awards: [] })).rejects.toThrow('not been awarded'))
 })
@@ -93,6 +104,44 @@ describe('a forged award shows:', () => {
     ],
     ['another task', () => withTask(chosen, { task_hash: other }), 'does not match its hash'],
     ['no record', () => ({ ...ruled, record: null }), 'no record'],
+    [
+      "an award of the rule that is called the buyer's",
+      () => ({ ...ruled, awards: ruled.awards.map((one) => ({ ...one, decided_by: 'buyer' as const })) }),
+      "needs the rule's record",
+    ],
+    [
+      'a choice where a bid still counted for the rule',
+      () => ({ ...afterRule, awards: afterRule.awards.slice(1) }),
+      "needs the rule's record",
+    ],
+    [
+      'a choice where the scheduler assigns',
+      () => withTask(chosen, { instant: true, document: null }),
+      'scheduler assigns',
+    ],
+    [
+      'a choice where the document names weights',
+      () => withTask(afterRule, { award_weights: null }),
+      'another way of awarding',
+    ],
+    [
+      'an award of the rule where the task names no weights',
+      () => withTask(ruled, { award_weights: null, document: null }),
+      'names no weights',
+    ],
+    [
+      'limits that the document does not have',
+      () => withTask(ruled, { deliver_within_seconds: 1 }),
+      'other limits of the task',
+    ],
+    [
+      'an award before sealed bids were shown',
+      () =>
+        withTask(sealed, {
+          reveal_ends_at: new Date(Date.parse(ruled.task.auction_ends_at) + 3_600_000).toISOString(),
+        }),
+      'while sealed bids might come',
+    ],
     ['an unknown rule', () => withRecord(ruled, { rule: 2 }), 'rule that is not known'],
     [
       'a record that was not signed',

@@ -1,6 +1,6 @@
 import type { Hex } from 'viem'
 import type { AwardOut, AwardRecordOut, BidOut, CommitOut, NetworkOut, TaskOrderOut, TaskOut } from '@/api/types'
-import { type AwardRecord, DEFAULT_WEIGHTS, inputsHash, type OfferFields, recompute, type Weights } from './awarding'
+import { type AwardRecord, inputsHash, type OfferFields, rank, recompute, type Weights } from './awarding'
 import { bidsRoot } from './bids'
 import { canonicalJson, type Json } from './canonical'
 import { FLOOR } from './reputation'
@@ -128,18 +128,37 @@ const sameWeights = (a: Weights, b: Weights) =>
 const limitOf = ({ reserve_units, budget_units }: Pick<TaskOut, 'reserve_units' | 'budget_units'>) =>
   reserve_units ?? budget_units
 
-function checkTask(task: TaskOut, record: AwardRecord) {
-  require(same(record.task_hash, task.task_hash), 'The record is of another task.')
-  const limits = record.budget_units === limitOf(task) && record.allowed_seconds === task.deliver_within_seconds
-  require(limits, "The record's limits are not those of the task.")
+/** Checks that the task is awarded as its document says, where that is shown. */
+function checkDocument(task: TaskOut) {
   const { award_weights: weights, document } = task
-  require(!weights || sameWeights(weights, record.weights), 'The record weighs otherwise than the task says.')
   if (!document) return
   require(same(taskHash(document), task.task_hash), 'The task document does not match its hash.')
-  const named = (document.award_weights ?? DEFAULT_WEIGHTS) as Weights
-  require(sameWeights(named, record.weights), 'The record weighs otherwise than the task says.')
+  const named = document.award_weights as Weights | null | undefined
+  const alike = named && weights ? sameWeights(named, weights) : !named && !weights
+  const way = alike && Boolean(document.instant) === task.instant
+  require(way, 'The service tells another way of awarding the task than its document.')
   const limit = String(document.reserve_units ?? document.budget_units)
-  require(record.budget_units === limit, "The record's limits are not those of the task.")
+  const limits = limit === limitOf(task) && document.deliver_within_seconds === task.deliver_within_seconds
+  require(limits, 'The service tells other limits of the task than its document.')
+}
+
+function checkTask(task: TaskOut, record: AwardRecord) {
+  checkDocument(task)
+  require(same(record.task_hash, task.task_hash), 'The record is of another task.')
+  const { award_weights: weights } = task
+  require(Boolean(weights), 'The task names no weights: the rule does not award it.')
+  require(!weights || sameWeights(weights, record.weights), 'The record weighs otherwise than the task says.')
+  const limits = record.budget_units === limitOf(task) && record.allowed_seconds === task.deliver_within_seconds
+  require(limits, "The record's limits are not those of the task.")
+}
+
+/** A buyer may ask for the award at any time, but not while sealed bids may come or be shown. */
+function checkMoment(task: TaskOut, record: AwardRecord) {
+  if (!task.reveal_ends_at) return
+  const hidden = record.excluded.some(([, reason]) => reason === 'unrevealed')
+  const earliest = seconds(hidden ? task.reveal_ends_at : task.auction_ends_at)
+  require(record.decided_at >=
+    earliest, 'The record says that the award was decided while sealed bids might come or be shown.')
 }
 
 type Signed = Pick<
@@ -230,9 +249,42 @@ async function checkRecord(network: NetworkOut, auction: Auction, award: AwardOu
   require(json(again) === json(record), "The record's ranking does not follow from its own inputs.")
   require(again.winner === award.bid_hash, 'By the rule another bid has won.')
   checkScores(auction.task, record)
+  checkMoment(auction.task, record)
 }
 
 const seconds = (time: string) => Date.parse(time) / 1000
+
+/**
+ * Checks that the task left the choice to its buyer: no scheduler assigns it, and no bid counted for its rule. When he
+ * chose nobody has signed, but it was while the bid he chose was valid: one that runs out sooner may have run out by then.
+ */
+async function checkChoice(network: NetworkOut, { task, bids, commits, awards }: Auction, award: AwardOut) {
+  checkDocument(task)
+  require(!task.instant, 'The scheduler assigns this task, within the price its buyer has signed: nobody chooses.')
+  const { award_weights: weights } = task
+  const winner = bids.find(({ bid_hash }) => bid_hash === award.bid_hash)
+  if (!weights || !winner) return
+  const lapsed = await awardedIn(network, awards.slice(0, -1), task.task_hash)
+  const shown = new Set(bids.map(({ bid_hash }) => bid_hash))
+  const unscored = { reputation: FLOOR, specialty: FLOOR }
+  const hidden = { ...unscored, amount_units: '0', eta_seconds: 0, revealed: false, lapsed: false }
+  const offers: OfferFields[] = [
+    ...bids.map((bid) => ({ ...bid, ...unscored, revealed: true, lapsed: lapsed.has(bid.bid_hash) })),
+    ...commits.filter(({ bid_hash }) => !shown.has(bid_hash)).map((commit) => ({ ...commit, ...hidden })),
+  ]
+  const contest = {
+    budget_units: limitOf(task),
+    allowed_seconds: task.deliver_within_seconds,
+    weights,
+    decided_at: winner.valid_until - 1,
+  }
+  const counted = rank(
+    contest,
+    offers.filter(({ seq }) => seq <= award.bid_count),
+  ).ranked
+  const needed = "The rule awards this task, and a bid counted for it: the award needs the rule's record."
+  require(counted.length === 0, needed)
+}
 
 /**
  * Unix seconds by which a bid within an order had won: at once, unless others had to give the work back before. The
@@ -288,7 +340,10 @@ async function verify(network: NetworkOut, auction: Auction): Promise<string[]> 
     await checkOrder(network, auction, award, auction.order)
     return [...found, 'The buyer has signed a price at which a bid wins at once, and this was the first within it.']
   }
-  if (award.decided_by === 'buyer') return [...found, 'The buyer chose; nothing more is to be computed.']
+  if (award.decided_by === 'buyer') {
+    await checkChoice(network, auction, award)
+    return [...found, 'The task left the choice to its buyer; that he made it is believed, as nobody signs a choice.']
+  }
   require(auction.record !== null, 'There is no record of the award.')
   await checkRecord(network, auction, award, auction.record)
   return [...found, 'The operator has signed the record; the rule, applied to the signed bids, gives this winner.']

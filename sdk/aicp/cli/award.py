@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 from rich.table import Table
@@ -12,7 +13,8 @@ from rich.table import Table
 from aicp.cli.files import read_object
 from aicp.cli.lookup import when
 from aicp.cli.options import console, reading, service_options
-from aicp.client import Market
+from aicp.client import Market, models
+from aicp.client.chain import Chain
 from aicp.client.errors import ClientError
 from aicp.client.verify_award import (
     DecidedByRule,
@@ -29,6 +31,7 @@ from aicp.rules.deployment import Deployment
 from aicp.rules.primitives import checksum, format_usdc, hex0x
 from aicp.rules.reputation import FLOOR
 
+_NO_RECORD: Final = "is no record of an award"
 _NO_EPOCH: Final = "no epoch of scores counted then; everybody has 20.00"
 _ASK_THE_CHAIN: Final = "with --rpc and --deployment the chain is asked for both"
 
@@ -59,41 +62,89 @@ async def verify(market: Market, *, task_id: uuid.UUID, record: Path | None, rpc
     task, bids, awards = await market.task(task_id), await market.bids(task_id), await market.awards(task_id)
     if not awards:
         raise ClientError("The task has not been awarded.")
-    found = awards[-1]
-    commits = await market.commits(task_id) if task.reveal_ends_at is not None else []
-    check_bids(task, bids, found, chain, commits)
+    shown = _Shown(task, bids, await market.commits(task_id) if task.reveal_ends_at is not None else [], awards)
+    _complete(shown, chain)
+    if shown.award.decided_by == "order":
+        await _by_order(market, shown, chain)
+    else:
+        if shown.award.decided_by == "buyer" and record is None:
+            _by_choice(shown, chain)
+        else:
+            published = (
+                read_object(record, "is no record of an award") if record else await market.award_record(task_id)
+            )
+            await _by_rule(market, shown, chain, published, rpc)
+        if task.buy_now_units is not None:
+            _believed("that no price at which a bid wins at once was signed and in force when a bid was within it")
+    if task.document is None:
+        _believed("who decides, weights and limits of the task: the document they are in is for its parties")
+
+
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What the service shows of an auction."""
+
+    task: models.Task
+    bids: list[models.Bid]
+    commits: list[models.Commit]
+    awards: list[models.Award]
+
+    @property
+    def award(self) -> models.Award:
+        """The award that stands."""
+        return self.awards[-1]
+
+    @property
+    def earlier(self) -> list[models.Award]:
+        """The awards that ended unpaid."""
+        return self.awards[:-1]
+
+
+def _complete(shown: _Shown, chain: Chain) -> None:
+    bids, commits = shown.bids, shown.commits
+    check_bids(shown.task, bids, shown.award, chain, commits)
     _same(f"{len(commits or bids)} bids, each signed by its agent and receipted, numbers without a hole")
     if commits:
         _same(f"{len(bids)} of them were shown, each the one its agent had committed to")
-    _same(f"the award's root {hex0x(found.bids_root)} is over all of them")
-    winner = next(bid for bid in bids if bid.bid_hash == found.bid_hash)
-    price = f"{checksum(winner.agent)}, {format_usdc(winner.amount_units)} USDC"
-    if found.decided_by == "order":
-        check_order_award(task, bids, found, chain, await market.task_order(task_id), earlier=awards[:-1])
-        _same("the buyer has signed a price at or below which a bid wins at once, and this was the first")
-        _believed("when the bids and the order came")
-        if task.instant:
-            _believed("whom the scheduler asked: it passes over suspended agents, and no signature shows who is one")
-        elif len(awards) > 1:
-            _believed("why earlier awards ended unpaid: that of a suspended agent does at once, unseen in signatures")
-        click.echo(f"  winner        {price}")
-    elif found.decided_by == "buyer" and record is None:
-        check_choice(task, bids, found, chain, commits=commits, earlier=awards[:-1])
-        if auction_of(task).weights is not None:
-            _same("no bid that was valid as long as this one counted for the rule, so the choice was the buyer's")
-        _believed("that the buyer chose this bid, which nobody signs")
-        click.echo(f"  winner        {price}, as the buyer chose")
-    else:
-        published = read_object(record, "is no record of an award") if record else await market.award_record(task_id)
-        decided = check_record(task, bids, found, chain, published, commits=commits, earlier=awards[:-1])
-        check_decided(decided, now=chain.now())
-        _same("the rule, applied to the signed inputs, gives this winner")
-        await _scores(market, decided, rpc)
-        if task.reveal_ends_at is None and decided.contest.decided_at < task.auction_ends_at.timestamp():
-            _believed("that the buyer asked for the award before the auction's end")
-        _show(decided)
-    if task.document is None:
-        _believed("who decides, weights and limits of the task: the document they are in is for its parties")
+    _same(f"the award's root {hex0x(shown.award.bids_root)} is over all of them")
+
+
+def _say_winner(shown: _Shown, why: str = "") -> None:
+    winner = next(bid for bid in shown.bids if bid.bid_hash == shown.award.bid_hash)
+    click.echo(f"  winner        {checksum(winner.agent)}, {format_usdc(winner.amount_units)} USDC{why}")
+
+
+async def _by_order(market: Market, shown: _Shown, chain: Chain) -> None:
+    task = shown.task
+    check_order_award(task, shown.bids, shown.award, chain, await market.task_order(task.id), earlier=shown.earlier)
+    _same("the buyer has signed a price at or below which a bid wins at once, and this was the first")
+    _believed("when the bids and the order came")
+    if task.instant:
+        _believed("whom the scheduler asked: it passes over suspended agents, and no signature shows who is one")
+    elif shown.earlier:
+        _believed("why earlier awards ended unpaid: that of a suspended agent does at once, unseen in signatures")
+    _say_winner(shown)
+
+
+def _by_choice(shown: _Shown, chain: Chain) -> None:
+    check_choice(shown.task, shown.bids, shown.award, chain, commits=shown.commits, earlier=shown.earlier)
+    if auction_of(shown.task).weights is not None:
+        _same("no bid that was valid as long as this one counted for the rule, so the choice was the buyer's")
+    _believed("that the buyer chose this bid, which nobody signs")
+    _say_winner(shown, ", as the buyer chose")
+
+
+async def _by_rule(market: Market, shown: _Shown, chain: Chain, published: dict[str, Any], rpc: str | None) -> None:
+    task = shown.task
+    decided = check_record(
+        task, shown.bids, shown.award, chain, published, commits=shown.commits, earlier=shown.earlier
+    )  # fmt: skip
+    check_decided(decided, now=chain.now())
+    _same("the rule, applied to the signed inputs, gives this winner")
+    await _scores(market, decided, rpc)
+    if task.reveal_ends_at is None and decided.contest.decided_at < task.auction_ends_at.timestamp():
+        _believed("that the buyer asked for the award before the auction's end")
+    _show(decided)
 
 
 def _same(sentence: str) -> None:

@@ -454,6 +454,9 @@ def test_the_command_believes_a_choice_only_where_the_task_leaves_it(run: Run) -
     nobody_counts = run(task=task(reserve_units="10000000", document=None), awards=chosen)
     assert nobody_counts.exit_code == 0, nobody_counts.output
     assert "same          no bid that was valid as long as this one counted for the rule" in nobody_counts.output
+    assert "wins at once" not in left.output + nobody_counts.output
+    priced = run(task=task(award_weights=None, buy_now_units="1", document=None), awards=chosen)
+    assert (priced.exit_code, "believed      that no price at which a bid wins at once" in priced.output) == (0, True)
     ruled = run(task=task(document=None), awards=chosen)
     assert (ruled.exit_code, "needs the rule's record" in ruled.output) == (4, True), ruled.output
     assigned = task(instant=True, buy_now_units="20000000", award_weights=None, document=None)
