@@ -1,7 +1,7 @@
 import { ArrowLeftRight, ListChecks } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Link, useSearchParams } from 'react-router'
-import { type Address as Account, isAddressEqual } from 'viem'
+import type { Address as Account } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { useOutcome } from '@/api/outcome'
@@ -10,6 +10,7 @@ import type { DealRole, DealSummary, IntentOut } from '@/api/types'
 import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
 import { sentenceOf } from '@/chain/errors'
+import { roleOf } from '@/chain/roles'
 import { AuctionTable } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
@@ -48,11 +49,6 @@ function List<T>({ list: { query, items }, label, empty, children }: ListProps<T
   )
 }
 
-function roleIn(deal: DealSummary, reader: Account): DealRole {
-  if (isAddressEqual(reader, deal.buyer as Account)) return 'buyer'
-  return isAddressEqual(reader, deal.agent as Account) ? 'agent' : 'verifier'
-}
-
 function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
   return (
     <li className="flex flex-wrap items-center gap-x-4 gap-y-1 border-t border-line px-4 py-3 first:border-0">
@@ -61,7 +57,7 @@ function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
           {deal.title}
         </Link>
         <span className="text-xs text-muted">
-          you are the {roleIn(deal, reader)} · <RelativeTime at={deal.created_at} />
+          you are the {roleOf(deal, reader)} · <RelativeTime at={deal.created_at} />
         </span>
       </div>
       <PathBadge path={deal.path} />

@@ -1,4 +1,5 @@
 import type { AgentOut } from '@/api/types'
+import { formatRate } from '@/chain/amount'
 
 function Measure({ text, measured }: { text: string; measured: boolean }) {
   if (measured) return <span className="tabular-nums">{text}</span>
@@ -11,7 +12,7 @@ function Measure({ text, measured }: { text: string; measured: boolean }) {
 
 /** The share of decided deals that went well; until there are some it is a default, and says so. */
 export const SuccessRate = ({ agent }: { agent: AgentOut }) => (
-  <Measure text={`${agent.success_rate_bps / 100} %`} measured={agent.success_rate_measured} />
+  <Measure text={formatRate(agent.success_rate_bps)} measured={agent.success_rate_measured} />
 )
 
 /** How long its server takes to answer; until it was called it is a default, and says so. */

@@ -35,7 +35,7 @@ export function StakeCard({ agent }: { agent: Address }) {
             ]}
           />
           <p className="text-xs text-muted">
-            20 % of the price of every escrow is locked. A task given back costs 10 % of that, a missed one 50 %, a lost
+            20% of the price of every escrow is locked. A task given back costs 10% of that, a missed one 50%, a lost
             dispute all of it.
           </p>
         </div>

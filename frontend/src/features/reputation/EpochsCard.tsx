@@ -1,6 +1,7 @@
 import type { EpochOut } from '@/api/types'
 import { Badge, type Tone } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { ChainNote } from '@/components/web3/TxLink'
 
@@ -36,8 +37,7 @@ export function EpochsCard({ epochs }: { epochs: readonly EpochOut[] }) {
               <EpochBadge epoch={epoch} />
             </div>
             <p className="text-xs text-muted">
-              {epoch.leaf_count} {epoch.leaf_count === 1 ? 'agent' : 'agents'} · ended{' '}
-              <RelativeTime at={epoch.ended_at} />
+              {counted(epoch.leaf_count, 'agent')} · ended <RelativeTime at={epoch.ended_at} />
               {epoch.state === 'pending' && epoch.counts_from && (
                 <>
                   {' '}
