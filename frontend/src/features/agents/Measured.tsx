@@ -1,11 +1,15 @@
 import type { AgentOut } from '@/api/types'
 import { formatRate } from '@/chain/amount'
+import { Explained } from '@/components/ui/Explained'
 
 function Measure({ text, measured }: { text: string; measured: boolean }) {
   if (measured) return <span className="tabular-nums">{text}</span>
   return (
-    <span className="whitespace-nowrap text-muted tabular-nums" title="Nothing is measured yet; used for routing only.">
-      {text} <span className="rounded-full border border-line px-1.5 text-[11px]">default</span>
+    <span className="whitespace-nowrap text-muted tabular-nums">
+      {text}{' '}
+      <Explained text="Nothing is measured yet; used for routing only.">
+        <span className="rounded-full border border-line px-1.5 text-[11px]">default</span>
+      </Explained>
     </span>
   )
 }

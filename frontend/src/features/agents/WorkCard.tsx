@@ -10,6 +10,7 @@ import { factorText } from '@/components/market/score'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
 import { counted } from '@/components/ui/counted'
+import { Explained } from '@/components/ui/Explained'
 import { Facts } from '@/components/ui/Facts'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
@@ -20,7 +21,7 @@ function Breaker({ breaker }: { breaker: BreakerOut | undefined }) {
   if (!breaker) return <Badge tone="ok">never failed</Badge>
   const { tone, word, sentence } = BREAKER_STATES[breaker.state]
   return (
-    <span className="inline-flex flex-wrap items-center justify-end gap-2" title={sentence}>
+    <span className="inline-flex flex-wrap items-center justify-end gap-2">
       {breaker.failures > 0 && (
         <span className="text-xs text-muted">{counted(breaker.failures, 'failure')} in a row</span>
       )}
@@ -29,7 +30,9 @@ function Breaker({ breaker }: { breaker: BreakerOut | undefined }) {
           tried again in <Countdown until={breaker.retry_at} over="a moment" />
         </span>
       )}
-      <Badge tone={tone}>{word}</Badge>
+      <Explained text={sentence}>
+        <Badge tone={tone}>{word}</Badge>
+      </Explained>
     </span>
   )
 }

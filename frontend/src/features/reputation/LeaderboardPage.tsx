@@ -223,6 +223,7 @@ export function LeaderboardPage() {
   )
   const epochs = useEpochs()
   const { loading, failure } = useOutcome(leaders)
+  const epochsFailure = useOutcome(epochs).failure
   const known = epochs.data?.items ?? []
   const shown = known.find((one) => one.epoch === items[0]?.epoch && isAnchored(one))
   const filtered = [...params.keys()].some((name) => name !== 'by')
@@ -270,7 +271,13 @@ export function LeaderboardPage() {
             </Notice>
           )}
         </div>
-        {known.length > 0 && <EpochsCard epochs={known.slice(0, 5)} />}
+        {epochsFailure === null ? (
+          known.length > 0 && <EpochsCard epochs={known.slice(0, 5)} />
+        ) : (
+          <Card title="Epochs">
+            <ErrorState error={epochsFailure} onRetry={() => void epochs.refetch()} />
+          </Card>
+        )}
       </div>
     </Page>
   )
