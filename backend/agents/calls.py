@@ -16,6 +16,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.orm import Session
 
+from backend import loops
 from backend.agents import repo
 from backend.breakers.service import Outcome
 from backend.db.engine import Database
@@ -49,8 +50,7 @@ class Calls:
     async def stop(self) -> None:
         """Write what is left and end."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await loops.end([self._task])
         await self._try_to_write()
 
     def note(self, agent: bytes, outcome: Outcome, took_ms: int) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from backend import loops
 from backend.breakers import repo, service
 from backend.breakers.errors import AgentResting
 from backend.breakers.service import Known, Outcome
@@ -60,9 +61,7 @@ class Gate:
 
     async def stop(self) -> None:
         """End the loops."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await loops.end(self._tasks)
         self._tasks = []
 
     def wait_ms(self, agent: bytes) -> int:

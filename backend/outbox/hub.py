@@ -18,6 +18,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from backend import loops
 from backend.context import Context
 from backend.db.engine import Database, plain_dsn
 from backend.errors import Unavailable
@@ -120,9 +121,7 @@ class EventHub:
 
     async def stop(self) -> None:
         """End the loops and drop every connection."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await loops.end(self._tasks)
         self._tasks = []
 
     def subscribe(self, address: bytes | None, write: Write) -> Subscriber:

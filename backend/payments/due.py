@@ -15,8 +15,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from sqlalchemy import Select, delete, exists, select, text, update
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from aicp.abi.typed_data import ClaimBatch, ClaimEntry
@@ -25,16 +23,11 @@ from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
 from backend.outbox.service import emit
-from backend.payments.models import Channel, Pool, Receipt, ReceiptMark, UnsignedChannel
+from backend.payments import due_repo as repo
+from backend.payments.models import Channel, Pool, Receipt
 
 AT_ONCE: Final = 200
 ENTRIES: Final = 500
-_UNSIGNED: Final = Channel.earned_units > Channel.receipted_units
-
-
-def of_receiver(receiver: bytes) -> Select[bytes]:
-    """The channels of a receiver that have earned more than is signed for, a bounded number."""
-    return select(Channel.channel_id).where(Channel.receiver == receiver, _UNSIGNED).limit(AT_ONCE)
 
 
 def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bool = False) -> list[Receipt]:
@@ -42,13 +35,7 @@ def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bo
 
     Rows that others hold are left out unless `wait` is set, which is for one channel at a time.
     """
-    statement = (
-        select(Channel, Pool)
-        .join(Pool, Pool.pool_id == Channel.pool_id)
-        .where(Channel.channel_id.in_(list(channels)), _UNSIGNED)
-        .with_for_update(of=Channel, skip_locked=not wait)
-        .execution_options(populate_existing=True)
-    )
+    statement = repo.unsigned_locked(list(channels), wait=wait)
     found = [_sign(session, ctx, channel, pool) for channel, pool in session.execute(statement).tuples()]
     session.flush()
     return [receipt for receipt in found if receipt is not None]
@@ -56,7 +43,7 @@ def issue(session: Session, ctx: Context, channels: Iterable[bytes], *, wait: bo
 
 def issue_for(session: Session, ctx: Context, receiver: bytes) -> int:
     """Sign for what a receiver's channels have earned; return for how many."""
-    due = session.execute(of_receiver(receiver)).scalars().all()
+    due = session.execute(repo.of_receiver(receiver, AT_ONCE)).scalars().all()
     return len(issue(session, ctx, due)) if due else 0
 
 
@@ -99,22 +86,7 @@ class Stretch:
 
 def next_stretch(session: Session) -> Stretch | None:
     """Return the next piece of the ledger after the mark, None where there is none yet."""
-    rows = session.execute(
-        text(
-            """
-            WITH entries AS (
-                SELECT id, txid FROM app.ledger_entry
-                WHERE txid > (SELECT coalesce(max(txid), 0) FROM app.receipt_mark)
-                    AND txid < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
-                ORDER BY txid FETCH FIRST :most ROWS WITH TIES
-            )
-            SELECT array_agg(DISTINCT p.owner) FILTER (WHERE p.account = 'owed' AND p.delta_units > 0) AS channels,
-                max(e.txid) AS until
-            FROM entries e JOIN app.posting p ON p.entry_id = e.id
-            """
-        ),
-        {"most": ENTRIES},
-    ).one()
+    rows = session.execute(repo.next_entries(), {"most": ENTRIES}).one()
     return None if rows.until is None else Stretch(rows.channels or [], int(rows.until))
 
 
@@ -122,36 +94,22 @@ def close_stretch(session: Session, ctx: Context, stretch: Stretch) -> None:
     """Remember that the ledger is read up to here, and what could not be signed for; a mark never goes back."""
     for first in range(0, len(stretch.channels), AT_ONCE):
         part = stretch.channels[first : first + AT_ONCE]
-        foreign = (
-            select(Channel.channel_id, Pool.operator)
-            .join(Pool, Pool.pool_id == Channel.pool_id)
-            .where(Channel.channel_id.in_(part), _UNSIGNED, Pool.operator.not_in(ctx.operators))
-        )
-        aside = insert(UnsignedChannel).from_select([UnsignedChannel.channel_id, UnsignedChannel.operator], foreign)
-        session.execute(aside.on_conflict_do_nothing())
-    session.execute(update(ReceiptMark).where(ReceiptMark.txid < stretch.end).values(txid=stretch.end))
+        session.execute(repo.put_aside(part, ctx.operators))
+    session.execute(repo.move_mark(stretch.end))
 
 
 def put_aside(session: Session, ctx: Context, after: bytes) -> list[bytes]:
     """Return a page of the channels put aside whose operators' keys are here, those after a channel's id."""
-    mine = UnsignedChannel.operator.in_(ctx.operators)
-    statement = select(UnsignedChannel.channel_id).where(mine, UnsignedChannel.channel_id > after)
-    return list(session.execute(statement.order_by(UnsignedChannel.channel_id).limit(AT_ONCE)).scalars())
+    return list(session.execute(repo.aside(ctx.operators, after, AT_ONCE)).scalars())
 
 
 def take_up(session: Session, ctx: Context, channels: Sequence[bytes]) -> int:
     """Sign for channels put aside; return for how many. Those that others hold stay where they are."""
     signed = issue(session, ctx, channels)
-    session.execute(
-        delete(UnsignedChannel).where(
-            UnsignedChannel.channel_id.in_(channels),
-            exists().where(Channel.channel_id == UnsignedChannel.channel_id, ~_UNSIGNED),
-        )
-    )
+    session.execute(repo.drop_signed(channels))
     return len(signed)
 
 
 def unsigned(session: Session, channels: Sequence[bytes]) -> list[bytes]:
     """Return those of some channels that still have earned more than is signed for."""
-    statement = select(Channel.channel_id).where(Channel.channel_id.in_(list(channels)), _UNSIGNED)
-    return list(session.execute(statement).scalars())
+    return list(session.execute(repo.unsigned(channels)).scalars())

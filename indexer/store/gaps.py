@@ -69,7 +69,7 @@ def note(connection: Connection, first: int, last: int, reason: str) -> list[Gap
 def hold(connection: Connection, first: int, last: int, logs: Sequence[RawLog]) -> list[Gap]:
     """Keep the logs of missing blocks `first`..`last` above a gap."""
     if logs:
-        connection.execute(pg_insert(log).on_conflict_do_nothing(), [_values(raw) for raw in logs])
+        connection.execute(pg_insert(log).on_conflict_do_nothing(), [log_values(raw) for raw in logs])
     return _write(connection, cut(read(connection), first, last))
 
 
@@ -112,7 +112,8 @@ def _write(connection: Connection, gaps: Sequence[Gap]) -> list[Gap]:
     return rising
 
 
-def _values(raw: RawLog) -> dict[str, Any]:
+def log_values(raw: RawLog) -> dict[str, Any]:
+    """Return the columns of a raw log."""
     return {
         "block_number": raw.block_number, "log_index": raw.log_index, "block_hash": raw.block_hash,
         "tx_hash": raw.tx_hash, "block_time": raw.block_time, "address": raw.address, "topics": list(raw.topics),

@@ -46,7 +46,7 @@ from indexer.store import rows, schema
 from indexer.store.changes import Changes, changes_of
 from indexer.store.columns import SCHEMA
 from indexer.store.errors import LostRaceError
-from indexer.store.gaps import Gaps
+from indexer.store.gaps import Gaps, log_values
 from indexer.store.health import HealthState, note_health
 from indexer.store.tables import block, cursor, dead_letter, log, undo
 
@@ -224,7 +224,7 @@ class Store:
 
     def bury(self, raw: RawLog, error: str) -> None:
         """Keep a log of ours nobody could decode; the cursor stays before its block."""
-        values = {**_log_values(raw), "error": error}
+        values = {**log_values(raw), "error": error}
         del values["block_time"]
         self.flush()
         with self._engine.begin() as connection:
@@ -362,16 +362,3 @@ def _notify(connection: Connection, number: int) -> None:
 
 def _block_values(new: Block) -> dict[str, Any]:
     return {"number": new.number, "hash": new.hash, "parent_hash": new.parent_hash, "time": new.time}
-
-
-def _log_values(raw: RawLog) -> dict[str, Any]:
-    return {
-        "block_number": raw.block_number,
-        "log_index": raw.log_index,
-        "block_hash": raw.block_hash,
-        "tx_hash": raw.tx_hash,
-        "block_time": raw.block_time,
-        "address": raw.address,
-        "topics": list(raw.topics),
-        "data": raw.data,
-    }

@@ -9,11 +9,9 @@ from sqlalchemy import ColumnElement, Select, func, literal, select
 from sqlalchemy.orm import Session
 
 from aicp.rules.primitives import Finality
-from indexer.core.states import EscrowStatus
 from indexer.projections.escrow import escrow as escrows
 from indexer.projections.ledger import ledger as ledgers
 from indexer.projections.ledger import ledger_entry
-from indexer.projections.payment_channel import channel as channels
 from indexer.projections.payment_channel import pool as pools
 from indexer.projections.payment_channel import receiver as receivers
 from indexer.projections.reputation import stake as stakes
@@ -22,7 +20,7 @@ from indexer.views.sync import before, bound, cursor_of, marks, origin_of
 from indexer.views.types import Totals, WithdrawalRow
 
 MAX_WITHDRAWALS = 200
-_SUMMED = (escrows, ledgers, pools, channels, receivers, stakes)
+_SUMMED = (escrows, ledgers, pools, receivers, stakes)
 
 
 def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -31,29 +29,22 @@ def _sum(column: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def totals(s: Session, min_finality: Finality = Finality.SEEN) -> Totals:
     """Return the sums over everything in the mirror, as of the newest block of this finality."""
-    escrow, ledger, pool, channel, receiver, stake = (as_of(table, min_finality) for table in _SUMMED)
-    is_open = escrow.c.status != EscrowStatus.CLOSED
+    escrow, ledger, pool, receiver, stake = (as_of(table, min_finality) for table in _SUMMED)
     locked = escrow.c.amount_units - escrow.c.released_units - escrow.c.refunded_units
     parts: tuple[Select[Any], ...] = (
         select(
             func.count().label("escrow_count"),
-            func.count().filter(is_open).label("escrow_open_count"),
             _sum(locked).label("escrow_locked_units"),
             _sum(escrow.c.released_units).label("escrow_released_units"),
-            _sum(escrow.c.refunded_units).label("escrow_refunded_units"),
             _sum(escrow.c.fee_units).label("fee_units"),
         ).select_from(escrow),
         select(_sum(ledger.c.balance_units).label("ledger_units")),
-        select(func.count().label("pool_count"), _sum(pool.c.balance_units).label("pool_balance_units")),
-        select(func.count().label("channel_count")).select_from(channel),
+        select(_sum(pool.c.balance_units).label("pool_balance_units")),
         select(
             _sum(receiver.c.claimed_units).label("claimed_units"),
             _sum(receiver.c.settled_units).label("settled_units"),
         ),
-        select(
-            _sum(stake.c.staked_units).label("staked_units"),
-            func.count().filter(stake.c.staked_units > 0).label("agent_count"),
-        ),
+        select(_sum(stake.c.staked_units).label("staked_units")),
     )  # fmt: skip
     values: dict[str, int] = {}
     for part in parts:

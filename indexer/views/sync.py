@@ -25,7 +25,6 @@ def sync_status(s: Session) -> SyncStatus:
         raise MirrorEmptyError("the indexer has not started on this database")
     return SyncStatus(
         head_number=row["number"],
-        head_hash=bytes(row["hash"]),
         head_time=row["block_time"],
         safe_number=row["safe_number"],
         finalized_number=row["finalized_number"],

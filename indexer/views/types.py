@@ -29,7 +29,6 @@ class SyncStatus:
     """How far the mirror is. Times are unix seconds of the blocks; `updated_at` is when the indexer last wrote."""
 
     head_number: int
-    head_hash: bytes
     head_time: int
     safe_number: int
     finalized_number: int
@@ -258,19 +257,14 @@ class Totals:
     """Sums over everything, at the newest block, for the landing page."""
 
     escrow_count: int
-    escrow_open_count: int
     escrow_locked_units: int
     escrow_released_units: int
-    escrow_refunded_units: int
     fee_units: int
     ledger_units: int
-    pool_count: int
     pool_balance_units: int
-    channel_count: int
     claimed_units: int
     settled_units: int
     staked_units: int
-    agent_count: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,5 +25,5 @@ export function groupUsdc(units: bigint): string {
 /** Base units of a JSON amount field. */
 export const units = (text: string) => BigInt(text)
 
-/** A rate in basis points as percent: 250 is `2.5 %`. */
-export const formatRate = (bps: number) => `${bps / 100} %`
+/** A rate in basis points as percent: 250 is `2.5%`. */
+export const formatRate = (bps: number) => `${bps / 100}%`

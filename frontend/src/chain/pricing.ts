@@ -53,7 +53,7 @@ export function factorsOf(successes: number, decided: number, complexity: number
   const record =
     tier === 'new'
       ? `${decided} of ${SETTLED_BEFORE_TIERS} escrows are decided; until then it is 1`
-      : `${successes} of ${decided} decided escrows succeeded (${rate} %)`
+      : `${successes} of ${decided} decided escrows succeeded (${rate}%)`
   return [
     { name: 'multiplier', bps: multiplierBps, because: record },
     { name: 'complexity', bps: BPS + (complexity * BPS) / 2, because: `1 + ${complexity}/2` },

@@ -57,7 +57,7 @@ describe('prices', () => {
       ['complexity', 15_000],
       ['urgency', 10_000],
     ])
-    expect(factors[0]?.because).toBe('19 of 20 decided escrows succeeded (95.00 %)')
+    expect(factors[0]?.because).toBe('19 of 20 decided escrows succeeded (95.00%)')
     expect(factorsOf(9, 9, 1, 10_000)[0]).toMatchObject({ bps: 10_000 })
   })
   it('refuse what cannot be', () => {

@@ -7,6 +7,7 @@ export const chainOf = (network: NetworkOut): Chain =>
   defineChain({
     id: network.chain_id,
     name: network.name,
+    // wallets take no other number of decimals
     nativeCurrency: { name: network.currency, symbol: network.currency, decimals: 18 },
     rpcUrls: { default: { http: [network.rpc_url] } },
     ...(network.explorer ? { blockExplorers: { default: { name: 'Explorer', url: network.explorer } } } : {}),

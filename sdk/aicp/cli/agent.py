@@ -145,7 +145,7 @@ async def list_agents(market: Market, capability: str | None) -> None:
     """List the registered agents."""
     table = Table("agent", "alias", "address", "can do", "runs", "done", "success", "answers", "stake free", box=None)
     for found in await market.agents(capability):
-        success = f"{found.success_rate_bps / 100:.0f} %" if found.success_rate_measured else "not yet"
+        success = f"{found.success_rate_bps / 100:.0f}%" if found.success_rate_measured else "not yet"
         table.add_row(
             found.name + _where(found),
             found.slug,

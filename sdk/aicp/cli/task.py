@@ -349,7 +349,7 @@ async def show(market: Market, task_id: uuid.UUID) -> None:
     table = Table("offered to", "why", "points", "answer", "refused", box=None)
     for offer in await market.offers(task_id):
         refused = ", ".join(f"{checksum(one.agent)[:8]} {one.why}" for one in offer.refused)
-        points = f"{offer.points_bps / 100:.2f} %"
+        points = f"{offer.points_bps / 100:.2f}%"
         table.add_row(checksum(offer.agent), offer.why, points, offer.answer or "waits", refused)
     if table.row_count:
         console.print(table)

@@ -8,50 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from aicp.rules.primitives import ZERO_HASH, keccak
-
-
-def _pair(left: bytes, right: bytes) -> bytes:
-    return keccak(left + right if left <= right else right + left)
-
-
-def _leaf(bid_hash: bytes) -> bytes:
-    return keccak(keccak(bid_hash))
-
-
-def _tree(bid_hashes: Sequence[bytes]) -> tuple[list[bytes], list[bytes]]:
-    ordered = sorted(set(bid_hashes))
-    if any(len(value) != 32 for value in ordered):
-        raise ValueError("a bid hash has 32 bytes")
-    nodes = [ZERO_HASH] * (len(ordered) - 1) + [_leaf(value) for value in reversed(ordered)]
-    for index in range(len(ordered) - 2, -1, -1):
-        nodes[index] = _pair(nodes[2 * index + 1], nodes[2 * index + 2])
-    return ordered, nodes
+from aicp.rules.merkle import double_hash, is_proven, siblings_of, tree_of
+from aicp.rules.primitives import ZERO_HASH
 
 
 def bids_root(bid_hashes: Sequence[bytes]) -> bytes:
     """Return the Merkle root of the bids, in any order, duplicates counted once; the zero hash for no bids."""
     if not bid_hashes:
         return ZERO_HASH
-    return _tree(bid_hashes)[1][0]
+    return _tree(_ascending(bid_hashes))[0]
 
 
 def bids_proof(bid_hashes: Sequence[bytes], bid_hash: bytes) -> list[bytes]:
     """Return the siblings from the bid's leaf up to the root. Raises ValueError when the bid is not among them."""
-    ordered, nodes = _tree(bid_hashes)
+    ordered = _ascending(bid_hashes)
     if bid_hash not in ordered:
         raise ValueError("the bid is not among the bids")
-    index = len(nodes) - 1 - ordered.index(bid_hash)
-    proof: list[bytes] = []
-    while index > 0:
-        proof.append(nodes[index + 1 if index % 2 else index - 1])
-        index = (index - 1) // 2
-    return proof
+    return siblings_of(_tree(ordered), ordered.index(bid_hash))
 
 
 def verify_bid(root: bytes, bid_hash: bytes, proof: Sequence[bytes]) -> bool:
     """Return whether the proof leads from the bid to the root."""
-    node = _leaf(bid_hash)
-    for sibling in proof:
-        node = _pair(node, sibling)
-    return node == root
+    return is_proven(root, double_hash(bid_hash), proof)
+
+
+def _ascending(bid_hashes: Sequence[bytes]) -> list[bytes]:
+    ordered = sorted(set(bid_hashes))
+    if any(len(value) != 32 for value in ordered):
+        raise ValueError("a bid hash has 32 bytes")
+    return ordered
+
+
+def _tree(ordered: Sequence[bytes]) -> list[bytes]:
+    # the order is that of the bids, not of their leaves
+    return tree_of([double_hash(value) for value in ordered])

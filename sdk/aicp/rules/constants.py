@@ -23,7 +23,6 @@ class Constants:
     threshold_units: int
     fee_bps: int
     max_fee_bps: int
-    channel_fee_bps: int
     minimum_price_units: int
     accept_window_seconds: int
     authorization_lifetime_seconds: int
@@ -74,7 +73,6 @@ class Network:
     name: str
     kind: str
     currency: str
-    native_decimals: int
     usdc: str | None
     token_name: str
     token_version: str

@@ -31,9 +31,9 @@ class MerkleTree:
     def __post_init__(self, leaves: Sequence[bytes]) -> None:
         if not leaves:
             raise ValueError("a tree has a leaf")
-        self._nodes = _nodes(leaves)
-        first = len(leaves) - 1
-        self._places = {node: index for index, node in enumerate(self._nodes[first:], first)}
+        ordered = _ascending(leaves)
+        self._nodes = tree_of(ordered)
+        self._places = {leaf: place for place, leaf in enumerate(ordered)}
 
     @property
     def root(self) -> bytes:
@@ -44,12 +44,7 @@ class MerkleTree:
         """Return the siblings from a leaf up to the root. Raises ValueError when the leaf is not in the tree."""
         if leaf not in self._places:
             raise ValueError("the leaf is not in the tree")
-        index = self._places[leaf]
-        found: list[bytes] = []
-        while index > 0:
-            found.append(self._nodes[index + 1 if index % 2 else index - 1])
-            index = (index - 1) // 2
-        return found
+        return siblings_of(self._nodes, self._places[leaf])
 
 
 def root_of(leaves: Sequence[bytes]) -> bytes:
@@ -70,17 +65,31 @@ def is_proven(root: bytes, leaf: bytes, proof: Sequence[bytes]) -> bool:
     return node == root
 
 
+def tree_of(ordered: Sequence[bytes]) -> list[bytes]:
+    """Return the nodes of the tree over at least one leaf, the root first and the leaves last, in falling order."""
+    nodes = [ZERO_HASH] * (len(ordered) - 1) + list(reversed(ordered))
+    for index in range(len(ordered) - 2, -1, -1):
+        nodes[index] = _pair(nodes[2 * index + 1], nodes[2 * index + 2])
+    return nodes
+
+
+def siblings_of(nodes: Sequence[bytes], place: int) -> list[bytes]:
+    """Return the siblings from the leaf at a place of the order up to the root of `tree_of`."""
+    index = len(nodes) - 1 - place
+    proof: list[bytes] = []
+    while index > 0:
+        proof.append(nodes[index + 1 if index % 2 else index - 1])
+        index = (index - 1) // 2
+    return proof
+
+
 def _pair(left: bytes, right: bytes) -> bytes:
     return keccak(left + right if left <= right else right + left)
 
 
-def _nodes(leaves: Sequence[bytes]) -> list[bytes]:
+def _ascending(leaves: Sequence[bytes]) -> list[bytes]:
     if any(len(leaf) != 32 for leaf in leaves):
         raise ValueError("a leaf has 32 bytes")
     if len(set(leaves)) != len(leaves):
         raise ValueError("a leaf is given twice")
-    count = len(leaves)
-    nodes = [ZERO_HASH] * max(count - 1, 0) + sorted(leaves, reverse=True)
-    for index in range(count - 2, -1, -1):
-        nodes[index] = _pair(nodes[2 * index + 1], nodes[2 * index + 2])
-    return nodes
+    return sorted(leaves)

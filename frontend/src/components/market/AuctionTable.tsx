@@ -1,6 +1,7 @@
 import { Link } from 'react-router'
 import type { TaskOut } from '@/api/types'
 import { Badge } from '../ui/Badge'
+import { counted } from '../ui/counted'
 import { Countdown, useServerNow } from '../ui/Time'
 import { Amount, amountText } from '../web3/Amount'
 import { TaskPathBadge, TaskStateBadge } from '../web3/StateBadge'
@@ -40,7 +41,7 @@ function Row({ task }: { task: TaskOut }) {
           {task.title}
         </Link>
         <span className="block truncate text-xs text-muted">
-          {task.capability} · {task.bid_count} {task.bid_count === 1 ? 'bid' : 'bids'}
+          {task.capability} · {counted(task.bid_count, 'bid')}
           {kindText(task)}
         </span>
         {/* a line of its own: whether a task waits for its buyer must not be cut off */}

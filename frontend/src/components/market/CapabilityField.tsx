@@ -39,7 +39,7 @@ export function CapabilityField({ value, onChange }: CapabilityFieldProps) {
         placeholder="any"
         list={list}
         value={text}
-        error={wrong ? 'Small letters, digits and _ only.' : null}
+        error={wrong ? 'Lower-case letters, digits and _ only.' : null}
         onChange={(event) => write(event.target.value.trim())}
         onBlur={() => commit(text)}
       />

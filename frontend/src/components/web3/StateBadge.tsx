@@ -1,6 +1,6 @@
 import type { IntentOut, TaskOut, TaskState } from '@/api/types'
 import { useNetwork } from '@/chain/network'
-import { chooseAtBudget, eitherSentence } from '@/chain/route'
+import { chooseAtBudget } from '@/chain/route'
 import { Badge } from '../ui/Badge'
 import { amountText } from './Amount'
 import { INTENT_STATES, PATHS, TASK_STATES } from './states'
@@ -33,9 +33,7 @@ export function TaskPathBadge({ task, explain = false }: { task: TaskOut; explai
   if (path === 'either' && !open) return null
   return (
     <>
-      <span title={path === 'either' ? eitherSentence(constants) : undefined}>
-        <PathBadge path={path} />
-      </span>
+      <PathBadge path={path} />
       {explain && path === 'either' && <span>{amountText(constants.threshold_units)} or more is paid on chain</span>}
     </>
   )

@@ -2,6 +2,7 @@ import type { ChainRef, Finality } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { Badge } from '../ui/Badge'
 import { CopyButton } from '../ui/CopyButton'
+import { Explained } from '../ui/Explained'
 
 export const shortHash = (hash: string) => `${hash.slice(0, 8)}…${hash.slice(-4)}`
 
@@ -30,18 +31,18 @@ export function TxLink({ hash }: { hash: string }) {
 }
 
 const FINALITY = {
-  seen: { tone: 'warn', word: 'seen', title: 'In the newest block; a reorganisation could still undo it.' },
-  safe: { tone: 'info', word: 'safe', title: 'Very unlikely to be undone.' },
-  final: { tone: 'ok', word: 'final', title: 'Can no longer be undone.' },
+  seen: { tone: 'warn', word: 'seen', meaning: 'In the newest block; a reorganisation could still undo it.' },
+  safe: { tone: 'info', word: 'safe', meaning: 'Very unlikely to be undone.' },
+  final: { tone: 'ok', word: 'final', meaning: 'Can no longer be undone.' },
 } as const
 
 /** How sure a chain-backed statement is. */
 export function FinalityBadge({ finality }: { finality: Finality }) {
-  const { tone, word, title } = FINALITY[finality]
+  const { tone, word, meaning } = FINALITY[finality]
   return (
-    <span title={title}>
+    <Explained text={meaning}>
       <Badge tone={tone}>{word}</Badge>
-    </span>
+    </Explained>
   )
 }
 

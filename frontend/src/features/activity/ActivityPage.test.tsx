@@ -1,7 +1,7 @@
 import { screen, waitFor } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import { balances, buyer, intent, makeDeal, network, rival, session, task, withHeld } from '@/test/fixtures'
+import { balances, buyer, intent, makeDeal, NOW, network, rival, session, task, withHeld } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server, takes } from '@/test/server'
 import { signs, type TypedData } from '@/test/wallet'
@@ -13,6 +13,13 @@ const signedIn = () =>
     answers(`/accounts/${session.address}/balances`, balances),
     answers('/transactions', { items: [], next_cursor: null }),
   )
+
+/** A list in pages, each told from the others by its cursor. */
+const paged = (path: string, ...pages: unknown[][]) =>
+  http.get(`http://localhost:8000/api/v1${path}`, ({ request }) => {
+    const index = Number(new URL(request.url).searchParams.get('cursor') ?? 0)
+    return HttpResponse.json({ items: pages[index], next_cursor: index + 1 < pages.length ? String(index + 1) : null })
+  })
 
 describe('ActivityPage', () => {
   it('lists my tasks and what can be collected', async () => {
@@ -73,6 +80,30 @@ describe('ActivityPage', () => {
     expect(screen.queryByRole('button', { name: /^Collect/ })).toBeNull()
   })
 
+  it('finds a withdrawal on its way behind many newer transactions, and asks for none that has expired', async () => {
+    signedIn()
+    const at = (seconds: number) => new Date((NOW - seconds) * 1000).toISOString()
+    const sent = { ...intent, id: 's', kind: 'withdraw', state: 'sent', reference: { ledger: 'escrow' } }
+    const asked: (string | null)[] = []
+    server.use(
+      answers('/tasks', { items: [], next_cursor: null }),
+      paged('/transactions', [{ ...intent, created_at: at(1) }], [{ ...sent, created_at: at(2) }], [intent]),
+    )
+    server.events.on('request:start', ({ request }) => {
+      const url = new URL(request.url)
+      if (url.pathname.endsWith('/transactions')) asked.push(url.searchParams.get('cursor'))
+    })
+    const first = await show(<ActivityPage />, { connected: true })
+    expect(await screen.findByText('on its way to your wallet')).toBeVisible()
+    first.unmount()
+    asked.length = 0
+    server.use(paged('/transactions', [{ ...intent, created_at: at(4000) }], [{ ...sent, created_at: at(4001) }]))
+    await show(<ActivityPage />, { connected: true })
+    expect(await screen.findByRole('button', { name: 'Collect 1.50 USDC' })).toBeEnabled()
+    expect(asked).toEqual([null])
+    server.events.removeAllListeners()
+  })
+
   it('gets test USDC through the relayer, without a transaction of the wallet', async () => {
     signedIn()
     const seen = vi.fn()
@@ -115,6 +146,27 @@ describe('ActivityPage', () => {
     await show(<ActivityPage />, { connected: true, path: '/activity', at: '/activity?view=deals' })
     expect(await screen.findByText('Ended')).toBeVisible()
     expect(screen.queryByText('Open for bids')).toBeNull()
+  })
+
+  it.each([
+    ['tasks', 'tasks', { ...task, title: 'The oldest task' }, task, 'The oldest task'],
+    [
+      'deals',
+      'deals',
+      async () => ({ ...(await makeDeal('escrow')), title: 'The oldest deal' }),
+      null,
+      'The oldest deal',
+    ],
+    ['transactions', 'transactions', { ...intent, id: 'old', kind: 'faucet' }, intent, 'Test USDC'],
+  ])('reads on to the oldest of the %s', async (view, path, oldest, newer, text) => {
+    signedIn()
+    const last = typeof oldest === 'function' ? await oldest() : oldest
+    const first = newer ?? { ...(await makeDeal('escrow')), id: 'newer' }
+    server.use(paged(`/${path}`, [first], [last]))
+    const { user } = await show(<ActivityPage />, { connected: true, path: '/activity', at: `/activity?view=${view}` })
+    await user.click(await screen.findByRole('button', { name: 'Show more' }))
+    expect(await screen.findByText(text)).toBeVisible()
+    expect(screen.queryByRole('button', { name: 'Show more' })).toBeNull()
   })
 
   it('asks to sign in', async () => {

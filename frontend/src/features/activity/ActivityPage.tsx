@@ -1,21 +1,22 @@
-import { useQuery } from '@tanstack/react-query'
 import { ArrowLeftRight, ListChecks } from 'lucide-react'
 import type { ReactNode } from 'react'
 import { Link, useSearchParams } from 'react-router'
-import { type Address as Account, isAddressEqual } from 'viem'
+import type { Address as Account } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
+import { usePaged } from '@/api/paged'
 import type { DealRole, DealSummary, IntentOut } from '@/api/types'
 import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
 import { sentenceOf } from '@/chain/errors'
+import { roleOf } from '@/chain/roles'
 import { AuctionTable } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
 import { buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { cn } from '@/components/ui/cn'
+import { ShowMore } from '@/components/ui/ShowMore'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { RelativeTime } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
@@ -26,36 +27,26 @@ import { TxLink } from '@/components/web3/TxLink'
 import { BalanceCard } from './BalanceCard'
 import { intentName } from './lib/kinds'
 
-interface ListState<T> {
-  isPending: boolean
-  isError: boolean
-  isSuccess: boolean
-  error: unknown
-  data: { items: T[] } | undefined
-  refetch: () => unknown
-}
+const PAGE = 25
 
-function List<T>({
-  query,
-  label,
-  empty,
-  children,
-}: {
-  query: ListState<T>
+interface ListProps<T> {
+  list: ReturnType<typeof usePaged<T>>
   label: string
   empty: ReactNode
   children: (items: T[]) => ReactNode
-}) {
-  const { loading, failure } = useOutcome(query)
-  if (loading) return <SkeletonRows label={label} />
-  if (failure) return <ErrorState error={failure} onRetry={() => void query.refetch()} />
-  const items = query.data?.items ?? []
-  return items.length === 0 ? empty : children(items)
 }
 
-function roleIn(deal: DealSummary, reader: Account): DealRole {
-  if (isAddressEqual(reader, deal.buyer as Account)) return 'buyer'
-  return isAddressEqual(reader, deal.agent as Account) ? 'agent' : 'verifier'
+function List<T>({ list: { query, items }, label, empty, children }: ListProps<T>) {
+  const { loading, failure } = useOutcome(query)
+  return (
+    <>
+      {loading && <SkeletonRows label={label} />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void query.refetch()} />}
+      {items.length > 0 && children(items)}
+      {query.isSuccess && items.length === 0 && empty}
+      <ShowMore query={query} />
+    </>
+  )
 }
 
 function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
@@ -66,7 +57,7 @@ function DealRow({ deal, reader }: { deal: DealSummary; reader: Account }) {
           {deal.title}
         </Link>
         <span className="text-xs text-muted">
-          you are the {roleIn(deal, reader)} · <RelativeTime at={deal.created_at} />
+          you are the {roleOf(deal, reader)} · <RelativeTime at={deal.created_at} />
         </span>
       </div>
       <PathBadge path={deal.path} />
@@ -114,16 +105,11 @@ const next = (text: string, to: string, link: string) => (
 )
 
 function Tasks() {
-  const filter = { mine: true, limit: 25 }
-  const polling = usePolling()
-  const query = useQuery({
-    queryKey: keys.tasks(filter),
-    queryFn: () => endpoints.tasks(filter),
-    refetchInterval: polling,
-  })
+  const filter = { mine: true, limit: PAGE }
+  const list = usePaged(keys.tasks(filter), (cursor) => endpoints.tasks({ ...filter, cursor }))
   return (
     <List
-      query={query}
+      list={list}
       label="Loading your tasks"
       empty={
         <Empty icon={ListChecks} title="You have posted no task.">
@@ -170,16 +156,11 @@ function Deals({ reader }: { reader: Account }) {
 }
 
 function DealList({ reader, role, nothing }: { reader: Account; role: DealRole | undefined; nothing: string }) {
-  const filter = { limit: 25, role }
-  const polling = usePolling()
-  const query = useQuery({
-    queryKey: keys.deals(filter),
-    queryFn: () => endpoints.deals(filter),
-    refetchInterval: polling,
-  })
+  const filter = { limit: PAGE, role }
+  const list = usePaged(keys.deals(filter), (cursor) => endpoints.deals({ ...filter, cursor }))
   return (
     <List
-      query={query}
+      list={list}
       label="Loading your deals"
       empty={
         <Empty icon={ListChecks} title={nothing}>
@@ -201,16 +182,10 @@ function DealList({ reader, role, nothing }: { reader: Account; role: DealRole |
 }
 
 function Transactions() {
-  const filter = { limit: 25 }
-  const polling = usePolling()
-  const query = useQuery({
-    queryKey: keys.transactions,
-    queryFn: () => endpoints.transactions(filter),
-    refetchInterval: polling,
-  })
+  const list = usePaged(keys.transactions, (cursor) => endpoints.transactions({ limit: PAGE, cursor }))
   return (
     <List
-      query={query}
+      list={list}
       label="Loading your transactions"
       empty={
         <Empty icon={ArrowLeftRight} title="Nothing was sent for you yet.">

@@ -14,8 +14,7 @@ import { toast } from '@/components/ui/toast'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { FaucetButton } from './FaucetButton'
-
-const STEP_SECONDS = 600
+import { ledgersUnderway, WITHDRAWAL_SECONDS } from './lib/underway'
 
 const WAITS: Record<LedgerName, { from: string; intro: string }> = {
   escrow: {
@@ -33,7 +32,7 @@ const WAITS: Record<LedgerName, { from: string; intro: string }> = {
 }
 
 async function collect(network: NetworkOut, account: string, held: LedgerOut) {
-  const validUntil = serverNow() + STEP_SECONDS
+  const validUntil = serverNow() + WITHDRAWAL_SECONDS
   const signature = await askSignature({
     title: `Collect ${amountText(held.units)}`,
     intro: WAITS[held.ledger].intro,
@@ -75,17 +74,8 @@ function useCollect(account: string) {
   })
 }
 
-/** Ledgers a withdrawal of ours is on its way from: a second one would be signed for the same nonce, in vain. */
 function useUnderway(account: string, enabled: boolean) {
-  const transactions = useQuery({
-    queryKey: keys.withdrawals(account),
-    queryFn: () => endpoints.transactions({}),
-    enabled,
-  })
-  const open = transactions.data?.items.filter(
-    ({ kind, state }) => kind === 'withdraw' && (state === 'queued' || state === 'sent'),
-  )
-  return new Set(open?.map(({ reference }) => reference.ledger))
+  return useQuery({ queryKey: keys.withdrawals(account), queryFn: ledgersUnderway, enabled }).data
 }
 
 /** One ledger that holds something, and the button that moves it into the wallet. */
@@ -151,7 +141,12 @@ export function BalanceCard({ account }: { account: string }) {
       {waiting.length > 0 && (
         <ul aria-label="To collect" className="mt-4 grid gap-3 border-t border-line pt-3">
           {waiting.map((held) => (
-            <WaitingRow key={held.ledger} account={account} held={held} underway={underway.has(held.ledger)} />
+            <WaitingRow
+              key={held.ledger}
+              account={account}
+              held={held}
+              underway={underway?.has(held.ledger) ?? false}
+            />
           ))}
         </ul>
       )}

@@ -99,7 +99,7 @@ describe('AgentPage', () => {
     expect(decided).toHaveTextContent(
       '1.20 USDC of its stake lost: 1.00 USDC to the buyer, 0.20 USDC to the bonus pool',
     )
-    expect(await region('Recovery')).toHaveTextContent('25 % of 50 %')
+    expect(await region('Recovery')).toHaveTextContent('25% of 50%')
     expect(await within(await region('Work')).findByText('5 failures in a row')).toBeVisible()
   })
 
@@ -119,8 +119,8 @@ describe('AgentPage', () => {
     const first = await visit({ ...scored, recovery })
     const card = await region('Recovery')
     expect(within(card).queryByRole('link')).toBeNull()
-    expect(card).toHaveTextContent('Redemption tasks15 % of 30 %')
-    expect(card).toHaveTextContent('Vouches10 % of 20 %')
+    expect(card).toHaveTextContent('Redemption tasks15% of 30%')
+    expect(card).toHaveTextContent('Vouches10% of 20%')
     expect(card).toHaveTextContent(
       '1.50 full witnesses with a later deal of 5.00 USDC or more, and 1 agent that vouches',
     )
@@ -156,7 +156,7 @@ describe('AgentPage', () => {
     expect(tasks).toHaveAttribute('href', '/auctions?from=5.00')
     second.unmount()
     await look({ ...own, recovery: { ...recovery, redemption_bps: 3_000 } })
-    expect(await region('Recovery')).toHaveTextContent('30 % of 30 %')
+    expect(await region('Recovery')).toHaveTextContent('30% of 30%')
     expect(screen.queryByRole('link')).toBeNull()
   })
 

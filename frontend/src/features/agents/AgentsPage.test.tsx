@@ -27,7 +27,7 @@ describe('AgentsPage', () => {
   it('tells what is measured from what is a default', async () => {
     setUp()
     await show(<AgentsPage />)
-    expect((await row(/Tabula/)).getByText('87.5 %')).toBeInTheDocument()
+    expect((await row(/Tabula/)).getByText('87.5%')).toBeInTheDocument()
     expect((await row(/Tabula/)).queryByText('default')).toBeNull()
     expect((await row(/Columnar/)).getByText('default')).toBeInTheDocument()
     expect((await row(/Columnar/)).getByText('away')).toBeInTheDocument()

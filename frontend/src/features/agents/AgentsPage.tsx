@@ -1,17 +1,16 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
 import { Bot } from 'lucide-react'
 import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
+import { usePaged } from '@/api/paged'
 import type { AgentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { AgentTabs } from '@/components/market/AgentTabs'
 import { CapabilityField } from '@/components/market/CapabilityField'
-import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { SelectField } from '@/components/ui/Field'
+import { ShowMore } from '@/components/ui/ShowMore'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { RelativeTime } from '@/components/ui/Time'
 import { useFilters } from '@/components/ui/useFilters'
@@ -119,16 +118,8 @@ function Nobody({ filter }: { filter: Filter }) {
 export function AgentsPage() {
   const [params, change] = useFilters()
   const filter = { available: params.get('show') === 'available', capability: params.get('capability') ?? undefined }
-  const polling = usePolling()
-  const agents = useInfiniteQuery({
-    queryKey: keys.agentList(filter),
-    queryFn: ({ pageParam }) => readAgents(filter, pageParam),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: polling,
-  })
+  const { query: agents, items } = usePaged(keys.agentList(filter), (cursor) => readAgents(filter, cursor))
   const { loading, failure } = useOutcome(agents)
-  const items = agents.data?.pages.flatMap((page) => page.items) ?? []
   return (
     <Page title="Agents" intro="Programs with wallets of their own that work for you." actions={<AgentTabs />}>
       <div className="grid grid-cols-1 gap-3 sm:grid-cols-2 lg:grid-cols-4">
@@ -147,13 +138,7 @@ export function AgentsPage() {
         {failure !== null && <ErrorState error={failure} onRetry={() => void agents.refetch()} />}
         {items.length > 0 && <Agents agents={items} />}
         {agents.isSuccess && items.length === 0 && <Nobody filter={filter} />}
-        {agents.hasNextPage && (
-          <div className="border-t border-line p-3 text-center">
-            <Button tone="secondary" busy={agents.isFetchingNextPage} onClick={() => void agents.fetchNextPage()}>
-              Show more
-            </Button>
-          </div>
-        )}
+        <ShowMore query={agents} />
       </Card>
     </Page>
   )

@@ -1,5 +1,6 @@
 import { ListChecks } from 'lucide-react'
 import type { Address } from 'viem'
+import { useOutcome } from '@/api/outcome'
 import { OUTCOME_WORDS } from '@/components/market/outcomes'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
@@ -65,12 +66,14 @@ function Counts({ agent }: { agent: Address }) {
 
 /** The escrows of the agent that are decided, and what failures cost it. */
 export function DecidedCard({ agent }: { agent: Address }) {
-  const { data, isPending, error, refetch } = useDecided(agent)
+  const outcomes = useDecided(agent)
+  const { data } = outcomes
+  const { loading, failure } = useOutcome(outcomes)
   return (
     <Card title="Decided deals" aside={<Badge tone="chain">on chain</Badge>} flush>
       <Counts agent={agent} />
-      {isPending && <SkeletonRows label="Reading the outcomes" />}
-      {error && <ErrorState error={error} onRetry={() => void refetch()} />}
+      {loading && <SkeletonRows label="Reading the outcomes" />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void outcomes.refetch()} />}
       {data?.length === 0 && (
         <Empty icon={ListChecks} title="No escrow of this agent is decided yet.">
           Deals paid off-chain are not listed and are in no score.

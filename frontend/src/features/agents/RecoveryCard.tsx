@@ -1,6 +1,7 @@
 import { Link } from 'react-router'
 import { type Address, isAddressEqual } from 'viem'
 import type { ReputationOut } from '@/api/types'
+import { formatRate } from '@/chain/amount'
 import { MOST_BY_REDEMPTION_BPS, MOST_BY_TIME_BPS, MOST_BY_VOUCH_BPS, timeForgivenBps } from '@/chain/recovery'
 import { useReader } from '@/chain/useAccess'
 import { OUTCOME_WORDS } from '@/components/market/outcomes'
@@ -12,8 +13,6 @@ import { amountText } from '@/components/web3/Amount'
 import { lastFailure, useDecided } from './lib/onChain'
 
 const PPM = 1_000_000
-
-const percent = (bps: number) => `${bps / 100} %`
 
 /** For the agent itself: where the work is that redeems the failure. */
 function Redeem({ reputation, failedAt }: { reputation: ReputationOut; failedAt: number }) {
@@ -47,18 +46,19 @@ function Counted({ reputation, failedAt }: { reputation: ReputationOut; failedAt
     <>
       <Meter
         label="Redemption tasks"
-        text={`${percent(redemption_bps)} of ${percent(MOST_BY_REDEMPTION_BPS)}`}
+        text={`${formatRate(redemption_bps)} of ${formatRate(MOST_BY_REDEMPTION_BPS)}`}
         share={redemption_bps / MOST_BY_REDEMPTION_BPS}
       />
       <Meter
         label="Vouches"
-        text={`${percent(vouch_bps)} of ${percent(MOST_BY_VOUCH_BPS)}`}
+        text={`${formatRate(vouch_bps)} of ${formatRate(MOST_BY_VOUCH_BPS)}`}
         share={vouch_bps / MOST_BY_VOUCH_BPS}
       />
       <p className="text-xs text-muted">
         {(redemption_ppm / PPM).toFixed(2)} full witnesses with a later deal of {amountText(recovery.amount_units)} or
-        more, and {vouchers} {vouchers === 1 ? 'agent that vouches' : 'agents that vouch'}
-        {anchor && `, as of epoch ${anchor.epoch}`}: together the failure weighs {percent(recovery.forgiven_bps)} less.
+        more, and {vouchers === 1 ? '1 agent that vouches' : `${vouchers} agents that vouch`}
+        {anchor && `, as of epoch ${anchor.epoch}`}: together the failure weighs {formatRate(recovery.forgiven_bps)}{' '}
+        less.
       </p>
     </>
   )
@@ -81,15 +81,15 @@ export function RecoveryCard({ agent, reputation }: { agent: Address; reputation
         </p>
         <Meter
           label="Forgiven by time"
-          text={`${percent(bps)} of ${percent(MOST_BY_TIME_BPS)}`}
+          text={`${formatRate(bps)} of ${formatRate(MOST_BY_TIME_BPS)}`}
           share={bps / MOST_BY_TIME_BPS}
         />
         <Counted reputation={reputation} failedAt={failure.closedAt} />
         {reader && isAddressEqual(reader, agent) && <Redeem reputation={reputation} failedAt={failure.closedAt} />}
         <p className="text-xs text-muted">
           A failure weighs less day by day for 30 days without another one. Each full witness whose later deal went well
-          and was worth as much takes off another 10 % (at most 30 %), each agent that vouches 10 % (at most 20 %). A
-          lost dispute never weighs less than half.
+          and was worth as much takes off another 10% (at most 30%), each agent that vouches 10% (at most 20%). A lost
+          dispute never weighs less than half.
         </p>
       </div>
     </Card>

@@ -1,4 +1,5 @@
 import type { Address } from 'viem'
+import { useOutcome } from '@/api/outcome'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
 import { Facts } from '@/components/ui/Facts'
@@ -9,11 +10,13 @@ import { useStanding } from './lib/onChain'
 
 /** The agent's stake as the contract has it: what a failure can cost. */
 export function StakeCard({ agent }: { agent: Address }) {
-  const { data, isPending, error, refetch } = useStanding(agent)
+  const standing = useStanding(agent)
+  const { data } = standing
+  const { loading, failure } = useOutcome(standing)
   return (
     <Card title="Stake" aside={<Badge tone="chain">on chain</Badge>}>
-      {isPending && <SkeletonRows label="Reading the stake" rows={2} />}
-      {error && <ErrorState error={error} onRetry={() => void refetch()} />}
+      {loading && <SkeletonRows label="Reading the stake" rows={2} />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void standing.refetch()} />}
       {data && (
         <div className="grid grid-cols-1 gap-3">
           <Facts
@@ -35,7 +38,7 @@ export function StakeCard({ agent }: { agent: Address }) {
             ]}
           />
           <p className="text-xs text-muted">
-            20 % of the price of every escrow is locked. A task given back costs 10 % of that, a missed one 50 %, a lost
+            20% of the price of every escrow is locked. A task given back costs 10% of that, a missed one 50%, a lost
             dispute all of it.
           </p>
         </div>

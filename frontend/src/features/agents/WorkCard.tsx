@@ -5,31 +5,34 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import type { AgentOut, BreakerOut } from '@/api/types'
+import { BREAKER_STATES } from '@/components/market/breakers'
+import { factorText } from '@/components/market/score'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
+import { Explained } from '@/components/ui/Explained'
 import { Facts } from '@/components/ui/Facts'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Amount } from '@/components/web3/Amount'
 import { Availability } from './Availability'
-import { BREAKER_STATES } from './lib/words'
 import { ResponseTime, SuccessRate } from './Measured'
 
 function Breaker({ breaker }: { breaker: BreakerOut | undefined }) {
   if (!breaker) return <Badge tone="ok">never failed</Badge>
   const { tone, word, sentence } = BREAKER_STATES[breaker.state]
   return (
-    <span className="inline-flex flex-wrap items-center justify-end gap-2" title={sentence}>
+    <span className="inline-flex flex-wrap items-center justify-end gap-2">
       {breaker.failures > 0 && (
-        <span className="text-xs text-muted">
-          {breaker.failures} {breaker.failures === 1 ? 'failure' : 'failures'} in a row
-        </span>
+        <span className="text-xs text-muted">{counted(breaker.failures, 'failure')} in a row</span>
       )}
       {breaker.retry_at && (
         <span className="text-xs text-muted">
           tried again in <Countdown until={breaker.retry_at} over="a moment" />
         </span>
       )}
-      <Badge tone={tone}>{word}</Badge>
+      <Explained text={sentence}>
+        <Badge tone={tone}>{word}</Badge>
+      </Explained>
     </span>
   )
 }
@@ -63,7 +66,7 @@ export function WorkCard({ agent }: { agent: AgentOut }) {
           ['Success rate, all deals', <SuccessRate key="rate" agent={agent} />],
           ['Response time', <ResponseTime key="response" agent={agent} />],
           ['Lowest price', <Amount key="floor" units={agent.price_floor_units} />],
-          ['Price multiplier', `${agent.multiplier_bps / 10_000}x`],
+          ['Price multiplier', `× ${factorText(agent.multiplier_bps)}`],
           ...(agent.industry ? [['Industry', agent.industry] as [string, string]] : []),
           ...(agent.region ? [['Region', agent.region] as [string, string]] : []),
           [

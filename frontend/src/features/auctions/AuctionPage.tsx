@@ -65,7 +65,7 @@ function Ended({ task, phase, buyer, bids }: { task: TaskOut; phase: Phase; buye
   return (
     <Notice tone="info">
       {phase === 'showing'
-        ? 'The auction has ended. Sealed bids are being shown; who does not show his in time is out.'
+        ? 'The auction has ended. Sealed bids are being shown; one that is not shown in time is out.'
         : decidingSentence(task, buyer, bids)}
     </Notice>
   )

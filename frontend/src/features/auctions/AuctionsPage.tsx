@@ -1,18 +1,18 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
 import { Gavel } from 'lucide-react'
 import { useState } from 'react'
 import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
+import { usePaged } from '@/api/paged'
 import { Page } from '@/app/Page'
 import { serverNowMs } from '@/chain/clock'
 import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { CapabilityField } from '@/components/market/CapabilityField'
-import { Button, buttonClass } from '@/components/ui/Button'
+import { buttonClass } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { SelectField } from '@/components/ui/Field'
+import { ShowMore } from '@/components/ui/ShowMore'
 import { Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { useFilters } from '@/components/ui/useFilters'
 import { WrittenField } from '@/components/ui/WrittenField'
@@ -90,17 +90,11 @@ function Filters({ params, change }: { params: URLSearchParams; change: (name: s
 /** All auctions, searched and narrowed; the filter lives in the address. */
 export function AuctionsPage() {
   const [params, change] = useFilters()
-  const polling = usePolling()
   const filter = filterOf(params)
-  const tasks = useInfiniteQuery({
-    queryKey: keys.tasks({ ...filter, paged: true }),
-    queryFn: ({ pageParam }) => endpoints.tasks({ ...filter, cursor: pageParam }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: polling,
-  })
+  const { query: tasks, items: found } = usePaged(keys.tasks({ ...filter, paged: true }), (cursor) =>
+    endpoints.tasks({ ...filter, cursor }),
+  )
   const { loading, failure } = useOutcome(tasks)
-  const found = tasks.data?.pages.flatMap((page) => page.items) ?? []
   // an order the reader has chosen is kept
   const items = filter.sort === 'newest' ? liveFirst(found, serverNowMs()) : found
   const filtered = [...params.keys()].length > 0
@@ -140,13 +134,7 @@ export function AuctionsPage() {
             .
           </Empty>
         )}
-        {tasks.hasNextPage && (
-          <div className="border-t border-line p-3 text-center">
-            <Button tone="secondary" busy={tasks.isFetchingNextPage} onClick={() => void tasks.fetchNextPage()}>
-              Show more
-            </Button>
-          </div>
-        )}
+        <ShowMore query={tasks} />
       </Card>
     </Page>
   )

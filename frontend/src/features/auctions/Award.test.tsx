@@ -110,9 +110,9 @@ describe('an auction by rule that runs', () => {
     await open(running, rival)
     const region = await screen.findByRole('region', { name: 'The auction' })
     expect(region).toHaveTextContent('by the published rule')
-    expect(region).toHaveTextContent('Price: cheaper is better40 %')
+    expect(region).toHaveTextContent('Price: cheaper is better40%')
     expect(region).toHaveTextContent('Reserve price: the rule takes nothing above20.00 USDC')
-    expect(screen.getByRole('region', { name: 'The task' })).toHaveTextContent('1 of 4 (25 %)')
+    expect(screen.getByRole('region', { name: 'The task' })).toHaveTextContent('1 of 4 (25%)')
   })
 
   it('is awarded by the rule at a word of the buyer, who chooses only where the rule finds none', async () => {

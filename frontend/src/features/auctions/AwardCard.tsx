@@ -183,6 +183,7 @@ export function AwardCard({ task, bids, commits }: AwardCardProps) {
     enabled: byRule,
   })
   const { loading, failure } = useOutcome(awards)
+  const scores = useOutcome(record)
   if (awards.data && !newest) return null
   const earlier = (awards.data?.length ?? 1) - 1
   return (
@@ -196,8 +197,8 @@ export function AwardCard({ task, bids, commits }: AwardCardProps) {
           next {task.instant ? "agent's" : "bid's"} turn.
         </p>
       )}
-      {byRule && record.isPending && <SkeletonRows label="Loading the scores" rows={3} />}
-      {byRule && record.isError && <ErrorState error={record.error} onRetry={() => void record.refetch()} />}
+      {byRule && scores.loading && <SkeletonRows label="Loading the scores" rows={3} />}
+      {byRule && scores.failure !== null && <ErrorState error={scores.failure} onRetry={() => void record.refetch()} />}
       {record.data && <Scores published={record.data} bids={bids} />}
       {newest && (bids.length > 0 || commits.length > 0) && <Recompute task={task} />}
     </Card>

@@ -8,6 +8,7 @@ import { chooseRoute } from '@/chain/route'
 import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { cn } from '@/components/ui/cn'
+import { counted } from '@/components/ui/counted'
 import { Empty } from '@/components/ui/States'
 import { formatDuration } from '@/components/ui/Time'
 import { Address, shortAddress } from '@/components/web3/Address'
@@ -137,7 +138,7 @@ export function BidBook({ bids, ...rest }: BidBookProps) {
           onClick={show}
           className="w-full border-b border-line bg-info-soft px-4 py-2 text-sm font-medium text-info"
         >
-          {waiting === 1 ? '1 new bid' : `${waiting} new bids`}, show
+          {counted(waiting, 'new bid')}, show
         </button>
       )}
       <ul aria-label="Bids, best first" aria-live="polite">

@@ -10,6 +10,7 @@ import { useOutcome } from '@/api/outcome'
 import type { AgentDashboardOut } from '@/api/types'
 import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
+import { BREAKER_STATES } from '@/components/market/breakers'
 import { scoreText } from '@/components/market/score'
 import { Badge } from '@/components/ui/Badge'
 import { Card, Stat } from '@/components/ui/Card'
@@ -20,7 +21,7 @@ import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { DaysCard } from './DaysCard'
 import { DashboardSkeleton, Own } from './Own'
-import { RecoveryCard } from './RecoveryCard'
+import { RedeemCard } from './RedeemCard'
 import { StatesCard } from './StatesCard'
 import { WaitingCard } from './WaitingCard'
 
@@ -30,11 +31,11 @@ const byX402 = (units: string) => (units === '0' ? '' : `, ${amountText(units)} 
 function OwedNote({ dashboard }: { dashboard: AgentDashboardOut }) {
   const { owed_units, owed_channels, settles_at } = dashboard
   if (owed_units === '0') return 'all is settled'
-  const channels = counted(owed_channels, 'channel')
-  if (settles_at === null) return `${channels}, receipts are being signed`
+  const pools = counted(owed_channels, 'pool')
+  if (settles_at === null) return `from ${pools}, receipts are being signed`
   return (
     <>
-      {channels}, settles in <Countdown until={settles_at} over="a moment" /> if worth its gas
+      from {pools}, settles in <Countdown until={settles_at} over="a moment" /> if worth its gas
     </>
   )
 }
@@ -72,15 +73,9 @@ function Figures({ dashboard }: { dashboard: AgentDashboardOut }) {
   )
 }
 
-const BREAKER = {
-  closed: { tone: 'ok', word: 'closed' },
-  half_open: { tone: 'warn', word: 'half open' },
-  open: { tone: 'bad', word: 'open' },
-} as const
-
 function StandingCard({ dashboard }: { dashboard: AgentDashboardOut }) {
   const { bids_won, bids_decided, win_rate_bps, breaker, collectable_units, standing } = dashboard
-  const state = breaker && BREAKER[breaker.state]
+  const state = breaker && BREAKER_STATES[breaker.state]
   return (
     <Card title="Standing">
       <Facts
@@ -89,7 +84,7 @@ function StandingCard({ dashboard }: { dashboard: AgentDashboardOut }) {
             'Auctions won, 90 days',
             win_rate_bps === null
               ? 'none decided yet'
-              : `${bids_won} of ${bids_decided}, ${(win_rate_bps / 100).toFixed(0)} %`,
+              : `${bids_won} of ${bids_decided}, ${(win_rate_bps / 100).toFixed(0)}%`,
           ],
           [
             'Circuit breaker',
@@ -162,7 +157,7 @@ function Dashboard({ account }: { account: Address }) {
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4">
           <StandingCard dashboard={dashboard} />
-          <RecoveryCard dashboard={dashboard} />
+          <RedeemCard dashboard={dashboard} />
           <StatesCard title="Your deals" counts={dashboard.deals} />
         </div>
       </div>

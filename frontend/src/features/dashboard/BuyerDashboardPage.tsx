@@ -9,6 +9,7 @@ import type { BuyerDashboardOut } from '@/api/types'
 import { DashboardTabs } from '@/app/DashboardTabs'
 import { Page } from '@/app/Page'
 import { Stat } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { ErrorState } from '@/components/ui/States'
 import { Amount, amountText } from '@/components/web3/Amount'
 import { DaysCard } from './DaysCard'
@@ -27,11 +28,7 @@ function Figures({ dashboard }: { dashboard: BuyerDashboardOut }) {
         value={<Amount units={pool_units} />}
         note={`${amountText(pool_free_units)} free, ${amountText(pool_reserved_units)} in flight`}
       />
-      <Stat
-        label="In escrow"
-        value={<Amount units={escrow_units} />}
-        note={`${escrows} open ${escrows === 1 ? 'escrow' : 'escrows'}`}
-      />
+      <Stat label="In escrow" value={<Amount units={escrow_units} />} note={counted(escrows, 'open escrow')} />
       <Stat
         label="Spent in 7 days"
         value={<Amount units={dashboard.spent_7_units} />}

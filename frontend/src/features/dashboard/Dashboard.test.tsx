@@ -139,11 +139,11 @@ describe('AgentDashboardPage', () => {
     signedIn()
     server.use(answers(`/agent/${account}/dashboard`, working))
     await show(<AgentDashboardPage />, { connected: true })
-    expect(await figure('Owed, by receipts')).toHaveTextContent(/1 channel, settles in .* if worth its gas/)
+    expect(await figure('Owed, by receipts')).toHaveTextContent(/from 1 pool, settles in .* if worth its gas/)
     expect(await figure('In flight')).toHaveTextContent('3 of 107 free')
     expect(await figure('Score')).toHaveTextContent('80.05epoch 7; 25.00 in 30 days without work')
     const standing = screen.getByRole('region', { name: 'Standing' })
-    expect(standing).toHaveTextContent('6 of 8, 75 %')
+    expect(standing).toHaveTextContent('6 of 8, 75%')
     expect(within(standing).getByText('open')).toBeVisible()
     const rows = within(screen.getByRole('list', { name: 'Waiting, due first' })).getAllByRole('listitem')
     expect(rows[1]).toHaveTextContent('Show your bid')
@@ -165,7 +165,7 @@ describe('AgentDashboardPage', () => {
 
   it.each([
     ['0', 0, null, 'all is settled'],
-    ['400000', 2, null, '2 channels, receipts are being signed'],
+    ['400000', 2, null, 'from 2 pools, receipts are being signed'],
   ])('says of %s owed without a receipt that waits: %s', async (owed_units, owed_channels, settles_at, note) => {
     signedIn()
     server.use(answers(`/agent/${account}/dashboard`, { ...working, owed_units, owed_channels, settles_at }))
@@ -200,7 +200,7 @@ describe('AgentDashboardPage', () => {
     first.unmount()
     server.use(answers(`/agent/${account}/dashboard`, failed(1_000)))
     const second = await show(<AgentDashboardPage />, { connected: true })
-    expect(await screen.findByRole('region', { name: 'Recovery' })).toHaveTextContent('Redeemed10 % of 30 %')
+    expect(await screen.findByRole('region', { name: 'Recovery' })).toHaveTextContent('Redeemed10% of 30%')
     second.unmount()
     server.use(answers(`/agent/${account}/dashboard`, failed(3_000)))
     await show(<AgentDashboardPage />, { connected: true })

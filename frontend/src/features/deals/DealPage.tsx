@@ -1,27 +1,26 @@
-import { skipToken, useQuery } from '@tanstack/react-query'
-import { LockKeyhole } from 'lucide-react'
+import { useQuery } from '@tanstack/react-query'
 import { type ReactNode, useEffect, useRef } from 'react'
 import { Link, useLocation, useNavigate, useParams } from 'react-router'
-import { type Address as Account, isAddressEqual } from 'viem'
+import type { Address as Account } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import { useSession } from '@/api/session'
 import type { DealOut, DealRole, IntentOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { formatRate } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
+import { roleOf } from '@/chain/roles'
 import { useReader } from '@/chain/useAccess'
 import { Badge } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
 import { Facts } from '@/components/ui/Facts'
-import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
+import { ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
 import { Countdown } from '@/components/ui/Time'
 import { Address } from '@/components/web3/Address'
 import { Amount } from '@/components/web3/Amount'
-import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
+import { SignedIn } from '@/components/web3/SignedIn'
 import { IntentStateBadge, PathBadge, TaskStateBadge } from '@/components/web3/StateBadge'
 import { ESCROW_STATES } from '@/components/web3/states'
 import { ChainNote, TxLink } from '@/components/web3/TxLink'
@@ -180,44 +179,33 @@ function Deal({ deal, role }: { deal: DealOut; role: DealRole }) {
   )
 }
 
-function SignInFirst() {
-  return (
-    <Page title="Deal">
-      <Card>
-        <Empty icon={LockKeyhole} title="A deal is shown to its parties and its verifier only.">
-          <div className="mt-2">
-            <ConnectionButton label="Signed in" onAct={() => undefined} />
-          </div>
-        </Empty>
-      </Card>
-    </Page>
-  )
+interface DealLoaderProps {
+  dealId: string
+  reader: Account
 }
 
-/** What a reader is in a deal. Nobody else is shown it. */
-function roleOf(deal: DealOut, reader: Account): DealRole {
-  if (isAddressEqual(reader, deal.buyer as Account)) return 'buyer'
-  return isAddressEqual(reader, deal.agent as Account) ? 'agent' : 'verifier'
+function DealLoader({ dealId, reader }: DealLoaderProps) {
+  const network = useNetwork()
+  const polling = usePolling()
+  const deal = useQuery({
+    queryKey: keys.deal(dealId),
+    queryFn: () => readDeal(network, dealId, reader),
+    refetchInterval: polling,
+  })
+  const { loading, failure } = useOutcome(deal)
+  if (loading) return <SkeletonRows label="Loading the deal" rows={6} />
+  if (failure !== null || !deal.data) return <ErrorState error={failure} onRetry={() => void deal.refetch()} />
+  return <Deal deal={deal.data} role={roleOf(deal.data, reader)} />
 }
 
 /** One deal for its buyer, its agent or its verifier: what to do now, the result, the timeline, the money, the parties. */
 export function DealPage() {
   const { dealId = '' } = useParams()
-  const network = useNetwork()
   const reader = useReader()
-  const session = useSession()
-  const polling = usePolling()
-  const deal = useQuery({
-    queryKey: keys.deal(dealId),
-    queryFn: reader ? () => readDeal(network, dealId, reader) : skipToken,
-    refetchInterval: polling,
-  })
-  const signedIn = useOutcome(session)
-  const { loading, failure } = useOutcome(deal)
-  if (signedIn.loading) return <SkeletonRows label="Loading the deal" rows={6} />
-  if (signedIn.failure) return <ErrorState error={signedIn.failure} onRetry={() => void session.refetch()} />
-  if (!reader) return <SignInFirst />
-  if (loading) return <SkeletonRows label="Loading the deal" rows={6} />
-  if (failure || !deal.data) return <ErrorState error={failure} onRetry={() => void deal.refetch()} />
-  return <Deal deal={deal.data} role={roleOf(deal.data, reader)} />
+  if (reader) return <DealLoader dealId={dealId} reader={reader} />
+  return (
+    <Page title="Deal">
+      <SignedIn title="A deal is shown to its parties and its verifier only.">{() => null}</SignedIn>
+    </Page>
+  )
 }

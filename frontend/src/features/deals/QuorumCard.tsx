@@ -42,8 +42,8 @@ export function QuorumCard({ deal, role }: { deal: DealOut; role: DealRole }) {
           </p>
         )}
         <p className="text-xs text-muted">
-          The buyer alone can release at any time. Agent and verifier together can too, without him; the agent alone
-          never can. If they do not, the clocks of the deal decide.
+          The buyer alone can release at any time. Agent and verifier together can too, without the buyer; the agent
+          alone never can. If they do not, the clocks of the deal decide.
         </p>
       </div>
     </Card>

@@ -1,6 +1,7 @@
 import { useQuery } from '@tanstack/react-query'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
+import { useOutcome } from '@/api/outcome'
 import type { CaseOut } from '@/api/types'
 import { useNetwork } from '@/chain/network'
 import { Badge } from '@/components/ui/Badge'
@@ -69,7 +70,8 @@ function Case({ found, id }: { found: CaseOut; id: bigint }) {
 /** What a dispute is about, for a juror drawn into it: everything checked against the dispute's number. */
 export function CasePanel({ id }: { id: bigint }) {
   const found = useQuery({ queryKey: keys.case(id.toString()), queryFn: () => endpoints.case(id.toString()) })
-  if (found.isPending) return <SkeletonRows label="Loading the case" />
-  if (found.isError) return <ErrorState error={found.error} onRetry={() => void found.refetch()} />
+  const { loading, failure } = useOutcome(found)
+  if (loading) return <SkeletonRows label="Loading the case" />
+  if (failure !== null || !found.data) return <ErrorState error={failure} onRetry={() => void found.refetch()} />
   return <Case found={found.data} id={id} />
 }

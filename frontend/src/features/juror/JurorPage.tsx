@@ -19,8 +19,8 @@ function Seats({ juror }: { juror: Address }) {
     return (
       <Card title="Your seats">
         <Empty icon={Scale} title="You sit in no dispute.">
-          Jurors are drawn by chance, the more stake the more often. Look in while you have a stake: who is silent loses
-          it.
+          Jurors are drawn by chance, the more stake the more often. Look in while you have a stake: whoever is silent
+          loses it.
         </Empty>
       </Card>
     )
@@ -28,7 +28,7 @@ function Seats({ juror }: { juror: Address }) {
   return due.map((seat) => <SeatCard key={`${seat.disputeId}-${seat.round}`} juror={juror} seat={seat} />)
 }
 
-/** The place of a juror: stake, the disputes he was drawn for, votes in two steps. */
+/** The place of a juror: stake, the disputes they were drawn for, votes in two steps. */
 export function JurorPage() {
   const { contracts } = useNetwork()
   if (isAddressEqual(contracts.arbiter as Address, zeroAddress))

@@ -8,6 +8,7 @@ import { Badge, type Tone } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { CopyButton } from '@/components/ui/CopyButton'
+import { counted } from '@/components/ui/counted'
 import { Notice } from '@/components/ui/States'
 import { Countdown } from '@/components/ui/Time'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
@@ -154,7 +155,7 @@ export function SeatCard({ juror, seat }: SeatProps) {
       <div className="grid grid-cols-1 gap-3">
         <p className="flex flex-wrap items-center gap-x-2 text-xs text-muted">
           <span>
-            {seat.seats} {seat.seats === 1 ? 'seat' : 'seats'}, round {seat.round + 1}
+            {counted(seat.seats, 'seat')}, round {seat.round + 1}
           </span>
           {seat.period !== 'Solved' && (
             <span>

@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import type { Address } from 'viem'
+import { useOutcome } from '@/api/outcome'
 import { formatUsdc, parseUsdc } from '@/chain/amount'
 import { collectCall } from '@/chain/appeal'
 import { useNetwork } from '@/chain/network'
@@ -139,11 +140,13 @@ function Stake({ juror, standing }: { juror: Address; standing: Standing }) {
 
 /** The juror's stake and rewards, and how to change them. */
 export function StakeCard({ juror }: { juror: Address }) {
-  const { data, error, isPending, refetch } = useStanding(juror)
+  const standing = useStanding(juror)
+  const { data } = standing
+  const { loading, failure } = useOutcome(standing)
   return (
     <Card title="Your stake as a juror">
-      {isPending && <SkeletonRows label="Reading your stake" rows={3} />}
-      {error && <ErrorState error={error} onRetry={() => void refetch()} />}
+      {loading && <SkeletonRows label="Reading your stake" rows={3} />}
+      {failure !== null && <ErrorState error={failure} onRetry={() => void standing.refetch()} />}
       {data && <Stake juror={juror} standing={data} />}
     </Card>
   )

@@ -17,6 +17,26 @@ describe('LandingPage', () => {
     expect(screen.getByText('in sync')).toBeVisible()
   })
 
+  it('says that the status is not known, and no old one', async () => {
+    base()
+    server.use(
+      answers('/tasks', { items: [], next_cursor: null }),
+      refuses('/network/status', 503, 'The mirror does not answer.'),
+    )
+    await show(<LandingPage />)
+    expect(await screen.findByText('status not known')).toBeVisible()
+    expect(screen.getByText('The mirror does not answer.')).toBeVisible()
+    expect(screen.queryByText('in sync')).toBeNull()
+  })
+
+  it('says what is behind, without a pointer resting on it', async () => {
+    base()
+    const behind = { ...status, state: 'mirror_behind', sentence: 'The mirror is 40 blocks behind.' }
+    server.use(answers('/tasks', { items: [], next_cursor: null }), answers('/network/status', behind))
+    await show(<LandingPage />)
+    expect(await screen.findByText('The mirror is 40 blocks behind.')).toBeVisible()
+  })
+
   it('says that it loads', async () => {
     base()
     server.use(hangs('/tasks'))

@@ -6,8 +6,9 @@ import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
 import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
-import type { TotalsOut } from '@/api/types'
+import type { StatusOut, TotalsOut } from '@/api/types'
 import { serverNowMs } from '@/chain/clock'
+import { explain } from '@/chain/errors'
 import { useNetwork } from '@/chain/network'
 import { AuctionTable, liveFirst } from '@/components/market/AuctionTable'
 import { Badge } from '@/components/ui/Badge'
@@ -40,7 +41,7 @@ function Hero() {
         </h1>
         <p className="mt-2 text-base text-muted">
           Post a task, let autonomous agents bid for it, and pay by one signature. The contracts hold the money, never
-          we, and anyone can check every cent.
+          us, and anyone can check every cent.
         </p>
       </div>
       <div className="flex gap-2">
@@ -83,19 +84,32 @@ function Figures({ totals }: { totals: TotalsOut | undefined }) {
   )
 }
 
+function Status({ status }: { status: StatusOut }) {
+  const ok = status.state === 'ok'
+  return (
+    <>
+      {status.head_number !== null && <span>· block {status.head_number}</span>}
+      <Badge tone={ok ? 'ok' : 'warn'}>{ok ? 'in sync' : status.state.replaceAll('_', ' ')}</Badge>
+      {!ok && <span className="text-xs">{status.sentence}</span>}
+    </>
+  )
+}
+
 function StatusLine() {
   const network = useNetwork()
   const polling = usePolling()
   const status = useQuery({ queryKey: keys.status, queryFn: endpoints.status, refetchInterval: polling })
-  const ok = status.data?.state === 'ok'
+  const { failure } = useOutcome(status)
   return (
     <p className="flex flex-wrap items-center gap-2 text-muted">
       <span>{network.name}</span>
-      {status.data?.head_number != null && <span>· block {status.data.head_number}</span>}
-      {status.data && (
-        <span title={status.data.sentence}>
-          <Badge tone={ok ? 'ok' : 'warn'}>{ok ? 'in sync' : status.data.state.replaceAll('_', ' ')}</Badge>
-        </span>
+      {failure === null ? (
+        status.data && <Status status={status.data} />
+      ) : (
+        <>
+          <Badge tone="bad">status not known</Badge>
+          <span className="text-xs">{explain(failure).title}</span>
+        </>
       )}
     </p>
   )

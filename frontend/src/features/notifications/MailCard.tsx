@@ -2,12 +2,13 @@ import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useState } from 'react'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
+import { useOutcome } from '@/api/outcome'
 import type { MailboxOut } from '@/api/types'
 import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { TextField } from '@/components/ui/Field'
-import { ActionError } from '@/components/ui/States'
+import { ActionError, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { KindsField } from './KindsField'
 import { CHOICES, choiceOf } from './lib/kinds'
 
@@ -97,7 +98,15 @@ function Confirmed({ box }: { box: MailboxOut }) {
 /** Where notifications are mailed to; nothing where the service sends no mail. */
 export function MailCard() {
   const query = useQuery({ queryKey: keys.mailbox, queryFn: endpoints.mailbox })
+  const { loading, failure } = useOutcome(query)
   const box = query.data
+  if (failure !== null || loading)
+    return (
+      <Card title="Mail">
+        {loading && <SkeletonRows label="Loading the mail settings" rows={2} />}
+        {failure !== null && <ErrorState error={failure} onRetry={() => void query.refetch()} />}
+      </Card>
+    )
   if (!box?.available) return null
   return (
     <Card title="Mail">

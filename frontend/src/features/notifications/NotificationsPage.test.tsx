@@ -141,6 +141,17 @@ describe('NotificationsPage', () => {
     await waitFor(() => expect(again).toHaveBeenCalledOnce())
   })
 
+  it('says so when the mailbox cannot be read, with a retry', async () => {
+    inbox([])
+    server.use(refuses('/notifications/mailbox', 503, 'The mailbox does not answer.'))
+    const { user } = await show(<NotificationsPage />, { connected: true })
+    const card = await screen.findByRole('region', { name: 'Mail' })
+    expect(await within(card).findByText('The mailbox does not answer.')).toBeVisible()
+    server.use(answers('/notifications/mailbox', nowhere))
+    await user.click(within(card).getByRole('button', { name: 'Try again' }))
+    await waitFor(() => expect(screen.queryByRole('region', { name: 'Mail' })).toBeNull())
+  })
+
   it('confirms a mailbox by the code that was mailed', async () => {
     inbox([])
     const box = { available: true, address: 'me@example.org', kinds: null, confirmed: false }

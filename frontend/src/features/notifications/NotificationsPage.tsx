@@ -1,10 +1,10 @@
-import { useInfiniteQuery, useMutation, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { BellOff, Check } from 'lucide-react'
 import { Link, useSearchParams } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
+import { usePaged } from '@/api/paged'
 import type { NotificationOut } from '@/api/types'
 import { Page } from '@/app/Page'
 import { serverNowMs } from '@/chain/clock'
@@ -12,6 +12,7 @@ import { Badge } from '@/components/ui/Badge'
 import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { cn } from '@/components/ui/cn'
+import { ShowMore } from '@/components/ui/ShowMore'
 import { ActionError, Empty, ErrorState, SkeletonRows } from '@/components/ui/States'
 import { RelativeTime } from '@/components/ui/Time'
 import { LiveBadge } from '@/components/web3/NetworkBadge'
@@ -76,15 +77,8 @@ function Row({ item, onRead }: { item: NotificationOut; onRead: (id: number) => 
 }
 
 function useInbox(unread: boolean) {
-  const polling = usePolling()
   const filter = unread ? { limit: AT_ONCE, unread } : { limit: AT_ONCE }
-  return useInfiniteQuery({
-    queryKey: keys.notifications(filter),
-    queryFn: ({ pageParam }) => endpoints.notifications({ ...filter, cursor: pageParam }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: polling,
-  })
+  return usePaged(keys.notifications(filter), (cursor) => endpoints.notifications({ ...filter, cursor }))
 }
 
 const VIEWS = [
@@ -95,10 +89,9 @@ const VIEWS = [
 function Inbox() {
   const [params] = useSearchParams()
   const unread = params.get('view') === 'unread'
-  const query = useInbox(unread)
+  const { query, items } = useInbox(unread)
   const mark = useMarkRead()
   const { loading, failure } = useOutcome(query)
-  const items = query.data?.pages.flatMap((page) => page.items) ?? []
   const newest = items[0]
   const waiting = items.some((item) => !item.read)
   return (
@@ -145,13 +138,7 @@ function Inbox() {
           </ul>
         </section>
       ))}
-      {query.hasNextPage && (
-        <div className="grid justify-items-center border-t border-line p-3">
-          <Button tone="secondary" busy={query.isFetchingNextPage} onClick={() => void query.fetchNextPage()}>
-            Show older
-          </Button>
-        </div>
-      )}
+      <ShowMore query={query} label="Show older" />
     </Card>
   )
 }

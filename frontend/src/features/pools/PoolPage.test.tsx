@@ -1,9 +1,11 @@
 import { screen, waitFor } from '@testing-library/react'
 import { HttpResponse, http } from 'msw'
 import { describe, expect, it, vi } from 'vitest'
-import { agent, buyer, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
+import { Toaster } from '@/components/ui/Toaster'
+import { agent, buyer, intent, NOW, operator, pool, session, sessionKey } from '@/test/fixtures'
 import { show } from '@/test/render'
 import { answers, refuses, server, takes } from '@/test/server'
+import { signs } from '@/test/wallet'
 import { poolParts } from './lib/pool'
 import { PoolPage } from './PoolPage'
 
@@ -69,6 +71,28 @@ describe('PoolPage', () => {
     server.use(answers('/pools', [{ ...leaving, finalize_at: NOW - 1 }]))
     await show(<PoolPage />, { connected: true })
     expect(await screen.findByRole('button', { name: 'Finish withdrawal' })).toBeEnabled()
+  })
+
+  it('says that a cancellation is signed when a withdrawal is taken back', async () => {
+    const seen = vi.fn()
+    const leaving = { ...pool, pending_withdraw_units: '1000000', finalize_at: NOW + 900 }
+    server.use(
+      answers('/auth/session', session),
+      answers('/pools', [leaving]),
+      takes(`/pools/${pool.pool_id}/withdrawal`, { ...intent, state: 'queued' }, seen),
+      signs(buyer),
+    )
+    const { user } = await show(
+      <>
+        <PoolPage />
+        <Toaster />
+      </>,
+      { connected: true },
+    )
+    await user.click(await screen.findByRole('button', { name: 'Cancel withdrawal' }))
+    await user.click(await screen.findByRole('button', { name: 'Sign in wallet' }))
+    expect(await screen.findByText('Cancellation signed')).toBeVisible()
+    expect(seen).toHaveBeenCalledWith(expect.objectContaining({ amount_units: '0', cancel: true }))
   })
 
   it('offers to move a pool whose operator is no longer the one of new pools, and to open one with him', async () => {

@@ -57,7 +57,7 @@ describe('PricingPage', () => {
     const list = screen.getByLabelText('Price by factor')
     expect(list).toHaveTextContent('× 2')
     expect(list).toHaveTextContent('Price3.00 USDC')
-    expect(list).toHaveTextContent('19 of 20 decided escrows succeeded (95.00 %)')
+    expect(list).toHaveTextContent('19 of 20 decided escrows succeeded (95.00%)')
   })
 
   it('has every tier with its edges, and marks the one of the inputs', async () => {
@@ -66,11 +66,11 @@ describe('PricingPage', () => {
       .getAllByRole('row')
       .slice(1)
     expect(rows.map((row) => row.textContent)).toEqual([
-      'Excellent95 % and more× 23.00 USDC',
-      'Very good90 % to below 95 %× 1.82.70 USDC',
-      'Good80 % to below 90 %× 1.52.25 USDC',
-      'Fair70 % to below 80 %× 1.21.80 USDC',
-      'Lowbelow 70 %× 0.50.75 USDC',
+      'Excellent95% and more× 23.00 USDC',
+      'Very good90% to below 95%× 1.82.70 USDC',
+      'Good80% to below 90%× 1.52.25 USDC',
+      'Fair70% to below 80%× 1.21.80 USDC',
+      'Lowbelow 70%× 0.50.75 USDC',
       'Newcomerfewer than 10 escrows decided× 11.50 USDC',
     ])
     expect(rows[1]).toHaveAttribute('aria-current', 'true')

@@ -85,7 +85,7 @@ export function PricingPage() {
           <Card title="Worked example">
             <div className="flex flex-wrap items-center justify-between gap-3">
               <p className="min-w-0">
-                Base 1.00, record × 2 (95 %), complexity × 1.5, urgency × 1: <b>3.00 USDC</b>
+                Base 1.00, record × 2 (95%), complexity × 1.5, urgency × 1: <b>3.00 USDC</b>
               </p>
               <Button
                 tone="secondary"

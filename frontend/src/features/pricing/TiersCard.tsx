@@ -1,3 +1,4 @@
+import { formatRate } from '@/chain/amount'
 import { priceUnits, SETTLED_BEFORE_TIERS, TIERS, type Tier, URGENCY_BPS } from '@/chain/pricing'
 import { factorText } from '@/components/market/score'
 import { TierBadge } from '@/components/market/TierBadge'
@@ -13,14 +14,13 @@ interface TiersCardProps {
   tier: Tier | null
 }
 
-const rate = (bps: number) => `${bps / 100} %`
-
 /** The success rates of each tier, best first: an edge belongs to the better one. */
 const ROWS: readonly (readonly [Tier, string, number])[] = [
   ...TIERS.map(([edge, tier, multiplier], index) => {
     const above = TIERS[index - 1]?.[0]
-    const range = above === undefined ? `${rate(edge)} and more` : `${rate(edge)} to below ${rate(above)}`
-    return [tier, edge === 0 ? `below ${rate(above ?? 0)}` : range, multiplier] as const
+    const range =
+      above === undefined ? `${formatRate(edge)} and more` : `${formatRate(edge)} to below ${formatRate(above)}`
+    return [tier, edge === 0 ? `below ${formatRate(above ?? 0)}` : range, multiplier] as const
   }),
   ['new', `fewer than ${SETTLED_BEFORE_TIERS} escrows decided`, 10_000],
 ]

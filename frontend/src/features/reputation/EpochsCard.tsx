@@ -1,23 +1,25 @@
 import type { EpochOut } from '@/api/types'
 import { Badge, type Tone } from '@/components/ui/Badge'
 import { Card } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
+import { Explained } from '@/components/ui/Explained'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { ChainNote } from '@/components/web3/TxLink'
 
-const EPOCH_STATES: Record<EpochOut['state'], { tone: Tone; word: string; title: string }> = {
-  computed: { tone: 'neutral', word: 'computed', title: 'Not anchored yet.' },
-  replaced: { tone: 'neutral', word: 'replaced', title: 'Never anchored: another one was computed for its number.' },
-  pending: { tone: 'warn', word: 'pending', title: 'Anchored; the guardian can still veto it.' },
-  counts: { tone: 'ok', word: 'counts', title: 'Anchored, and the contract answers from it.' },
-  vetoed: { tone: 'bad', word: 'vetoed', title: 'The guardian has stopped it; it never counts.' },
+const EPOCH_STATES: Record<EpochOut['state'], { tone: Tone; word: string; meaning: string }> = {
+  computed: { tone: 'neutral', word: 'computed', meaning: 'Not anchored yet.' },
+  replaced: { tone: 'neutral', word: 'replaced', meaning: 'Never anchored: another one was computed for its number.' },
+  pending: { tone: 'warn', word: 'pending', meaning: 'Anchored; the guardian can still veto it.' },
+  counts: { tone: 'ok', word: 'counts', meaning: 'Anchored, and the contract answers from it.' },
+  vetoed: { tone: 'bad', word: 'vetoed', meaning: 'The guardian has stopped it; it never counts.' },
 }
 
 function EpochBadge({ epoch }: { epoch: EpochOut }) {
-  const { tone, word, title } = EPOCH_STATES[epoch.state]
+  const { tone, word, meaning } = EPOCH_STATES[epoch.state]
   return (
-    <span title={title}>
+    <Explained text={meaning}>
       <Badge tone={tone}>{word}</Badge>
-    </span>
+    </Explained>
   )
 }
 
@@ -36,8 +38,7 @@ export function EpochsCard({ epochs }: { epochs: readonly EpochOut[] }) {
               <EpochBadge epoch={epoch} />
             </div>
             <p className="text-xs text-muted">
-              {epoch.leaf_count} {epoch.leaf_count === 1 ? 'agent' : 'agents'} · ended{' '}
-              <RelativeTime at={epoch.ended_at} />
+              {counted(epoch.leaf_count, 'agent')} · ended <RelativeTime at={epoch.ended_at} />
               {epoch.state === 'pending' && epoch.counts_from && (
                 <>
                   {' '}

@@ -55,6 +55,13 @@ describe('LeaderboardPage', () => {
     expect(asked.at(-1)?.get('cursor')).toBe('2')
   })
 
+  it('says so when the epochs cannot be read', async () => {
+    server.use(serve([]), refuses('/reputation/epochs', 503, 'The epochs do not answer.'))
+    await show(<LeaderboardPage />)
+    const card = await screen.findByRole('region', { name: 'Epochs' })
+    expect(await within(card).findByText('The epochs do not answer.')).toBeVisible()
+  })
+
   it('asks for a specialty and a tier, and drops what does not exist', async () => {
     const asked: URLSearchParams[] = []
     server.use(serve(asked))

@@ -1,10 +1,9 @@
-import { useInfiniteQuery } from '@tanstack/react-query'
 import { Trophy } from 'lucide-react'
 import { Link } from 'react-router'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
 import { useOutcome } from '@/api/outcome'
+import { usePaged } from '@/api/paged'
 import type { EpochOut, LeaderOut, Measure } from '@/api/types'
 import { Page } from '@/app/Page'
 import { type Dimension, SPECIALTIES } from '@/chain/specialties'
@@ -12,10 +11,10 @@ import { AgentTabs } from '@/components/market/AgentTabs'
 import { CapabilityField } from '@/components/market/CapabilityField'
 import { DIMENSIONS, scoreText, specialtyWord, TIER_WORDS, type TierName } from '@/components/market/score'
 import { TierBadge } from '@/components/market/TierBadge'
-import { Button } from '@/components/ui/Button'
 import { Card } from '@/components/ui/Card'
 import { cn } from '@/components/ui/cn'
 import { SelectField } from '@/components/ui/Field'
+import { ShowMore } from '@/components/ui/ShowMore'
 import { Empty, ErrorState, Notice, SkeletonRows } from '@/components/ui/States'
 import { Countdown, RelativeTime } from '@/components/ui/Time'
 import { useFilters } from '@/components/ui/useFilters'
@@ -219,17 +218,12 @@ const NOTHING_ANCHORED = 'No scores are anchored yet.'
 export function LeaderboardPage() {
   const [params, change] = useFilters()
   const filter = readFilter(params)
-  const polling = usePolling()
-  const leaders = useInfiniteQuery({
-    queryKey: keys.leaders(filter),
-    queryFn: ({ pageParam }) => endpoints.leaderboard({ ...filter, limit: PAGE, cursor: pageParam }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: polling,
-  })
+  const { query: leaders, items } = usePaged(keys.leaders(filter), (cursor) =>
+    endpoints.leaderboard({ ...filter, limit: PAGE, cursor }),
+  )
   const epochs = useEpochs()
   const { loading, failure } = useOutcome(leaders)
-  const items = leaders.data?.pages.flatMap((page) => page.items) ?? []
+  const epochsFailure = useOutcome(epochs).failure
   const known = epochs.data?.items ?? []
   const shown = known.find((one) => one.epoch === items[0]?.epoch && isAnchored(one))
   const filtered = [...params.keys()].some((name) => name !== 'by')
@@ -262,13 +256,7 @@ export function LeaderboardPage() {
                 )}
               </Empty>
             )}
-            {leaders.hasNextPage && (
-              <div className="border-t border-line p-3 text-center">
-                <Button tone="secondary" busy={leaders.isFetchingNextPage} onClick={() => void leaders.fetchNextPage()}>
-                  Show more
-                </Button>
-              </div>
-            )}
+            <ShowMore query={leaders} />
           </Card>
           {filter.specialty && (
             <Notice tone="info">
@@ -283,7 +271,13 @@ export function LeaderboardPage() {
             </Notice>
           )}
         </div>
-        {known.length > 0 && <EpochsCard epochs={known.slice(0, 5)} />}
+        {epochsFailure === null ? (
+          known.length > 0 && <EpochsCard epochs={known.slice(0, 5)} />
+        ) : (
+          <Card title="Epochs">
+            <ErrorState error={epochsFailure} onRetry={() => void epochs.refetch()} />
+          </Card>
+        )}
       </div>
     </Page>
   )

@@ -3,6 +3,7 @@ import { FLOOR } from '@/chain/reputation'
 import { scoreText } from '@/components/market/score'
 import { TierBadge } from '@/components/market/TierBadge'
 import { Card } from '@/components/ui/Card'
+import { counted } from '@/components/ui/counted'
 import { Facts } from '@/components/ui/Facts'
 import { Notice } from '@/components/ui/States'
 import { amountText } from '@/components/web3/Amount'
@@ -10,8 +11,7 @@ import { addsUp, leftBps } from './lib/steps'
 
 const PPM = 1_000_000
 
-const percent = (bps: number) => `${(bps / 100).toFixed(1)} %`
-const days = (count: number) => (count === 1 ? '1 day' : `${count} days`)
+const percent = (bps: number) => `${(bps / 100).toFixed(1)}%`
 
 function Steps({ reputation }: { reputation: ReputationOut }) {
   const { base, recent, current, active_days, days_since_outcome, witnesses_ppm } = reputation
@@ -25,7 +25,7 @@ function Steps({ reputation }: { reputation: ReputationOut }) {
             'Decay',
             days_since_outcome === null
               ? 'no outcome yet'
-              : `${days(days_since_outcome)} since the last outcome, ${percent(leftBps(reputation))} left`,
+              : `${counted(days_since_outcome, 'day')} since the last outcome, ${percent(leftBps(reputation))} left`,
           ],
           ['Days with a success, of 30', `${active_days} (+${scoreText(active_days * 10)})`],
           ['Current', scoreText(current)],
@@ -64,7 +64,7 @@ export function ScoreCard({ reputation }: { reputation: ReputationOut }) {
         ) : (
           <>
             <p className="text-muted">
-              From {jobs} {jobs === 1 ? 'deal' : 'deals'} worth {amountText(settled_value_units)}, epoch {anchor.epoch}.
+              From {counted(jobs, 'deal')} worth {amountText(settled_value_units)}, epoch {anchor.epoch}.
               {tier === 'new' && ' A newcomer until one full witness speaks for it.'}
             </p>
             <Steps reputation={reputation} />

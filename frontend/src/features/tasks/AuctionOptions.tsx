@@ -40,7 +40,7 @@ function SumOfWeights({ form }: { form: AuctionForm }) {
   const weights = weightsOf(form)
   return (
     <p aria-live="polite" className="text-xs text-muted">
-      Together: {weights === null ? 'no percents yet' : formatRate(sumOf(weights))} of 100 %.
+      Together: {weights === null ? 'no percents yet' : formatRate(sumOf(weights))} of 100%.
     </p>
   )
 }

@@ -49,15 +49,15 @@ describe('the auction of a new task', () => {
     })
   })
 
-  it('goes by weights that are together 100 %', async () => {
+  it('goes by weights that are together 100%', async () => {
     const { user } = await open()
     fill()
     await user.click(screen.getByText('Auction options'))
     await choose('Winner', 'rule')
     rewrite('Price %', '50')
-    expect(screen.getByText('Together: 110 % of 100 %.')).toBeVisible()
+    expect(screen.getByText('Together: 110% of 100%.')).toBeVisible()
     const none = await post(user)
-    expect(await screen.findByText('Together they must be 100 %; now they are 110 %.')).toBeVisible()
+    expect(await screen.findByText('Together they must be 100%; now they are 110%.')).toBeVisible()
     rewrite('Reputation %', '20.5')
     rewrite('Promised time %', '14.5')
     rewrite('Reserve price (optional)', '26')
@@ -127,7 +127,7 @@ describe('NewTaskPage', () => {
     await user.clear(budget)
     await user.type(budget, '10')
     expect(screen.getByText(/Depends on the price you accept: 10.00 USDC or more is paid on chain/)).toBeVisible()
-    expect(screen.getByText('Marketplace fee (2.5 %), paid by the agent')).toBeVisible()
+    expect(screen.getByText('Marketplace fee (2.5%), paid by the agent')).toBeVisible()
     expect(screen.getByText(/until 6 h after the delivery deadline/)).toBeVisible()
     await user.clear(budget)
     await user.type(budget, '0.40')

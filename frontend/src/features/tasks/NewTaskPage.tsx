@@ -1,4 +1,4 @@
-import { useMutation, useQuery, useQueryClient } from '@tanstack/react-query'
+import { useMutation, useQueryClient } from '@tanstack/react-query'
 import { type FormEvent, useEffect, useRef, useState } from 'react'
 import { useNavigate } from 'react-router'
 import { endpoints, uploadFile } from '@/api/endpoints'
@@ -6,57 +6,21 @@ import { keys } from '@/api/keys'
 import { Page } from '@/app/Page'
 import { parseUsdc } from '@/chain/amount'
 import { useNetwork } from '@/chain/network'
-import type { Urgency } from '@/chain/pricing'
 import { uuid7 } from '@/chain/random'
 import { useReader } from '@/chain/useAccess'
 import { Button } from '@/components/ui/Button'
-import { Card } from '@/components/ui/Card'
-import { AmountField, Checkbox, SelectField, TextArea, TextField } from '@/components/ui/Field'
-import { FilePicker } from '@/components/ui/FilePicker'
 import { Notice } from '@/components/ui/States'
 import { toast } from '@/components/ui/toast'
 import { ConnectionButton } from '@/components/web3/ConnectionButton'
 import { AuctionOptions, type SetField } from './AuctionOptions'
 import { GuidePrice } from './GuidePrice'
-import { InstantRow } from './InstantRow'
 import { auctionOf } from './lib/auction'
 import { type Draft, dropDraft, loadDraft, saveDraft } from './lib/draft'
-import {
-  budgetError,
-  EMPTY_FORM,
-  type FormErrors,
-  needsEscrow,
-  parseVerifier,
-  type TaskForm,
-  typingError,
-  validate,
-} from './lib/form'
+import { EMPTY_FORM, type FormErrors, needsEscrow, parseVerifier, type TaskForm, validate } from './lib/form'
 import { instantOf } from './lib/instant'
+import { PriceFields } from './PriceFields'
 import { RoutePanel } from './RoutePanel'
-
-const KNOWN = ['data_processing', 'text_analysis', 'analytics', 'compute', 'ml_training', 'storage']
-const AUCTIONS: [number, string][] = [
-  [30, '30 seconds'],
-  [60, '1 minute'],
-  [300, '5 minutes'],
-  [900, '15 minutes'],
-  [3600, '1 hour'],
-  [86_400, '1 day'],
-]
-const COMPLEXITIES: [number, string][] = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10].map((level) => [
-  level,
-  level === 1 ? '1 (simple)' : level === 10 ? '10 (very hard)' : String(level),
-])
-const DELIVERIES: [number, string][] = [
-  [30, '30 seconds'],
-  [60, '1 minute'],
-  [600, '10 minutes'],
-  [3600, '1 hour'],
-  [10_800, '3 hours'],
-  [21_600, '6 hours'],
-  [86_400, '1 day'],
-  [259_200, '3 days'],
-]
+import { WorkFields } from './WorkFields'
 
 async function post(form: TaskForm, id: string) {
   const budget = parseUsdc(form.budget)
@@ -81,19 +45,6 @@ async function post(form: TaskForm, id: string) {
   })
 }
 
-function useCapabilities(): string[] {
-  const agents = useQuery({ queryKey: keys.agents, queryFn: () => endpoints.agentsAvailable(), staleTime: 60_000 })
-  return [...new Set([...KNOWN, ...(agents.data ?? []).flatMap((agent) => agent.capabilities)])]
-}
-
-function Options({ of }: { of: [number, string][] }) {
-  return of.map(([value, name]) => (
-    <option key={value} value={value}>
-      {name}
-    </option>
-  ))
-}
-
 function DraftNotice({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
   return (
     <Notice tone="info">
@@ -110,20 +61,12 @@ function DraftNotice({ draft, onDrop }: { draft: Draft; onDrop: () => void }) {
   )
 }
 
-/** The form that posts a task; shows how it will be paid while the budget is typed. */
-export function NewTaskPage() {
-  const network = useNetwork()
-  const reader = useReader()
+/** Posts the task, under one id however often it is tried, and goes to its page. */
+function usePosting(form: TaskForm) {
   const navigate = useNavigate()
   const client = useQueryClient()
-  const [draft, setDraft] = useState(loadDraft)
-  const [form, setForm] = useState(draft?.form ?? EMPTY_FORM)
-  const [errors, setErrors] = useState<FormErrors>({})
   const [id] = useState(uuid7)
-  const element = useRef<HTMLFormElement>(null)
-  const minimum = BigInt(network.constants.minimum_price_units)
-  const capabilities = useCapabilities()
-  const submit = useMutation({
+  return useMutation({
     mutationFn: () => post(form, id),
     onSuccess: (task) => {
       dropDraft()
@@ -134,6 +77,17 @@ export function NewTaskPage() {
       void navigate(`/tasks/${task.id}`, { state: task.buy_now_units ? { signOrder: task.id } : null })
     },
   })
+}
+
+/** The form that posts a task; shows how it will be paid while the budget is typed. */
+export function NewTaskPage() {
+  const network = useNetwork()
+  const reader = useReader()
+  const [draft, setDraft] = useState(loadDraft)
+  const [form, setForm] = useState(draft?.form ?? EMPTY_FORM)
+  const [errors, setErrors] = useState<FormErrors>({})
+  const element = useRef<HTMLFormElement>(null)
+  const submit = usePosting(form)
   useEffect(() => saveDraft(form), [form])
   const startAfresh = () => {
     setDraft(null)
@@ -159,126 +113,18 @@ export function NewTaskPage() {
   return (
     <Page
       title="Post a task"
-      intro="Agents see the title, the kind of work and the file names; only the one you choose sees the rest."
+      intro="Agents see the title, the kind of work and the file names; the rest is for the one that wins, a verifier and jurors."
     >
       {draft && <DraftNotice draft={draft} onDrop={startAfresh} />}
       <form ref={element} noValidate onSubmit={onSubmit} className="grid grid-cols-1 items-start gap-4 lg:grid-cols-3">
         <div className="grid min-w-0 gap-4 lg:col-span-2">
-          <Card title="The work">
-            <div className="grid gap-4">
-              <TextField
-                label="Title"
-                placeholder="Profile a CSV of sales"
-                maxLength={120}
-                value={form.title}
-                error={errors.title}
-                onChange={(event) => set('title', event.target.value)}
-              />
-              <TextArea
-                label="Description"
-                placeholder="What should be done, and what should the result look like?"
-                maxLength={20_000}
-                value={form.description}
-                error={errors.description}
-                onChange={(event) => set('description', event.target.value)}
-              />
-              <TextField
-                label="Capability"
-                hint="Only agents that offer it will bid."
-                list="capabilities"
-                value={form.capability}
-                error={errors.capability}
-                onChange={(event) => set('capability', event.target.value)}
-              />
-              <datalist id="capabilities">
-                {capabilities.map((name) => (
-                  <option key={name} value={name} />
-                ))}
-              </datalist>
-              <FilePicker
-                label="Input files"
-                hint="Names and sizes are public, contents go to the agent you choose."
-                files={form.files}
-                error={errors.files}
-                onChange={(files) => set('files', files)}
-              />
-            </div>
-          </Card>
-          <Card title="Price and time">
-            <div className="grid gap-4 sm:grid-cols-2">
-              <AmountField
-                label="Budget"
-                placeholder="25.00"
-                hint="The most you will pay. Nothing is taken now."
-                value={form.budget}
-                error={errors.budget}
-                onChange={(event) => {
-                  set('budget', event.target.value)
-                  setErrors((old) => ({ ...old, budget: typingError(event.target.value, minimum) }))
-                }}
-                onBlur={() => {
-                  if (form.budget !== '') setErrors((old) => ({ ...old, budget: budgetError(form.budget, minimum) }))
-                }}
-              />
-              <SelectField
-                label="Deliver within"
-                value={form.deliverWithinSeconds}
-                onChange={(event) => set('deliverWithinSeconds', Number(event.target.value))}
-              >
-                <Options of={DELIVERIES} />
-              </SelectField>
-              <SelectField
-                label={form.instant ? 'Look for an agent for' : 'Auction length'}
-                value={form.auctionSeconds}
-                onChange={(event) => set('auctionSeconds', Number(event.target.value))}
-              >
-                <Options of={AUCTIONS} />
-              </SelectField>
-              <SelectField
-                label="Complexity"
-                value={form.complexity}
-                onChange={(event) => set('complexity', Number(event.target.value))}
-              >
-                <Options of={COMPLEXITIES} />
-              </SelectField>
-              <SelectField
-                label="Urgency"
-                value={form.urgency}
-                onChange={(event) => set('urgency', event.target.value as Urgency)}
-              >
-                <option value="1.0">Normal</option>
-                <option value="1.25">Soon (×1.25)</option>
-                <option value="1.5">Urgent (×1.5)</option>
-              </SelectField>
-              <div className="self-end pb-2">
-                <Checkbox
-                  label="Escrow only"
-                  hint={
-                    form.verifier.trim() === ''
-                      ? 'Pay on chain at any price, to keep the right to dispute.'
-                      : 'A verifier works with escrow only.'
-                  }
-                  checked={needsEscrow(form)}
-                  disabled={form.verifier.trim() !== ''}
-                  onChange={(event) => set('escrowOnly', event.target.checked)}
-                />
-              </div>
-              <div className="sm:col-span-2">
-                <TextField
-                  label="Verifier (optional)"
-                  placeholder="0x…"
-                  hint="An account you trust to check results. Signed by it and the agent, the money is released without you. It sees the task and the result."
-                  autoComplete="off"
-                  spellCheck={false}
-                  className="font-mono"
-                  value={form.verifier}
-                  error={errors.verifier}
-                  onChange={(event) => set('verifier', event.target.value)}
-                />
-              </div>
-              <InstantRow form={form} set={set} />
-            </div>
-          </Card>
+          <WorkFields form={form} errors={errors} set={set} />
+          <PriceFields
+            form={form}
+            errors={errors}
+            set={set}
+            onBudgetError={(budget) => setErrors((old) => ({ ...old, budget }))}
+          />
           {!form.instant && <AuctionOptions form={form} errors={errors} set={set} />}
         </div>
         <div className="grid min-w-0 grid-cols-1 gap-4 lg:sticky lg:top-18">

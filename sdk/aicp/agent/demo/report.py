@@ -41,9 +41,7 @@ def table_markdown(profile: dict[str, Any]) -> str:
     ]
     if profile["ragged_rows"]:
         parts.append(f"**{profile['ragged_rows']} rows** have another number of cells than the table has columns.")
-    overview = [
-        (c["name"], c["type"], c["missing"], f"{plain(c['missing_percent'])} %", c["distinct"]) for c in columns
-    ]
+    overview = [(c["name"], c["type"], c["missing"], f"{plain(c['missing_percent'])}%", c["distinct"]) for c in columns]
     spellings = ", ".join(plain(text) for text in profile["counted_as_missing"] if text)
     parts += ["## Columns", _table(("Column", "Type", "Missing", "Share", "Distinct"), overview)]
     parts.append(f"Empty cells count as missing, and so does, in any case: {spellings}.")

@@ -30,11 +30,11 @@ const KINDS: Record<string, string> = {
   pool_finalize: 'Pool withdrawal paid',
   claim: 'Receipts claimed',
   settle: 'Claims settled',
-  x402_deposit: 'Channel deposit',
+  x402_deposit: 'x402 deposit',
   x402_exact: 'Request paid',
   x402_claim: 'Vouchers claimed',
   x402_settle: 'Claims settled',
-  x402_refund: 'Channel refund',
+  x402_refund: 'x402 refund',
 }
 
 export const intentName = (kind: string) => KINDS[kind] ?? kind.replaceAll('_', ' ')

@@ -43,7 +43,7 @@ function rulingStep(escrow: EscrowOut, dispute: DisputeOut): PeriodStep {
       : step('No ruling was needed', 'done')
   const state = escrow.chain_status === 'disputed' ? 'now' : 'later'
   const note =
-    dispute.decide_by === null ? `Within ${arbiterTime(escrow)} of the answer, or longer if he needs it.` : null
+    dispute.decide_by === null ? `Within ${arbiterTime(escrow)} of the answer, or longer if it needs more.` : null
   return step('The arbiter decides', state, { until: dispute.decide_by, note })
 }
 

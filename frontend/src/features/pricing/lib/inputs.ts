@@ -10,7 +10,7 @@ export interface Inputs {
   decided: string
 }
 
-/** The worked example: base 1.00, a record of 95 %, the simplest task, no hurry. It gives 3.00. */
+/** The worked example: base 1.00, a record of 95%, the simplest task, no hurry. It gives 3.00. */
 export const EXAMPLE: Inputs = { base: '1.00', complexity: 1, urgency: '1.0', successes: '19', decided: '20' }
 
 const isUrgency = (text: string | null): text is Urgency => text !== null && Object.hasOwn(URGENCY_BPS, text)

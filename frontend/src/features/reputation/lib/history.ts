@@ -1,8 +1,8 @@
-import { useInfiniteQuery, useQueries } from '@tanstack/react-query'
+import { useQueries } from '@tanstack/react-query'
 import { type Address, isAddressEqual } from 'viem'
 import { endpoints } from '@/api/endpoints'
 import { keys } from '@/api/keys'
-import { usePolling } from '@/api/live'
+import { usePaged } from '@/api/paged'
 import type { HistoryOut, ScoreFileOut } from '@/api/types'
 import { epochRoot } from '@/chain/epochs'
 
@@ -34,15 +34,9 @@ async function readFile(epoch: number) {
 
 /** The scores an agent had, oldest first; those of the newest epochs are proven from the published files. */
 export function useScoreHistory(agent: string) {
-  const polling = usePolling()
-  const history = useInfiniteQuery({
-    queryKey: keys.history(agent),
-    queryFn: ({ pageParam }) => endpoints.reputationHistory(agent, { cursor: pageParam, limit: PAGE }),
-    initialPageParam: undefined as string | undefined,
-    getNextPageParam: (page) => page.next_cursor ?? undefined,
-    refetchInterval: polling,
-  })
-  const known = history.data?.pages.flatMap((page) => page.items) ?? []
+  const { query: history, items: known } = usePaged(keys.history(agent), (cursor) =>
+    endpoints.reputationHistory(agent, { cursor, limit: PAGE }),
+  )
   const files = useQueries({
     queries: known.slice(0, PROVEN).map(({ epoch, manifest_hash }) => ({
       queryKey: keys.scoreFile(epoch, manifest_hash),

@@ -1,5 +1,5 @@
 import type { TaskIn } from '@/api/types'
-import { formatUsdc, parseUsdc } from '@/chain/amount'
+import { formatRate, formatUsdc, parseUsdc } from '@/chain/amount'
 import { DEFAULT_WEIGHTS, type Weights } from '@/chain/awarding'
 
 /** Weight of each term as typed, in percent. */
@@ -67,7 +67,7 @@ export function weightsError(form: WeightsForm): string | undefined {
   const weights = weightsOf(form)
   if (weights === null) return 'Write each weight as a percent from 0 to 100, with at most two decimals.'
   const sum = sumOf(weights)
-  return sum === 10_000 ? undefined : `Together they must be 100 %; now they are ${sum / 100} %.`
+  return sum === 10_000 ? undefined : `Together they must be 100%; now they are ${formatRate(sum)}.`
 }
 
 /** What is wrong with a price that may not be above a limit. */

@@ -1,5 +1,5 @@
 import type { BreakerOut } from '@/api/types'
-import type { Tone } from '@/components/ui/Badge'
+import type { Tone } from '../ui/Badge'
 
 /** What the circuit breaker of an agent's server does. */
 export const BREAKER_STATES: Record<BreakerOut['state'], { tone: Tone; word: string; sentence: string }> = {

@@ -1,5 +1,6 @@
 import { Link } from 'react-router'
 import type { AgentDashboardOut } from '@/api/types'
+import { formatRate } from '@/chain/amount'
 import { MOST_BY_REDEMPTION_BPS } from '@/chain/recovery'
 import { OUTCOME_WORDS } from '@/components/market/outcomes'
 import { RedeemingTasks } from '@/components/market/RedeemingTasks'
@@ -9,7 +10,7 @@ import { RelativeTime } from '@/components/ui/Time'
 import { amountText } from '@/components/web3/Amount'
 
 /** The agent's last failure and the tasks that redeem it; not shown for who has none, or once no more can be redeemed. */
-export function RecoveryCard({ dashboard }: { dashboard: AgentDashboardOut }) {
+export function RedeemCard({ dashboard }: { dashboard: AgentDashboardOut }) {
   const { account, standing } = dashboard
   const { last_failure: failure } = standing
   if (!failure || failure.redemption_bps === MOST_BY_REDEMPTION_BPS) return null
@@ -21,14 +22,14 @@ export function RecoveryCard({ dashboard }: { dashboard: AgentDashboardOut }) {
           {OUTCOME_WORDS[outcome].word} <RelativeTime at={closed_at} />: a deal of {amountText(amount_units)}.
         </p>
         <p className="text-muted">
-          It weighs less after later deals of as much, paid by escrow, that go well: 10 % for each full witness.
+          It weighs less after later deals of as much, paid by escrow, that go well: 10% for each full witness.
         </p>
         {redemption_bps === null ? (
           <p className="text-xs text-muted">Such deals count from the next epoch on.</p>
         ) : (
           <Meter
             label="Redeemed"
-            text={`${redemption_bps / 100} % of ${MOST_BY_REDEMPTION_BPS / 100} %`}
+            text={`${formatRate(redemption_bps)} of ${formatRate(MOST_BY_REDEMPTION_BPS)}`}
             share={redemption_bps / MOST_BY_REDEMPTION_BPS}
           />
         )}
