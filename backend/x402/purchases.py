@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from sqlalchemy.orm import Session
 
+from aicp.rules.primitives import ZERO_ADDRESS
 from backend.context import Context
 from backend.db.ids import new_id
 from backend.db.times import moment
@@ -78,7 +79,7 @@ def begin_by_channel(
 
     Raises what `charges.reserve` raises, PaymentIdUsed.
     """
-    named = _named(session, ctx, bought, asked.config.payer)
+    named = _named(session, ctx, bought, asked.config.payer, charges.signer_of(asked.config))
     if named is not None:
         return named
     taken = charges.reserve(session, ctx, asked)
@@ -107,7 +108,7 @@ def begin_by_transfer(
         found = _status(session, ctx, known)
         if found is not None:
             return found
-    named = _named(session, ctx, bought, payer)
+    named = _named(session, ctx, bought, payer, payer)
     if named is not None:
         return named
     return _insert(
@@ -119,19 +120,33 @@ def _same(known: X402Payment, bought: Bought) -> bool:
     return known.endpoint_id == bought.endpoint_id and known.request_hash == bought.request_hash
 
 
-def _named(session: Session, ctx: Context, bought: Bought, payer: bytes) -> Begun | None:
-    """Return what became of the payment with this identifier. Raises PaymentIdUsed where it bought something else."""
+def _named(session: Session, ctx: Context, bought: Bought, payer: bytes, signer: bytes) -> Begun | None:
+    """Return what became of the payment with this identifier.
+
+    Raises PaymentIdUsed where it bought something else, and where another key has signed it: anybody may name a payer
+    beside a key of his own.
+    """
     if bought.payment_id is None:
         return None
     known = session.execute(repo.payment_named(payer, bought.payment_id)).scalar_one_or_none()
     if known is None:
         return None
+    if _signer(session, known) != signer:
+        raise PaymentIdUsed("This payment identifier was used under another key.")
     if not _same(known, bought):
         raise PaymentIdUsed
     found = _status(session, ctx, known)
     if found is None and known.state != "void":
         raise PaymentIdUsed("This payment was answered too long ago for its answer to be kept.")
     return found
+
+
+def _signer(session: Session, known: X402Payment) -> bytes:
+    """Return whose signature has made a payment."""
+    if known.charge_id is None:
+        return known.payer
+    payer, authorizer = session.execute(repo.pool_of_charge(known.charge_id)).tuples().one()
+    return payer if authorizer == ZERO_ADDRESS else authorizer
 
 
 def _status(session: Session, ctx: Context, known: X402Payment) -> Begun | None:

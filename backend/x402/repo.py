@@ -12,6 +12,8 @@ from backend.agents.models import Agent
 from backend.agents.repo import suspended
 from backend.breakers.repo import resting
 from backend.db.base import Units
+from backend.payments.charge_models import Charge
+from backend.payments.models import Pool
 from backend.x402.models import PaidEndpoint, UsedSignIn, X402Payment
 
 
@@ -88,6 +90,15 @@ def payment_named(payer: bytes, name: str) -> Select[X402Payment]:
     return select(X402Payment).where(
         X402Payment.payer == payer, X402Payment.payment_id == name, X402Payment.state != "void"
     )
+
+
+def pool_of_charge(charge_id: uuid.UUID) -> Select[bytes, bytes]:
+    """Payer and voucher key of the pool a charge counts in."""
+    return (
+        select(Pool.payer, Pool.payer_authorizer)
+        .join(Charge, Charge.pool_id == Pool.pool_id)
+        .where(Charge.id == charge_id)
+    )  # fmt: skip
 
 
 def payment_by_nonce(payer: bytes, nonce: bytes) -> Select[X402Payment]:
