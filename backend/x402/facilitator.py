@@ -239,10 +239,11 @@ async def _settle_claim(state: AppState, payload: ClaimPayload) -> SettleOut:
     ctx = state.ctx
     _require_token(ctx, {row.voucher.channel.token for row in payload.claims})
     data = relays.claim_call(ctx, payload.claims, payload.claim_authorizer_signature)
-    if not await _is_known(state, "x402_claim", data) and not await _claims_something(ctx, payload.claims):
-        raise Refused(Reason.CLAIM_FAILED, "All of this is claimed already.")
-    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
-        raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
+    if not await _is_known(state, "x402_claim", data):
+        if not await _claims_something(ctx, payload.claims):
+            raise Refused(Reason.CLAIM_FAILED, "All of this is claimed already.")
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
     intent = await state.db.write(partial(relays.claim, ctx=ctx, claims=payload.claims, data=data))
     return await _outcome(state, intent, lost=Reason.CLAIM_FAILED, payer=None, amount="")
 
@@ -281,10 +282,11 @@ async def _settle_refund(state: AppState, payload: RefundPayload) -> SettleOut:
     ctx, config = state.ctx, wire.config_of(payload.channel_config)
     _require_token(ctx, {config.token})
     data = relays.refund_call(ctx, payload)
-    if not await _is_known(state, "x402_refund", data) and not await _refunds_something(ctx, payload):
-        raise Refused(Reason.REFUND_EMPTY, "The channel holds nothing that could go back.", payer=config.payer)
-    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
-        raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
+    if not await _is_known(state, "x402_refund", data):
+        if not await _refunds_something(ctx, payload):
+            raise Refused(Reason.REFUND_EMPTY, "The channel holds nothing that could go back.", payer=config.payer)
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
     channel_id = payload.voucher.channel_id
     ask = partial(relays.refund_for, ctx=ctx, payload=payload, data=data)
     intent = await state.db.write(ask)
