@@ -4,6 +4,8 @@ Invariants: what was bought (endpoint, method, query, body) is fixed by the paym
 authorization and a voucher each pay one such request, and whoever repeats it gets the stored answer; money and answer
 are one commit. Payments by transfer are carried out only after the agent has answered, and the answer is given only
 when the transfer is mined: until then neither side has anything of the other.
+The gas of a transfer is reserved before the agent is asked, in the commit that makes the payment, and given back in the
+one that voids it unserved; a transfer that is asked for has used it, whatever becomes of it.
 A crash leaves the payment open; `run_out` ends it: an open one is void, a served one follows its transfer.
 """
 
@@ -99,7 +101,10 @@ def begin_by_channel(
 def begin_by_transfer(
     session: Session, ctx: Context, bought: Bought, payment: ExactPayload, ends_at: dt.datetime
 ) -> Begun:
-    """Note that a request is paid by one signed transfer. Raises Refused, PaymentIdUsed."""
+    """Note that a request is paid by one signed transfer, and reserve its gas.
+
+    Raises Refused, PaymentIdUsed, LimitExceeded.
+    """
     payer, nonce = payment.authorization.from_, payment.authorization.nonce
     known = session.execute(repo.payment_by_nonce(payer, nonce)).scalar_one_or_none()
     if known is not None:
@@ -111,9 +116,13 @@ def begin_by_transfer(
     named = _named(session, ctx, bought, payer, payer)
     if named is not None:
         return named
-    return _insert(
+    if relays.known(session, "x402_exact", relays.exact_call(payment)) is not None:
+        raise Refused(Reason.USED, "This authorization has been taken before.", payer=payer)
+    made = _insert(
         session, ctx, bought, scheme=wire.EXACT_SCHEME, payer=payer, nonce=nonce, intent_id=None, ends_at=ends_at
     )
+    relays.reserve_exact(session, ctx, payer)
+    return made
 
 
 def _same(known: X402Payment, bought: Bought) -> bool:
@@ -205,14 +214,11 @@ def _keep(known: X402Payment, answer: UpstreamAnswer, response: dict[str, Any], 
 def serve_by_transfer(
     session: Session, ctx: Context, payment: uuid.UUID, paid: ExactPayload, answer: UpstreamAnswer
 ) -> uuid.UUID | None:
-    """Keep the agent's answer and ask for the transfer in one commit; None where the payment was void by then.
-
-    Raises LimitExceeded.
-    """
+    """Keep the agent's answer and ask for the transfer in one commit; None where the payment was void by then."""
     known = session.execute(repo.payment_locked(payment)).scalar_one()
     if known.state != "open":
         return None
-    intent = relays.exact(session, ctx, paid)
+    intent = relays.exact(session, ctx, paid, purse=None)
     _keep(known, answer, {}, "served")
     known.intent_id = intent.id
     # the transfer is given up with its authorization; until then its outcome is awaited
@@ -262,8 +268,15 @@ def _void(session: Session, known: X402Payment) -> None:
         charges.void(session, known.charge_id)
     known = session.execute(repo.payment_locked(known.id)).scalar_one()
     if known.state == "open":  # had the charge been earned, its payment would be answered
-        known.state = "void"
-        session.flush()
+        _close(session, known)
+
+
+def _close(session: Session, known: X402Payment) -> None:
+    """Void an open payment, and give back the gas its transfer would have taken."""
+    known.state = "void"
+    session.flush()
+    if known.scheme == wire.EXACT_SCHEME:
+        relays.free_exact(session, known.payer, known.created_at)
 
 
 def _end(session: Session, ctx: Context, known: X402Payment) -> bool:
@@ -275,8 +288,7 @@ def _end(session: Session, ctx: Context, known: X402Payment) -> bool:
     if known.state == "served":
         return _follow(session, ctx, known)
     if known.state == "open":
-        known.state = "void"
-        session.flush()
+        _close(session, known)
     return True
 
 

@@ -84,15 +84,19 @@ class _Cost:
 
 def _ask(  # what an intent needs
     session: Session, ctx: Context, *, kind: str, key: str, who: bytes, to: bytes, data: bytes,
-    expires_at: dt.datetime, reference: dict[str, str], cost: _Cost,
+    expires_at: dt.datetime, reference: dict[str, str], cost: _Cost | None,
 ) -> Intent:  # fmt: skip
-    """Ask for a call; where the last one under this key was lost, for another one."""
+    """Ask for a call; where the last one under this key was lost, for another one.
+
+    `cost` is None where its gas was reserved before.
+    """
     before = txm.history(session, f"{key}:")
     if before and before[0].state not in LOST:
         return before[0]
     return txm.enqueue(
         session, ctx, idem_key=f"{key}:{len(before)}", kind=kind, on_behalf_of=who, to=to, data=data,
-        expires_at=expires_at, reference=reference, when_new=partial(_charge, session, ctx, kind, cost),
+        expires_at=expires_at, reference=reference,
+        when_new=None if cost is None else partial(_charge, session, ctx, kind, cost),
     )  # fmt: skip
 
 
@@ -143,14 +147,25 @@ def exact_call(payment: ExactPayload) -> bytes:
     )
 
 
-def exact(session: Session, ctx: Context, payment: ExactPayload, purse: bytes = budget.SALES) -> Intent:
-    """Ask for a signed transfer. Raises LimitExceeded."""
+def reserve_exact(session: Session, ctx: Context, payer: bytes) -> None:
+    """Reserve the gas of a transfer that a sale will ask for. Raises LimitExceeded."""
+    _charge(session, ctx, "x402_exact", _Cost(signer=payer, purse=budget.SALES))
+
+
+def free_exact(session: Session, payer: bytes, reserved_at: dt.datetime) -> None:
+    """Give the gas back that `reserve_exact` has reserved for a transfer which is not asked for after all."""
+    for address in (payer, budget.SALES):
+        budget.give_back(session, address, counted_gas("x402_exact", None), reserved_at)
+
+
+def exact(session: Session, ctx: Context, payment: ExactPayload, purse: bytes | None) -> Intent:
+    """Ask for a signed transfer; `purse` is None where `reserve_exact` has reserved its gas. Raises LimitExceeded."""
     given, data = payment.authorization, exact_call(payment)
     return _ask(
         session, ctx, kind="x402_exact", key=f"x402_exact:{_digest(data)}", who=given.from_, to=ctx.deployment.usdc,
         data=data, expires_at=_until(ctx, given.valid_before),
         reference={"to": checksum(given.to), "amount_units": str(given.value), "nonce": hex0x(given.nonce)},
-        cost=_Cost(signer=given.from_, purse=purse),
+        cost=None if purse is None else _Cost(signer=given.from_, purse=purse),
     )  # fmt: skip
 
 

@@ -10,10 +10,14 @@ import pytest
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.rules.primitives import hex0x
+from backend.domain.gas import counted_gas
+from backend.wallet import budget
 from backend.worker import sweeps
+from backend.x402 import purchases
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab, until
 from tests.x402.gateway.test_money import MISMATCH, charged
+from tests.x402.gateway.test_strangers import counted
 
 
 def intents(lab: Lab, kind: str, who: bytes) -> int:
@@ -74,6 +78,48 @@ def test_a_transfer_that_fails_opens_nothing(lab):
     assert (told["success"], told["errorReason"]) == (False, "unexpected_settle_error")
     kept = "SELECT state, answer_body FROM app.x402_payment WHERE payer = :payer"
     assert [tuple(row) for row in lab.world.sql(kept, payer=hand.address)] == [("void", None)]
+
+
+def state_of(lab: Lab, hand: Hand) -> str:
+    return str(lab.world.one("SELECT state FROM app.x402_payment WHERE payer = :payer", payer=hand.address))
+
+
+def test_an_agent_is_not_asked_for_a_transfer_that_cannot_be_relayed(lab, monkeypatch):
+    """The gas of the payer's day is used up: nothing can be paid, so nothing is worked."""
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("free-work")
+    monkeypatch.setattr(lab.ctx.settings, "relayed_gas_per_day", counted_gas("x402_exact", None))
+    with lab.keep_up():
+        assert hand.pay(url, hand.transfer(PRICE), "exact").status_code == 200
+        asked, before = len(lab.upstream.calls), lab.world.usdc_of(lab.agent.address)
+        told = [hand.pay(url, hand.transfer(PRICE), "exact") for _ in range(3)]
+    assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(429, "limit_exceeded")] * 3
+    assert len(lab.upstream.calls) == asked
+    assert lab.world.usdc_of(lab.agent.address) == before
+
+
+@pytest.mark.parametrize("fails", ["the agent fails", "the agent refuses", "nobody answers"])
+def test_gas_kept_for_a_transfer_that_is_not_asked_for_is_given_back(lab, monkeypatch, fails):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("given-back")
+    sales = counted(lab, budget.SALES)
+    if fails == "nobody answers":  # as if the process had been killed while its agent worked
+        monkeypatch.setattr(purchases, "fail", lambda session, payment: None)
+    lab.upstream.status = 404 if fails == "the agent refuses" else 500
+    try:
+        hand.pay(url, hand.transfer(PRICE), "exact")
+    finally:
+        lab.upstream.status = 200
+    if fails == "nobody answers":
+        assert counted(lab, hand.address) == counted_gas("x402_exact", None)
+        lab.world.clock.added += 120
+        try:
+            sweeps.keep(lab.world.machine)
+        finally:
+            lab.world.clock.added -= 120
+    assert state_of(lab, hand) == "void"
+    assert (counted(lab, hand.address), counted(lab, budget.SALES)) == (0, sales)
+    with lab.keep_up():
+        assert hand.pay(url, hand.transfer(PRICE), "exact").status_code == 200
+    assert counted(lab, hand.address) == counted_gas("x402_exact", None)
 
 
 def test_a_transfer_not_yet_mined_is_pending_and_its_repeat_finds_the_answer(lab):
