@@ -11,7 +11,7 @@ from aicp.abi import usdc
 from aicp.abi.runtime import DecodeError
 from backend.context import Context
 from backend.errors import Unavailable
-from backend.nodes import Answers, first_answer, view_call
+from backend.nodes import Answers, first_answer, request, view_call
 from backend.txm.classify import is_revert
 from backend.txm.nodes import NodeError, NodeUnreachable, result_of
 
@@ -37,6 +37,20 @@ class Authorization:
 
     usdc_units: int
     used: bool
+
+
+async def results(ctx: Context, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+    """Return what one node answers to requests, in order; one that refuses any is passed over. Raises Unavailable."""
+
+    def in_order(answers: Answers) -> list[Any]:
+        return [answers[number]["result"] for number in range(len(calls))]
+
+    answered = await first_answer(
+        ctx, [request(n, method, *params) for n, (method, params) in enumerate(calls)], in_order
+    )
+    if answered is None:
+        raise Unavailable("The chain node does not answer.")
+    return answered
 
 
 async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:

@@ -12,7 +12,7 @@ import datetime as dt
 import hashlib
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -33,9 +33,10 @@ from backend.txm.models import Intent
 from backend.txm.states import IntentState
 from backend.wallet import budget
 from backend.x402 import wire
+from backend.x402.elsewhere import Found, Move
 from backend.x402.reasons import Reason, Refused
 from backend.x402.schemas import Claim, Erc3009, ExactPayload, RefundPayload
-from backend.x402.verify import signed_by
+from backend.x402.verify import deposit_nonce, signed_by
 
 LONGEST: Final = dt.timedelta(hours=1)
 POLL_SECONDS: Final = 0.1
@@ -57,7 +58,10 @@ class Outcome:
 
 
 def outcome_of(intent: Intent) -> Outcome:
-    """Return where an intent stands. One that has failed in its block is under way until that block is final."""
+    """Return where an intent stands. One that has failed in its block is under way until that block is final.
+
+    A transfer that is lost may still have been carried out by somebody else; see `elsewhere`.
+    """
     return Outcome(
         intent_id=intent.id,
         mined=intent.state in DONE and intent.error_code is None,
@@ -65,6 +69,12 @@ def outcome_of(intent: Intent) -> Outcome:
         transaction="" if intent.tx_hash is None else hex0x(intent.tx_hash),
         detail=intent.error_code or "",
     )
+
+
+def in_place_of(lost: Outcome, found: Found) -> Outcome:
+    """Return where a payment stands whose transaction of ours is lost, by what others have carried out."""
+    transaction = lost.transaction if found.lost else found.transaction
+    return replace(lost, mined=found.mined, lost=found.lost, transaction=transaction)
 
 
 def _until(ctx: Context, valid_before: int) -> dt.datetime:
@@ -106,10 +116,16 @@ def _charge(session: Session, ctx: Context, kind: str, cost: _Cost) -> None:
     budget.charge_all(session, ctx, cost.purse, counted_gas(kind, None) + (cost.rows - 1) * ROW_GAS)
 
 
+def last(session: Session, kind: str, data: bytes) -> Intent | None:
+    """Return the intent a call was last asked for by, whatever has become of it; None where there is none."""
+    before = txm.history(session, f"{kind}:{_digest(data)}:")
+    return before[0] if before else None
+
+
 def known(session: Session, kind: str, data: bytes) -> Intent | None:
     """Return the intent a call was asked for by before, None where there is none or it was lost."""
-    before = txm.history(session, f"{kind}:{_digest(data)}:")
-    return before[0] if before and before[0].state not in LOST else None
+    before = last(session, kind, data)
+    return None if before is None or before.state in LOST else before
 
 
 def _digest(data: bytes) -> str:
@@ -145,6 +161,18 @@ def exact_call(payment: ExactPayload) -> bytes:
     return usdc.encode_transfer_with_authorization_signature(
         given.from_, given.to, given.value, given.valid_after, given.valid_before, given.nonce, payment.signature
     )
+
+
+def deposit_move(ctx: Context, config: ChannelConfig, amount: int, given: Erc3009) -> Move:
+    """Return what the authorization of a deposit moves."""
+    nonce = deposit_nonce(channel_id(config, ctx.domains.channel), given.salt)
+    return Move(payer=config.payer, to=ctx.deployment.erc3009_collector, units=amount, nonce=nonce)
+
+
+def exact_move(payment: ExactPayload) -> Move:
+    """Return what a signed transfer moves."""
+    given = payment.authorization
+    return Move(payer=given.from_, to=given.to, units=given.value, nonce=given.nonce)
 
 
 def reserve_exact(session: Session, ctx: Context, payer: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -24,11 +25,11 @@ from aicp.abi.typed_data import ChannelRefund, ClaimBatch, ClaimEntry, ReceiveWi
 from aicp.rules.ids import channel_id
 from aicp.rules.primitives import checksum, hex0x
 from backend.x402 import relays
-from backend.x402.schemas import Erc3009
+from backend.x402.schemas import Erc3009, ExactPayload
 from backend.x402.verify import deposit_nonce
 from tests.x402.buyers import DEPOSIT, python_buyer
 from tests.x402.gateway.hand import Hand, read
-from tests.x402.gateway.lab import PRICE, Lab
+from tests.x402.gateway.lab import PRICE, Lab, until
 from tests.x402.ground import PAYMENTS, START, Ground, account_of
 from tests.x402.ground import PRICE as SHOP_PRICE
 from tests.x402.market import Facilitators, open_market
@@ -190,6 +191,37 @@ def test_settle_of_a_transfer_is_told_when_it_is_mined_and_done_once(lab):
     assert lab.world.usdc_of(lab.agent.address) - before == PRICE
 
 
+@pytest.mark.parametrize("scheme", ["exact", "batch-settlement"])
+def test_what_an_onlooker_has_mined_first_is_told_as_settled(lab, scheme):
+    hand, told = Hand(lab, lab.buyer()), []
+    payload = hand.transfer(PRICE) if scheme == "exact" else hand.deposit(PRICE, 10 * PRICE)
+    thread = threading.Thread(target=lambda: told.append(post(lab, "settle", hand, payload, scheme)))
+    thread.start()
+    found = 'SELECT "to", data FROM txm.intent WHERE on_behalf_of = :who'
+    until(lambda: lab.world.sql(found, who=hand.address), "the call is asked for")
+    [[target, data]] = lab.world.sql(found, who=hand.address)
+    lab.world.send(lab.world.rival.address, bytes(target), bytes(data))
+    mined = lab.world.chain.rpc("eth_getBlockByNumber", "latest", False)["transactions"]
+    with lab.keep_up():
+        thread.join(30)
+        again = post(lab, "settle", hand, payload, scheme)
+    assert told[0]["success"], told
+    assert told[0]["transaction"] in mined
+    assert again == told[0]
+    assert lab.world.one("SELECT count(*) FROM txm.intent WHERE on_behalf_of = :who", who=hand.address) == 1
+
+
+def test_a_transfer_that_nobody_has_asked_us_for_is_not_told_as_settled(lab):
+    """It may have paid at another server: only who has asked before is told again."""
+    hand = Hand(lab, lab.buyer())
+    payload = hand.transfer(PRICE)
+    call = relays.exact_call(ExactPayload.model_validate(payload))
+    lab.world.send(lab.world.rival.address, lab.ctx.deployment.usdc, call)
+    lab.world.chain.mine(4)
+    told = post(lab, "settle", hand, payload, "exact")
+    assert (told["success"], told["errorReason"]) == (False, "invalid_transaction_state")
+
+
 def test_a_claim_or_refund_asked_for_again_after_a_lost_answer_is_the_same(lab):
     """A server of its own has us relay both; an answer gets lost and it asks again."""
     hand, server, ctx = Hand(lab, lab.buyer()), Account.create(), lab.ctx
@@ -238,6 +270,8 @@ def test_claims_are_relayed_under_their_own_authorizers_signature_only(lab):
         "signature": voucher["voucher"]["signature"],
         "totalClaimed": str(PRICE),
     }
+    asked_for = "SELECT count(*) FROM txm.intent WHERE kind = 'x402_claim'"
+    before = lab.world.one(asked_for)
     told = post(lab, "settle", hand, {"type": "claim", "claims": [row]})
     assert (told["success"], told["errorReason"]) == (False, "invalid_batch_settlement_evm_authorizer_not_configured")
     signed = {"type": "claim", "claims": [row], "claimAuthorizerSignature": "0x" + "11" * 65}
@@ -246,7 +280,7 @@ def test_claims_are_relayed_under_their_own_authorizers_signature_only(lab):
         False,
         "invalid_batch_settlement_evm_receiver_authorizer_mismatch",
     )
-    assert lab.world.one("SELECT count(*) FROM txm.intent WHERE kind = 'x402_claim'") == 1
+    assert lab.world.one(asked_for) == before
 
 
 def test_discovery_lists_what_can_be_bought(lab):
