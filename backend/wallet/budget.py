@@ -6,6 +6,7 @@ that, whether it failed or not. Whoever makes his calls dear, by a contract wall
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Final
 
 from sqlalchemy.orm import Session
@@ -31,6 +32,11 @@ def charge(session: Session, ctx: Context, address: bytes, kind: str) -> None:
             "The gas relayed for this address today is used up.",
             what_to_do="Send it yourself from your wallet, or wait until tomorrow (UTC).",
         )
+
+
+def give_back(session: Session, address: bytes, gas: int, reserved_at: dt.datetime) -> None:
+    """Free gas that was reserved for a call which is not asked for after all, on the day it was reserved."""
+    session.execute(repo.correct_gas(address, reserved_at.astimezone(dt.UTC).date(), -gas))
 
 
 def charge_all(session: Session, ctx: Context, who: bytes, gas: int) -> None:

@@ -58,6 +58,8 @@ def _id_of(item: object) -> str:
             return item.key
         case clocks.Due():
             return hex0x(item.order_hash)
+        case purchases.Decided():
+            return str(item.payment)
         case bytes():
             return hex0x(item)
         case uuid.UUID():
@@ -208,6 +210,7 @@ def keep(machine: Machine) -> int:
             "pool_releases": partial(_page_by_page, machine, releases.due_releases, releases.release, keeper.AT_ONCE),
             "x402_payments": lambda: _each(machine, db.read(partial(purchases.due, ctx=ctx)), purchases.run_out),
             "sessions": lambda: db.write(partial(auth.forget_over, ctx=ctx)) * 0,
+            "x402_transfers": lambda: _each(machine, purchases.decisions(machine), purchases.decide),
             "x402_answers": lambda: db.write(partial(purchases.tidy, ctx=ctx)),
             "channel_refunds": lambda: db.write(refunds.follow),
             "pool_withdrawals": partial(_ask_all, machine, keeper.due_withdrawals),

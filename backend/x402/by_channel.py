@@ -24,13 +24,16 @@ from backend.errors import Unavailable, VoucherAbovePool
 from backend.payments import charge_repo, charges
 from backend.payments.errors import PoolClosing
 from backend.txm import service as txm
-from backend.x402 import chain, offers, purchases, relays, sale, verify
+from backend.x402 import chain, elsewhere, offers, purchases, relays, sale, verify
+from backend.x402.elsewhere import Failure
 from backend.x402.purchases import Fresh, Stored
 from backend.x402.reasons import Reason, Refused, UpstreamFailed
 from backend.x402.sale import Sale
 from backend.x402.schemas import DepositPayload, Erc3009, VoucherPayload
 
 POLL_SECONDS: Final = 0.1
+MAX_AGE_SECONDS: Final = 3_600
+"""How long ago somebody else may have carried a deposit out that we still wait for."""
 
 
 async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
@@ -42,7 +45,7 @@ async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
     if isinstance(payload, DepositPayload):
         given = verify.check_deposit(ctx, config, payload.voucher.channel_id, payload.deposit)
         authorization = given if await _would_pass(this, config, payload, given) else None
-    begun, asked = await _begin(this, config, payload, authorization)
+    begun, asked, deposited = await _begin(this, config, payload, authorization)
     if isinstance(begun, Stored):
         return sale.paid(begun)
     try:
@@ -55,7 +58,9 @@ async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
         await db.write(partial(purchases.fail, payment=begun.payment))
         return sale.passed_on(answer)
     stored = await db.write(
-        partial(purchases.answer_by_channel, ctx=ctx, payment=begun.payment, asked=asked, answer=answer)
+        partial(
+            purchases.answer_by_channel, ctx=ctx, payment=begun.payment, asked=asked, answer=answer, deposited=deposited
+        )
     )
     if stored is None:
         raise UpstreamFailed("The agent took too long; nothing was charged.")
@@ -64,11 +69,15 @@ async def buy(this: Sale, payload: VoucherPayload | DepositPayload) -> Response:
 
 async def _begin(
     this: Sale, config: ChannelConfig, payload: VoucherPayload | DepositPayload, authorization: Erc3009 | None
-) -> tuple[Fresh | Stored, charges.Asked]:
-    """Reserve the price, waiting for another request of the channel, for this one's first try, or for the deposit."""
+) -> tuple[Fresh | Stored, charges.Asked, str]:
+    """Reserve the price, waiting for another request of the channel, for this one's first try, or for the deposit.
+
+    Return with it the transaction of the deposit, where somebody else has carried that out.
+    """
     ctx, db = this.ctx, this.state.db
     deadline = time.monotonic() + ctx.settings.gateway_wait_seconds
     deposit: uuid.UUID | None = None
+    deposited = ""
     while True:
         asked = _asked(ctx, this, config, payload)
         try:
@@ -82,23 +91,16 @@ async def _begin(
         except charges.ChannelBusy:
             if time.monotonic() >= deadline:
                 raise
-        except (VoucherAbovePool, PoolClosing) as problem:
-            if deposit is None:
-                raise _short(payload, config.payer, problem) from problem
-            await _require_under_way(this, deposit, config.payer, late=time.monotonic() >= deadline)
+        except (VoucherAbovePool, PoolClosing):
+            if not isinstance(payload, DepositPayload):
+                raise
+            deposited = await _require_under_way(this, config, payload, deposit, late=time.monotonic() >= deadline)
         else:
             if isinstance(begun, Fresh | Stored):
-                return begun, asked
+                return begun, asked, deposited
             if time.monotonic() >= deadline:
                 raise charges.ChannelBusy
         await asyncio.sleep(POLL_SECONDS)
-
-
-def _short(payload: VoucherPayload | DepositPayload, payer: bytes, problem: Exception) -> Exception:
-    """Return what to tell a buyer whose money does not cover the price, and for whom no deposit is under way."""
-    if isinstance(payload, DepositPayload):
-        return Refused(Reason.DEPOSIT_FAILED, "The contract would refuse the deposit.", payer=payer)
-    return problem
 
 
 async def _would_pass(this: Sale, config: ChannelConfig, payload: DepositPayload, authorization: Erc3009) -> bool:
@@ -151,10 +153,28 @@ def _deposit(
     return relays.deposit(session, ctx, config, amount, authorization).id
 
 
-async def _require_under_way(this: Sale, deposit: uuid.UUID, payer: bytes, *, late: bool) -> None:
-    """Raise Refused when a deposit is lost, or not final after so long; the same payment again goes on with it."""
-    outcome = await this.state.db.read(lambda session: relays.outcome_of(txm.get(session, deposit)))
-    if outcome.lost:
-        raise Refused(Reason.DEPOSIT_FAILED, outcome.detail, payer=payer)
+async def _require_under_way(
+    this: Sale, config: ChannelConfig, payload: DepositPayload, deposit: uuid.UUID | None, *, late: bool
+) -> str:
+    """Raise Refused when a deposit is lost, or not final after so long; the same payment again goes on with it.
+
+    `deposit` is None where the contract would not take it now. Return the transaction of somebody else's that has
+    carried it out, "" where it is ours.
+    """
+    ctx, payer = this.ctx, config.payer
+    intent = None if deposit is None else await this.state.db.read(lambda session: txm.get(session, deposit))
+    if intent is not None and intent.state not in relays.LOST:
+        if late:
+            raise Refused(Reason.PENDING, relays.outcome_of(intent).transaction, payer=payer)
+        return ""
+    given = payload.deposit.authorization.erc3009_authorization
+    assert given is not None, "a deposit was checked to have its authorization"
+    failure = Failure(since=ctx.now() - MAX_AGE_SECONDS) if intent is None else elsewhere.failure_of(intent)
+    found = await elsewhere.look(ctx, relays.deposit_move(ctx, config, payload.deposit.amount, given), failure)
+    if found.lost or (intent is None and not found.transaction):
+        detail = "The contract would refuse the deposit." if intent is None else relays.outcome_of(intent).detail
+        raise Refused(Reason.DEPOSIT_FAILED, detail, payer=payer)
     if late:
-        raise Refused(Reason.PENDING, outcome.transaction, payer=payer)
+        raise Refused(Reason.PENDING, found.transaction, payer=payer)
+    await asyncio.sleep(elsewhere.AGAIN_SECONDS)
+    return found.transaction

@@ -1,7 +1,8 @@
 """Payment by one signed transfer (`exact`): the agent answers, then the transfer is mined, then the caller is told.
 
-So an agent that fails costs nothing, and a transfer that fails opens nothing. The answer is stored with the wish for
-the transfer in one commit, so whoever repeats the payment, after however long, gets it once the transfer is mined.
+So an agent that fails costs nothing, and a transfer that fails opens nothing; one that somebody else has sent before us
+pays like our own. The answer is stored with the wish for the transfer in one commit, so whoever repeats the payment,
+after however long, gets it once the transfer is mined.
 """
 
 from __future__ import annotations
@@ -16,8 +17,8 @@ from typing import Final
 from starlette.responses import Response
 
 from backend.db.times import moment
-from backend.x402 import chain, offers, purchases, relays, sale, verify
-from backend.x402.purchases import Fresh, Pending, Stored
+from backend.x402 import chain, elsewhere, offers, purchases, relays, sale, verify
+from backend.x402.purchases import Decided, Doubtful, Fresh, Pending, Stored
 from backend.x402.reasons import Reason, Refused, UpstreamFailed
 from backend.x402.sale import Sale
 from backend.x402.schemas import ExactPayload, SettleOut
@@ -88,9 +89,14 @@ async def _answer(this: Sale, payment: ExactPayload, made: uuid.UUID) -> Upstrea
 
 async def _conclude(this: Sale, payment: ExactPayload, made: uuid.UUID, deadline: float) -> Response:
     """Wait for the transfer and answer: with what the agent said, or with what became of the transfer."""
-    ctx, db, payer = this.ctx, this.state.db, payment.authorization.from_
+    ctx, db, payer, transaction = this.ctx, this.state.db, payment.authorization.from_, ""
     while True:
         begun = await db.write(partial(purchases.conclude_transfer, ctx=ctx, payment=made))
+        if isinstance(begun, Doubtful):
+            found = await elsewhere.wait(ctx, begun.move, begun.failure, deadline - time.monotonic())
+            transaction = found.transaction
+            if await db.write(partial(purchases.decide, ctx=ctx, decided=Decided(made, found))):
+                continue
         if isinstance(begun, Stored):
             return sale.paid(begun)
         if begun is None:
@@ -99,7 +105,6 @@ async def _conclude(this: Sale, payment: ExactPayload, made: uuid.UUID, deadline
         if time.monotonic() >= deadline:
             break
         await asyncio.sleep(POLL_SECONDS)
-    transaction = ""
     if isinstance(begun, Pending) and begun.intent_id is not None:
         transaction = (await relays.wait(db, begun.intent_id, 0)).transaction
     failed = _failed(this, payer, Reason.PENDING, transaction)

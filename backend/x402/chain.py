@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc
 from aicp.abi.runtime import DecodeError
 from backend.context import Context
 from backend.errors import Unavailable
-from backend.nodes import Answers, first_answer, view_call
+from backend.nodes import Answers, first_answer, request, view_call
+from backend.txm.classify import is_revert
+from backend.txm.nodes import NodeError, NodeUnreachable, result_of
 
 AT_ONCE: Final = 50
 """Calls in one request; nodes for hire refuse more than a hundred."""
@@ -37,18 +39,46 @@ class Authorization:
     used: bool
 
 
+async def results(ctx: Context, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+    """Return what one node answers to requests, in order; one that refuses any is passed over. Raises Unavailable."""
+
+    def in_order(answers: Answers) -> list[Any]:
+        return [answers[number]["result"] for number in range(len(calls))]
+
+    answered = await first_answer(
+        ctx, [request(n, method, *params) for n, (method, params) in enumerate(calls)], in_order
+    )
+    if answered is None:
+        raise Unavailable("The chain node does not answer.")
+    return answered
+
+
 async def _ask(ctx: Context, calls: list[Call]) -> list[bytes | None]:
-    """Return the answers of view calls, None for one that reverts. Raises Unavailable when no node answers."""
+    """Return the answers of view calls, None for one that reverts.
+
+    A node that would not run one has not answered, and the next is asked. Raises Unavailable when no node answers.
+    """
 
     def in_order(answers: Answers) -> list[bytes | None]:
-        found = [answers[number] for number in range(len(calls))]
-        return [bytes.fromhex(one["result"][2:]) if "result" in one else None for one in found]
+        return [_returned(answers[number]) for number in range(len(calls))]
 
     body = [view_call(number, to, data) for number, (to, data) in enumerate(calls)]
     answered = await first_answer(ctx, body, in_order)
     if answered is None:
         raise Unavailable("The chain node does not answer.")
     return answered
+
+
+def _returned(answer: Any) -> bytes | None:
+    """Return what a call returns, None where it reverts. Raises ValueError where the node does not say."""
+    try:
+        return bytes.fromhex(result_of(answer)[2:])
+    except NodeError as error:
+        if is_revert(error):
+            return None
+        raise ValueError("the node did not run the call") from error
+    except NodeUnreachable as error:
+        raise ValueError("no answer") from error
 
 
 async def channel(ctx: Context, channel_id: bytes) -> OnChain:

@@ -6,6 +6,7 @@ the transaction's hash, and the same request again finds the same transaction.
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Any, assert_never
 
@@ -19,10 +20,12 @@ from backend.context import Context
 from backend.db.engine import Database
 from backend.errors import LimitExceeded
 from backend.payments import charges
+from backend.txm import service as txm
 from backend.txm.models import Intent
 from backend.wallet import budget
-from backend.x402 import chain, offers, payment_ids, relays, siwx, verify, wire
+from backend.x402 import chain, elsewhere, offers, payment_ids, relays, siwx, verify, wire
 from backend.x402.chain import OnChain
+from backend.x402.elsewhere import Move
 from backend.x402.reasons import Reason, Refused
 from backend.x402.schemas import (
     VERSION,
@@ -190,10 +193,16 @@ def _failed(ctx: Context, reason: Reason, detail: str, *, payer: bytes | None = 
 
 async def _outcome(  # what an answer says
     state: AppState, intent: Intent, *, lost: Reason, payer: bytes | None, amount: str,
-    extra: dict[str, Any] | None = None, channel_id: bytes | None = None,
+    move: Move | None = None, channel_id: bytes | None = None,
 ) -> SettleOut:  # fmt: skip
-    ctx = state.ctx
+    """Wait for an intent and tell what has become of it; what it was to `move`, somebody else may have moved."""
+    ctx, began, extra = state.ctx, time.monotonic(), None
     outcome = await relays.wait(state.db, intent.id, ctx.settings.gateway_wait_seconds)
+    if outcome.lost and move is not None:
+        left = ctx.settings.gateway_wait_seconds - (time.monotonic() - began)
+        lost_one = await state.db.read(lambda session: txm.get(session, intent.id))
+        found = await elsewhere.wait(ctx, move, elsewhere.failure_of(lost_one), left)
+        outcome = relays.in_place_of(outcome, found)
     if outcome.lost:
         return _failed(ctx, lost, outcome.detail, payer=payer, sent=outcome.transaction)
     if not outcome.mined:
@@ -213,10 +222,15 @@ async def _settle_exact(state: AppState, given: FacilitatorIn) -> SettleOut:
     payment = wire.read_exact_payload(given.payment_payload.payload)
     verify.check_exact(ctx, payment, wanted)
     payer, data = payment.authorization.from_, relays.exact_call(payment)
-    if not await _is_known(state, "x402_exact", data) and not await chain.would_pass(ctx, ctx.deployment.usdc, data):
-        raise Refused(Reason.TRANSACTION_STATE, "The token would refuse the transfer.", payer=payer)
-    intent = await state.db.write(partial(relays.exact, ctx=ctx, payment=payment, purse=budget.STRANGERS))
-    return await _outcome(state, intent, lost=Reason.TRANSACTION_STATE, payer=payer, amount=str(wanted.amount))
+    move = relays.exact_move(payment)
+    intent = await _asked_for(state, "x402_exact", data, move)
+    if intent is None:
+        if not await chain.would_pass(ctx, ctx.deployment.usdc, data):
+            raise Refused(Reason.TRANSACTION_STATE, "The token would refuse the transfer.", payer=payer)
+        intent = await state.db.write(partial(relays.exact, ctx=ctx, payment=payment, purse=budget.STRANGERS))
+    return await _outcome(
+        state, intent, lost=Reason.TRANSACTION_STATE, payer=payer, amount=str(wanted.amount), move=move
+    )
 
 
 async def _settle_deposit(state: AppState, payload: DepositPayload, wanted: Requirements) -> SettleOut:
@@ -225,26 +239,42 @@ async def _settle_deposit(state: AppState, payload: DepositPayload, wanted: Requ
     amount = payload.deposit.amount
     given = verify.check_deposit(ctx, config, channel_id, payload.deposit)
     data = relays.deposit_call(ctx, config, amount, given)
-    contract = ctx.deployment.payment_channel
-    if not await _is_known(state, "x402_deposit", data) and not await chain.would_pass(ctx, contract, data):
-        raise Refused(Reason.DEPOSIT, "The contract would refuse the deposit.", payer=config.payer)
-    ask = partial(relays.deposit, ctx=ctx, config=config, amount=amount, given=given, purse=budget.STRANGERS)
-    intent = await state.db.write(ask)
+    move = relays.deposit_move(ctx, config, amount, given)
+    intent = await _asked_for(state, "x402_deposit", data, move)
+    if intent is None:
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.DEPOSIT, "The contract would refuse the deposit.", payer=config.payer)
+        ask = partial(relays.deposit, ctx=ctx, config=config, amount=amount, given=given, purse=budget.STRANGERS)
+        intent = await state.db.write(ask)
     return await _outcome(
-        state, intent, lost=Reason.DEPOSIT_FAILED, payer=config.payer, amount=str(amount), channel_id=channel_id
-    )
+        state, intent, lost=Reason.DEPOSIT_FAILED, payer=config.payer, amount=str(amount), move=move,
+        channel_id=channel_id,
+    )  # fmt: skip
 
 
 async def _settle_claim(state: AppState, payload: ClaimPayload) -> SettleOut:
     ctx = state.ctx
     _require_token(ctx, {row.voucher.channel.token for row in payload.claims})
     data = relays.claim_call(ctx, payload.claims, payload.claim_authorizer_signature)
-    if not await _is_known(state, "x402_claim", data) and not await _claims_something(ctx, payload.claims):
-        raise Refused(Reason.CLAIM_FAILED, "All of this is claimed already.")
-    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
-        raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
+    if not await _is_known(state, "x402_claim", data):
+        if not await _claims_something(ctx, payload.claims):
+            raise Refused(Reason.CLAIM_FAILED, "All of this is claimed already.")
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.CLAIM_FAILED, "The contract would refuse the claim.")
     intent = await state.db.write(partial(relays.claim, ctx=ctx, claims=payload.claims, data=data))
     return await _outcome(state, intent, lost=Reason.CLAIM_FAILED, payer=None, amount="")
+
+
+async def _asked_for(state: AppState, kind: str, data: bytes, move: Move) -> Intent | None:
+    """Return the intent a transfer was asked for by before; None where it is lost for good, so that it may be again.
+
+    One that nobody has asked us for is not told as done, whoever has carried it out: it may have paid somewhere else.
+    """
+    before = await state.db.read(partial(relays.last, kind=kind, data=data))
+    if before is None or before.state not in relays.LOST:
+        return before
+    found = await elsewhere.look(state.ctx, move, elsewhere.failure_of(before))
+    return None if found.lost else before
 
 
 async def _is_known(state: AppState, kind: str, data: bytes) -> bool:
@@ -281,10 +311,11 @@ async def _settle_refund(state: AppState, payload: RefundPayload) -> SettleOut:
     ctx, config = state.ctx, wire.config_of(payload.channel_config)
     _require_token(ctx, {config.token})
     data = relays.refund_call(ctx, payload)
-    if not await _is_known(state, "x402_refund", data) and not await _refunds_something(ctx, payload):
-        raise Refused(Reason.REFUND_EMPTY, "The channel holds nothing that could go back.", payer=config.payer)
-    if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
-        raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
+    if not await _is_known(state, "x402_refund", data):
+        if not await _refunds_something(ctx, payload):
+            raise Refused(Reason.REFUND_EMPTY, "The channel holds nothing that could go back.", payer=config.payer)
+        if not await chain.would_pass(ctx, ctx.deployment.payment_channel, data):
+            raise Refused(Reason.REFUND_FAILED, "The contract would refuse the refund.", payer=config.payer)
     channel_id = payload.voucher.channel_id
     ask = partial(relays.refund_for, ctx=ctx, payload=payload, data=data)
     intent = await state.db.write(ask)

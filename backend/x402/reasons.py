@@ -97,6 +97,13 @@ class UpstreamLate(UpstreamFailed):
     """The agent's server did not answer in the time it was given."""
 
 
+class RequestUnusable(UpstreamFailed):
+    """What the caller has sent cannot be passed on; no agent's server was asked."""
+
+    status, code, retryable = 400, "bad_request", False
+    title = "The request cannot be passed on to the agent; nothing was charged."
+
+
 class UpstreamRefused(Problem):
     """An address we do not call."""
 

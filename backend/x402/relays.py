@@ -20,7 +20,7 @@ import datetime as dt
 import hashlib
 import time
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -41,9 +41,10 @@ from backend.txm.models import Intent
 from backend.txm.states import IntentState
 from backend.wallet import budget
 from backend.x402 import wire
+from backend.x402.elsewhere import Found, Move
 from backend.x402.reasons import Reason, Refused
 from backend.x402.schemas import Claim, Erc3009, ExactPayload, RefundPayload
-from backend.x402.verify import signed_by
+from backend.x402.verify import deposit_nonce, signed_by
 
 LONGEST: Final = dt.timedelta(hours=1)
 POLL_SECONDS: Final = 0.1
@@ -65,7 +66,10 @@ class Outcome:
 
 
 def outcome_of(intent: Intent) -> Outcome:
-    """Return where an intent stands. One that has failed in its block is under way until that block is final."""
+    """Return where an intent stands. One that has failed in its block is under way until that block is final.
+
+    A transfer that is lost may still have been carried out by somebody else; see `elsewhere`.
+    """
     return Outcome(
         intent_id=intent.id,
         mined=intent.state in DONE and intent.error_code is None,
@@ -73,6 +77,12 @@ def outcome_of(intent: Intent) -> Outcome:
         transaction="" if intent.tx_hash is None else hex0x(intent.tx_hash),
         detail=intent.error_code or "",
     )
+
+
+def in_place_of(lost: Outcome, found: Found) -> Outcome:
+    """Return where a payment stands whose transaction of ours is lost, by what others have carried out."""
+    transaction = lost.transaction if found.lost else found.transaction
+    return replace(lost, mined=found.mined, lost=found.lost, transaction=transaction)
 
 
 def _until(ctx: Context, valid_before: int) -> dt.datetime:
@@ -92,15 +102,19 @@ class _Cost:
 
 def _ask(  # what an intent needs
     session: Session, ctx: Context, *, kind: str, key: str, who: bytes, to: bytes, data: bytes,
-    expires_at: dt.datetime, reference: dict[str, str], cost: _Cost,
+    expires_at: dt.datetime, reference: dict[str, str], cost: _Cost | None,
 ) -> Intent:  # fmt: skip
-    """Ask for a call; where the last one under this key was lost, for another one."""
+    """Ask for a call; where the last one under this key was lost, for another one.
+
+    `cost` is None where its gas was reserved before.
+    """
     before = txm.history(session, f"{key}:")
     if before and before[0].state not in LOST:
         return before[0]
     return txm.enqueue(
         session, ctx, idem_key=f"{key}:{len(before)}", kind=kind, on_behalf_of=who, to=to, data=data,
-        expires_at=expires_at, reference=reference, when_new=partial(_charge, session, ctx, kind, cost),
+        expires_at=expires_at, reference=reference,
+        when_new=None if cost is None else partial(_charge, session, ctx, kind, cost),
     )  # fmt: skip
 
 
@@ -110,10 +124,16 @@ def _charge(session: Session, ctx: Context, kind: str, cost: _Cost) -> None:
     budget.charge_all(session, ctx, cost.purse, counted_gas(kind, None) + (cost.rows - 1) * ROW_GAS)
 
 
+def last(session: Session, kind: str, data: bytes) -> Intent | None:
+    """Return the intent a call was last asked for by, whatever has become of it; None where there is none."""
+    before = txm.history(session, f"{kind}:{_digest(data)}:")
+    return before[0] if before else None
+
+
 def known(session: Session, kind: str, data: bytes) -> Intent | None:
     """Return the intent a call was asked for by before, None where there is none or it was lost."""
-    before = txm.history(session, f"{kind}:{_digest(data)}:")
-    return before[0] if before and before[0].state not in LOST else None
+    before = last(session, kind, data)
+    return None if before is None or before.state in LOST else before
 
 
 def _digest(data: bytes) -> str:
@@ -151,14 +171,37 @@ def exact_call(payment: ExactPayload) -> bytes:
     )
 
 
-def exact(session: Session, ctx: Context, payment: ExactPayload, purse: bytes = budget.SALES) -> Intent:
-    """Ask for a signed transfer. Raises LimitExceeded."""
+def deposit_move(ctx: Context, config: ChannelConfig, amount: int, given: Erc3009) -> Move:
+    """Return what the authorization of a deposit moves."""
+    nonce = deposit_nonce(channel_id(config, ctx.domains.channel), given.salt)
+    return Move(payer=config.payer, to=ctx.deployment.erc3009_collector, units=amount, nonce=nonce)
+
+
+def exact_move(payment: ExactPayload) -> Move:
+    """Return what a signed transfer moves."""
+    given = payment.authorization
+    return Move(payer=given.from_, to=given.to, units=given.value, nonce=given.nonce)
+
+
+def reserve_exact(session: Session, ctx: Context, payer: bytes) -> None:
+    """Reserve the gas of a transfer that a sale will ask for. Raises LimitExceeded."""
+    _charge(session, ctx, "x402_exact", _Cost(signer=payer, purse=budget.SALES))
+
+
+def free_exact(session: Session, payer: bytes, reserved_at: dt.datetime) -> None:
+    """Give the gas back that `reserve_exact` has reserved for a transfer which is not asked for after all."""
+    for address in (payer, budget.SALES):
+        budget.give_back(session, address, counted_gas("x402_exact", None), reserved_at)
+
+
+def exact(session: Session, ctx: Context, payment: ExactPayload, purse: bytes | None) -> Intent:
+    """Ask for a signed transfer; `purse` is None where `reserve_exact` has reserved its gas. Raises LimitExceeded."""
     given, data = payment.authorization, exact_call(payment)
     return _ask(
         session, ctx, kind="x402_exact", key=f"x402_exact:{_digest(data)}", who=given.from_, to=ctx.deployment.usdc,
         data=data, expires_at=_until(ctx, given.valid_before),
         reference={"to": checksum(given.to), "amount_units": str(given.value), "nonce": hex0x(given.nonce)},
-        cost=_Cost(signer=given.from_, purse=purse),
+        cost=None if purse is None else _Cost(signer=given.from_, purse=purse),
     )  # fmt: skip
 
 

@@ -12,7 +12,13 @@ from backend.agents.models import Agent
 from backend.agents.repo import suspended
 from backend.breakers.repo import resting
 from backend.db.base import Units
+from backend.payments.charge_models import Charge
+from backend.payments.models import Pool
+from backend.txm.models import Intent
+from backend.txm.states import NOT_CARRIED_OUT
 from backend.x402.models import PaidEndpoint, UsedSignIn, X402Payment
+
+_LOST = [state.value for state in NOT_CARRIED_OUT]
 
 
 def endpoint(agent: bytes, slug: str) -> Select[PaidEndpoint]:
@@ -90,6 +96,15 @@ def payment_named(payer: bytes, name: str) -> Select[X402Payment]:
     )
 
 
+def pool_of_charge(charge_id: uuid.UUID) -> Select[bytes, bytes]:
+    """Payer and voucher key of the pool a charge counts in."""
+    return (
+        select(Pool.payer, Pool.payer_authorizer)
+        .join(Charge, Charge.pool_id == Pool.pool_id)
+        .where(Charge.id == charge_id)
+    )  # fmt: skip
+
+
 def payment_by_nonce(payer: bytes, nonce: bytes) -> Select[X402Payment]:
     """The payment a token authorization makes."""
     return select(X402Payment).where(
@@ -123,13 +138,33 @@ def paid_since(endpoint_id: uuid.UUID, payer: bytes, since: dt.datetime) -> Sele
 
 
 def overdue(now: dt.datetime, limit: int) -> Select[uuid.UUID]:
-    """Payments whose request has not ended in its time, the longest overdue first."""
+    """Payments whose request has not ended in its time, the longest overdue first; not those in doubt."""
     return (
         select(X402Payment.id)
-        .where(X402Payment.state.in_(["open", "served"]), X402Payment.ends_at < now)
+        .outerjoin(Intent, Intent.id == X402Payment.intent_id)
+        .where(
+            X402Payment.state.in_(["open", "served"]), X402Payment.ends_at < now,
+            or_(X402Payment.state == "open", Intent.state.not_in(_LOST)),
+        )
+        .order_by(X402Payment.ends_at)
+        .limit(limit)
+    )  # fmt: skip
+
+
+def in_doubt(limit: int) -> Select[X402Payment]:
+    """Served payments whose transfer's transaction was lost, the first to end first."""
+    return (
+        select(X402Payment)
+        .join(Intent, Intent.id == X402Payment.intent_id)
+        .where(X402Payment.state == "served", Intent.state.in_(_LOST))
         .order_by(X402Payment.ends_at)
         .limit(limit)
     )
+
+
+def receiver(endpoint_id: uuid.UUID) -> Select[bytes]:
+    """Who is paid at an endpoint."""
+    return select(PaidEndpoint.agent).where(PaidEndpoint.id == endpoint_id)
 
 
 def forget_answers(before: dt.datetime) -> Update:

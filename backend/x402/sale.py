@@ -19,11 +19,12 @@ from backend.payments.charges import ChannelState
 from backend.x402 import offers, upstream, wire
 from backend.x402.offers import Offer
 from backend.x402.purchases import Bought, Stored
-from backend.x402.reasons import AnswerUnusable, Reason, UpstreamFailed, UpstreamLate
+from backend.x402.reasons import AnswerUnusable, Reason, RequestUnusable, UpstreamFailed, UpstreamLate
 from backend.x402.schemas import SettleOut
 from backend.x402.upstream import Bounds, UpstreamAnswer
 
 PASSED_HEADERS: Final = ("content-type", "accept", "accept-language")
+MOVED_FROM: Final = 300
 FAILED_FROM: Final = 400
 BROKEN_FROM: Final = 500
 PAYMENT_STATUS: Final = 402
@@ -64,16 +65,17 @@ class Sale:
 async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | None = None) -> UpstreamAnswer:
     """Return what the agent's server answers, unless it rests or the agent is suspended.
 
-    Raises AgentUnavailable, AgentResting, UpstreamRefused, UpstreamFailed.
+    Raises AgentUnavailable, AgentResting, RequestUnusable, UpstreamRefused, UpstreamFailed.
     """
     sale.offer.require_served()
+    headers = _passed(sale.headers)
     gate, agent, longest = sale.state.gate, sale.offer.agent.address, sale.ctx.settings.gateway_timeout_seconds
     given = longest if seconds is None else min(longest, seconds)
     turn = await gate.enter(agent)
     outcome: Outcome = "unclear"
     error, began = "", time.monotonic_ns()
     try:
-        answer = await _call(sale, payer, reference, given)
+        answer = await _call(sale, {**headers, "X-Payer": checksum(payer), "Idempotency-Key": reference}, given)
     except UpstreamFailed as failed:
         outcome, error = _health(failed, hurried=given < longest), failed.detail
         raise
@@ -88,23 +90,31 @@ async def ask_agent(sale: Sale, payer: bytes, reference: str, seconds: float | N
 def _health(came: UpstreamAnswer | UpstreamFailed, *, hurried: bool = False) -> Outcome:
     """Return what an answer or its absence says of a server's health.
 
-    What one request can provoke says nothing, so that a rival cannot have an agent rest: a fault of the server's
-    program, an answer too large, one that is late for a caller who leaves it less time than all others.
+    What one request can provoke says nothing, so that a rival cannot have an agent rest: one that cannot be sent, a
+    fault of the server's program, a redirect, an answer too large, one that is late for a caller who leaves it less
+    time than all others.
     """
-    if isinstance(came, AnswerUnusable) or (hurried and isinstance(came, UpstreamLate)):
+    if isinstance(came, AnswerUnusable | RequestUnusable) or (hurried and isinstance(came, UpstreamLate)):
         return "unclear"
     if isinstance(came, UpstreamFailed) or came.status in SILENT:
         return "bad"
-    return "good" if 200 <= came.status < BROKEN_FROM and came.status != PAYMENT_STATUS else "unclear"
+    return "good" if _delivers(came) or _refuses(came) else "unclear"
 
 
-async def _call(sale: Sale, payer: bytes, reference: str, seconds: float) -> UpstreamAnswer:
+def _passed(headers: Mapping[str, str]) -> dict[str, str]:
+    """Return what the agent's server is told of a caller's headers. Raises RequestUnusable for what no client sends."""
+    passed = {name: headers[name] for name in PASSED_HEADERS if name in headers}
+    for name, value in passed.items():
+        if not (value.isascii() and value.isprintable()):
+            raise RequestUnusable(f"The header {name} holds something else than printable ASCII; nothing was charged.")
+    return passed
+
+
+async def _call(sale: Sale, headers: Mapping[str, str], seconds: float) -> UpstreamAnswer:
     settings = sale.ctx.settings
-    headers = {name: sale.headers[name] for name in PASSED_HEADERS if name in sale.headers}
     return await upstream.call(
         sale.offer.endpoint.upstream_url, account=sale.offer.agent.address, method=sale.method, query=sale.query,
-        body=sale.body,
-        headers={**headers, "X-Payer": checksum(payer), "Idempotency-Key": reference, "User-Agent": "aicp-gateway"},
+        body=sale.body, headers={**headers, "User-Agent": "aicp-gateway"},
         bounds=Bounds(
             timeout_seconds=seconds, max_bytes=settings.gateway_max_bytes,
             allow_local=settings.gateway_local_upstreams,
@@ -112,11 +122,21 @@ async def _call(sale: Sale, payer: bytes, reference: str, seconds: float) -> Ups
     )  # fmt: skip
 
 
+def _refuses(answer: UpstreamAnswer) -> bool:
+    """Return whether the agent's server says that it does not serve this request. Of money it has nothing to say."""
+    return FAILED_FROM <= answer.status < BROKEN_FROM and answer.status != PAYMENT_STATUS
+
+
+def _delivers(answer: UpstreamAnswer) -> bool:
+    """Return whether an answer is what was bought: a redirect is not, for nobody is told where it leads."""
+    return 200 <= answer.status < MOVED_FROM
+
+
 def is_good(answer: UpstreamAnswer) -> bool:
     """Return whether an answer is worth its price. Raises UpstreamFailed where it is not one to pass on either."""
-    if answer.status >= BROKEN_FROM or answer.status == PAYMENT_STATUS or answer.status < 200:
+    if not _delivers(answer) and not _refuses(answer):
         raise UpstreamFailed(status=answer.status)
-    return answer.status < FAILED_FROM
+    return _delivers(answer)
 
 
 def passed_on(answer: UpstreamAnswer, response: dict[str, Any] | None = None) -> Response:

@@ -19,7 +19,7 @@ import httpx
 
 from backend.certificates import for_strangers
 from backend.x402.names import NAMES
-from backend.x402.reasons import AnswerUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
+from backend.x402.reasons import AnswerUnusable, RequestUnusable, UpstreamFailed, UpstreamLate, UpstreamRefused
 
 MAX_URL: Final = 2048
 PORTS: Final = {"http": 80, "https": 443}
@@ -111,7 +111,8 @@ async def call(  # a request has these parts
 ) -> UpstreamAnswer:
     """Return what an agent's server answers. Raises UpstreamRefused, and UpstreamFailed for everything else.
 
-    `account` is whose server it is: its names are looked up a few at once.
+    `account` is whose server it is: its names are looked up a few at once. One kind of UpstreamFailed is
+    RequestUnusable: no request can be made of these parts.
     """
     check_url(url, allow_local=bounds.allow_local)
     try:
@@ -139,10 +140,13 @@ async def _call(  # as above
     target = f"{parts.scheme}://{spelled}:{port}{parts.path or '/'}" + (f"?{wanted}" if wanted else "")
     timeout = httpx.Timeout(bounds.timeout_seconds, connect=min(CONNECT_SECONDS, bounds.timeout_seconds))
     async with httpx.AsyncClient(verify=for_strangers(), timeout=timeout, trust_env=False) as client:
-        request = client.build_request(
-            method, target, headers={**headers, "Host": parts.netloc, "Accept-Encoding": "identity"},
-            content=body or None, extensions={"sni_hostname": host},
-        )  # fmt: skip
+        try:
+            request = client.build_request(
+                method, target, headers={**headers, "Host": parts.netloc, "Accept-Encoding": "identity"},
+                content=body or None, extensions={"sni_hostname": host},
+            )  # fmt: skip
+        except (httpx.InvalidURL, UnicodeError) as error:
+            raise RequestUnusable from error
         response = await client.send(request, stream=True)
         try:
             return UpstreamAnswer(

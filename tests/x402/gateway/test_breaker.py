@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import http.client
+import socket
 import uuid
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -61,7 +64,14 @@ def test_a_server_that_is_gone_is_not_called_a_sixth_time(well: Lab) -> None:
 
 @pytest.mark.parametrize(
     ("path", "status", "counts"),
-    [("/answer", 503, 1), ("/answer", 500, 0), ("/answer", 404, 0), ("/answer", 402, 0), ("/huge", 200, 0)],
+    [
+        ("/answer", 503, 1),
+        ("/answer", 500, 0),
+        ("/answer", 404, 0),
+        ("/answer", 402, 0),
+        ("/huge", 200, 0),
+        ("/moved", 200, 0),
+    ],
 )
 def test_only_a_server_that_does_not_serve_counts_as_failed(well: Lab, path: str, status: int, counts: int) -> None:
     hand, url = with_pool(well), well.endpoint("counted", path)
@@ -72,6 +82,36 @@ def test_only_a_server_that_does_not_serve_counts_as_failed(well: Lab, path: str
         well.upstream.status = 200
     assert stored(well) == ("closed", counts)
     assert charged(well, hand) == (0, 0)
+
+
+def status_of(url: str, path: str, headers: dict[bytes, bytes]) -> int:
+    """Send a request byte by byte, as no client would, and return its status."""
+    at = urlsplit(url)
+    lines = [f"GET {path} HTTP/1.1".encode(), f"Host: {at.netloc}".encode(), b"Connection: close"]
+    lines += [name + b": " + value for name, value in headers.items()]
+    with socket.create_connection((at.hostname, at.port), timeout=30) as connection:
+        connection.sendall(b"\r\n".join(lines) + b"\r\n\r\n")
+        answer = http.client.HTTPResponse(connection)
+        answer.begin()
+        return answer.status
+
+
+@pytest.mark.parametrize("case", ["accept", "accept-language", "content-type", "a long query"])
+def test_what_a_caller_sends_cannot_make_an_agent_rest(well: Lab, case: str) -> None:
+    hand, url = with_pool(well), well.endpoint("rested")
+    header, asked = hand.header(url, hand.voucher(PRICE)).encode(), len(well.upstream.calls)
+    for _ in range(6):
+        headers, path = {b"PAYMENT-SIGNATURE": header}, urlsplit(url).path
+        if case == "a long query":
+            path += "?" + "a" * 70_000
+        else:
+            headers[case.encode()] = b"text/\xe9"
+        assert status_of(url, path, headers) == 400
+    assert len(well.upstream.calls) == asked
+    assert charged(well, hand) == (0, 0)
+    assert stored(well) == ("closed", 0)
+    assert httpx.get(url).status_code == 402
+    assert hand.pay(url, hand.voucher(PRICE)).status_code == 200
 
 
 def test_a_success_begins_the_row_of_failures_anew(well: Lab) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
@@ -9,6 +11,7 @@ from dataclasses import replace
 import httpx
 import pytest
 from eth_account import Account
+from msgspec import structs
 from web3 import Web3
 from x402.http import FacilitatorConfig, HTTPFacilitatorClient, HTTPFacilitatorClientSync
 from x402.mechanisms.evm.batch_settlement.constants import BATCH_SETTLEMENT_ADDRESS
@@ -16,10 +19,17 @@ from x402.mechanisms.evm.batch_settlement.constants import BATCH_SETTLEMENT_ADDR
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
 from aicp.abi.bytecode import artifact
-from aicp.rules.primitives import checksum
+from aicp.abi.runtime import TypedMessage
+from aicp.abi.signing import sign
+from aicp.abi.typed_data import ChannelRefund, ClaimBatch, ClaimEntry, ReceiveWithAuthorization, Voucher
+from aicp.rules.ids import channel_id
+from aicp.rules.primitives import checksum, hex0x
+from backend.x402 import relays
+from backend.x402.schemas import Erc3009, ExactPayload
+from backend.x402.verify import deposit_nonce
 from tests.x402.buyers import DEPOSIT, python_buyer
 from tests.x402.gateway.hand import Hand, read
-from tests.x402.gateway.lab import PRICE, Lab
+from tests.x402.gateway.lab import PRICE, Lab, until
 from tests.x402.ground import PAYMENTS, START, Ground, account_of
 from tests.x402.ground import PRICE as SHOP_PRICE
 from tests.x402.market import Facilitators, open_market
@@ -181,6 +191,77 @@ def test_settle_of_a_transfer_is_told_when_it_is_mined_and_done_once(lab):
     assert lab.world.usdc_of(lab.agent.address) - before == PRICE
 
 
+@pytest.mark.parametrize("scheme", ["exact", "batch-settlement"])
+def test_what_an_onlooker_has_mined_first_is_told_as_settled(lab, scheme):
+    hand, told = Hand(lab, lab.buyer()), []
+    payload = hand.transfer(PRICE) if scheme == "exact" else hand.deposit(PRICE, 10 * PRICE)
+    thread = threading.Thread(target=lambda: told.append(post(lab, "settle", hand, payload, scheme)))
+    thread.start()
+    found = 'SELECT "to", data FROM txm.intent WHERE on_behalf_of = :who'
+    until(lambda: lab.world.sql(found, who=hand.address), "the call is asked for")
+    [[target, data]] = lab.world.sql(found, who=hand.address)
+    lab.world.send(lab.world.rival.address, bytes(target), bytes(data))
+    mined = lab.world.chain.rpc("eth_getBlockByNumber", "latest", False)["transactions"]
+    with lab.keep_up():
+        thread.join(30)
+        again = post(lab, "settle", hand, payload, scheme)
+    assert told[0]["success"], told
+    assert told[0]["transaction"] in mined
+    assert again == told[0]
+    assert lab.world.one("SELECT count(*) FROM txm.intent WHERE on_behalf_of = :who", who=hand.address) == 1
+
+
+def test_a_transfer_that_nobody_has_asked_us_for_is_not_told_as_settled(lab):
+    """It may have paid at another server: only who has asked before is told again."""
+    hand = Hand(lab, lab.buyer())
+    payload = hand.transfer(PRICE)
+    call = relays.exact_call(ExactPayload.model_validate(payload))
+    lab.world.send(lab.world.rival.address, lab.ctx.deployment.usdc, call)
+    lab.world.chain.mine(4)
+    told = post(lab, "settle", hand, payload, "exact")
+    assert (told["success"], told["errorReason"]) == (False, "invalid_transaction_state")
+
+
+def test_a_claim_or_refund_asked_for_again_after_a_lost_answer_is_the_same(lab):
+    """A server of its own has us relay both; an answer gets lost and it asks again."""
+    hand, server, ctx = Hand(lab, lab.buyer()), Account.create(), lab.ctx
+    config = structs.replace(hand.config, receiver_authorizer=bytes.fromhex(server.address[2:]))
+    channel, salt = channel_id(config, ctx.domains.channel), secrets.token_bytes(32)
+    until_then = ctx.now() + 600
+    money = ReceiveWithAuthorization(
+        from_=hand.address, to=ctx.deployment.erc3009_collector, value=10 * PRICE, valid_after=0,
+        valid_before=until_then, nonce=deposit_nonce(channel, salt),
+    )  # fmt: skip
+    signature = bytes.fromhex(hand.signed(money, ctx.domains.token)[2:])
+    given = Erc3009(valid_after=0, valid_before=until_then, salt=salt, signature=signature)
+    call = relays.deposit_call(ctx, config, 10 * PRICE, given)
+    lab.world.send(lab.world.rival.address, ctx.deployment.payment_channel, call)
+
+    def signed(message: TypedMessage) -> str:
+        return hex0x(sign(message.digest(ctx.domains.channel), bytes(server.key)))
+
+    channel_config = hand.voucher(0)["channelConfig"] | {"receiverAuthorizer": server.address}
+    spent = Voucher(channel_id=channel, max_claimable_amount=PRICE)
+    row = {
+        "voucher": {"channel": channel_config, "maxClaimableAmount": str(PRICE)},
+        "signature": hand.signed(spent, ctx.domains.channel), "totalClaimed": str(PRICE),
+    }  # fmt: skip
+    entry = ClaimEntry(channel_id=channel, max_claimable_amount=PRICE, total_claimed=PRICE)
+    claim = {"type": "claim", "claims": [row], "claimAuthorizerSignature": signed(ClaimBatch(claims=(entry,)))}
+    refund = {
+        "type": "refund", "channelConfig": channel_config,
+        "voucher": {"channelId": hex0x(channel), "maxClaimableAmount": str(PRICE), "signature": row["signature"]},
+        "amount": str(2 * PRICE), "refundNonce": "0",
+        "refundAuthorizerSignature": signed(ChannelRefund(channel_id=channel, nonce=0, amount=2 * PRICE)),
+    }  # fmt: skip
+    with lab.keep_up():
+        for payload in (claim, refund):
+            first = post(lab, "settle", hand, payload)
+            assert first["success"], first
+            assert post(lab, "settle", hand, payload) == first
+    assert lab.on_chain(channel) == (8 * PRICE, PRICE)
+
+
 def test_claims_are_relayed_under_their_own_authorizers_signature_only(lab):
     hand = Hand(lab, lab.buyer())
     voucher = hand.voucher(PRICE)
@@ -189,6 +270,8 @@ def test_claims_are_relayed_under_their_own_authorizers_signature_only(lab):
         "signature": voucher["voucher"]["signature"],
         "totalClaimed": str(PRICE),
     }
+    asked_for = "SELECT count(*) FROM txm.intent WHERE kind = 'x402_claim'"
+    before = lab.world.one(asked_for)
     told = post(lab, "settle", hand, {"type": "claim", "claims": [row]})
     assert (told["success"], told["errorReason"]) == (False, "invalid_batch_settlement_evm_authorizer_not_configured")
     signed = {"type": "claim", "claims": [row], "claimAuthorizerSignature": "0x" + "11" * 65}
@@ -197,7 +280,7 @@ def test_claims_are_relayed_under_their_own_authorizers_signature_only(lab):
         False,
         "invalid_batch_settlement_evm_receiver_authorizer_mismatch",
     )
-    assert lab.world.one("SELECT count(*) FROM txm.intent WHERE kind = 'x402_claim'") == 1
+    assert lab.world.one(asked_for) == before
 
 
 def test_discovery_lists_what_can_be_bought(lab):

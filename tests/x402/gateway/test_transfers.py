@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import httpx
 import pytest
 
 from aicp.abi import payment_channel as channel_abi
 from aicp.abi import usdc as usdc_abi
+from aicp.abi.typed_data import CancelAuthorization
 from aicp.rules.primitives import hex0x
+from backend.domain.gas import counted_gas
+from backend.wallet import budget
 from backend.worker import sweeps
+from backend.x402 import purchases, relays
+from backend.x402.schemas import DepositPayload
 from tests.x402.gateway.hand import Hand, read
 from tests.x402.gateway.lab import PRICE, Lab, until
 from tests.x402.gateway.test_money import MISMATCH, charged
+from tests.x402.gateway.test_strangers import counted
 
 
 def intents(lab: Lab, kind: str, who: bytes) -> int:
@@ -76,6 +83,112 @@ def test_a_transfer_that_fails_opens_nothing(lab):
     assert [tuple(row) for row in lab.world.sql(kept, payer=hand.address)] == [("void", None)]
 
 
+def mine_first(lab: Lab, kind: str, who: bytes) -> None:
+    """Send the call we are about to send, as anybody may who has seen it."""
+    found = 'SELECT "to", data FROM txm.intent WHERE kind = :kind AND on_behalf_of = :who'
+    until(lambda: lab.world.sql(found, kind=kind, who=who), "the call is asked for")
+    [[target, data]] = lab.world.sql(found, kind=kind, who=who)
+    lab.world.send(lab.world.rival.address, bytes(target), bytes(data))
+
+
+def state_of(lab: Lab, hand: Hand) -> str:
+    return str(lab.world.one("SELECT state FROM app.x402_payment WHERE payer = :payer", payer=hand.address))
+
+
+def test_a_transfer_that_an_onlooker_mines_first_gives_the_answer_it_pays(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("front-run")
+    before, asked = lab.world.usdc_of(lab.agent.address), len(lab.upstream.calls)
+    payload, answers = hand.transfer(PRICE), []
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload, "exact")))
+    thread.start()
+    mine_first(lab, "x402_exact", hand.address)
+    mined = lab.world.chain.rpc("eth_getBlockByNumber", "latest", False)["transactions"]
+    with lab.keep_up():
+        thread.join(30)
+        again = hand.pay(url, payload, "exact")
+    (answer,) = answers
+    assert lab.world.usdc_of(lab.agent.address) - before == PRICE, "the buyer has paid"
+    assert answer.status_code == 200, answer.text
+    assert read(answer, "PAYMENT-RESPONSE")["transaction"] in mined
+    assert (again.status_code, again.content) == (200, answer.content)
+    assert len(lab.upstream.calls) == asked + 1
+    assert lab.world.one("SELECT state FROM txm.intent WHERE on_behalf_of = :who", who=hand.address) == "failed"
+
+
+def test_a_transfer_that_an_onlooker_has_mined_ends_its_payment_without_its_caller(lab, monkeypatch):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("front-run-alone")
+    monkeypatch.setattr(lab.ctx.settings, "gateway_wait_seconds", 0.1)
+    payload, nodes = hand.transfer(PRICE), lab.ctx.settings.rpc_urls
+    assert read(hand.pay(url, payload, "exact"))["error"] == "settlement_pending"
+    mine_first(lab, "x402_exact", hand.address)
+    sweeps.sweep_transactions(lab.world.machine)
+    sweeps.keep(lab.world.machine)
+    assert state_of(lab, hand) == "served", "the block is not final"
+    monkeypatch.setattr(lab.ctx.settings, "rpc_urls", ["http://127.0.0.1:1"])
+    assert read(hand.pay(url, payload, "exact"))["error"] == "settlement_pending", "no node, no verdict"
+    monkeypatch.setattr(lab.ctx.settings, "rpc_urls", nodes)
+    lab.world.chain.mine(4)
+    sweeps.keep(lab.world.machine)
+    assert state_of(lab, hand) == "answered"
+    assert hand.pay(url, payload, "exact").status_code == 200
+
+
+def test_a_transfer_that_its_payer_cancels_opens_nothing(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("cancelled")
+    payload, answers = hand.transfer(PRICE), []
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload, "exact")))
+    thread.start()
+    until(lambda: intents(lab, "x402_exact", hand.address), "the transfer is asked for")
+    nonce = bytes.fromhex(payload["authorization"]["nonce"][2:])
+    signature = bytes.fromhex(hand.signed(CancelAuthorization(hand.address, nonce), lab.ctx.domains.token)[2:])
+    call = usdc_abi.encode_cancel_authorization_signature(hand.address, nonce, signature)
+    lab.world.send(lab.world.rival.address, lab.ctx.deployment.usdc, call)
+    with lab.keep_up():
+        thread.join(30)
+    (answer,) = answers
+    assert read(answer)["error"] == "unexpected_settle_error"
+    assert state_of(lab, hand) == "void"
+    assert lab.world.usdc_of(hand.address) == 10_000_000
+
+
+def test_an_agent_is_not_asked_for_a_transfer_that_cannot_be_relayed(lab, monkeypatch):
+    """The gas of the payer's day is used up: nothing can be paid, so nothing is worked."""
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("free-work")
+    monkeypatch.setattr(lab.ctx.settings, "relayed_gas_per_day", counted_gas("x402_exact", None))
+    with lab.keep_up():
+        assert hand.pay(url, hand.transfer(PRICE), "exact").status_code == 200
+        asked, before = len(lab.upstream.calls), lab.world.usdc_of(lab.agent.address)
+        told = [hand.pay(url, hand.transfer(PRICE), "exact") for _ in range(3)]
+    assert [(answer.status_code, answer.json()["code"]) for answer in told] == [(429, "limit_exceeded")] * 3
+    assert len(lab.upstream.calls) == asked
+    assert lab.world.usdc_of(lab.agent.address) == before
+
+
+@pytest.mark.parametrize("fails", ["the agent fails", "the agent refuses", "nobody answers"])
+def test_gas_kept_for_a_transfer_that_is_not_asked_for_is_given_back(lab, monkeypatch, fails):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("given-back")
+    sales = counted(lab, budget.SALES)
+    if fails == "nobody answers":  # as if the process had been killed while its agent worked
+        monkeypatch.setattr(purchases, "fail", lambda session, payment: None)
+    lab.upstream.status = 404 if fails == "the agent refuses" else 500
+    try:
+        hand.pay(url, hand.transfer(PRICE), "exact")
+    finally:
+        lab.upstream.status = 200
+    if fails == "nobody answers":
+        assert counted(lab, hand.address) == counted_gas("x402_exact", None)
+        lab.world.clock.added += 120
+        try:
+            sweeps.keep(lab.world.machine)
+        finally:
+            lab.world.clock.added -= 120
+    assert state_of(lab, hand) == "void"
+    assert (counted(lab, hand.address), counted(lab, budget.SALES)) == (0, sales)
+    with lab.keep_up():
+        assert hand.pay(url, hand.transfer(PRICE), "exact").status_code == 200
+    assert counted(lab, hand.address) == counted_gas("x402_exact", None)
+
+
 def test_a_transfer_not_yet_mined_is_pending_and_its_repeat_finds_the_answer(lab):
     hand, url = Hand(lab, lab.buyer()), lab.endpoint("transfer-pending")
     payload = hand.transfer(PRICE)
@@ -131,6 +244,40 @@ def test_the_same_deposit_sent_twice_is_one_deposit_and_one_charge(lab):
     assert intents(lab, "x402_deposit", hand.address) == 1
     assert lab.on_chain(hand.channel) == (10 * PRICE, 0)
     assert charged(lab, hand) == (PRICE, 0)
+
+
+def test_a_deposit_that_an_onlooker_mines_first_pays_the_request_beside_it(lab):
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("deposit-front-run")
+    payload, answers = hand.deposit(PRICE, 10 * PRICE), []
+    thread = threading.Thread(target=lambda: answers.append(hand.pay(url, payload)))
+    thread.start()
+    mine_first(lab, "x402_deposit", hand.address)
+    mined = lab.world.chain.rpc("eth_getBlockByNumber", "latest", False)["transactions"]
+    for _ in range(3):
+        sweeps.sweep_transactions(lab.world.machine)
+    time.sleep(1)  # the gateway looks at a deposit that has failed
+    with lab.keep_up():
+        thread.join(30)
+    (answer,) = answers
+    assert answer.status_code == 200, answer.text
+    assert read(answer, "PAYMENT-RESPONSE")["transaction"] in mined
+    assert lab.on_chain(hand.channel) == (10 * PRICE, 0)
+    assert charged(lab, hand) == (PRICE, 0)
+
+
+def test_a_deposit_that_somebody_has_mined_is_waited_for(lab, monkeypatch):
+    """Its buyer has sent it without us; until its block is final it pays nothing, and is not called refused."""
+    hand, url = Hand(lab, lab.buyer()), lab.endpoint("deposit-mined")
+    payload = hand.deposit(PRICE, 10 * PRICE)
+    given = DepositPayload.model_validate(payload).deposit
+    call = relays.deposit_call(lab.ctx, hand.config, given.amount, given.authorization.erc3009_authorization)
+    lab.world.send(lab.world.rival.address, lab.ctx.deployment.payment_channel, call)
+    monkeypatch.setattr(lab.ctx.settings, "gateway_wait_seconds", 0.1)
+    assert read(hand.pay(url, payload))["error"] == "settlement_pending"
+    lab.world.chain.mine(4)
+    lab.world.mirror()
+    assert hand.pay(url, payload).status_code == 200
+    assert intents(lab, "x402_deposit", hand.address) == 0
 
 
 def test_a_deposit_that_fails_charges_nothing(lab):
