@@ -229,7 +229,6 @@ async def test_a_receipt_whose_pool_is_drained_holds_up_no_other_and_is_tried_ag
 async def test_a_receipt_that_is_wrong_holds_up_no_other_and_no_withdrawal(tmp_path: Path) -> None:
     relay = Relay(escrow=3 * USDC)
     wrong, right = receipt_json(operator_signature=hex0x(bytes(65))), receipt_json(500_000, 800_000, 100_000)
-
     relay.receipts = [wrong, right]
     own = market(AGENT, relay, tmp_path)
     with pytest.raises(Mismatch):
