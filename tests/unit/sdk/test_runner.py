@@ -60,14 +60,21 @@ def gone(_: httpx.Request) -> httpx.Response:
     raise httpx.ConnectError("gone")
 
 
+def broken(_: httpx.Request) -> httpx.Response:
+    return httpx.Response(502, text="<h1>Bad Gateway</h1>")
+
+
+Gone = Callable[[httpx.Request], httpx.Response]
+
+
 @asynccontextmanager
-async def started(folder: Path, *kept: Deal) -> AsyncIterator[Runner]:
+async def started(folder: Path, service: Gone, *kept: Deal) -> AsyncIterator[Runner]:
     """Run an agent that keeps these deals, and no service."""
     agent = Agent("Tabula", ["data_processing"])
     agent.on("quote")(no_offer)
     agent.on("work")(no_work)
     deployment = published(folder)
-    rpc_url, http = "http://localhost:8545", httpx.AsyncClient(transport=httpx.MockTransport(gone))
+    rpc_url, http = "http://localhost:8545", httpx.AsyncClient(transport=httpx.MockTransport(service))
     store = folder / "store.sqlite"
     market = Market("http://localhost", AGENT, deployment=deployment, store=store, rpc_url=rpc_url, http=http)
     for deal in kept:
@@ -93,22 +100,26 @@ async def soon(condition: Callable[[], bool]) -> None:
 
 
 @pytest.mark.asyncio
-async def test_receipts_are_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("service", [gone, broken])
+async def test_receipts_are_claimed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: Gone) -> None:
     claims: list[str] = []
 
     async def claim(_: Collector, rpc_url: str) -> None:
         claims.append(rpc_url)
 
     monkeypatch.setattr(Collector, "_claim_overdue", claim)
-    async with started(tmp_path):
+    async with started(tmp_path, service):
         await soon(lambda: len(claims) > 1)
 
 
 @pytest.mark.asyncio
-async def test_a_dispute_over_a_deal_it_keeps_is_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("service", [gone, broken])
+async def test_a_dispute_over_a_deal_it_keeps_is_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, service: Gone
+) -> None:
     seen = OnChain(status=Status.CHALLENGED).install(monkeypatch)
     monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
-    async with started(tmp_path, disputed()) as runner:
+    async with started(tmp_path, service, disputed()) as runner:
         await soon(lambda: bool(seen.sent))
         assert runner.active_deals() == 0, "a deal the service does not show takes no slot"
     assert seen.sent[0][0] == address("escrow")
