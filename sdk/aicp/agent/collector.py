@@ -5,20 +5,36 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aicp.agent.agent import Options
 from aicp.client import AgentActions, ClientError, ProblemError
+from aicp.client.errors import together
 from aicp.client.models import Intent, Receipt
 from aicp.rules.primitives import format_usdc, parse_usdc
+
+if TYPE_CHECKING:
+    from aicp.client.direct import DirectChain
 
 DIRECT_ABOVE_UNITS: Final = parse_usdc("5")
 NEWEST: Final = 50
 """Transactions looked through after a restart; a withdrawal is signed for a quarter of an hour."""
 DIRECT_AFTER: Final = dt.timedelta(minutes=10)
+FIRST_PAUSE: Final = dt.timedelta(minutes=1)
+LONGEST_PAUSE: Final = dt.timedelta(hours=1)
 _log = logging.getLogger("aicp.agent")
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """A claim that was refused is tried again after a pause, the next one after twice as long."""
+
+    pause: dt.timedelta
+    until: dt.datetime
 
 
 class Collector:
@@ -29,20 +45,30 @@ class Collector:
         self._options = options
         self._withdrawals: list[uuid.UUID] | None = None
         """Those that may still be mined; None until the service's list was asked."""
+        self._direct: DirectChain | None = None
+        self._refused: dict[bytes, _Refusal] = {}
+        """Channels whose claim was refused last time."""
 
     async def collect(self) -> None:
-        """Store new receipts, collect what waits in ledgers, and claim directly what the operator leaves lying."""
-        failure = None
-        try:
-            for receipt in await self._actions.collect_receipts():
-                _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
-            await self._withdraw()
-        except ClientError as error:
-            failure = error  # receipts are claimed directly above all when the service does not do its part
+        """Store new receipts, collect what waits in ledgers, and claim directly what the operator leaves lying.
+
+        No step waits for another one that fails; what failed is raised at the end, as one error of all.
+        """
+        steps: list[Callable[[], Awaitable[None]]] = [self._take_receipts, self._withdraw]
         if self._options.rpc_url is not None:
-            await self._claim_overdue(self._options.rpc_url)
-        if failure is not None:
-            raise failure
+            steps.append(partial(self._claim_overdue, self._options.rpc_url))
+        failures = []
+        for step in steps:
+            try:
+                await step()
+            except ClientError as error:
+                failures.append(error)
+        if failures:
+            raise together(failures)
+
+    async def _take_receipts(self) -> None:
+        for receipt in await self._actions.collect_receipts():
+            _log.info("receipt stored: %s USDC", format_usdc(receipt.price_units))
 
     async def _withdraw(self) -> None:
         least = self._options.collect_from_units
@@ -80,17 +106,38 @@ class Collector:
                 return
 
     async def _claim_overdue(self, rpc_url: str) -> None:
-        store, chain = await self._actions.market.store(), await self._actions.market.chain()
-        now = dt.datetime.now(dt.UTC)
-        from aicp.client.direct import DirectChain  # web3 is slow to load
-
-        direct = DirectChain(rpc_url, self._actions.market.wallet, chain)
+        """Claim every receipt that is overdue. One that is refused is left alone for a while and holds up no other."""
+        store, direct, now = await self._actions.market.store(), await self._own_chain(rpc_url), dt.datetime.now(dt.UTC)
+        failures: list[ClientError] = []
         for receipt in store.best_receipts():
-            claimed = await direct.claimed_units(receipt.channel_id)
-            open_units = receipt.total_claimed_units - claimed
-            if open_units > 0 and _overdue(receipt, open_units, now):
-                await direct.claim(receipt)
-                _log.info("claimed %s USDC directly", format_usdc(open_units))
+            channel = receipt.channel_id
+            if channel in self._refused and now < self._refused[channel].until:
+                continue
+            try:
+                open_units = receipt.total_claimed_units - await direct.claimed_units(channel)
+                if open_units > 0 and _overdue(receipt, open_units, now):
+                    await direct.claim(receipt)
+                    _log.info("claimed %s USDC directly", format_usdc(open_units))
+            except ClientError as error:
+                failures.append(error)
+                self._refused[channel] = _later(self._refused.get(channel), now)
+            else:
+                self._refused.pop(channel, None)
+        if failures:
+            raise together(failures)
+
+    async def _own_chain(self, rpc_url: str) -> DirectChain:
+        if self._direct is None:
+            from aicp.client.direct import DirectChain  # web3 is slow to load
+
+            market = self._actions.market
+            self._direct = DirectChain(rpc_url, market.wallet, await market.chain())
+        return self._direct
+
+
+def _later(before: _Refusal | None, now: dt.datetime) -> _Refusal:
+    pause = FIRST_PAUSE if before is None else min(2 * before.pause, LONGEST_PAUSE)
+    return _Refusal(pause, now + pause)
 
 
 def _overdue(receipt: Receipt, open_units: int, now: dt.datetime) -> bool:

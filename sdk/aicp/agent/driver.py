@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import uuid
+from http import HTTPStatus
 from pathlib import Path
 from typing import Final
 
+from aicp.abi.enums import Status
 from aicp.agent.agent import Agent, Options
 from aicp.agent.appeals import AppealAnswers
 from aicp.agent.defence import Defence
@@ -32,6 +34,7 @@ from aicp.client.models import Deal, StoredFile
 from aicp.client.verify import check_escrow, check_order
 
 POLL_SECONDS: Final = 10.0
+_IN_ESCROW: Final = frozenset({"running", "delivered", "disputed"})
 _DEAD_INTENT: Final = frozenset({"failed", "expired", "cancelled"})
 _log = logging.getLogger("aicp.agent")
 
@@ -60,7 +63,9 @@ class Driver:
         options: Options,
         folder: Path,
         slots: asyncio.Semaphore,
+        kept: Deal | None = None,
     ) -> None:
+        """`kept` is the deal as it was on disk when the agent started; the service may not show it any more."""
         self.deal_id = deal_id
         self._agent = agent
         self._actions = actions
@@ -72,9 +77,10 @@ class Driver:
         self._space = Workspace(folder / str(deal_id))
         self._wake = asyncio.Event()
         self._refused: str | None = None
-        self._seen: Deal | None = None
-        self.keeps_slot = True
-        """Whether the deal takes one of the agent's slots: one that stays unpaid soon takes none."""
+        self._kept = self._seen = kept
+        self.keeps_slot = kept is None
+        """Whether the deal takes one of the agent's slots: one that stays unpaid soon takes none, nor does one that the
+        service has not shown."""
 
     def wake(self) -> None:
         """Look at the deal again now."""
@@ -94,6 +100,10 @@ class Driver:
                 await self._without_service()
             except ProblemError as error:
                 self._say_once(f"deal {self.deal_id}: {error}")
+                await self._without_service()
+                if error.status == HTTPStatus.NOT_FOUND and await self._closed_on_chain():
+                    await self._forget()
+                    return
             except (ClientError, OSError) as error:
                 _log.warning("deal %s: %s", self.deal_id, error)
             try:
@@ -113,6 +123,33 @@ class Driver:
         except (ClientError, OSError) as error:
             _log.warning("deal %s: %s", self.deal_id, error)
 
+    async def _closed_on_chain(self) -> bool:
+        """Return whether our own RPC shows that nothing of the deal is left to be done."""
+        try:
+            own = await self._actions.market.own_chain()
+            if own is None or self._seen is None or self._seen.escrow is None:
+                return False
+            return (await own.state_of(self._seen.escrow.escrow_id)).status in {Status.NONE, Status.CLOSED}
+        except ClientError:
+            return False
+
+    async def _keep(self, deal: Deal) -> None:
+        """Have on disk what an agent that starts when the service is gone needs to answer for an escrow.
+
+        Only a chain of our own can be asked then. What was kept first is not replaced by another escrow.
+        """
+        market, kept = self._actions.market, self._kept
+        if deal.escrow is None or deal.state not in _IN_ESCROW or await market.own_chain() is None or deal == kept:
+            return
+        if kept is not None and kept.escrow is not None and kept.escrow.escrow_id != deal.escrow.escrow_id:
+            return
+        (await market.store()).keep_deal(deal)
+        self._kept = deal
+
+    async def _forget(self) -> None:
+        (await self._actions.market.store()).forget_deal(self.deal_id)
+        self._space.remove()
+
     def _say_once(self, sentence: str) -> None:
         if sentence != self._refused:
             self._refused = sentence
@@ -125,9 +162,10 @@ class Driver:
             if await self._defence.open_on_chain(deal):
                 await self._appeals.answer_directly_if_late(deal)
                 return False
-            self._space.remove()
+            await self._forget()
             _log.info("deal '%s' is over: %s", deal.title, deal.public_state)
             return True
+        await self._keep(deal)
         chain = await self._actions.market.chain()
         self.keeps_slot = not left_unpaid(deal, chain.now(), chain.constants.accept_window_seconds)
         if await self._division.step(deal):
@@ -135,8 +173,7 @@ class Driver:
         if deal.state == "awaiting_acceptance":
             await self._accept(deal)
         elif deal.state in {"assigned", "running"}:
-            async with self._slots:
-                await self._work(await self._actions.own_deal(self.deal_id))
+            await self._work(deal)
         elif deal.state in {"delivered", "disputed"}:
             await self._defence.step(deal)
             await self._appeals.step(deal)
@@ -170,37 +207,62 @@ class Driver:
         return check_order(deal, chain).deliver_by
 
     async def _work(self, deal: Deal) -> None:
-        await self._deadline(deal)  # refuses an order or terms that are not ours before any work is done
-        if deal.state == "assigned":
-            deal = await self._actions.start(deal)
-        if deal.state != "running":
-            return
-        if deal.deliverable is not None and not (deal.last_intent and deal.last_intent.state in _DEAD_INTENT):
-            await self._submit_directly_if_late(deal)
+        """Do the work when there is a slot for it, and hand it in; what is owed to the chain waits for no slot."""
+        deadline = await self._deadline(deal)  # refuses an order or terms that are not ours before any work is done
+        lost = deal.last_intent is not None and deal.last_intent.state in _DEAD_INTENT
+        handed_in = deal.state == "running" and deal.deliverable is not None
+        if handed_in and (await self._submit_directly_if_late(deal) or not lost):
             return
         finished = self._space.finished()
-        if finished is None:
-            finished = await self._produce(deal)
+        if finished is None and await self._time_left(deadline) > 0:
+            if not await self._take_slot():
+                self.wake()  # to wait on, after a look at what has become of the deal
+                return
+            try:
+                deal = await self._started(await self._actions.own_deal(self.deal_id))
+                if deal.state != "running":
+                    return
+                finished = await self._produce(deal)
+            finally:
+                self._slots.release()
+        elif finished is None:
+            _log.warning("'%s' can no longer be delivered in time", deal.title)
         if finished is None:
             await self._actions.give_back(deal)
+            return
+        deal = await self._started(deal)
+        if deal.state != "running":
             return
         files = [await self._actions.market.upload(path, media_type(path)) for path in finished.files]
         await self._actions.deliver(deal, files, finished.salt)
         _log.info("delivered '%s': %s", deal.title, ", ".join(path.name for path in finished.files))
 
+    async def _take_slot(self) -> bool:
+        """Take a slot for work; return False where there is none for a while."""
+        try:
+            async with asyncio.timeout(POLL_SECONDS):
+                await self._slots.acquire()
+        except TimeoutError:
+            return False
+        return True
+
+    async def _started(self, deal: Deal) -> Deal:
+        await self._deadline(deal)
+        return await self._actions.start(deal) if deal.state == "assigned" else deal
+
+    async def _time_left(self, deadline: int) -> int:
+        """Return the seconds in which the work can still be done and handed in."""
+        chain = await self._actions.market.chain()
+        return deadline - chain.now() - chain.constants.keeper_margin_seconds
+
     async def _produce(self, deal: Deal) -> Finished | None:
         """Return the result on disk, or None when the work has to be given back."""
-        chain = await self._actions.market.chain()
         deadline = await self._deadline(deal)
-        left = deadline - chain.now() - chain.constants.keeper_margin_seconds
-        if left <= 0:
-            _log.warning("'%s' can no longer be delivered in time", deal.title)
-            return None
         self._space.prepare()
         job = await self._job(deal, deadline)
         _, work = self._agent.handlers()
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(await self._time_left(deadline)):
                 result: Result = await asyncio.to_thread(work, job)
             return await asyncio.to_thread(self._space.finish, result.files)
         except CannotDo as reason:
@@ -230,18 +292,19 @@ class Driver:
             await self._actions.market.download(file, path)
         return JobFile(name=file.name, media_type=file.media_type, size=file.size, path=path)
 
-    async def _submit_directly_if_late(self, deal: Deal) -> None:
-        """Send the submission ourselves when the relayer has not mined it close to the deadline."""
+    async def _submit_directly_if_late(self, deal: Deal) -> bool:
+        """Send the submission ourselves when the relayer has not mined it close to the deadline; return whether so."""
         own, chain = await self._actions.market.own_chain(), await self._actions.market.chain()
         if own is None or deal.path != "escrow" or deal.deliverable is None or deal.escrow is None:
-            return
+            return False
         terms = check_escrow(deal, chain)
         if deal.escrow.chain_status != "accepted":
-            return
+            return False
         if terms.deliver_by - chain.now() > chain.constants.submit_directly_before_seconds:
-            return
+            return False
         await own.submit(terms, deal.deliverable.deliverable_hash)
         _log.warning("'%s' was submitted directly", deal.title)
+        return True
 
 
 def _missing_stake(refused: ProblemError) -> int:

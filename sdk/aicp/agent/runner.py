@@ -6,6 +6,7 @@ Goals and invariants:
   deliverable as before;
 - at most one task of the event loop drives a deal;
 - a refusal or a dead connection stops one step, never the agent: it is tried again from the new state;
+- what is owed to the chain, or waits there for the agent, needs neither the service nor a registration;
 - what was agreed is checked by the client before each signature, so a lying service gets none.
 """
 
@@ -24,7 +25,7 @@ from aicp.agent.collector import Collector
 from aicp.agent.driver import Driver
 from aicp.client import AgentActions, ClientError, Market, Unreachable, Wallet
 from aicp.client.chain import Chain
-from aicp.client.models import Event
+from aicp.client.models import Deal, Event
 from aicp.client.store import default_path
 from aicp.rules.primitives import checksum
 
@@ -54,14 +55,17 @@ class Runner:
         return sum(driver.keeps_slot for driver, _ in self._drivers.values())
 
     async def run(self) -> None:
-        """Run until cancelled."""
+        """Run until cancelled. Claims, defence and work wait for no registration, bids do."""
         self.agent.handlers()
-        await self._persist(self._register)
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._listen(group))
-            group.create_task(self._every(HEARTBEAT_SECONDS, self._beat))
-            group.create_task(self._every(RECONCILE_SECONDS, lambda: self.reconcile(group)))
             group.create_task(self._collect_loop())
+            await self._guarded(lambda: self._drive_kept(group))
+            registered = await self._guarded(self._register)
+            group.create_task(self._listen(group))
+            group.create_task(self._every(RECONCILE_SECONDS, lambda: self.reconcile(group)))
+            if not registered:
+                await self._persist(self._register)
+            group.create_task(self._every(HEARTBEAT_SECONDS, self._beat))
             group.create_task(self.bidder.run())
 
     async def _beat(self) -> None:
@@ -85,7 +89,13 @@ class Runner:
             async for task in self.market.tasks(state="revealing", capability=capability):
                 self.bidder.reveal(task.id)
 
-    def _drive(self, deal_id: uuid.UUID, group: asyncio.TaskGroup) -> None:
+    async def _drive_kept(self, group: asyncio.TaskGroup) -> None:
+        """Drive what was in escrow when the agent last ran: by its own RPC, where the service is gone."""
+        if self._options.rpc_url is not None:
+            for deal in (await self.market.store()).kept_deals():
+                self._drive(deal.id, group, kept=deal)
+
+    def _drive(self, deal_id: uuid.UUID, group: asyncio.TaskGroup, kept: Deal | None = None) -> None:
         known = self._drivers.get(deal_id)
         if known is not None:
             known[0].wake()
@@ -97,6 +107,7 @@ class Runner:
             options=self._options,
             folder=self._home / "deals",
             slots=self._slots,
+            kept=kept,
         )
         task = group.create_task(driver.run())
         self._drivers[deal_id] = (driver, task)

@@ -10,7 +10,7 @@ from rich.table import Table
 from aicp.cli.lookup import when
 from aicp.cli.options import USDC, console, signing, wallet_options
 from aicp.client import AgentActions, Market, PoolActions
-from aicp.client.errors import ClientError, NotEnough, ProblemError
+from aicp.client.errors import ClientError, NotEnough, ProblemError, together
 from aicp.client.models import Intent, Pool
 from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum, format_usdc, hex0x
@@ -225,13 +225,16 @@ async def _collect_directly(market: Market, rpc: str | None) -> None:
             refusals.append(error)
     claimed = 0
     for receipt in store.best_receipts():
-        open_units = receipt.total_claimed_units - await direct.claimed_units(receipt.channel_id)
-        if open_units > 0:
-            await direct.claim(receipt)
-            claimed += open_units
+        try:
+            open_units = receipt.total_claimed_units - await direct.claimed_units(receipt.channel_id)
+            if open_units > 0:
+                await direct.claim(receipt)
+                claimed += open_units
+        except ClientError as error:
+            refusals.append(error)
     click.echo(f"Claimed {format_usdc(claimed)} USDC of receipts.")
     if refusals:
-        raise refusals[0]
+        raise together(refusals)
 
 
 @wallet.command()

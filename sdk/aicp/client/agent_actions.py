@@ -19,10 +19,10 @@ from aicp.abi.typed_data import (
 )
 from aicp.client import models
 from aicp.client.chain import Chain
-from aicp.client.errors import ClientError, Mismatch, NotDue, NotEnough
+from aicp.client.errors import ClientError, Mismatch, NotDue, NotEnough, ProblemError, together
 from aicp.client.market import Market, new_salt
 from aicp.client.pool_models import ClaimWish
-from aicp.client.store import SealedBid, SignedStake
+from aicp.client.store import SealedBid, SignedStake, Store
 from aicp.client.verify import (
     agreed_terms,
     check_bid,
@@ -428,18 +428,29 @@ class AgentActions:
     async def collect_receipts(self) -> list[models.Receipt]:
         """Fetch new receipts, check and store each, and only then acknowledge it.
 
-        A receipt that could not be claimed is not acknowledged: Mismatch is raised and names what is wrong.
+        A receipt that could not be claimed is not acknowledged and holds up no other: when all were looked at,
+        Mismatch is raised and names what is wrong, or a ClientError where acknowledging failed as well.
         """
         chain, store = await self.market.chain(), await self.market.store()
         taken: list[models.Receipt] = []
+        failures: list[ClientError] = []
         async for receipt in self.market.receipts(unacknowledged=True):
             if receipt.config.receiver != self.market.address:
                 continue  # as a buyer we see the receipts we pay
-            check_receipt(receipt, self.market.address, chain)
-            before = max((r.total_claimed_units for r in store.receipts(receipt.channel_id)), default=0)
-            if receipt.total_claimed_units > before and receipt.total_claimed_units < before + receipt.price_units:
-                raise Mismatch(f"Receipt {receipt.id} pays less than its price over {checksum(receipt.config.payer)}.")
-            store.add_receipt(receipt)
-            await self.market.transport.post(f"/receipts/{receipt.id}/acknowledge")
-            taken.append(receipt)
+            try:
+                await self._take_receipt(receipt, store, chain)
+            except (Mismatch, ProblemError) as error:
+                failures.append(error)
+            else:
+                taken.append(receipt)
+        if failures:
+            raise together(failures)
         return taken
+
+    async def _take_receipt(self, receipt: models.Receipt, store: Store, chain: Chain) -> None:
+        check_receipt(receipt, self.market.address, chain)
+        before = max((r.total_claimed_units for r in store.receipts(receipt.channel_id)), default=0)
+        if receipt.total_claimed_units > before and receipt.total_claimed_units < before + receipt.price_units:
+            raise Mismatch(f"Receipt {receipt.id} pays less than its price over {checksum(receipt.config.payer)}.")
+        store.add_receipt(receipt)
+        await self.market.transport.post(f"/receipts/{receipt.id}/acknowledge")

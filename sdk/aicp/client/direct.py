@@ -6,14 +6,12 @@ whoever needs this module imports it when it is needed.
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import dataclass
-from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from web3 import AsyncHTTPProvider, AsyncWeb3
-from web3.exceptions import ContractCustomError, ContractLogicError, Web3Exception
-from web3.types import BlockData, TxParams, Wei
+from web3.exceptions import ContractCustomError, ContractLogicError
+from web3.types import BlockData
 
 from aicp.abi import arbiter as arbiter_abi
 from aicp.abi import escrow as escrow_abi
@@ -27,14 +25,11 @@ from aicp.client.chain import Chain
 from aicp.client.errors import BondAboveLimit, ClientError, NotEnough, Unreachable
 from aicp.client.models import Receipt
 from aicp.client.refusals import words_of
+from aicp.client.transactions import RPC_ERRORS, Transactions
 from aicp.client.wallet import Wallet
-from aicp.rules.constants import network
 from aicp.rules.ids import bond_nonce, dispute_extra
 from aicp.rules.ledgers import LedgerName
 from aicp.rules.primitives import checksum, format_usdc, hex0x
-
-_TIMEOUT: Final = 120.0
-_GAS_MARGIN_PERCENT: Final = 120
 
 
 def _decode(error: ContractLogicError) -> str:
@@ -64,6 +59,7 @@ class DirectChain:
         self._web3 = AsyncWeb3(AsyncHTTPProvider(rpc_url))
         self._wallet = wallet
         self._chain = chain
+        self._transactions = Transactions(self._web3, wallet, chain)
         self._checked = False
 
     async def submit(self, terms: EscrowTerms, deliverable_hash: bytes) -> bytes:
@@ -211,7 +207,7 @@ class DirectChain:
         await self._check_chain()
         try:
             return bytes(await self._web3.eth.call({"to": checksum(to), "data": hex0x(data)}, block))  # type: ignore[typeddict-item]
-        except (OSError, TimeoutError, Web3Exception) as error:
+        except RPC_ERRORS as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 
     async def logs(self, contract: bytes, topics: list[bytes | None], first: int, last: int) -> list[Log]:
@@ -225,7 +221,7 @@ class DirectChain:
         }
         try:
             found = await self._web3.eth.get_logs(wanted)
-        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+        except RPC_ERRORS as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
         return [Log(tuple(bytes(topic) for topic in one["topics"]), bytes(one["data"])) for one in found]
 
@@ -241,7 +237,7 @@ class DirectChain:
         await self._check_chain()
         try:
             return await self._web3.eth.get_block(block)
-        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+        except RPC_ERRORS as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
 
     async def _check_chain(self) -> None:
@@ -249,7 +245,7 @@ class DirectChain:
             return
         try:
             found = await self._web3.eth.chain_id
-        except (OSError, TimeoutError, Web3Exception) as error:
+        except RPC_ERRORS as error:
             raise Unreachable(f"The RPC did not answer ({type(error).__name__}).") from error
         if found != self._chain.chain_id:
             raise ClientError(f"The RPC serves chain {found}, not {self._chain.chain_id}.")
@@ -258,45 +254,13 @@ class DirectChain:
     async def send(self, to: bytes, data: bytes) -> bytes:
         """Send a call and return its hash once it is mined.
 
-        Raises ClientError where the contract refuses, NotEnough where the wallet cannot pay for the gas.
+        Raises ClientError where the contract refuses, NotEnough where the wallet cannot pay for the gas, Unreachable
+        where it is not known to be mined.
         """
         await self._check_chain()
         try:
-            return await self._send_checked(to, data)
+            return await self._transactions.send(to, data)
         except (ContractCustomError, ContractLogicError) as error:
             raise ClientError(f"The contract refuses: {_decode(error)}.") from error
-        except (OSError, TimeoutError, Web3Exception, ValueError) as error:
+        except RPC_ERRORS as error:
             raise Unreachable(f"The transaction could not be sent: {error}.") from error
-
-    async def _send_checked(self, to: bytes, data: bytes) -> bytes:
-        from eth_account import Account
-
-        eth, sender = self._web3.eth, checksum(self._wallet.address)
-        call: Any = {"from": sender, "to": checksum(to), "data": hex0x(data)}
-        gas = await eth.estimate_gas(call)
-        tip = max(await eth.max_priority_fee, self._chain.constants.min_gas_price_wei)
-        base = (await eth.get_block("latest")).get("baseFeePerGas", Wei(0))
-        transaction: TxParams = {
-            "to": call["to"],
-            "data": call["data"],
-            "chainId": self._chain.chain_id,
-            "nonce": await eth.get_transaction_count(self._web3.to_checksum_address(sender), "pending"),
-            "gas": gas * _GAS_MARGIN_PERCENT // 100,
-            "maxPriorityFeePerGas": Wei(tip),
-            "maxFeePerGas": Wei(2 * base + tip),
-            "value": Wei(0),
-        }
-        most = int(transaction["gas"]) * int(transaction["maxFeePerGas"])
-        if await eth.get_balance(self._web3.to_checksum_address(sender)) < most:
-            currency = network(self._chain.chain_id).currency
-            raise NotEnough(
-                f"{sender} sends this itself and needs gas: up to {Decimal(most) / 10**18:.6f} {currency}, more than "
-                "it has. Nothing was sent."
-            )
-        signed = Account.sign_transaction(dict(transaction), self._wallet.secret_key())
-        sent = await eth.send_raw_transaction(signed.raw_transaction)
-        async with asyncio.timeout(_TIMEOUT):
-            mined = await eth.wait_for_transaction_receipt(sent, timeout=_TIMEOUT)
-        if mined["status"] != 1:
-            raise ClientError(f"The transaction {hex0x(bytes(sent))} was mined but failed.")
-        return bytes(sent)

@@ -51,3 +51,14 @@ class BondAboveLimit(ClientError):  # noqa: N818
 
 class NotDue(ClientError):  # noqa: N818
     """The escrow is not in a state, or not in the time, in which this step counts. Nothing was signed."""
+
+
+def together(failures: Sequence[ClientError]) -> ClientError:
+    """Return one error to raise for several steps that failed, each by itself: a single one as it is."""
+    if len(failures) == 1:
+        return failures[0]
+    sentences = " ".join(str(failure) for failure in failures)
+    for kind in (Unreachable, Mismatch):
+        if all(isinstance(failure, kind) for failure in failures):
+            return kind(sentences)
+    return ClientError(sentences)

@@ -14,20 +14,23 @@ Goals and invariants:
 - a stake is on disk before it is signed, so that what was signed counts towards the limit;
 - a submission is on disk before it is signed: what was handed in is not given back as if it were not;
 - a sealed bid is on disk before its commit is sent: a commit nobody can open is worth nothing;
+- what an agent has in escrow is on disk as the service showed it last, to be answered for when the service is gone;
 Each call is one transaction with a full sync; two processes of one wallet may share the file.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from aicp.client.errors import ClientError
+from aicp.client.errors import ClientError, Mismatch
 from aicp.client.kept import create, transaction
-from aicp.client.models import Receipt
+from aicp.client.models import Deal, Receipt
 from aicp.client.wallet import Wallet
 
 _SCHEMA: Final = """
@@ -58,6 +61,7 @@ CREATE TABLE IF NOT EXISTS sealed_bid (
     bid_hash BLOB PRIMARY KEY, task_id TEXT NOT NULL, amount_units TEXT NOT NULL, eta_seconds INTEGER NOT NULL,
     escrow_only INTEGER NOT NULL, valid_until INTEGER NOT NULL, salt BLOB NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS open_deal (deal_id TEXT PRIMARY KEY, document TEXT NOT NULL) STRICT;
 """
 
 
@@ -277,6 +281,26 @@ class Store:
         """Return whether a result was ever handed in for an escrow."""
         with transaction(self.path) as db:
             return db.execute("SELECT 1 FROM submission WHERE escrow_id = ?", (escrow_id,)).fetchone() is not None
+
+    def keep_deal(self, deal: Deal) -> None:
+        """Keep a deal of ours as the service shows it now."""
+        with transaction(self.path) as db:
+            db.execute("INSERT OR REPLACE INTO open_deal VALUES (?, ?)", (str(deal.id), deal.model_dump_json()))
+
+    def forget_deal(self, deal_id: uuid.UUID) -> None:
+        """Forget a deal that is over."""
+        with transaction(self.path) as db:
+            db.execute("DELETE FROM open_deal WHERE deal_id = ?", (str(deal_id),))
+
+    def kept_deals(self) -> list[Deal]:
+        """Return the deals that are kept, without those another version of this program has written differently."""
+        with transaction(self.path) as db:
+            rows = db.execute("SELECT document FROM open_deal").fetchall()
+        found = []
+        for (text,) in rows:
+            with suppress(Mismatch):
+                found.append(Deal.read(json.loads(text)))
+        return found
 
     def session_key(self, chain_id: int, payer: bytes, operator: bytes) -> Wallet | None:
         """Return the session key of a payer's pool with this operator, if there is one."""

@@ -80,11 +80,19 @@ class Transport:
         return (await self._send("GET", path, auth=auth, params=_clean(params))).json()
 
     async def public(self, path: str) -> Any:
-        """Return the JSON of a GET that needs no session, without signing in: what we learn decides whether we sign."""
+        """Return the JSON of a GET that needs no session, without signing in: what we learn decides whether we sign.
+
+        Raises ProblemError, or Unreachable, also where whatever stands before the service answers in its place.
+        """
         response = await self._attempts("GET", path)
+        if response.is_server_error:
+            raise Unreachable(f"{self.url} does not answer (status {response.status_code}).")
         if response.is_error:
             raise _problem(response)
-        return response.json()
+        try:
+            return response.json()
+        except ValueError as error:
+            raise Unreachable(f"What {self.url} answers is not the service's.") from error
 
     async def post(
         self, path: str, body: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None

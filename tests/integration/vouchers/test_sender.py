@@ -9,8 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from aicp.client.errors import ProblemError, Unreachable
-from aicp.client.vouchers import Paid, VoucherBook, VoucherSender
+from aicp.client.errors import ProblemError
+from aicp.client.vouchers import NotKnown, Paid, VoucherBook, VoucherSender
 from aicp.client.wallet import Wallet
 from tests.fixtures.moneylab import World
 from tests.fixtures.voucherlab import Shards, paid, receiver, way
@@ -27,15 +27,22 @@ class Known:
         self.current_operator = world.ctx.operator.address
 
 
-def pay(world: World, shards: Shards, book: Path, *payments: tuple[bytes, int], **options: Any) -> list[Any]:
+def pay(
+    world: World,
+    shards: Shards,
+    book: Path,
+    *payments: tuple[bytes, int],
+    payment_id: str | None = None,
+    **options: Any,
+) -> list[Any]:
     async def run() -> list[Any]:
         async with httpx.AsyncClient(timeout=10, **options) as http:
             urls = [shards.url(number) for number in range(shards.count)]
             key = Wallet(world.session_key.key)
             sender = VoucherSender(Known(world), world.buyer.address, key, VoucherBook(book), urls, http)
             if len(payments) > 1:
-                return await sender.pay_many(payments)
-            return [await sender.pay(*payments[0])]
+                return await sender.pay_many(payments, payment_id)
+            return [await sender.pay(*payments[0], payment_id)]
 
     return asyncio.run(run())
 
@@ -58,7 +65,7 @@ class Broken(httpx.AsyncHTTPTransport):
 
 def test_an_error_of_the_service_is_no_refusal(world: World, shards: Shards, tmp_path: Path) -> None:
     before, agent = paid(world), receiver(805)
-    with pytest.raises(ProblemError):
+    with pytest.raises(NotKnown):
         pay(world, shards, tmp_path / "a", (agent, 30), transport=Broken())
     assert VoucherBook(tmp_path / "a").pending(way(world, agent).channel_id) is not None
     assert pay(world, shards, tmp_path / "a", (agent, 5)) == [Paid(agent, 5, 35)]
@@ -68,11 +75,13 @@ def test_an_error_of_the_service_is_no_refusal(world: World, shards: Shards, tmp
 def test_a_lost_answer_is_taken_up_and_pays_once(world: World, shards: Shards, tmp_path: Path) -> None:
     before, agent = paid(world), receiver(800)
     assert pay(world, shards, tmp_path / "a", (agent, 70)) == [Paid(agent, 70, 70)]
-    with pytest.raises(Unreachable):
+    with pytest.raises(NotKnown) as lost:
         pay(world, shards, tmp_path / "a", (agent, 30), transport=Forgetful())
     assert paid(world) == before + 100
     assert VoucherBook(tmp_path / "a").pending(way(world, agent).channel_id) is not None
     assert pay(world, shards, tmp_path / "a", (agent, 5)) == [Paid(agent, 5, 105)]
+    again = pay(world, shards, tmp_path / "a", (agent, 30), payment_id=lost.value.payment_id)
+    assert again == [Paid(agent, 30, 100)]
     assert paid(world) == before + 105
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -12,14 +13,15 @@ import pytest
 
 from aicp.abi.signing import recover
 from aicp.abi.typed_data import Withdrawal
+from aicp.agent import collector as collector_module
 from aicp.agent.agent import Options
 from aicp.agent.collector import Collector
-from aicp.client import AgentActions, Mismatch, NotEnough, ProblemError
+from aicp.client import AgentActions, ClientError, Mismatch, NotEnough, ProblemError, direct
 from aicp.client import transport as transport_module
-from aicp.client.models import Intent
+from aicp.client.models import Intent, Receipt
 from aicp.rules.ledgers import LedgerName
-from aicp.rules.primitives import checksum
-from tests.unit.sdk.builders import AGENT, NOW, chain
+from aicp.rules.primitives import checksum, hex0x
+from tests.unit.sdk.builders import AGENT, NOW, chain, receipt_json
 from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
 
 __all__ = ["still_clock"]
@@ -36,6 +38,7 @@ class Relay(Recorder):
         self.refused: set[str] = set()
         """Ledgers whose withdrawals the service does not relay."""
         self.intents: dict[str, dict[str, Any]] = {}
+        self.receipts: list[dict[str, Any]] = []
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         path = request.url.path.removeprefix("/api/v1")
@@ -56,8 +59,10 @@ class Relay(Recorder):
         if path.startswith("/transactions/"):
             found = self.intents.get(path.rsplit("/", 1)[1])
             return httpx.Response(404, json={"code": "not_found"}) if found is None else httpx.Response(200, json=found)
-        if path.startswith("/receipts"):
-            return httpx.Response(200, json={"items": [], "next_cursor": None})
+        if path == "/receipts":
+            return httpx.Response(200, json={"items": self.receipts, "next_cursor": None})
+        if path.startswith("/receipts/"):
+            return httpx.Response(200, json={})
         return answer
 
     def end(self, state: str) -> None:
@@ -176,3 +181,57 @@ async def test_a_withdrawal_the_service_has_forgotten_is_over_and_an_older_one_i
     relay.intents.clear()
     await collector.collect()
     assert len(relay.asked) == 4
+
+
+class DrainedPool:
+    """A chain on which the first channel's pool holds nothing any more."""
+
+    def __init__(self) -> None:
+        self.asked: list[int] = []
+        self.claimed: list[int] = []
+
+    async def claimed_units(self, channel_id: bytes) -> int:
+        self.asked.append(channel_id[0])
+        return 400_000 if channel_id[0] in self.claimed else 0
+
+    async def claim(self, receipt: Receipt) -> bytes:
+        if receipt.channel_id[0] == 1:
+            raise ClientError("The contract refuses: the pool does not hold that much.")
+        self.claimed.append(receipt.channel_id[0])
+        return bytes(32)
+
+
+@pytest.mark.asyncio
+async def test_a_receipt_whose_pool_is_drained_holds_up_no_other_and_is_tried_again_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = market(AGENT, Relay(), tmp_path)
+    store = await own.store()
+    for first in (1, 2, 3):
+        raw = receipt_json(created_at="2020-01-01T00:00:00Z") | {"channel_id": hex0x(bytes([first]) * 32)}
+        store.add_receipt(Receipt.read(raw))
+    pool = DrainedPool()
+    monkeypatch.setattr(direct, "DirectChain", lambda *_: pool)
+    collector = Collector(AgentActions(own), Options(rpc_url="http://node", collect_from_units=None))
+    with pytest.raises(ClientError, match="does not hold"):
+        await collector.collect()
+    assert pool.claimed == [2, 3]
+    await collector.collect()
+    assert pool.asked == [1, 2, 3, 2, 3], "the refused one is left alone for a while"
+    monkeypatch.setattr(collector_module, "FIRST_PAUSE", dt.timedelta())
+    again = Collector(AgentActions(own), Options(rpc_url="http://node", collect_from_units=None))
+    for _ in range(2):
+        with pytest.raises(ClientError, match="does not hold"):
+            await again.collect()
+
+
+@pytest.mark.asyncio
+async def test_a_receipt_that_is_wrong_holds_up_no_other_and_no_withdrawal(tmp_path: Path) -> None:
+    relay = Relay(escrow=3 * USDC)
+    wrong, right = receipt_json(operator_signature=hex0x(bytes(65))), receipt_json(500_000, 800_000, 100_000)
+    relay.receipts = [wrong, right]
+    own = market(AGENT, relay, tmp_path)
+    with pytest.raises(Mismatch):
+        await Collector(AgentActions(own), Options(collect_from_units=USDC)).collect()
+    assert [receipt.total_claimed_units for receipt in (await own.store()).receipts()] == [500_000]
+    assert relay.asked == [("escrow", "3000000")]

@@ -16,12 +16,24 @@ from aicp.abi.typed_data import PoolWithdraw
 from aicp.agent import driver as driver_module
 from aicp.agent.agent import Agent, Options
 from aicp.agent.driver import Driver, left_unpaid
-from aicp.client import AgentActions, NotEnough, PoolActions, models
+from aicp.agent.work import CannotDo, Job, Result, Task
+from aicp.client import AgentActions, Market, NotEnough, PoolActions, models
 from aicp.client import chain as chain_module
 from aicp.client import transport as transport_module
 from aicp.client.verify import own_pool_id
 from aicp.rules.primitives import checksum, hex0x
-from tests.unit.sdk.builders import AGENT, BUYER, DEAL_ID, NOW, OPERATOR, address, chain, deal, deal_json
+from tests.unit.sdk.builders import (
+    AGENT,
+    BUYER,
+    DEAL_ID,
+    NOW,
+    OPERATOR,
+    address,
+    chain,
+    deal,
+    deal_json,
+    delivered_json,
+)
 from tests.unit.sdk.onchain import OnChain
 from tests.unit.sdk.test_actions import Recorder, balances, market, still_clock
 from tests.unit.sdk.test_dispute_actions import Service
@@ -209,3 +221,115 @@ async def test_an_agent_whose_service_is_gone_answers_a_dispute_by_itself(
     finally:
         running.cancel()
     assert seen.sent[0][0] == address("escrow")
+
+
+def driver(tmp_path: Path, own: Market, slots: asyncio.Semaphore, agent: Agent | None = None) -> Driver:
+    return Driver(
+        DEAL_ID,
+        agent=agent or Agent("Tabula", ["data_processing"]),
+        actions=AgentActions(own),
+        options=Options(),
+        folder=tmp_path,
+        slots=slots,
+    )
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("intent", ["queued", "failed"])
+async def test_a_submission_nobody_mines_is_sent_directly_however_busy_the_agent_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, intent: str
+) -> None:
+    seen = OnChain(status=Status.ACCEPTED).install(monkeypatch)
+    shown = delivered_json() | {"state": "running"}
+    shown["escrow"] |= {"chain_status": "accepted", "deliverable_hash": None}
+    shown["last_intent"] = PromisedStake.intent() | {"kind": "submit", "state": intent}
+    service = Service(**{f"/deals/{DEAL_ID}": shown})
+    slots = asyncio.Semaphore(1)
+    one = driver(tmp_path, market(AGENT, service, tmp_path, rpc_url="http://localhost:8545"), slots)
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: int(shown["escrow"]["terms"]["deliver_by"]) - 10)
+    await slots.acquire()  # another deal's work, which takes hours
+    async with asyncio.timeout(3):
+        await one.step()
+    assert [to for to, _ in seen.sent] == [address("escrow")]
+
+
+@pytest.mark.asyncio
+async def test_work_waits_for_a_slot_and_gives_it_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(driver_module, "POLL_SECONDS", 0.05)
+    shown = delivered_json() | {"state": "running", "deliverable": None}
+    shown["escrow"] |= {"chain_status": "accepted", "deliverable_hash": None}
+    path = f"/deals/{DEAL_ID}"
+    service = Service(**{path: shown, f"{path}/refund": shown})
+    agent = Agent("Tabula", ["data_processing"])
+    asked: list[Job] = []
+
+    @agent.on("quote")
+    def quote(task: Task) -> None:
+        """Bids on nothing."""
+
+    @agent.on("work")
+    def work(job: Job) -> Result:
+        asked.append(job)
+        raise CannotDo("it has no columns")
+
+    async def download(*_: object) -> None:
+        """This work does not open its inputs."""
+
+    monkeypatch.setattr(Market, "download", download)
+    slots = asyncio.Semaphore(1)
+    one = driver(tmp_path, market(AGENT, service, tmp_path), slots, agent)
+
+    def given_back() -> int:
+        return [place for place, _ in service.posts].count(f"{path}/refund")
+
+    await slots.acquire()
+    assert not await one.step()
+    assert asked == []
+    slots.release()
+    assert not await one.step()
+    assert ([job.deal_id for job in asked], given_back(), slots.locked()) == ([DEAL_ID], 1, False)
+    await slots.acquire()
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: int(shown["escrow"]["terms"]["deliver_by"]))
+    assert not await one.step()
+    assert (len(asked), given_back()) == (1, 2), "what can no longer be done in time is given back at once"
+
+
+class Refusing(Service):
+    """Shows the deal until a test says with what to refuse it."""
+
+    def __init__(self) -> None:
+        super().__init__(**{f"/deals/{DEAL_ID}": disputed().model_dump(mode="json")})
+        self.status: int | None = None
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        if self.status is not None and request.url.path.endswith(f"/deals/{DEAL_ID}"):
+            return httpx.Response(self.status, json={"code": "refused", "detail": "No."})
+        return super().__call__(request)
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_service_that_only_refuses_is_as_good_as_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    monkeypatch.setattr(driver_module, "POLL_SECONDS", 0.01)
+    seen = OnChain(status=Status.SUBMITTED).install(monkeypatch)
+    service = Refusing()
+    own = market(AGENT, service, tmp_path, rpc_url="http://localhost:8545")
+    one = driver(tmp_path, own, asyncio.Semaphore(1))
+    assert not await one.step()
+    assert [kept.id for kept in (await own.store()).kept_deals()] == [DEAL_ID]
+    service.status = status
+    seen.status = Status.CHALLENGED
+    monkeypatch.setattr(chain_module.Chain, "now", lambda _: seen.clock - 10)
+    running = asyncio.create_task(one.run())
+    try:
+        async with asyncio.timeout(20):
+            await until(lambda: bool(seen.sent))
+            assert not running.done()
+            seen.status = Status.CLOSED
+            if status == 404:
+                await running
+                assert (await own.store()).kept_deals() == []
+    finally:
+        running.cancel()
