@@ -33,7 +33,7 @@ def _pay(room: str) -> str:
     """A group: all its pools have room and all its channels stand where we think, or nothing is written.
 
     Where one does not, the entry would have no kind, which the table refuses. Pools are locked before channels, each in
-    the order of their ids: so does whoever else holds several of them until a COMMIT, or the two could end in a deadlock.
+    the order of their ids: so does whoever else holds several of them until a COMMIT, and none waits in a ring.
     """
     return f"""
     WITH paid AS (

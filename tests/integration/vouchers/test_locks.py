@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any, Final
 
 import asyncpg
@@ -25,18 +24,17 @@ WAITS: Final = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'aicp-vouchers' "
     "AND wait_event_type = 'Lock'"
 )
-PATIENCE: Final = 10.0
+LOOKS: Final = 1_000
 
 
 @pytest.fixture(scope="module")
-def two_pools(world: World) -> Iterator[None]:
+def two_pools(world: World) -> None:
     def rows(session: Session) -> None:
         for pool, channel in CHANNELS.items():
             session.execute(repo.new_pool(pool, pool[:20], pool[:20], world.ctx.operator.address))
             session.execute(repo.new_channel(channel, pool, world.agent.address))
 
     world.write(rows)
-    yield
 
 
 def stands(world: World, channel: bytes) -> int:
@@ -52,6 +50,14 @@ def one_more_each(world: World, pools: list[bytes]) -> tuple[Any, ...]:
     return (*sums, channels, before, ceilings, signatures, ones, 1, 10**9, channels, ceilings, signatures, ones)
 
 
+async def until_it_waits(follower: Any) -> None:
+    for _ in range(LOOKS):
+        if await follower.fetchval(WAITS):
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("the group waits for no lock")
+
+
 @pytest.mark.parametrize("order", [[FIRST, SECOND], [SECOND, FIRST]], ids=["in order", "against it"])
 def test_a_group_waits_for_who_goes_on_by_the_order_of_pools(world: World, two_pools: None, order: list[bytes]) -> None:
     """The ledger's follower holds pool and channel of one claim while it goes on to the next."""
@@ -65,9 +71,7 @@ def test_a_group_waits_for_who_goes_on_by_the_order_of_pools(world: World, two_p
             await follower.execute(LOCK_POOL, FIRST)
             await follower.execute(LOCK_CHANNEL, CHANNELS[FIRST])
             writing = asyncio.create_task(group.fetch(hot_repo.PAY, *one_more_each(world, order)))
-            async with asyncio.timeout(PATIENCE):
-                while not await follower.fetchval(WAITS):
-                    await asyncio.sleep(0.01)
+            await until_it_waits(follower)
             await follower.execute(LOCK_POOL, SECOND)
             await follower.execute(LOCK_CHANNEL, CHANNELS[SECOND])
             await held.commit()
