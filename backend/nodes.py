@@ -28,7 +28,7 @@ LIMITS: Final = httpx.Limits(max_connections=None, max_keepalive_connections=20,
 """As many connections as questions, or a silent node would take them all and the next one would not be asked."""
 NO_COOKIES: Final = DefaultCookiePolicy(allowed_domains=[])
 CUT_OFF: Final = (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError)
-NO_ANSWER: Final = (httpx.HTTPError, ValueError, KeyError, TypeError, DecodeError, RecursionError)
+NO_ANSWER: Final = (httpx.HTTPError, TimeoutError, ValueError, KeyError, TypeError, DecodeError, RecursionError)
 """What comes of a node that is away, or answers with what is no answer."""
 
 _log = structlog.get_logger("nodes")
@@ -62,14 +62,15 @@ def view_call(number: int, to: bytes, data: bytes) -> dict[str, Any]:
 
 
 async def post(url: str, body: Sequence[dict[str, Any]], timeout_seconds: float) -> Answers:
-    """Send a batch of questions to one node. Raises what `NO_ANSWER` names.
+    """Send a batch of questions to one node, which has so long for its whole answer. Raises what `NO_ANSWER` names.
 
     A kept connection may end just as it is used again; what only asks is asked once more.
     """
-    try:
-        response = await client().post(url, json=body, timeout=timeout_seconds)
-    except CUT_OFF:
-        response = await client().post(url, json=body, timeout=timeout_seconds)
+    async with asyncio.timeout(timeout_seconds):
+        try:
+            response = await client().post(url, json=body, timeout=timeout_seconds)
+        except CUT_OFF:
+            response = await client().post(url, json=body, timeout=timeout_seconds)
     return {answer["id"]: answer for answer in response.json()}
 
 

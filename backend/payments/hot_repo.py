@@ -32,20 +32,25 @@ _SPENT: Final = "CASE WHEN p.spent_day = $9::int4 THEN p.spent_units ELSE 0 END"
 def _pay(room: str) -> str:
     """A group: all its pools have room and all its channels stand where we think, or nothing is written.
 
-    Where one does not, the entry would have no kind, which the table refuses. Pools are locked before channels.
+    Where one does not, the entry would have no kind, which the table refuses. Pools are locked before channels, each in
+    the order of their ids: so does whoever else holds several of them until a COMMIT, and none waits in a ring.
     """
     return f"""
     WITH paid AS (
         UPDATE app.pool AS p
         SET earned_units = p.earned_units + t.price, spent_day = $9::int4, spent_units = {_SPENT} + t.price
-        FROM unnest($1::bytea[], $2::int8[], $3::int8[]) AS t (pool_id, price, headroom)
+        FROM (
+            SELECT * FROM unnest($1::bytea[], $2::int8[], $3::int8[]) AS u (pool_id, price, headroom) ORDER BY u.pool_id
+        ) AS t
         WHERE p.pool_id = t.pool_id AND {room} AND {_SPENT} + t.price <= $10::int8
         RETURNING p.pool_id, t.price, p.reserved_units, p.earned_units, p.own_paid_units, p.spent_units
     ), raised AS (
         UPDATE app.channel AS c
         SET ceiling_units = t.ceiling, ceiling_signature = t.signature, earned_units = c.earned_units + t.price
-        FROM unnest($4::bytea[], $5::int8[], $6::int8[], $7::bytea[], $8::int8[])
-            AS t (channel_id, expected, ceiling, signature, price)
+        FROM (
+            SELECT * FROM unnest($4::bytea[], $5::int8[], $6::int8[], $7::bytea[], $8::int8[])
+                AS u (channel_id, expected, ceiling, signature, price) ORDER BY u.channel_id
+        ) AS t
         WHERE c.channel_id = t.channel_id AND c.ceiling_units = t.expected
         RETURNING c.channel_id, t.price
     ), entry AS (

@@ -12,9 +12,10 @@ from indexer.views.sync import bound
 _ENDS = ("withdraw_finalized", "withdraw_cancelled")
 
 
-def one(pool_id: bytes, nonce: int) -> Select[PoolMove]:
-    """The move of a withdrawal."""
-    return select(PoolMove).where(PoolMove.pool_id == pool_id, PoolMove.nonce == nonce)
+def one_locked(pool_id: bytes, nonce: int) -> Select[PoolMove]:
+    """The move of a withdrawal with its row locked."""
+    found = select(PoolMove).where(PoolMove.pool_id == pool_id, PoolMove.nonce == nonce)
+    return found.with_for_update().execution_options(populate_existing=True)
 
 
 def newest(pool_id: bytes, payer: bytes) -> Select[PoolMove]:

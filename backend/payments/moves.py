@@ -23,7 +23,7 @@ from backend.payments import move_repo as repo
 from backend.payments import pools
 from backend.payments.errors import RetiredOperator
 from backend.payments.move_models import PoolMove
-from backend.payments.schemas import PoolDepositIn, PoolMoveIn, PoolMoveOut
+from backend.payments.schemas import PoolDepositIn, PoolMoveIn, PoolMoveOut, PoolWithdrawIn
 from backend.txm import service as txm
 from backend.txm.states import NOT_CARRIED_OUT, IntentState
 from backend.wallet.view import intent_out
@@ -32,20 +32,22 @@ from indexer import views
 NONCES: Final = 2**24
 """The contract counts the nonces of a pool in 24 bits."""
 FINALIZED: Final = "withdraw_finalized"
+FAILED: Final = "withdrawal_failed"
 
 
 def move(session: Session, ctx: Context, pool: bytes, payer: bytes, given: PoolMoveIn) -> PoolMoveOut:
     """Relay a withdrawal and keep the deposit that follows it. Repeating it changes nothing.
 
-    Raises RetiredOperator, InvalidInput, InvalidSignature, Conflict for another move of the same withdrawal, and what
-    a withdrawal raises.
+    A move whose withdrawal was not carried out gives way to the next one of the same nonce. Raises RetiredOperator,
+    InvalidInput, InvalidSignature, Conflict for another move of the same withdrawal, and what a withdrawal raises.
     """
     out, back = given.withdrawal, given.deposit
-    known = session.execute(repo.one(pool, out.nonce)).scalar_one_or_none()
+    known = session.execute(repo.one_locked(pool, out.nonce)).scalar_one_or_none()
     if known is not None and known.payer == payer:
-        if known.signature != back.signature:
+        if known.signature == back.signature and (known.ended_reason != FAILED or _withdraws(session, known, out)):
+            return _out(session, known)
+        if known.ended_reason != FAILED:
             raise Conflict("Another deposit follows this withdrawal already.")
-        return _out(session, known)
     if not ctx.takes(back.operator):
         raise RetiredOperator("A pool moves to an operator who serves here.")
     target = pool_id(pool_key(payer, back.payer_authorizer, back.operator), ctx.domains.channel)
@@ -61,15 +63,22 @@ def move(session: Session, ctx: Context, pool: bytes, payer: bytes, given: PoolM
     )  # fmt: skip
     require_signer(message, ctx.domains.token, back.signature, payer)
     withdrawal = pools.withdraw(session, ctx, pool, payer, out)
-    made = PoolMove(
-        pool_id=pool, nonce=out.nonce, payer=payer, withdrawal_id=withdrawal.id, target_pool_id=target,
-        payer_authorizer=back.payer_authorizer, operator=back.operator, amount_units=back.amount_units,
-        valid_after=back.valid_after, valid_before=back.valid_before, salt=back.salt, signature=back.signature,
-        deposit_id=None, ended_reason=None,
-    )  # fmt: skip
-    session.add(made)
+    if known is not None and withdrawal.id == known.withdrawal_id:
+        raise Conflict("This withdrawal was not carried out; sign another one.")
+    row = known or PoolMove(pool_id=pool, nonce=out.nonce, payer=payer)
+    row.withdrawal_id, row.target_pool_id = withdrawal.id, target
+    row.payer_authorizer, row.operator, row.amount_units = back.payer_authorizer, back.operator, back.amount_units
+    row.valid_after, row.valid_before = back.valid_after, back.valid_before
+    row.salt, row.signature = back.salt, back.signature
+    row.deposit_id = row.ended_reason = None
+    session.add(row)
     session.flush()
-    return _out(session, made)
+    return _out(session, row)
+
+
+def _withdraws(session: Session, row: PoolMove, out: PoolWithdrawIn) -> bool:
+    """Return whether a withdrawal is the one a move was asked for with."""
+    return txm.get(session, row.withdrawal_id).idem_key.endswith(txm.key_of_signature(out.signature))
 
 
 def read(session: Session, ctx: Context, pool: bytes, payer: bytes) -> PoolMoveOut:  # noqa: ARG001  # as all services
@@ -120,7 +129,7 @@ def _ended(session: Session, row: PoolMove) -> str | None:
     intent = txm.get(session, row.withdrawal_id)
     pool = views.pool(session, row.pool_id)
     lost = IntentState(intent.state) in NOT_CARRIED_OUT and pool is not None and pool.nonce == row.nonce
-    return "withdrawal_failed" if lost else None
+    return FAILED if lost else None
 
 
 def _deposit(row: PoolMove) -> PoolDepositIn:

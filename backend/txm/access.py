@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 
+from backend.txm.classify import is_out_of_gas
 from backend.txm.eip1559 import AccessList
 from backend.txm.machine import Machine
 from backend.txm.rpc import NodeError, NodeUnreachable, request_of
@@ -25,13 +26,17 @@ _log = structlog.get_logger("txm.access")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listable:
-    """A call that passes. `needed` is the node's estimate without a list, None where it was not asked for one."""
+    """A call that passes, with the most gas it may be run with.
+
+    `needed` is the node's estimate without a list, None where it was not asked for one.
+    """
 
     sender: bytes
     to: bytes
     data: bytes
     tag: str
     needed: int | None
+    gas: int
 
 
 def lists_for(machine: Machine, calls: Sequence[Listable]) -> list[AccessList]:
@@ -49,26 +54,28 @@ def lists_for(machine: Machine, calls: Sequence[Listable]) -> list[AccessList]:
 
 
 def _asked(machine: Machine, calls: Sequence[Listable]) -> list[AccessList]:
-    requests = [(request_of(one.sender, one.to, one.data), one.tag) for one in calls]
+    requests = [(request_of(one.sender, one.to, one.data, gas=one.gas), one.tag) for one in calls]
     found = machine.rpc.access_lists(requests, deadline_seconds=DEADLINE_SECONDS)
     named = [at for at, listed in enumerate(found) if listed]
     without = [at for at in named if calls[at].needed is None]
     estimates = [("eth_estimateGas", requests[at]) for at in without]
     for at in named:
         one = calls[at]
-        estimates.append(
-            ("eth_estimateGas", (request_of(one.sender, one.to, one.data, access_list=found[at]), one.tag))
-        )
+        request = request_of(one.sender, one.to, one.data, gas=one.gas, access_list=found[at])
+        estimates.append(("eth_estimateGas", (request, one.tag)))
     answers = [_gas(answer) for answer in machine.rpc.batch(estimates)] if estimates else []
     plain = {at: one.needed for at, one in enumerate(calls)} | dict(zip(without, answers, strict=False))
     chosen: list[AccessList] = [()] * len(calls)
     for at, listed in zip(named, answers[len(without) :], strict=True):
-        if listed < (plain[at] or 0):
+        if listed is not None and listed < (plain[at] or 0):
             chosen[at] = found[at]
     return chosen
 
 
-def _gas(answer: str | NodeError) -> int:
+def _gas(answer: str | NodeError) -> int | None:
+    """Return an estimate; None where the call needs more than it may, with what it names."""
     if isinstance(answer, NodeError):
+        if is_out_of_gas(answer):
+            return None
         raise answer
     return int(answer, 16)

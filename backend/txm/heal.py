@@ -36,16 +36,20 @@ from backend.txm.tell import tell
 _log = structlog.get_logger("txm.heal")
 
 
-def register_keys(machine: Machine) -> None:
-    """Give every key of this process its row; a new key starts at the chain's count. Raises NodeUnreachable."""
+def register_keys(machine: Machine) -> int:
+    """Give every key of this process its row; a new key starts at the chain's count. Return how many had none.
+
+    Raises NodeUnreachable.
+    """
     chain_id = machine.keys.chain_id
     known = machine.db.read(
         lambda s: {a.address: a for a in s.execute(repo.accounts(chain_id, machine.keys.addresses)).scalars()}
     )
-    for address in machine.keys.addresses:
-        if address not in known:
-            nonce = machine.rpc.highest_nonce(address)
-            machine.db.write(partial(_register, chain_id=chain_id, address=address, nonce=nonce))
+    new = [address for address in machine.keys.addresses if address not in known]
+    for address in new:
+        nonce = machine.rpc.highest_nonce(address)
+        machine.db.write(partial(_register, chain_id=chain_id, address=address, nonce=nonce))
+    return len(new)
 
 
 def _register(session: Session, *, chain_id: int, address: bytes, nonce: int) -> None:

@@ -52,6 +52,7 @@ class Intent(Base):
     expires_at: Mapped[Moment | None]
     """The earliest expiry of its signatures; past it the intent is `expired` and nothing has moved."""
     not_before: Mapped[Moment | None]
+    """When it is simulated again, where no node has said what it would do; see `patience`."""
     priority: Mapped[int] = mapped_column(default=0, server_default="0")
     """Higher goes first; see `states.Priority`."""
     budget_wei: Mapped[UnitsColumn | None]

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from backend.txm.deadline import Deadline
 from indexer.chain.breaker import Breaker
 
 
@@ -55,13 +56,20 @@ def _revert_data(error: dict[str, Any]) -> bytes:
     return b""
 
 
+def _error_of(error: Any) -> NodeError:
+    if not isinstance(error, dict):
+        raise NodeUnreachable("an error that is none")
+    code = error.get("code")
+    return NodeError(code if isinstance(code, int) else 0, str(error.get("message", "")), _revert_data(error))
+
+
 def result_of(answer: Any) -> Any:
     """Return the result in a JSON-RPC answer. Raises NodeError for an error object, NodeUnreachable for nonsense."""
     if not isinstance(answer, dict):
         raise NodeUnreachable("not a JSON-RPC answer")
     error = answer.get("error")
     if error is not None:
-        raise NodeError(int(error.get("code", 0)), str(error.get("message", "")), _revert_data(error))
+        raise _error_of(error)
     if "result" not in answer:
         raise NodeUnreachable("an answer without a result")
     return answer["result"]
@@ -86,9 +94,11 @@ class Node:
     last_error: NodeUnreachable | None = field(default=None, init=False)
     clock: Callable[[], float] = field(default=time.monotonic, init=False)
     _http: httpx.Client = field(init=False)
+    _deadline: Deadline = field(init=False)
 
     def __post_init__(self) -> None:
         self._http = httpx.Client(timeout=httpx.Timeout(self.timeout_seconds, connect=min(5.0, self.timeout_seconds)))
+        self._deadline = Deadline(self._http)
 
     @property
     def host(self) -> str:
@@ -113,14 +123,14 @@ class Node:
         self.breaker.failed(self.clock())
 
     def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
-        """Return the decoded answer, within less than the usual time if asked to. Raises NodeUnreachable."""
-        timeout = httpx.USE_CLIENT_DEFAULT if deadline_seconds is None else httpx.Timeout(deadline_seconds)
+        """Return the decoded answer, all of it in time, or in less if asked to. Raises NodeUnreachable."""
+        self._deadline.begin(self.timeout_seconds if deadline_seconds is None else deadline_seconds)
         try:
-            response = self._http.post(self.url, json=body, timeout=timeout)
+            response = self._http.post(self.url, json=body)
             if response.status_code != 200:
                 raise NodeUnreachable(f"HTTP {response.status_code}")
             return response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, ValueError, RecursionError) as error:
             raise NodeUnreachable(f"{type(error).__name__}: {error}") from error
 
     def close(self) -> None:

@@ -1,6 +1,7 @@
 """From queued intents to signed attempts in the database.
 
-Calls are simulated before a nonce is taken, so a call that would revert fails without burning one. A key's transactions
+Calls are simulated before a nonce is taken, so a call that would revert fails without burning one, and one of which no
+node says what it would do lets others go first for a while. A key's transactions
 are signed for the nonces that follow its row, and then stored in one commit with them: it takes the nonces only if they
 are still the key's next ones. A crash, or a signer that fails, before that commit leaves the intents queued and the
 nonces free; after it there are signed bytes for every nonce, which the broadcast step sends as often as needed. No
@@ -31,8 +32,9 @@ from backend.txm.fees import Fees, affordable
 from backend.txm.keys import SignerUnavailable
 from backend.txm.machine import BATCH, MAX_IN_FLIGHT, Machine
 from backend.txm.models import Intent
+from backend.txm.patience import pause
 from backend.txm.simulate import Revert, simulate
-from backend.txm.states import IntentState
+from backend.txm.states import IntentState, Priority
 from backend.txm.store import NewTransaction, store_transactions
 from backend.txm.tell import open_for, tell
 
@@ -120,6 +122,9 @@ def _prepare(machine: Machine, mine: list[bytes]) -> int:
     failed = {i.id: verdict for i, verdict in zip(chosen, verdicts, strict=True) if isinstance(verdict, Revert)}
     if failed:
         machine.db.write(partial(_fail, machine=machine, failed=failed))
+    unclear = [i.id for i, verdict in zip(chosen, verdicts, strict=True) if verdict is None and _may_wait(i)]
+    if unclear:
+        machine.db.write(partial(_put_off, machine=machine, unclear=unclear))
     for intent, call in zip(chosen, verdicts, strict=True):
         if isinstance(call, Call):
             offer = affordable(fees, call.gas_limit, intent.budget_wei)
@@ -188,6 +193,21 @@ def _fail(session: Session, *, machine: Machine, failed: dict[uuid.UUID, Revert]
             ended.append(intent)
     session.flush()
     service.announce(session, *ended)
+
+
+def _may_wait(intent: Intent) -> bool:
+    """Return whether others may go first: not where order matters, nor where somebody loses money if it comes late."""
+    return intent.account is None and intent.priority < Priority.URGENT
+
+
+def _put_off(session: Session, *, machine: Machine, unclear: Sequence[uuid.UUID]) -> None:
+    """Let intents wait of which no node says what they would do: others have their places meanwhile."""
+    now = moment(machine.ctx.now())
+    for intent in session.execute(repo.intents_locked(unclear)).scalars():
+        if intent.state == IntentState.QUEUED.value:
+            last = dt.timedelta(0) if intent.not_before is None else intent.not_before - intent.updated_at
+            left = None if intent.expires_at is None else intent.expires_at - now
+            intent.not_before, intent.updated_at = now + pause(last, left), now
 
 
 def _sign(machine: Machine, keys: Sequence[Key]) -> dict[bytes, str]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, Final, cast
 
 from sqlalchemy import (
+    ColumnElement,
     Insert,
     Select,
     Table,
@@ -28,12 +29,11 @@ from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import aliased
 
 from backend.txm.models import Attempt, Intent, RelayAccount, Transaction
+from backend.txm.patience import LONGEST_PAUSE, NEAR
 from backend.txm.states import IN_FLIGHT, IntentState, Priority, TxState
 
 BELL: Final = "aicp_txm"
 """The channel on which committed intents are told of."""
-NEAR_SECONDS: Final = 180
-"""What must be mined within so many seconds goes first."""
 URGENT: Final = int(Priority.URGENT)
 
 
@@ -103,7 +103,7 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
         select(Intent)
         .where(
             Intent.state == IntentState.QUEUED.value,
-            or_(Intent.not_before.is_(None), Intent.not_before <= now),
+            _due(now),
             or_(Intent.account.is_(None), ~behind),
         )
         .order_by(*first)
@@ -113,14 +113,17 @@ def ready(now: dt.datetime, limit: int) -> Select[Intent]:
 
 def any_queued(now: dt.datetime) -> Select[bool]:
     """Whether an intent waits whose time has come."""
-    due = or_(Intent.not_before.is_(None), Intent.not_before <= now)
-    return select(exists().where(Intent.state == IntentState.QUEUED.value, due))
+    return select(exists().where(Intent.state == IntentState.QUEUED.value, _due(now)))
+
+
+def _due(now: dt.datetime) -> ColumnElement[bool]:
+    """Whether the time of an intent has come; one further away than any pause is a clock that went back."""
+    return or_(Intent.not_before.is_(None), Intent.not_before <= now, Intent.not_before > now + LONGEST_PAUSE)
 
 
 def _turn(row: Any, now: dt.datetime) -> tuple[Any, ...]:
     """By what intents are ordered; a claim and its settlement share the first term and follow each other."""
-    near = now + dt.timedelta(seconds=NEAR_SECONDS)
-    return case((row.expires_at <= near, -URGENT), else_=-row.priority), row.created_at, row.id
+    return case((row.expires_at <= now + NEAR, -URGENT), else_=-row.priority), row.created_at, row.id
 
 
 def intents_locked(intent_ids: Sequence[uuid.UUID]) -> Select[Intent]:

@@ -1,22 +1,26 @@
 """JSON-RPC for senders: every call has a deadline, a revert keeps its data, a broadcast goes to every node.
 
 Reads are answered by the first node that answers; one that failed rests, and is asked only where no other node is left,
-until it answers again. A node is asked for its chain before it is used, again in every round and after every failure;
-one of another chain is sent nothing and believed nothing: its counts would spoil our nonces and its refusals would end
-our intents.
+until it answers again. An answer that cannot be read is none. An error is an answer to a call of a contract; to what
+every good node knows it is none either, and the next node is asked, but who gave it does not rest. A node is asked for
+its chain before it is used, again in every round and after every failure; one of another chain is sent nothing and
+believed nothing: its counts would spoil our nonces and its refusals would end our intents.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, TypeAlias, TypeVar
 
 import structlog
 
+from backend.txm import reading
 from backend.txm.eip1559 import AccessList
 from backend.txm.nodes import Node, NodeError, NodeHealth, NodeUnreachable, WrongChain, result_of, result_or_error
+from backend.txm.reading import Head, TxReceipt, readable
 from backend.txm.signer import to_json
 
 __all__ = ["Head", "Node", "NodeError", "NodeUnreachable", "Rpc", "TxReceipt", "WrongChain"]
@@ -27,27 +31,9 @@ BATCH_CALLS: Final = 50
 Answer: TypeAlias = NodeError | NodeUnreachable | None
 """What a node said to signed bytes; None stands for acceptance."""
 
+Calls: TypeAlias = Sequence[tuple[str, tuple[Any, ...]]]
+T = TypeVar("T")
 _log = structlog.get_logger("txm.rpc")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TxReceipt:
-    """What a node says of a mined transaction."""
-
-    tx_hash: bytes
-    block_number: int
-    block_hash: bytes
-    succeeded: bool
-    gas_used: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
-    """The newest block: its number, base fee in wei and time in unix seconds."""
-
-    number: int
-    base_fee_wei: int
-    time: int
 
 
 def request_of(
@@ -112,17 +98,23 @@ class Rpc:
         for node in self._nodes:
             node.trusted = False
 
-    def _post(self, node: Node, body: Any, deadline_seconds: float | None = None) -> Any:
-        """Return what a node of our chain answers; every request goes this way. Raises NodeUnreachable."""
+    def _use(self, node: Node, ask: Callable[[Node], T]) -> T:
+        """Return what `ask` gets from a node of our chain; every request goes this way.
+
+        Raises what `ask` raises: NodeError, or NodeUnreachable, which counts as a failure of the node.
+        """
         try:
             if not node.trusted:
                 self._check_chain(node)
-            answer = node.post(body) if deadline_seconds is None else node.post(body, deadline_seconds)
+            got = ask(node)
+        except NodeError:
+            node.succeeded()
+            raise
         except NodeUnreachable as error:
             node.failed(error)
             raise
         node.succeeded()
-        return answer
+        return got
 
     def _check_chain(self, node: Node) -> None:
         answer = node.post({"jsonrpc": "2.0", "id": 1, "method": "eth_chainId", "params": ()})
@@ -139,52 +131,35 @@ class Rpc:
         self._nodes.remove(node)
         self._nodes.append(node)
 
+    def _first(self, ask: Callable[[Node], T], *, past_errors: bool = False) -> T:
+        """Return what `ask` gets from the first node that answers, and that without an error where `past_errors`.
+
+        Raises NodeError when a node has told of one, or NodeUnreachable when none answers.
+        """
+        last: NodeError | NodeUnreachable = NodeUnreachable("no node is configured")
+        for node in self._in_turn():
+            try:
+                return self._use(node, ask)
+            except NodeUnreachable as error:
+                last = last if isinstance(last, NodeError) else error
+                self._last(node)
+            except NodeError as error:
+                if not past_errors:
+                    raise
+                last = error
+        raise last
+
+    def _fact(self, read: Callable[[Any], T], method: str, *params: Any) -> T:
+        """Return what `read` makes of an answer every good node has; who answers with an error is passed over."""
+        return self._first(lambda node: _told(node, read, method, *params), past_errors=True)
+
     def call(self, method: str, *params: Any) -> Any:
         """Return the result of the first node that answers. Raises NodeError, or NodeUnreachable when none does."""
-        last = NodeUnreachable("no node is configured")
-        for node in self._in_turn():
-            try:
-                return result_of(self._post(node, {"jsonrpc": "2.0", "id": 1, "method": method, "params": params}))
-            except NodeUnreachable as error:
-                last = error
-                self._last(node)
-        raise last
+        return self._first(lambda node: _told(node, lambda result: result, method, *params))
 
-    def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-        """Return one result or NodeError for each of a few calls, in order, from one node. Raises NodeUnreachable."""
-        last = NodeUnreachable("no node is configured")
-        for node in self._in_turn():
-            try:
-                return self._batch(node, calls)
-            except NodeUnreachable as error:
-                last = error
-                self._last(node)
-        raise last
-
-    def _batch(
-        self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]], deadline_seconds: float | None = None
-    ) -> list[Any]:
-        results: list[Any] = []
-        for start in range(0, len(calls), BATCH_CALLS):
-            answers = self._piece(node, calls[start : start + BATCH_CALLS], deadline_seconds)
-            results += [result_or_error(answer) for answer in answers]
-        return results
-
-    def _piece(
-        self, node: Node, calls: Sequence[tuple[str, tuple[Any, ...]]], deadline_seconds: float | None = None
-    ) -> list[Any]:
-        """Return the answers to a few calls in one request, in order. Raises NodeUnreachable."""
-        bodies = [
-            {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
-            for number, (method, params) in enumerate(calls)
-        ]
-        if len(bodies) == 1:  # every node knows single calls
-            return [self._post(node, bodies[0], deadline_seconds)]
-        answers = self._post(node, bodies, deadline_seconds)
-        if not isinstance(answers, list) or len(answers) != len(bodies):
-            raise NodeUnreachable("a batch was not answered in full")
-        by_id = {answer.get("id"): answer for answer in answers if isinstance(answer, dict)}
-        return [by_id.get(number) for number in range(len(bodies))]
+    def batch(self, calls: Calls) -> list[Any]:
+        """Return one hex text or NodeError for each of a few calls, in order, from one node. Raises NodeUnreachable."""
+        return self._first(lambda node: readable(reading.hex_texts, _batch(node, calls)))
 
     def broadcast(self, raws: Sequence[bytes]) -> list[list[Answer]]:
         """Send signed bytes to every node of our chain that does not rest, to all at once.
@@ -205,7 +180,7 @@ class Rpc:
         for start in range(0, len(raws), BATCH_CALLS):
             piece = [("eth_sendRawTransaction", (_hex(raw),)) for raw in raws[start : start + BATCH_CALLS]]
             try:
-                said += [_said(answer) for answer in self._piece(node, piece)]
+                said += [_said(answer) for answer in self._use(node, partial(_piece, calls=piece))]
             except NodeUnreachable as error:
                 said += [error] * len(piece)
         if any(answer is not None for answer in said):
@@ -214,15 +189,18 @@ class Rpc:
 
     def nonce(self, account: bytes, tag: str = "latest") -> int:
         """Return how many transactions of the account are in the chain up to the tag."""
-        return int(self.call("eth_getTransactionCount", _hex(account), tag), 16)
+        return self._fact(reading.number, "eth_getTransactionCount", _hex(account), tag)
 
     def highest_nonce(self, account: bytes) -> int:
         """Return the highest count any node knows: one that lags knows less. Raises NodeUnreachable when none does."""
         counts: list[int] = []
-        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": (_hex(account), "latest")}
         for node in self._in_turn():
             try:
-                counts.append(int(result_of(self._post(node, body)), 16))
+                counts.append(
+                    self._use(
+                        node, lambda one: _told(one, reading.number, "eth_getTransactionCount", _hex(account), "latest")
+                    )
+                )
             except (NodeError, NodeUnreachable):
                 continue
         if not counts:
@@ -232,27 +210,36 @@ class Rpc:
     def nonce_at(self, account: bytes, number: int) -> int | None:
         """Return how many transactions of the account are in the chain up to a block, None where nobody knows it."""
         try:
-            answer = self.call("eth_getTransactionCount", _hex(account), hex(number))
+            return self._fact(
+                lambda count: None if count is None else reading.number(count),
+                "eth_getTransactionCount", _hex(account), hex(number),
+            )  # fmt: skip
         except NodeError:
             return None
-        return None if answer is None else int(answer, 16)
 
     def sent_in_final(self, number: int, account: bytes) -> dict[int, bytes]:
         """Return nonces and hashes of the account's transactions in a block that the node which shows it calls final.
 
-        Empty when the node does not have the block, or does not know it to be final.
+        Empty when no node tells of final blocks, or it does not have the block, or does not know it to be final.
         """
-        finalized, block = self.batch(
-            [("eth_getBlockByNumber", ("finalized", False)), ("eth_getBlockByNumber", (hex(number), True))]
-        )
-        known = isinstance(finalized, dict) and isinstance(block, dict)
-        if not known or int(finalized["number"], 16) < number or int(block["number"], 16) != number:
+        calls = [("eth_getBlockByNumber", ("finalized", False)), ("eth_getBlockByNumber", (hex(number), True))]
+
+        def read(answers: list[Any]) -> dict[int, bytes]:
+            finalized, block = (reading.no_error(answer) for answer in answers)
+            if finalized is None or block is None:
+                return {}
+            if reading.number(finalized["number"]) < number or reading.number(block["number"]) != number:
+                return {}
+            return {
+                reading.number(tx["nonce"]): reading.data(tx["hash"])
+                for tx in block["transactions"]
+                if tx["from"].lower() == _hex(account)
+            }
+
+        try:
+            return self._first(lambda node: readable(read, _batch(node, calls)), past_errors=True)
+        except NodeError:
             return {}
-        return {
-            int(tx["nonce"], 16): bytes.fromhex(tx["hash"][2:])
-            for tx in block["transactions"]
-            if tx["from"].lower() == _hex(account)
-        }
 
     def balance(self, account: bytes) -> int:
         """Return the account's native balance in wei."""
@@ -260,12 +247,20 @@ class Rpc:
 
     def balances(self, accounts: Sequence[bytes]) -> dict[bytes, int]:
         """Return native balances in wei. Raises NodeError or NodeUnreachable."""
-        answers = self.batch([("eth_getBalance", (_hex(account), "latest")) for account in accounts])
-        return {account: _number(answer) for account, answer in zip(accounts, answers, strict=True)}
+        calls = [("eth_getBalance", (_hex(account), "latest")) for account in accounts]
+
+        def read(answers: list[Any]) -> dict[bytes, int]:
+            return {
+                account: reading.number(reading.no_error(one)) for account, one in zip(accounts, answers, strict=True)
+            }
+
+        return self._first(lambda node: readable(read, _batch(node, calls)), past_errors=True)
 
     def eth_call(self, *, sender: bytes, to: bytes, data: bytes, tag: str = "latest", gas: int | None = None) -> bytes:
         """Return what the call returns, with as much gas as given. Raises NodeError when it reverts."""
-        return bytes.fromhex(self.call("eth_call", request_of(sender, to, data, gas=gas), tag)[2:])
+        return self._first(
+            lambda node: _told(node, reading.data, "eth_call", request_of(sender, to, data, gas=gas), tag)
+        )
 
     def access_lists(
         self, requests: Sequence[tuple[dict[str, Any], str]], *, deadline_seconds: float
@@ -275,37 +270,51 @@ class Rpc:
         Raises NodeError when one reverts or the node does not tell, NodeUnreachable when there is no answer in time.
         """
         calls = [("eth_createAccessList", request) for request in requests]
-        answers = self._batch(self._in_turn()[0], calls, deadline_seconds)
-        return [_listed(answer) for answer in answers]
+        answers = self._use(self._in_turn()[0], lambda node: _batch(node, calls, deadline_seconds))
+        return [readable(reading.listed, reading.no_error(answer)) for answer in answers]
 
     def head(self) -> Head:
         """Return the newest block."""
-        return _head(self.call("eth_getBlockByNumber", "latest", False))
+        return self._fact(reading.head, "eth_getBlockByNumber", "latest", False)
 
     def finalized_number(self) -> int | None:
-        """Return the newest finalised block's number, None while there is none."""
-        block = self.call("eth_getBlockByNumber", "finalized", False)
-        return None if block is None else int(block["number"], 16)
+        """Return the newest finalised block's number, None while no node knows of one.
+
+        Some nodes answer with an error until they have seen one, which may take as long as finality stands still.
+        """
+        try:
+            return self._fact(reading.final_number, "eth_getBlockByNumber", "finalized", False)
+        except NodeError:
+            return None
 
     def block_hashes(self, numbers: Sequence[int]) -> dict[int, bytes]:
         """Return the canonical hashes at heights; those above the head of the node that answers are missing."""
-        answers = self.batch([("eth_getBlockByNumber", (hex(number), False)) for number in numbers])
-        return {
-            number: bytes.fromhex(block["hash"][2:])
-            for number, block in zip(numbers, answers, strict=True)
-            if isinstance(block, dict)
-        }
+        calls = [("eth_getBlockByNumber", (hex(number), False)) for number in numbers]
+
+        def read(answers: list[Any]) -> dict[int, bytes]:
+            return {
+                number: reading.data(block["hash"])
+                for number, block in zip(numbers, answers, strict=True)
+                if block is not None and not isinstance(block, NodeError)
+            }
+
+        return self._first(lambda node: readable(read, _batch(node, calls)))
 
     def code_of(self, contract: bytes) -> bytes:
         """Return the code at an address."""
-        return bytes.fromhex(self.call("eth_getCode", _hex(contract), "latest")[2:])
+        return self._fact(reading.data, "eth_getCode", _hex(contract), "latest")
 
     def head_and_tip(self) -> tuple[Head, int]:
         """Return the newest block and the tip the node suggests, in wei; 0 when it has no opinion."""
-        block, tip = self.batch([("eth_getBlockByNumber", ("latest", False)), ("eth_maxPriorityFeePerGas", ())])
-        if isinstance(block, NodeError):
-            raise block
-        return _head(block), 0 if isinstance(tip, NodeError) else int(tip, 16)
+        calls: list[tuple[str, tuple[Any, ...]]] = [
+            ("eth_getBlockByNumber", ("latest", False)), ("eth_maxPriorityFeePerGas", ())
+        ]  # fmt: skip
+
+        def read(answers: list[Any]) -> tuple[Head, int]:
+            block, tip = answers
+            return reading.head(reading.no_error(block)), 0 if isinstance(tip, NodeError) else reading.number(tip)
+
+        return self._first(lambda node: readable(read, _batch(node, calls)), past_errors=True)
 
     def priority_fee(self) -> int:
         """Return the tip the node suggests, in wei; 0 when it has no opinion."""
@@ -314,21 +323,20 @@ class Rpc:
     def receipts(self, hashes: Sequence[bytes]) -> dict[bytes, TxReceipt]:
         """Return the receipts any node has among the given transaction hashes: one that lags has fewer.
 
-        Raises NodeUnreachable when no node answers.
+        Raises NodeError or NodeUnreachable when no node tells.
         """
         found: dict[bytes, TxReceipt] = {}
-        last: NodeUnreachable | None = NodeUnreachable("no node is configured")
+        last: NodeError | NodeUnreachable | None = NodeUnreachable("no node is configured")
         for node in self._in_turn():
             missing = [value for value in hashes if value not in found]
             try:
-                answers = self._batch(node, [("eth_getTransactionReceipt", (_hex(value),)) for value in missing])
-                receipts = [_receipt(value, answer) for value, answer in zip(missing, answers, strict=True)]
-            except NodeUnreachable as error:
+                receipts = self._use(node, partial(_receipts, hashes=missing))
+            except (NodeError, NodeUnreachable) as error:
                 last = last and error
                 self._last(node)
                 continue
             last = None
-            found |= {receipt.tx_hash: receipt for receipt in receipts if receipt is not None}
+            found |= {receipt.tx_hash: receipt for receipt in receipts}
         if last is not None:
             raise last
         return found
@@ -338,55 +346,56 @@ class Rpc:
 
         A node below it knows nothing of the block, and one that fails says nothing.
         """
-        body = {"jsonrpc": "2.0", "id": 1, "method": "eth_getBlockByNumber", "params": (hex(number), False)}
+
+        def differs(block: Any) -> bool:
+            return block is not None and reading.data(block["hash"]) != block_hash
+
         for node in self._in_turn():
             try:
-                block = result_of(self._post(node, body))
+                if self._use(node, lambda one: _told(one, differs, "eth_getBlockByNumber", hex(number), False)):
+                    return True
             except (NodeError, NodeUnreachable):
                 continue
-            if block is not None and bytes.fromhex(block["hash"][2:]) != block_hash:
-                return True
         return False
 
 
-def _number(answer: Any) -> int:
-    if isinstance(answer, NodeError):
-        raise answer
-    return int(answer, 16)
+def _told(node: Node, read: Callable[[Any], T], method: str, *params: Any) -> T:
+    """Return what `read` makes of a node's answer to one call. Raises NodeError or NodeUnreachable."""
+    answer = node.post({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
+    return readable(read, result_of(answer))
 
 
-def _head(block: dict[str, Any]) -> Head:
-    return Head(
-        number=int(block["number"], 16),
-        base_fee_wei=int(block.get("baseFeePerGas") or "0x0", 16),
-        time=int(block["timestamp"], 16),
-    )
+def _batch(node: Node, calls: Calls, deadline_seconds: float | None = None) -> list[Any]:
+    """Return one result or NodeError for each call, in order. Raises NodeUnreachable."""
+    results: list[Any] = []
+    for start in range(0, len(calls), BATCH_CALLS):
+        answers = _piece(node, calls[start : start + BATCH_CALLS], deadline_seconds)
+        results += [result_or_error(answer) for answer in answers]
+    return results
 
 
-def _listed(answer: Any) -> AccessList:
-    if isinstance(answer, NodeError):
-        raise answer
-    try:
-        return tuple(
-            (bytes.fromhex(row["address"][2:]), tuple(bytes.fromhex(key[2:]) for key in row["storageKeys"]))
-            for row in answer["accessList"]
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise NodeUnreachable("an access list that is none") from error
+def _piece(node: Node, calls: Calls, deadline_seconds: float | None = None) -> list[Any]:
+    """Return the answers to a few calls in one request, in order. Raises NodeUnreachable."""
+    bodies = [
+        {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
+        for number, (method, params) in enumerate(calls)
+    ]
+    body = bodies[0] if len(bodies) == 1 else bodies  # every node knows single calls
+    answers = node.post(body) if deadline_seconds is None else node.post(body, deadline_seconds)
+    if len(bodies) == 1:
+        return [answers]
+    if not isinstance(answers, list) or len(answers) != len(bodies):
+        raise NodeUnreachable("a batch was not answered in full")
+    return readable(reading.in_order, answers)
 
 
-def _receipt(tx_hash: bytes, answer: Any) -> TxReceipt | None:
-    if isinstance(answer, NodeError):
-        raise NodeUnreachable(str(answer))
-    if answer is None or answer.get("blockNumber") is None:
-        return None
-    return TxReceipt(
-        tx_hash=tx_hash,
-        block_number=int(answer["blockNumber"], 16),
-        block_hash=bytes.fromhex(answer["blockHash"][2:]),
-        succeeded=int(answer["status"], 16) == 1,
-        gas_used=int(answer["gasUsed"], 16),
-    )
+def _receipts(node: Node, hashes: Sequence[bytes]) -> list[TxReceipt]:
+    answers = _batch(node, [("eth_getTransactionReceipt", (_hex(value),)) for value in hashes])
+    found = [
+        readable(partial(reading.receipt, value), reading.no_error(one))
+        for value, one in zip(hashes, answers, strict=True)
+    ]
+    return [receipt for receipt in found if receipt is not None]
 
 
 def _said(answer: Any) -> Answer:

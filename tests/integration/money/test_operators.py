@@ -26,6 +26,7 @@ from backend.payments.models import MicroOrder
 from backend.payments.receipts import earn
 from backend.payments.schemas import PoolDepositIn, PoolMoveIn, PoolMoveOut, PoolWithdrawIn
 from backend.settings import Settings
+from backend.wallet import service as wallet
 from backend.worker import sweeps
 from tests.fixtures.moneylab import USDC, World
 
@@ -344,6 +345,39 @@ def test_a_cancelled_move_deposits_nothing(world: World, old: OperatorSigner, ne
     sweeps.keep(world.machine)
     end = moved(world, pool)
     assert (end.state, end.ended_reason, end.deposit) == ("ended", "withdrawal_cancelled", None)
+
+
+def test_a_move_whose_withdrawal_was_not_carried_out_is_asked_for_again(
+    world: World, old: OperatorSigner, new: OperatorSigner
+) -> None:
+    world.deposit(1 * USDC)
+    pool = world.pool_id
+    as_new(world, old, new)
+    first = move_of(world, pool, new, USDC // 2)
+    asked = ask_move(world, pool, first)
+    world.write(lambda s: wallet.cancel(s, world.ctx, asked.withdrawal.id, world.buyer.address))
+    sweeps.keep(world.machine)
+    ended = moved(world, pool)
+    assert (ended.state, ended.ended_reason, ended.deposit) == ("ended", "withdrawal_failed", None)
+    assert ask_move(world, pool, first) == ended, "what is only repeated changes nothing"
+
+    world.clock.added += 1
+    second = move_of(world, pool, new, USDC // 2)
+    with pytest.raises(Conflict, match="sign another"):
+        ask_move(world, pool, second.model_copy(update={"withdrawal": first.withdrawal}))
+    asked = ask_move(world, pool, second.model_copy(update={"deposit": first.deposit}))
+    assert (asked.state, asked.ended_reason) == ("withdrawing", None), "the deposit was signed for good"
+    with pytest.raises(Conflict, match="follows this withdrawal"):
+        ask_move(world, pool, second)
+
+    world.write(lambda s: wallet.cancel(s, world.ctx, asked.withdrawal.id, world.buyer.address))
+    sweeps.keep(world.machine)
+    world.clock.added += 1
+    asked = ask_move(world, pool, move_of(world, pool, new, USDC // 4))
+    world.until(lambda: world.intent_state(asked.withdrawal.id) == "final", "announced")
+    world.turn()
+    sweeps.keep(world.machine)
+    assert (moved(world, pool).state, moved(world, pool).amount_units) == ("withdrawing", USDC // 4)
 
 
 def test_a_pool_that_leaves_takes_no_order(world: World, old: OperatorSigner, new: OperatorSigner) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import secrets
 import uuid
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -17,8 +18,10 @@ from backend.domain.settlement import MAX_BATCH_GAS
 from backend.txm import broadcast, prepare
 from backend.txm import service as txm
 from backend.txm.eip1559 import Call
-from backend.txm.simulate import simulate
+from backend.txm.rpc import Node
+from backend.txm.simulate import Revert, simulate
 from backend.wallet import budget
+from backend.worker.runtime import close_machine
 from tests.fixtures.contract_wallet import ContractWallet
 from tests.fixtures.moneylab import USDC, World
 from tests.fixtures.sdkhost import open_market
@@ -26,7 +29,7 @@ from tests.fixtures.sdkhost import open_market
 LEAST = USDC // 10
 """The smallest deposit that is relayed."""
 GAS_PER_LOOP = 26
-HONEST, DEARER, BURNING = 4_000, 7_000, 450_000
+HONEST, DEARER, BURNING = 4_000, 7_000, 300_000
 """Loops of a wallet with many owners, of one that needs more than is reserved, of one that wastes gas."""
 
 
@@ -81,6 +84,31 @@ def test_a_wallet_that_burns_gas_is_refused_before_anything_is_signed(world: Wor
     assert (state, code, sent) == ("failed", "gas_above_budget", None)
     assert str(most_gas("pool_deposit")) in detail
     assert world.one("SELECT count(*) FROM txm.tx WHERE intent_id = :i", i=refused) == 0
+
+
+class Listening(Node):
+    """A node that remembers what it was asked to estimate."""
+
+    asked: ClassVar[list[dict[str, Any]]] = []
+
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        calls = body if isinstance(body, list) else [body]
+        self.asked.extend(one["params"][0] for one in calls if one["method"] == "eth_estimateGas")
+        return Node.post(self, body, deadline_seconds)
+
+
+def test_no_node_is_asked_to_run_a_call_with_more_gas_than_may_be_relayed(world: World, tmp_path: Path) -> None:
+    machine = world.new_machine()
+    machine.rpc._nodes[0] = Listening(world.chain.url, 10.0)
+    good, burning = (ask(world, LoopingWallet(loops), tmp_path / "store") for loops in (HONEST, BURNING))
+    intents = [world.read(partial(txm.get, intent_id=one)) for one in (good, burning)]
+    passes, fails = simulate(machine, intents)
+    close_machine(machine)
+    assert isinstance(passes, Call)
+    assert isinstance(fails, Revert)
+    limits = [int(request["gas"], 16) for request in Listening.asked]
+    assert limits == [most_gas("pool_deposit")] * 2 + [ENGINE_GAS], "only what failed is run with more"
+    over(world, good), over(world, burning)
 
 
 def test_a_wallet_of_many_owners_is_served(world: World, tmp_path: Path) -> None:

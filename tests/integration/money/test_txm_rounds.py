@@ -1,18 +1,20 @@
-"""Rounds of the transaction manager among slow, small and lagging nodes, and clocks that go back."""
+"""Rounds of the transaction manager among slow, small, lagging and half-broken nodes, and clocks that go back."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from aicp.abi import usdc
 from backend.txm import broadcast, confirm, prepare, sweep
 from backend.txm import service as txm
-from backend.txm.machine import Machine
+from backend.txm.machine import MAX_IN_FLIGHT, Machine
 from backend.txm.models import Intent
-from backend.txm.rpc import Node
+from backend.txm.patience import FIRST_PAUSE, LONGEST_PAUSE
+from backend.txm.rpc import Node, NodeUnreachable
 from backend.worker.runtime import close_machine
 from tests.fixtures.moneylab import World, stranger
 
@@ -161,3 +163,142 @@ def test_a_clock_that_goes_back_an_hour_stops_no_broadcast_and_bumps_nothing(wor
         "SELECT count(*) FROM txm.attempt a JOIN txm.tx t ON t.id = a.tx_id WHERE t.intent_id = :i", i=intent.id
     )
     assert count == 1
+
+
+class Broken(Node):
+    """A node that answers one kind of question as no good node does, and all others well."""
+
+    method = ""
+    first: Any = None
+    answer: ClassVar[dict[str, Any]]
+
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        if isinstance(body, list):
+            return [self.post(one) for one in body]
+        if body["method"] == self.method and self.first in (None, body["params"][0]):
+            return {"jsonrpc": "2.0", "id": body["id"], **self.answer}
+        return Node.post(self, body, deadline_seconds)
+
+
+class Unfinal(Broken):
+    """What geth and bor say until they have seen a final block, which may take as long as finality stands still."""
+
+    method, first = "eth_getBlockByNumber", "finalized"
+    answer: ClassVar = {"error": {"code": -32000, "message": "finalized block not found"}}
+
+
+class Headless(Broken):
+    """A node behind a balancer that has no newest block."""
+
+    method, first = "eth_getBlockByNumber", "latest"
+    answer: ClassVar = {"result": None}
+
+
+class Indexing(Broken):
+    """What geth says of receipts while it still reads its old blocks."""
+
+    method = "eth_getTransactionReceipt"
+    answer: ClassVar = {"error": {"code": -32000, "message": "transaction indexing is in progress"}}
+
+
+class Uncounted(Broken):
+    """A node without the state that counts are read from."""
+
+    method = "eth_getTransactionCount"
+    answer: ClassVar = {"error": {"code": -32000, "message": "missing trie node"}}
+
+
+@pytest.mark.parametrize("beside", [False, True], ids=["alone", "beside a good one"])
+@pytest.mark.parametrize("kind", [Unfinal, Indexing, Uncounted])
+def test_a_node_that_fails_one_step_keeps_nothing_from_being_sent(
+    world: World, machine: Machine, kind: type[Broken], beside: bool
+) -> None:
+    intent = ask(world, f"broken:{kind.__name__}:{beside}")
+    good = [Node(world.chain.url, 10.0)] if beside else []
+    machine.rpc._nodes = [kind(world.chain.url, 10.0), *good]
+    assert sweep.sweep(machine)["sent"] == 1
+    assert not any(node.rests() for node in machine.rpc._nodes), "it has answered"
+    world.until(lambda: world.intent_state(intent.id) == "final", "final")
+
+
+def test_a_node_that_has_no_newest_block_rests_and_another_is_asked(world: World, machine: Machine) -> None:
+    intent = ask(world, "headless")
+    machine.rpc._nodes = [Headless(world.chain.url, 10.0)]
+    assert sweep.sweep(machine)["sent"] == 0
+    assert world.intent_state(intent.id) == "queued", "nobody tells what to offer"
+    bad = Headless(world.chain.url, 10.0)
+    machine.rpc._nodes = [bad, Node(world.chain.url, 10.0)]
+    assert sweep.sweep(machine)["sent"] == 1
+    assert bad.rests()
+    assert isinstance(bad.last_error, NodeUnreachable)
+    world.until(lambda: world.intent_state(intent.id) == "final", "final")
+
+
+def test_a_round_ends_when_it_has_lost_as_long_as_it_may_last(world: World, machine: Machine, monkeypatch) -> None:
+    sweep.sweep(machine)
+    tried: list[str] = []
+
+    def lose(name: str) -> Any:
+        def step(_: Machine) -> int:
+            tried.append(name)
+            time.sleep(0.06)
+            raise NodeUnreachable("silent")
+
+        return step
+
+    monkeypatch.setattr(sweep, "ROUND_SECONDS", 0.1)
+    monkeypatch.setattr(sweep.confirm, "confirm", lose("confirm"))
+    monkeypatch.setattr(sweep.heal, "find_foreign_use", lose("heal"))
+    monkeypatch.setattr(sweep.heal, "fill_holes", lose("fill"))
+    sweep.sweep(machine)
+    assert tried == ["confirm", "heal"]
+
+
+class Timed(Node):
+    """A node that breaks off simulations of some receivers: no revert, and not all gas used up."""
+
+    slow = bytes.fromhex("5107" * 10)
+
+    def post(self, body: Any, deadline_seconds: float | None = None) -> Any:
+        if isinstance(body, list):
+            return [self.post(one) for one in body]
+        if body["method"] == "eth_estimateGas" and self.slow.hex() in body["params"][0]["data"]:
+            return {"id": body["id"], "error": {"code": -32000, "message": "execution aborted (timeout = 5s)"}}
+        return Node.post(self, body, deadline_seconds)
+
+
+def test_calls_no_node_has_a_verdict_on_let_others_go_first(world: World, machine: Machine) -> None:
+    slow = [
+        world.write(
+            lambda s, number=number: txm.enqueue(
+                s, world.ctx, idem_key=f"slow:{number}", kind="faucet", on_behalf_of=Timed.slow,
+                to=world.ctx.deployment.usdc, data=usdc.encode_faucet(Timed.slow, 1 + number), expires_at=None,
+                reference={},
+            )
+        )
+        for number in range(MAX_IN_FLIGHT * len(machine.keys.addresses))
+    ]  # fmt: skip
+    world.clock.added += 1
+    behind = ask(world, "slow:behind")
+    bound = ask(world, "slow:bound", machine.keys.addresses[0])
+    machine.rpc._nodes = [Timed(world.chain.url, 10.0)]
+    sweep.sweep(machine)
+    assert (world.intent_state(behind.id), world.intent_state(bound.id)) == ("mined", "mined")
+    assert {world.intent_state(one.id) for one in slow} == {"queued"}
+
+    def waits() -> float:
+        found = world.one("SELECT not_before FROM txm.intent WHERE id = :i", i=slow[0].id)
+        return float(found.timestamp() - world.clock())
+
+    lasted: list[float] = []
+    for _ in range(7):
+        world.clock.added += round(max(waits(), 0)) + 1
+        prepare.prepare(machine)
+        lasted.append(waits())
+    assert FIRST_PAUSE.seconds < lasted[0] < lasted[2] <= lasted[-1] <= LONGEST_PAUSE.seconds
+    assert lasted[-1] > LONGEST_PAUSE.seconds - 2, "it grows up to the longest"
+    world.clock.added -= 3600
+    machine.rpc._nodes = [Node(world.chain.url, 10.0)]
+    assert prepare.prepare(machine) == len(slow), "a time far away is a clock that went back"
+    world.clock.added += 3600
+    world.until(lambda: {world.intent_state(one.id) for one in slow} == {"final"}, "carried out")

@@ -12,6 +12,7 @@ from aicp.abi.runtime import keccak
 from aicp.rules.primitives import hex0x
 from backend.txm import broadcast, confirm, prepare, replace
 from backend.txm.keys import LocalKey, SignerUnavailable
+from backend.txm.patience import LONGEST_PAUSE
 from backend.txm.rpc import Rpc
 from backend.txm.signer import Keyring
 from tests.fixtures.moneylab import World
@@ -79,7 +80,7 @@ def another_worker_takes_the_nonces(world: World) -> None:
         def meanwhile(rpc: Rpc, accounts: Sequence[bytes]) -> dict[bytes, int]:
             Rpc.balances = real
             waiting = "UPDATE txm.intent SET not_before = :t WHERE state = 'queued'"
-            world.sql(waiting, t=expiring(world, 3600))
+            world.sql(waiting, t=expiring(world, LONGEST_PAUSE.seconds))
             at.ask(anybody=True)
             assert prepare._prepare(other, at.keys) == 1
             world.sql(waiting, t=None)

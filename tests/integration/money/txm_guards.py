@@ -69,14 +69,14 @@ def edited(place: str, old: str, new: str) -> Removal:
 
 
 def _all_succeed(patch: pytest.MonkeyPatch) -> None:
-    rpc = importlib.import_module("backend.txm.rpc")
-    real = rpc._receipt
+    reading = importlib.import_module("backend.txm.reading")
+    real = reading.receipt
 
     def receipt(tx_hash: bytes, answer: Any) -> Any:
         found = real(tx_hash, answer)
         return None if found is None else replace(found, succeeded=True)
 
-    patch.setattr(rpc, "_receipt", receipt)
+    patch.setattr(reading, "receipt", receipt)
 
 
 def _full_is_rejected(patch: pytest.MonkeyPatch) -> None:

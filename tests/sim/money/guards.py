@@ -199,7 +199,7 @@ GUARDS: Final = (
     ),
     Guard(
         *("T11", "a receipt says whether the call succeeded", sending.fails_on_chain),
-        rewritten("backend.txm.rpc:_receipt", ('succeeded=int(answer["status"], 16) == 1', "succeeded=True")),
+        rewritten("backend.txm.reading:receipt", ('succeeded=number(answer["status"]) == 1', "succeeded=True")),
     ),
     Guard(
         *("T12", "a nonce no node ever takes is spent on nothing", sending.rejected_for_good),

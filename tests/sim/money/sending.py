@@ -6,10 +6,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from backend.db.times import moment
 from backend.errors import IdempotencyMismatch
 from backend.txm import service as txm
 from backend.txm.keys import SignerUnavailable
 from backend.txm.machine import Machine
+from backend.txm.patience import LONGEST_PAUSE
 from backend.worker import sweeps
 from tests.sim.money.check import require
 from tests.sim.money.contract import CHANNEL, calldata, text
@@ -79,7 +81,8 @@ def same_nonces_twice(stage: Stage) -> None:
 
     def other() -> None:
         with stage.sandbox.engine.begin() as connection:
-            connection.exec_driver_sql("UPDATE txm.intent SET not_before = '2100-01-01'")
+            later = moment(quick.ctx.now()) + LONGEST_PAUSE
+            connection.exec_driver_sql("UPDATE txm.intent SET not_before = %s", (later,))
         stage.market.deposit(purse(), 2_000_000)
         sweeps.sweep_transactions(quick)
         with stage.sandbox.engine.begin() as connection:
