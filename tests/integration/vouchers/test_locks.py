@@ -15,7 +15,6 @@ from backend.payments.lookup import connect
 from backend.payments.writer import _PLANS
 from tests.fixtures.moneylab import World
 
-pytestmark = pytest.mark.services
 FIRST, SECOND = b"\x01" * 32, b"\x02" * 32
 CHANNELS: Final = {FIRST: b"\x11" * 32, SECOND: b"\x12" * 32}
 LOCK_POOL: Final = "SELECT 1 FROM app.pool WHERE pool_id = $1 FOR UPDATE"

@@ -63,13 +63,14 @@ def test_an_account_waits_behind_its_own_silent_names_alone(silence: threading.E
 
 def test_a_lookup_counts_until_it_ends_whether_anybody_waits_or_not(silence: threading.Event) -> None:
     names = Names(in_all=3, each=2)
-    begun = threading.active_count()
+    before = set(threading.enumerate())
 
     async def give_up() -> list[Any]:
         return await asyncio.gather(*(found(names, f"slow{n}", BUSY, 0.1) for n in range(5)))
 
     assert asyncio.run(give_up()) == [TimeoutError] * 5, "the loop ends though the threads do not"
-    assert threading.active_count() - begun == 2, "those whose turn never came are not begun"
+    begun = [one for one in threading.enumerate() if one.name == "names" and one not in before]
+    assert len(begun) == 2, "those whose turn never came are not begun"
     assert asyncio.run(found(names, "good", BUSY, 0.1)) is TimeoutError
     assert asyncio.run(found(names, "slow", OTHER, 0.1)) is TimeoutError
     assert asyncio.run(found(names, "good", b"third", 0.1)) is TimeoutError, "all are taken"
