@@ -20,6 +20,7 @@ from aicp.rules.witnesses import Received, gifts_of, read_on
 from backend.reputation import repo
 from backend.reputation.models import FirstFunder
 from backend.txm.machine import Machine
+from backend.txm.reading import data, no_error
 from backend.txm.rpc import NodeError
 
 RANGES_A_ROUND: Final = 200
@@ -127,16 +128,19 @@ def _transfers(
         "toBlock": hex(until),
     }
     number, block_hash = last
-    block, logs = machine.rpc.batch([("eth_getBlockByNumber", (hex(number), False)), ("eth_getLogs", (question,))])
-    for answer in (block, logs):
-        if isinstance(answer, NodeError):
-            raise answer
-    if block is None or bytes.fromhex(block["hash"][2:]) != block_hash:
+
+    def read(answers: list[Any]) -> list[tuple[bytes, bytes, int]] | None:
+        block, logs = (no_error(answer) for answer in answers)
+        return _in_order(logs) if block is not None and data(block["hash"]) == block_hash else None
+
+    calls = [("eth_getBlockByNumber", (hex(number), False)), ("eth_getLogs", (question,))]
+    found = machine.rpc.together(calls, read)
+    if found is None:
         _log.warning("a node that does not show the last block is not believed its logs", block=number)
-        return None
+    return found
+
+
+def _in_order(logs: list[dict[str, Any]]) -> list[tuple[bytes, bytes, int]]:
     logs.sort(key=lambda log: (int(log["blockNumber"], 16), int(log["logIndex"], 16)))
-    events = (
-        usdc.Transfer.decode(tuple(bytes.fromhex(topic[2:]) for topic in log["topics"]), bytes.fromhex(log["data"][2:]))
-        for log in logs
-    )
+    events = (usdc.Transfer.decode(tuple(data(topic) for topic in log["topics"]), data(log["data"])) for log in logs)
     return [(one.from_, one.to, one.value) for one in events]

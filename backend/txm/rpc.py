@@ -159,7 +159,14 @@ class Rpc:
 
     def batch(self, calls: Calls) -> list[Any]:
         """Return one hex text or NodeError for each of a few calls, in order, from one node. Raises NodeUnreachable."""
-        return self._first(lambda node: readable(reading.hex_texts, _batch(node, calls)))
+        return self.together(calls, reading.hex_texts)
+
+    def together(self, calls: Calls, read: Callable[[list[Any]], T]) -> T:
+        """Return what `read` makes of one node's results, or NodeErrors, of a few calls, in order.
+
+        Raises the NodeError that `read` raises, and NodeUnreachable.
+        """
+        return self._first(lambda node: readable(read, _batch(node, calls)))
 
     def broadcast(self, raws: Sequence[bytes]) -> list[list[Answer]]:
         """Send signed bytes to every node of our chain that does not rest, to all at once.

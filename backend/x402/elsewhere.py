@@ -115,7 +115,7 @@ def look_up(ctx: Context, rpc: Rpc, move: Move, failure: Failure) -> Found:
     try:
         calls = next(steps)
         while True:
-            answers = rpc.batch(calls)
+            answers = rpc.together(calls, list)
             if any(isinstance(answer, NodeError) for answer in answers):
                 return UNKNOWN
             calls = steps.send(answers)

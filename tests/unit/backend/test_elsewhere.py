@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any
@@ -54,10 +54,12 @@ class Chain:
     fails: Exception | None = None
     asked: list[str] = field(default_factory=list)
 
-    def batch(self, calls: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Any]:
+    def together(
+        self, calls: Sequence[tuple[str, tuple[Any, ...]]], read: Callable[[list[Any]], list[Any]]
+    ) -> list[Any]:
         if isinstance(self.fails, NodeUnreachable):
             raise self.fails
-        return [self._answer(*call) for call in calls]
+        return read([self._answer(*call) for call in calls])
 
     def _answer(self, method: str, params: tuple[Any, ...]) -> Any:
         self.asked.append(method)

@@ -44,8 +44,8 @@ class Node:
     refused: Callable[[int, int], bool] = lambda first, until: False
     asked: list[tuple[int, int]] = field(default_factory=list)
 
-    def batch(self, calls: list[tuple[str, tuple[Any, ...]]]) -> list[Any]:
-        return [getattr(self, method)(*params) for method, params in calls]
+    def together(self, calls: list[tuple[str, tuple[Any, ...]]], read: Callable[[list[Any]], Any]) -> Any:
+        return read([getattr(self, method)(*params) for method, params in calls])
 
     def eth_getBlockByNumber(self, number: str, full: bool) -> dict[str, str] | None:  # noqa: N802
         assert not full
