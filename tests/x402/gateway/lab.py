@@ -144,9 +144,8 @@ class Lab:
     def buyer(self, units: int = 10_000_000) -> LocalAccount:
         """Return a fresh wallet with USDC."""
         account = Account.create()
-        holder = self.world.buyer.address
-        data = usdc_abi.encode_transfer(bytes.fromhex(account.address[2:]), units)
-        self.world.send(holder, self.ctx.deployment.usdc, data)
+        data = usdc_abi.encode_faucet(bytes.fromhex(account.address[2:]), units)
+        self.world.send(self.world.buyer.address, self.ctx.deployment.usdc, data)
         return account
 
     @contextmanager
