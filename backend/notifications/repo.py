@@ -161,7 +161,7 @@ def _untold(account: Any, event: Any) -> Any:
 
 
 def escrows_ending(now: int, limit: int) -> Select[Deal, Task, int]:
-    """Escrow deals whose time to object ends soon and whose buyer is not told: deal, task, and when it ends."""
+    """Escrow deals whose time to check ends soon and whose buyer is not told: deal, task, and when it ends."""
     ends = escrows.c.challenge_ends_at
     lead = func.least(LEAD_SECONDS, escrows.c.challenge_period // 4)
     event = literal("evaluation_ending:") + as_type(Deal.id, Text)
@@ -178,7 +178,7 @@ def escrows_ending(now: int, limit: int) -> Select[Deal, Task, int]:
 
 
 def orders_ending(now: int, lead: int, limit: int) -> Select[Deal, Task, int]:
-    """Small deals whose time to object ends soon and whose buyer is not told: deal, task, and when it ends."""
+    """Small deals whose time to check ends soon and whose buyer is not told: deal, task, and when it ends."""
     event = literal("evaluation_ending:") + as_type(Deal.id, Text)
     return (
         select(Deal, Task, MicroOrder.evaluate_by)

@@ -23,7 +23,7 @@ _SENTENCES: Final[dict[NoticeKind, str]] = {
     NoticeKind.PAYMENT_FAILED: "Your payment for {title} was not carried out; nothing has moved, sign it again.",
     NoticeKind.FUNDED: "{title} is paid for with {price}; the work begins.",
     NoticeKind.DELIVERED: "The result of {title} is here; look at it and accept it or object.",
-    NoticeKind.EVALUATION_ENDING: "The time to object to {title} ends at {until}; then the agent is paid.",
+    NoticeKind.EVALUATION_ENDING: "The time to check {title} ends at {until}; then the agent is paid.",
     NoticeKind.RELEASED: "{title} is completed: {price} are the agent's.",
     NoticeKind.REJECTED: "The buyer has rejected the result of {title}.",
     NoticeKind.REFUNDED: "The money for {title} goes back to the buyer, ready to be collected.",

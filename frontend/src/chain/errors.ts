@@ -58,7 +58,7 @@ const ESCROW: Record<string, Sentence> = {
     `The bond of ${amount(bond)} is above the price of ${amount(price)}; pay it from the wallet instead.`,
   Escrow_CallerNotArbiter: () => 'Only the arbiter named in the terms may rule.',
   Escrow_CallerNotParty: ([, caller]) => `Only buyer and agent may do that, not ${who(caller)}.`,
-  Escrow_ChallengeOver: ([, endedAt]) => `The time to object ended ${when(endedAt)}.`,
+  Escrow_ChallengeOver: ([, endedAt]) => `The time to check the result ended ${when(endedAt)}.`,
   Escrow_DisputeIdTaken: () => 'The arbiter gave a number that another dispute has; nothing was paid.',
   Escrow_InvalidRuling: () => 'The arbiter gave a ruling that does not exist.',
   Escrow_NotRuled: () => 'The arbiter has not decided yet.',
